@@ -1,0 +1,129 @@
+//! What training changes: the LoRA factors of every adapted layer, and the classification head.
+
+use labelmix_nn::{Array, Lora, Parameter, Value};
+use rand::RngExt;
+use rand_distr::{Distribution, Normal, Uniform};
+
+use crate::random::stream;
+
+/// Shape and strength of the low-rank additions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoraSettings {
+    /// The rank of each addition.
+    pub rank: usize,
+    /// The product of the factors is multiplied by `alpha / rank`.
+    pub alpha: f64,
+}
+
+/// A linear layer that an adapter adapts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoraSite {
+    /// The layer's name in the architecture, without the prefix that some checkpoints have.
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// The head's shape and name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeadSite {
+    pub(crate) name: &'static str,
+    pub(crate) hidden: usize,
+    pub(crate) bias: bool,
+    /// The standard deviation of freshly initialised weights.
+    pub(crate) initial_std: f64,
+}
+
+/// PEFT wraps the model twice; its names begin with this.
+const PEFT_PREFIX: &str = "base_model.model.";
+
+/// The trainable tensors of one run: A `[rank, in]` and B `[out, rank]` of each adapted layer, then the head's
+/// weight `[2, hidden]` and, for encoders, its bias `[2]`.
+#[derive(Clone)]
+pub struct Adapter {
+    parameters: Vec<Parameter>,
+    settings: LoraSettings,
+    sites: usize,
+}
+
+impl Adapter {
+    /// A freshly initialised adapter: A Kaiming-uniform with a = √5, B zero, the head normal with the
+    /// architecture's deviation times 0.01, its bias zero (SPEC.md section 4).
+    pub(crate) fn initial(
+        sites: &[LoraSite],
+        head: &HeadSite,
+        inner_prefix: &str,
+        settings: LoraSettings,
+        seed: u64,
+    ) -> Self {
+        let mut parameters = Vec::with_capacity(2 * sites.len() + 2);
+        for site in sites {
+            let name = format!("{PEFT_PREFIX}{inner_prefix}{}", site.name);
+            // Kaiming-uniform with a = √5 over `inputs` inputs is uniform within 1/√inputs.
+            let bound = 1.0 / (site.inputs as f32).sqrt();
+            let uniform = Uniform::new(-bound, bound).expect("the bounds of a positive size are in order");
+            let mut random = stream(seed, &format!("initial {name}"));
+            let a = (0..settings.rank * site.inputs).map(|_| random.sample(uniform)).collect();
+            parameters
+                .push(Parameter::new(format!("{name}.lora_A.weight"), Array::new(a, &[settings.rank, site.inputs])));
+            let b = vec![0.0; site.outputs * settings.rank];
+            parameters
+                .push(Parameter::new(format!("{name}.lora_B.weight"), Array::new(b, &[site.outputs, settings.rank])));
+        }
+        let name = format!("{PEFT_PREFIX}{}", head.name);
+        let normal = Normal::new(0.0, head.initial_std * 0.01).expect("a deviation is finite");
+        let mut random = stream(seed, &format!("initial {name}"));
+        let weight = (0..2 * head.hidden).map(|_| normal.sample(&mut random) as f32).collect();
+        parameters.push(Parameter::new(format!("{name}.weight"), Array::new(weight, &[2, head.hidden])));
+        if head.bias {
+            parameters.push(Parameter::new(format!("{name}.bias"), Array::new(vec![0.0; 2], &[2])));
+        }
+        Self { parameters, settings, sites: sites.len() }
+    }
+
+    /// The addition to one adapted layer.
+    pub(crate) fn lora(&self, site: usize) -> Lora<'_> {
+        Lora {
+            a: self.parameters[2 * site].value(),
+            b: self.parameters[2 * site + 1].value(),
+            scale: (self.settings.alpha / self.settings.rank as f64) as f32,
+        }
+    }
+
+    /// The head's weight `[2, hidden]` and bias `[2]`.
+    pub(crate) fn head(&self) -> (&Value, Option<&Value>) {
+        let first = 2 * self.sites;
+        (self.parameters[first].value(), self.parameters.get(first + 1).map(Parameter::value))
+    }
+
+    /// Rank and strength of the additions.
+    #[must_use]
+    pub fn settings(&self) -> LoraSettings {
+        self.settings
+    }
+
+    /// All trainable tensors, under the names that PEFT gives them.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// All trainable tensors, for an optimizer.
+    pub fn parameters_mut(&mut self) -> &mut [Parameter] {
+        &mut self.parameters
+    }
+
+    /// A copy of all values, to return to later.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Array> {
+        self.parameters.iter().map(Parameter::array).collect()
+    }
+
+    /// Returns to the values of a snapshot of this adapter, or of one of the same model and settings.
+    pub fn restore(&mut self, snapshot: &[Array]) {
+        assert_eq!(snapshot.len(), self.parameters.len(), "a snapshot of the same adapter");
+        for (parameter, array) in self.parameters.iter_mut().zip(snapshot) {
+            parameter.assign(array);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be wrong with a checkpoint or a text.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+
+/// The result of reading or running a model.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A problem with a checkpoint, a tokenizer, a text, or a computation.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Error {
+    /// A file of the checkpoint cannot be read.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help(
+        "a checkpoint is a folder in the Hugging Face layout: config.json, tokenizer.json and model.safetensors \
+         (or several, with model.safetensors.index.json)"
+    ))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A JSON file of the checkpoint does not say what it should.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("{help}"))]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the value.
+        reason: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// A safetensors file is damaged or lacks something.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("download or copy the checkpoint again; this one is incomplete or damaged"))]
+    Weights {
+        /// The file, or the folder where several files lack something together.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An adapter does not fit the model.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("the adapter was trained on another model, or with other LoRA settings"))]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A text has more tokens than the model can read.
+    #[error("the text {text:?} has {tokens} tokens; the model reads at most {limit}")]
+    #[diagnostic(help(
+        "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit"
+    ))]
+    TooLong {
+        /// The text's beginning.
+        text: String,
+        /// Its length in tokens.
+        tokens: usize,
+        /// The model's context.
+        limit: usize,
+    },
+    /// A text has no tokens at all.
+    #[error("the text {text:?} has no tokens")]
+    #[diagnostic(help("the tokenizer drops all of its characters; remove the row"))]
+    NoTokens {
+        /// The text.
+        text: String,
+    },
+    /// The tokenizer failed on a text.
+    #[error("tokenizing {text:?}: {reason}")]
+    #[diagnostic(help("check that tokenizer.json belongs to the checkpoint"))]
+    Tokenize {
+        /// The text's beginning.
+        text: String,
+        /// The tokenizer's message.
+        reason: String,
+    },
+    /// A computation failed: an error of this program.
+    #[error(transparent)]
+    #[diagnostic(code(internal))]
+    Computation(#[from] labelmix_nn::Error),
+}

@@ -1,0 +1,95 @@
+//! Adapters in PEFT's layout: adapter_config.json and adapter_model.safetensors, head included, so that Python loads
+//! what was trained here and the other way round.
+
+use std::path::Path;
+
+use labelmix_nn::Array;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::json;
+
+use crate::adapter::Adapter;
+use crate::checkpoint::to_f32;
+use crate::error::{Error, Result};
+
+/// The trained tensors.
+const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// What PEFT needs to know about them.
+const CONFIG_FILE: &str = "adapter_config.json";
+
+impl Adapter {
+    /// Writes the adapter into an existing folder.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, folder: &Path, base_model: &str) -> Result<()> {
+        let arrays = self.snapshot();
+        let bytes: Vec<Vec<u8>> =
+            arrays.iter().map(|array| array.values().iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+        let mut views = Vec::with_capacity(arrays.len());
+        for ((parameter, array), bytes) in self.parameters().iter().zip(&arrays).zip(&bytes) {
+            let view = TensorView::new(Dtype::F32, array.shape().to_vec(), bytes)
+                .expect("an array has as many values as its shape says");
+            views.push((parameter.name(), view));
+        }
+        let path = folder.join(WEIGHTS_FILE);
+        let serialized = safetensors::serialize(views, None)
+            .map_err(|error| Error::Adapter { path: path.clone(), reason: error.to_string() })?;
+        std::fs::write(&path, serialized).map_err(|source| Error::Read { path, source })?;
+        let path = folder.join(CONFIG_FILE);
+        let config = serde_json::to_string_pretty(&self.peft_config(base_model)).expect("JSON values can be written");
+        std::fs::write(&path, config).map_err(|source| Error::Read { path, source })
+    }
+
+    fn peft_config(&self, base_model: &str) -> serde_json::Value {
+        // PEFT matches target modules by the end of their names; whole paths keep it from adapting a pooler.
+        let targets: Vec<&str> = self
+            .parameters()
+            .iter()
+            .filter_map(|parameter| parameter.name().strip_suffix(".lora_A.weight")?.strip_prefix("base_model.model."))
+            .collect();
+        let head = self
+            .parameters()
+            .iter()
+            .rev()
+            .find_map(|parameter| parameter.name().strip_suffix(".weight")?.strip_prefix("base_model.model."));
+        json!({
+            "base_model_name_or_path": base_model,
+            "bias": "none",
+            "fan_in_fan_out": false,
+            "inference_mode": true,
+            "lora_alpha": self.settings().alpha,
+            "lora_dropout": 0.0,
+            "modules_to_save": [head],
+            "peft_type": "LORA",
+            "r": self.settings().rank,
+            "target_modules": targets,
+            "task_type": "SEQ_CLS",
+        })
+    }
+
+    /// Replaces this adapter's values with those saved in `folder`.
+    ///
+    /// # Errors
+    /// If the files are missing or damaged, or hold an adapter of another shape.
+    pub fn load(&mut self, folder: &Path) -> Result<()> {
+        let path = folder.join(WEIGHTS_FILE);
+        let wrong = |reason: String| Error::Adapter { path: path.clone(), reason };
+        let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let mut snapshot = Vec::with_capacity(self.parameters().len());
+        for parameter in self.parameters() {
+            let name = parameter.name();
+            let tensor = tensors.tensor(name).map_err(|_| wrong(format!("there is no tensor named {name:?}")))?;
+            let shape = parameter.value().shape();
+            if tensor.shape() != shape {
+                return Err(wrong(format!("{name:?} has the shape {:?} instead of {shape:?}", tensor.shape())));
+            }
+            let values = to_f32(tensor.dtype(), tensor.data())
+                .ok_or_else(|| wrong(format!("{name:?} is stored as {:?}", tensor.dtype())))?;
+            snapshot.push(Array::new(values, shape));
+        }
+        self.restore(&snapshot);
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The classifier's loss.
+
+use std::sync::Arc;
+
+use candle_core::{D, Tensor};
+
+use crate::array::{Array, Buffer};
+use crate::error::{Error, Result};
+use crate::value::{Backward, InputGradient, Operation, Value, apply};
+
+/// Cross-entropy with soft targets over `logits [examples, 2]`: the sum of `−(1−y)·log p(0) − y·log p(1)` over the
+/// examples, divided by `divisor` (the number of examples of the whole optimisation step, of which this may be one
+/// micro-batch).
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn soft_cross_entropy(logits: &Value, targets: &[f32], divisor: f32) -> Result<Value> {
+    if logits.shape() != [targets.len(), 2] {
+        let shapes = vec![logits.shape().to_vec(), vec![targets.len()]];
+        return Err(Error::Shape { operation: "soft_cross_entropy", expected: "logits [examples, 2]", shapes });
+    }
+    apply(&SoftCrossEntropy { targets: targets.into(), divisor }, &[logits])
+}
+
+struct SoftCrossEntropy {
+    targets: Arc<[f32]>,
+    divisor: f32,
+}
+
+impl Operation for SoftCrossEntropy {
+    fn name(&self) -> &'static str {
+        "soft_cross_entropy"
+    }
+
+    fn fused(&self, inputs: &[&Array], differentiable: bool) -> (Array, Option<Box<dyn Backward>>) {
+        let logits = inputs[0];
+        let mut loss = 0.0_f64;
+        for (pair, &target) in logits.values().chunks_exact(2).zip(self.targets.iter()) {
+            // With z = logit(1) − logit(0), the loss is softplus(z) − y·z.
+            let log_odds = f64::from(pair[1]) - f64::from(pair[0]);
+            let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
+            loss += softplus - f64::from(target) * log_odds;
+        }
+        let backward = differentiable.then(|| -> Box<dyn Backward> {
+            Box::new(SoftCrossEntropyBackward {
+                logits: logits.clone(),
+                targets: Arc::clone(&self.targets),
+                divisor: self.divisor,
+            })
+        });
+        (Array::new(vec![(loss / f64::from(self.divisor)) as f32], &[]), backward)
+    }
+
+    fn composed(&self, inputs: &[&Tensor]) -> candle_core::Result<Tensor> {
+        let logits = inputs[0];
+        let largest = logits.max_keepdim(D::Minus1)?;
+        let shifted = logits.broadcast_sub(&largest)?;
+        let log_probabilities = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
+        let targets: Vec<f32> = self.targets.iter().flat_map(|&target| [1.0 - target, target]).collect();
+        let targets = Tensor::from_vec(targets, logits.shape(), logits.device())?.to_dtype(logits.dtype())?;
+        (log_probabilities * targets)?.sum_all()?.neg()? / f64::from(self.divisor)
+    }
+}
+
+struct SoftCrossEntropyBackward {
+    logits: Array,
+    targets: Arc<[f32]>,
+    divisor: f32,
+}
+
+impl Backward for SoftCrossEntropyBackward {
+    /// d loss / d logit(1) = (p(1) − y) / divisor, and its negative for logit(0).
+    fn backward(self: Box<Self>, gradient: Buffer, inputs: &mut [InputGradient]) {
+        let scale = gradient[0] / self.divisor;
+        let mut dlogits = Buffer::uninitialised(self.logits.values().len());
+        let pairs = dlogits.chunks_exact_mut(2).zip(self.logits.values().chunks_exact(2));
+        for ((dlogits, logits), target) in pairs.zip(self.targets.iter()) {
+            let probability = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
+            dlogits[1] = scale * (probability - target);
+            dlogits[0] = -dlogits[1];
+        }
+        inputs[0].give(dlogits);
+    }
+}
