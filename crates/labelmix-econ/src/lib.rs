@@ -1,0 +1,25 @@
+//! What labels cost and what they buy.
+//!
+//! [`Prices`] and a budget give an [`Allocation`]; measured allocations are [`Observation`]s; from these come
+//! the best split of a budget and the Pareto frontier. No tensors and no files: a data scientist can use this
+//! crate alone.
+//!
+//! ```
+//! use labelmix_econ::{Allocation, Prices, allocation_for};
+//!
+//! let prices = Prices::new(0.10, 1.00)?;
+//! let allocation = allocation_for(64.0, 0.8, &prices)?;
+//! assert_eq!(allocation, Allocation { n_weak: 520, n_gold: 12 });
+//! assert_eq!(prices.cost_usd(allocation), 64.0);
+//! # Ok::<(), labelmix_econ::EconError>(())
+//! ```
+
+mod allocation;
+mod observation;
+mod pareto;
+mod prices;
+
+pub use allocation::{Allocation, allocation_for};
+pub use observation::{Observation, best_split};
+pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
+pub use prices::{EconError, Prices};

@@ -1,0 +1,88 @@
+//! What a label of each kind costs.
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::Allocation;
+
+/// A number that no budget can be planned with.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub enum EconError {
+    /// A price that is zero, negative or not finite.
+    #[error("the price of a {label} label is {price_usd}: it must be a positive number of dollars")]
+    Price {
+        /// "weak" or "gold".
+        label: &'static str,
+        /// The price given.
+        price_usd: f64,
+    },
+    /// A budget that is negative or not finite.
+    #[error("the budget is {budget_usd}: it must be a number of dollars, zero or more")]
+    Budget {
+        /// The budget given.
+        budget_usd: f64,
+    },
+    /// A weak spending fraction outside [0, 1].
+    #[error("the weak spending fraction is {weak_fraction}: it must lie between 0 and 1")]
+    WeakFraction {
+        /// The fraction given.
+        weak_fraction: f64,
+    },
+}
+
+/// The price of one weak and of one gold label, in dollars; both positive and finite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Prices {
+    weak_usd: f64,
+    gold_usd: f64,
+}
+
+impl Prices {
+    /// The prices of a weak and of a gold label.
+    ///
+    /// # Errors
+    /// [`EconError::Price`] for a price that is zero, negative or not finite.
+    pub fn new(weak_usd: f64, gold_usd: f64) -> Result<Self, EconError> {
+        for (label, price_usd) in [("weak", weak_usd), ("gold", gold_usd)] {
+            if !(price_usd.is_finite() && price_usd > 0.0) {
+                return Err(EconError::Price { label, price_usd });
+            }
+        }
+        Ok(Self { weak_usd, gold_usd })
+    }
+
+    /// The price of a weak label, in dollars.
+    #[must_use]
+    pub fn weak_usd(&self) -> f64 {
+        self.weak_usd
+    }
+
+    /// The price of a gold label, in dollars.
+    #[must_use]
+    pub fn gold_usd(&self) -> f64 {
+        self.gold_usd
+    }
+
+    /// What an allocation costs, in dollars.
+    #[must_use]
+    pub fn cost_usd(&self, allocation: Allocation) -> f64 {
+        allocation.n_weak as f64 * self.weak_usd + allocation.n_gold as f64 * self.gold_usd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_price_that_is_no_price() {
+        for price_usd in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+            assert!(matches!(Prices::new(price_usd, 1.0), Err(EconError::Price { label: "weak", .. })));
+            assert!(matches!(Prices::new(0.1, price_usd), Err(EconError::Price { label: "gold", .. })));
+        }
+        assert_eq!(
+            Prices::new(0.0, 1.0).unwrap_err().to_string(),
+            "the price of a weak label is 0: it must be a positive number of dollars"
+        );
+    }
+}
