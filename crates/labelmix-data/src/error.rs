@@ -1,0 +1,270 @@
+//! What can be wrong with a user's data, where, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Where in a file something is wrong: a row, or the file as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the user named it.
+    pub file: PathBuf,
+    /// The row, where it is known.
+    pub row: Option<RowNumber>,
+}
+
+/// A row's number, counted from 1 as the user's own tools count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowNumber {
+    /// A line of a text file (of a CSV file: the line on which the record begins).
+    Line(u64),
+    /// A row of a Parquet file.
+    Row(u64),
+}
+
+impl Place {
+    pub(crate) fn file(file: &Path) -> Self {
+        Self { file: file.to_path_buf(), row: None }
+    }
+
+    pub(crate) fn row(file: &Path, row: RowNumber) -> Self {
+        Self { row: Some(row), ..Self::file(file) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.row {
+            None => Ok(()),
+            Some(RowNumber::Line(line)) => write!(f, ", line {line}"),
+            Some(RowNumber::Row(row)) => write!(f, ", row {row}"),
+        }
+    }
+}
+
+/// Data that cannot be used as it is. The message says where and what, the help what to do.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("{} cannot be read: {reason}", file.display())]
+    #[diagnostic(help("check that the file is there and that you may read it"))]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+
+    /// The file's extension is not one of those that can be read.
+    #[error("{}: files of this kind cannot be read", file.display())]
+    #[diagnostic(help("use a file that ends in .jsonl, .csv or .parquet"))]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+    },
+
+    /// The file has no rows.
+    #[error("{}: the file has no rows", file.display())]
+    #[diagnostic(help("check that it was written completely: it needs a row for each example"))]
+    NoRows {
+        /// The file.
+        file: PathBuf,
+    },
+
+    /// A byte that is not UTF-8.
+    #[error("{place}: byte 0x{byte:02X} at offset {offset} of the file is not valid UTF-8")]
+    #[diagnostic(help("save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1"))]
+    InvalidUtf8 {
+        /// The line.
+        place: Place,
+        /// The first byte at fault.
+        byte: u8,
+        /// Its offset from the beginning of the file, from 0.
+        offset: u64,
+    },
+
+    /// A line that is not a JSON object.
+    #[error("{place}: not a JSON object: {reason}")]
+    #[diagnostic(help(
+        "each line must be one complete object, such as {{\"text\": \"...\", \"gold\": 1}}; a missing value is null (JSON knows no NaN or Infinity)"
+    ))]
+    MalformedJson {
+        /// The line.
+        place: Place,
+        /// What the parser says.
+        reason: String,
+    },
+
+    /// A record that does not fit the CSV file's header.
+    #[error("{place}: not a CSV record of this file: {reason}")]
+    #[diagnostic(help(
+        "every record needs as many fields as the header; a field with a comma or a line break in it must be in double quotes"
+    ))]
+    MalformedCsv {
+        /// The line.
+        place: Place,
+        /// What the parser says.
+        reason: String,
+    },
+
+    /// A file that is not Parquet, is cut short, or uses a feature that cannot be read.
+    #[error("{} cannot be read as Parquet: {reason}", file.display())]
+    #[diagnostic(help("check that the file is complete, or convert it to .jsonl or .csv"))]
+    MalformedParquet {
+        /// The file.
+        file: PathBuf,
+        /// What the Parquet reader says.
+        reason: String,
+    },
+
+    /// A named column is not in the file.
+    #[error("{place}: there is no column `{column}`; the columns are {}", listed(present))]
+    MissingColumn {
+        /// The file, or the line of a JSONL file.
+        place: Place,
+        /// The column that was named.
+        column: String,
+        /// The columns that are there.
+        present: Vec<String>,
+        /// The remedy, with the nearest column if one is near.
+        #[help]
+        advice: String,
+    },
+
+    /// A column or cell of a type that cannot hold what it is named for.
+    #[error("{place}, column `{column}`: {found}, where {expected} is needed")]
+    #[diagnostic(help(
+        "name a column that holds {expected}, or convert this one: texts are strings, labels are numbers, booleans or strings"
+    ))]
+    WrongType {
+        /// The row, or the file where the whole column is of one type.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The value, or the column's type.
+        found: String,
+        /// What the column is named for.
+        expected: &'static str,
+    },
+
+    /// A gold label that is neither 0 nor 1.
+    #[error("{place}, column `{column}`: `{value}` is not a gold label")]
+    #[diagnostic(help("a gold label is 0 or 1 (or false, true); leave the cell empty where there is none"))]
+    GoldLabel {
+        /// The row.
+        place: Place,
+        /// The gold column.
+        column: String,
+        /// The value found.
+        value: String,
+    },
+
+    /// A weak label that is no probability.
+    #[error("{place}, column `{column}`: `{value}` is not a weak label")]
+    #[diagnostic(help(
+        "a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none"
+    ))]
+    WeakLabel {
+        /// The row.
+        place: Place,
+        /// The weak column.
+        column: String,
+        /// The value found.
+        value: String,
+    },
+
+    /// A training example without any label.
+    #[error("{place}: there is no label in {}", listed(columns))]
+    #[diagnostic(help("every training example needs a gold or a weak label: add one, or delete the row"))]
+    Unlabeled {
+        /// The row.
+        place: Place,
+        /// The label columns.
+        columns: Vec<String>,
+    },
+
+    /// A test example without a gold label.
+    #[error("{place}: there is no gold label in `{column}`")]
+    #[diagnostic(help("every test example needs a gold label: add it, or delete the row"))]
+    UnlabeledTest {
+        /// The row.
+        place: Place,
+        /// The gold column.
+        column: String,
+    },
+
+    /// No example survived cleaning.
+    #[error(
+        "{}: none of the {rows} rows is left ({empty} empty, {duplicates} duplicate, {in_test} also in the test file)",
+        file.display()
+    )]
+    #[diagnostic(help("check the text column and that the training and the test file are different files"))]
+    NothingLeft {
+        /// The file.
+        file: PathBuf,
+        /// Rows read.
+        rows: usize,
+        /// Rows with an empty text.
+        empty: usize,
+        /// Rows with the text of an earlier row.
+        duplicates: usize,
+        /// Rows with a text of the test file.
+        in_test: usize,
+    },
+
+    /// Only one class in a split that needs both.
+    #[error("{}: all {examples} examples are of class {class}", file.display())]
+    #[diagnostic(help(
+        "both classes, 0 and 1, are needed: check the label columns, or add examples of the other class"
+    ))]
+    OneClass {
+        /// The file.
+        file: PathBuf,
+        /// Examples left after cleaning.
+        examples: usize,
+        /// Their class.
+        class: u8,
+    },
+
+    /// A limit that leaves no room for both classes.
+    #[error("max_test is {max_test}: a test set needs an example of each class")]
+    #[diagnostic(help("set max_test to 2 or more (1000 is usual), or leave it out"))]
+    MaxTestTooSmall {
+        /// The limit given.
+        max_test: usize,
+    },
+}
+
+impl DataError {
+    pub(crate) fn unreadable(file: &Path, reason: &std::io::Error) -> Self {
+        Self::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn missing_column(place: Place, column: &str, present: Vec<String>) -> Self {
+        let advice = match nearest(column, &present) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name one of these columns, or add the one that is missing".to_owned(),
+        };
+        Self::MissingColumn { place, column: column.to_owned(), present, advice }
+    }
+}
+
+/// The name most like `wanted`, if it is like it at all; capitals make no difference.
+fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+    const ALIKE: f64 = 0.75;
+    let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
+    names
+        .iter()
+        .map(|name| (likeness(name), name.as_str()))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}

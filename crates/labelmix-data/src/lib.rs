@@ -1,0 +1,26 @@
+//! From files to pools: texts with gold and weak labels, cleaned, split, and put in the order of their sale.
+//!
+//! [`Dataset::load`] reads a training and a test file (JSONL, CSV or Parquet) and cleans them; [`Dataset::pools`]
+//! puts the training examples up for sale, in an order that depends on a seed alone; [`validation_split`] sets
+//! a part of the bought labels apart. Nothing here depends on the order of rows in a file: the same examples
+//! shuffled make the same dataset, byte for byte. (One exception: of two rows with the same text the first is
+//! kept, so that two labels for one text depend on which row comes first.)
+
+mod cell;
+mod clean;
+mod dataset;
+mod error;
+mod example;
+mod order;
+mod pools;
+mod read;
+mod split;
+mod summary;
+
+pub use dataset::{Balance, CleaningOptions, Dataset};
+pub use error::{DataError, Place, RowNumber};
+pub use example::{Example, ExampleId, content_hash};
+pub use pools::Pools;
+pub use read::{ColumnNames, read_texts};
+pub use split::{ValidationSplit, validation_split};
+pub use summary::{DataSummary, Dropped, SplitSummary};
