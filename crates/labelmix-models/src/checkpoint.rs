@@ -121,6 +121,11 @@ impl Weights {
         Ok(Value::constant(Array::new(values, shape)))
     }
 
+    /// The size of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.map.len() as u64).sum()
+    }
+
     /// A hash of the contents of all files.
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
         for file in &self.files {

@@ -79,6 +79,7 @@ pub struct Classifier {
     /// What the names of the layers begin with inside transformers' sequence classifier.
     inner_prefix: &'static str,
     content_hash: [u8; 32],
+    weight_bytes: u64,
 }
 
 /// Files whose presence says that a checkpoint is a sentence-transformer.
@@ -138,13 +139,20 @@ impl Classifier {
         hasher.update(&std::fs::read(&config_path).map_err(|source| Error::Read { path: config_path, source })?);
         weights.hash_into(&mut hasher);
         let content_hash = *hasher.finalize().as_bytes();
-        Ok(Self { backbone, pooling, sites, head, inner_prefix, content_hash })
+        let weight_bytes = weights.bytes();
+        Ok(Self { backbone, pooling, sites, head, inner_prefix, content_hash, weight_bytes })
     }
 
     /// A hash of the configuration and the weights.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {
         self.content_hash
+    }
+
+    /// The size of the checkpoint's weights, in bytes.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
     }
 
     /// How sequences become vectors.

@@ -1,5 +1,5 @@
-//! Adapters in PEFT's layout: adapter_config.json and adapter_model.safetensors, head included, so that Python loads
-//! what was trained here and the other way round.
+//! Adapters in PEFT's layout, `adapter_config.json` and `adapter_model.safetensors`, head included, so that Python
+//! loads what was trained here and the other way round.
 
 use std::path::Path;
 
@@ -73,9 +73,16 @@ impl Adapter {
     /// # Errors
     /// If the files are missing or damaged, or hold an adapter of another shape.
     pub fn load(&mut self, folder: &Path) -> Result<()> {
-        let path = folder.join(WEIGHTS_FILE);
-        let wrong = |reason: String| Error::Adapter { path: path.clone(), reason };
-        let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        self.load_file(&folder.join(WEIGHTS_FILE))
+    }
+
+    /// As [`load`](Self::load), from a safetensors file of any name.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_file(&mut self, path: &Path) -> Result<()> {
+        let wrong = |reason: String| Error::Adapter { path: path.into(), reason };
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let mut snapshot = Vec::with_capacity(self.parameters().len());
         for parameter in self.parameters() {

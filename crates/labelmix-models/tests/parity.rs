@@ -1,6 +1,8 @@
 //! The same numbers as PyTorch, transformers and peft: hidden states, logits, gradients, and twenty training steps.
 //! `fixtures/make_fixtures.py` made the references.
 
+#![expect(clippy::unwrap_used, reason = "this file is all test, including the functions beside the tests")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

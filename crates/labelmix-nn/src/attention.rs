@@ -174,7 +174,6 @@ impl SharedHeads {
     /// The result spans the rows between its first and its last element, and with them other heads' columns: the
     /// caller writes only through a matrix of `head_dim` columns, and no other thread uses this head of these
     /// tokens meanwhile.
-    #[expect(clippy::mut_from_ref, reason = "each task takes a region of its own")]
     unsafe fn head(&self, head: usize, tokens: Range<usize>) -> MatrixMut<'_> {
         let first = tokens.start * self.columns + head * self.head_dim;
         let span = (tokens.len() - 1) * self.columns + self.head_dim;

@@ -71,6 +71,7 @@ pub(crate) enum Threads {
 }
 
 /// `out = scale · left · right`, or `out += …` where `existing` says that there is something to add to.
+#[expect(clippy::needless_pass_by_value, reason = "a mutable view is used up by the product that writes to it")]
 pub(crate) fn multiply(
     out: MatrixMut<'_>,
     existing: Existing,
@@ -95,14 +96,14 @@ pub(crate) fn multiply(
             k,
             out.values.as_mut_ptr(),
             1,
-            out.row_stride as isize,
+            out.row_stride.cast_signed(),
             existing == Existing::Gradient,
             left.values.as_ptr(),
-            left.column_stride as isize,
-            left.row_stride as isize,
+            left.column_stride.cast_signed(),
+            left.row_stride.cast_signed(),
             right.values.as_ptr(),
-            right.column_stride as isize,
-            right.row_stride as isize,
+            right.column_stride.cast_signed(),
+            right.row_stride.cast_signed(),
             1.0,
             scale,
             false,

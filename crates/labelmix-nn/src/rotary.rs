@@ -1,5 +1,5 @@
 //! Rotary position embedding (Su et al. 2021), in the half-split form of Llama: dimension i of a head turns
-//! together with dimension i + head_dim/2.
+//! together with dimension i + head size / 2.
 
 use std::sync::Arc;
 

@@ -105,9 +105,8 @@ mod tests {
             let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
             assert!((f64::from(sigmoid(x)) - exact).abs() < 2e-7, "sigmoid({x})");
         }
-        // Values of the error function to nine digits (Abramowitz & Stegun, table 7.1).
-        for (x, exact) in
-            [(0.0, 0.0), (0.1, 0.112_462_916), (0.5, 0.520_499_878), (1.0, 0.842_700_793), (2.0, 0.995_322_265)]
+        // Values of the error function to seven digits (Abramowitz & Stegun, table 7.1).
+        for (x, exact) in [(0.0, 0.0), (0.1, 0.112_462_92), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3)]
         {
             assert!((erf(x) - exact).abs() < 3e-7, "erf({x})");
             assert!((erf(-x) + exact).abs() < 3e-7, "erf(-{x})");

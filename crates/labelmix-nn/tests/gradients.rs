@@ -1,6 +1,8 @@
 //! Every operation, three ways: its fused form against its composed form (values and gradients by candle's
 //! autograd), and its gradients against finite differences of its own forward pass.
 
+#![expect(clippy::unwrap_used, reason = "this file is all test, including the functions beside the tests")]
+
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};

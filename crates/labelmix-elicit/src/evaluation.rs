@@ -1,0 +1,92 @@
+//! Predictions, and how good they are.
+
+use labelmix_models::{Adapter, Classifier, TokenBatch};
+use labelmix_stats::{Interval, Z_95, auroc, wilson_interval};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// The log-odds of class 1, `logit(1) − logit(0)`, of every text. Texts are processed `batch_tokens` tokens at a time.
+///
+/// # Errors
+/// If the model cannot be run.
+pub fn log_odds(model: &Classifier, adapter: &Adapter, texts: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>> {
+    let mut scores = Vec::with_capacity(texts.len());
+    for batch in token_batches(texts, batch_tokens) {
+        let logits = model.logits(&TokenBatch::new(batch.iter().copied()), adapter)?.to_vec()?;
+        scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
+    }
+    Ok(scores)
+}
+
+/// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.
+pub(crate) fn token_batches<'a, 'b>(
+    texts: &'b [&'a [u32]],
+    tokens: usize,
+) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
+    let mut rest = texts;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let mut total = first.len();
+        let more = rest[1..].iter().take_while(|text| {
+            total += text.len();
+            total <= tokens
+        });
+        let (batch, remaining) = rest.split_at(1 + more.count());
+        rest = remaining;
+        Some(batch)
+    })
+}
+
+/// Accuracy and ranking on the test set (SPEC.md section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestMetrics {
+    /// The number of test examples.
+    pub n_test: usize,
+    /// The share of examples on the right side of zero log-odds.
+    pub accuracy: f64,
+    /// The lower end of the accuracy's 95% Wilson interval.
+    pub accuracy_low: f64,
+    /// The upper end of the accuracy's 95% Wilson interval.
+    pub accuracy_high: f64,
+    /// Area under the ROC curve.
+    pub auroc: Option<f64>,
+}
+
+/// Measures predictions against gold labels. Log-odds of exactly zero count as class 0.
+#[must_use]
+pub fn test_metrics(log_odds: &[f32], gold: &[bool]) -> TestMetrics {
+    let right = log_odds.iter().zip(gold).filter(|(score, gold)| (**score > 0.0) == **gold).count();
+    let Interval { low, high } = wilson_interval(right, gold.len(), Z_95);
+    let scores: Vec<f64> = log_odds.iter().map(|score| f64::from(*score)).collect();
+    TestMetrics {
+        n_test: gold.len(),
+        accuracy: right as f64 / gold.len() as f64,
+        accuracy_low: low,
+        accuracy_high: high,
+        auroc: auroc(&scores, gold),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_the_order_and_the_limit() {
+        let texts: Vec<Vec<u32>> = [3, 3, 5, 9, 1, 1].iter().map(|length| vec![0; *length]).collect();
+        let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let sizes: Vec<Vec<usize>> =
+            token_batches(&texts, 8).map(|batch| batch.iter().map(|text| text.len()).collect()).collect();
+        assert_eq!(sizes, [vec![3, 3], vec![5], vec![9], vec![1, 1]]);
+        assert_eq!(token_batches(&[], 8).count(), 0);
+    }
+
+    #[test]
+    fn metrics_of_a_small_test_set() {
+        let metrics = test_metrics(&[1.0, -1.0, 0.5, -0.5], &[true, false, false, false]);
+        assert_eq!(metrics.accuracy, 0.75);
+        assert_eq!(metrics.auroc, Some(1.0));
+        assert!(metrics.accuracy_low < 0.75 && metrics.accuracy_high > 0.75);
+    }
+}

@@ -1,0 +1,19 @@
+//! Elicitation: fine-tuning a pretrained classifier on the labels that an allocation buys.
+//!
+//! A [`Method`] says which stages it is made of; [`train_stage`] trains one stage and knows no method; what a stage
+//! needs besides its labels is its [`Recipe`].
+
+mod error;
+mod evaluation;
+mod method;
+mod methods;
+mod recipe;
+mod stage;
+mod trainer;
+
+pub use error::{Error, Result};
+pub use evaluation::{TestMetrics, log_odds, test_metrics};
+pub use method::{LabelKind, Method, StagePlan, method_named, method_names};
+pub use recipe::{Recipe, RecipeError};
+pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
+pub use trainer::{StageProgress, StageRequest, StageResult, train_stage};

@@ -1,0 +1,3 @@
+//! The methods, one file each.
+
+pub(crate) mod seq_sft;

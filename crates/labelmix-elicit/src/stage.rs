@@ -1,0 +1,57 @@
+//! What goes into a stage and what is recorded of it.
+
+use serde::{Deserialize, Serialize};
+
+/// One bought label, ready to train on.
+#[derive(Clone, Copy, Debug)]
+pub struct StageExample<'a> {
+    /// The text as token ids.
+    pub token_ids: &'a [u32],
+    /// The label: the probability of class 1.
+    pub target: f32,
+}
+
+/// How a stage went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageHistory {
+    /// Labels that were trained on.
+    pub n_train: usize,
+    /// Labels that were validated on.
+    pub n_validation: usize,
+    /// Optimisation steps that were made.
+    pub steps: usize,
+    /// Steps that the schedule was made for.
+    pub scheduled_steps: usize,
+    /// The step of the checkpoint that was kept.
+    pub best_step: usize,
+    /// Why the stage ended.
+    pub stop_reason: StopReason,
+    /// All evaluations.
+    pub validation: Vec<ValidationPoint>,
+}
+
+/// Why a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// All scheduled steps were made.
+    ScheduleEnded,
+    /// Validation stopped improving.
+    NoImprovement,
+    /// There were too few labels to validate on, and as many steps were made as a stage makes that never improves.
+    NothingToValidateOn,
+}
+
+/// One evaluation on the validation labels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationPoint {
+    /// Steps made so far.
+    pub step: usize,
+    /// The mean training loss of the steps since the last evaluation.
+    pub training_loss: f64,
+    /// Cross-entropy on the validation labels.
+    pub loss: f64,
+    /// Area under the ROC curve against the validation labels (a soft label counts as 1 from one half on); none if
+    /// they are all of one class.
+    pub auroc: Option<f64>,
+}

@@ -1,0 +1,83 @@
+//! What can go wrong between a study file and its results.
+
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+
+/// The result of a step of a sweep.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A sweep that cannot start or go on.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Error {
+    /// The study file cannot be read.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("give the path of a study file (TOML)"))]
+    ReadStudy {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The study file says something that makes no sense.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("{help}"))]
+    Study {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and value.
+        reason: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// The store cannot be used.
+    #[error("the store {}: {source}", path.display())]
+    #[diagnostic(help("choose a folder that you may write to, on a disk with space, with --store"))]
+    Store {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A kept file is damaged.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("remove the folder that holds this file and run the sweep again: only that stage is redone"))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Every point of the grid asks for more labels than there are.
+    #[error("no point of the grid can be bought: {reason}")]
+    #[diagnostic(help("add smaller budgets to [grid], or rows to the training file"))]
+    NothingAffordable {
+        /// The first point's reason.
+        reason: String,
+    },
+    /// A run that was asked for has no results.
+    #[error("{} holds no finished run", path.display())]
+    #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]
+    NoSuchRun {
+        /// The folder that was given.
+        path: PathBuf,
+    },
+    /// The data cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] labelmix_data::DataError),
+    /// The prices or the grid make no sense.
+    #[error(transparent)]
+    #[diagnostic(help("check [prices] and [grid] in the study file"))]
+    Econ(#[from] labelmix_econ::EconError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Model(#[from] labelmix_models::Error),
+}
+
+impl Error {
+    pub(crate) fn store(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Store { path: path.to_owned(), source }
+    }
+}

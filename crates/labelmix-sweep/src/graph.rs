@@ -1,0 +1,102 @@
+//! The graph of stages: what the runs of a sweep are made of, each distinct stage once.
+
+use std::collections::HashMap;
+
+use labelmix_econ::Allocation;
+use labelmix_elicit::{LabelKind, StagePlan};
+
+use crate::key::StageKey;
+
+/// A stage that one or more runs need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageNode {
+    /// The name of its outcome.
+    pub key: StageKey,
+    /// The stage it starts from, by its place in the graph; always an earlier one.
+    pub parent: Option<usize>,
+    /// Which pool its labels come from.
+    pub labels: LabelKind,
+    /// How many labels, from the beginning of the pool.
+    pub count: usize,
+    /// The seed of the pool and of the training.
+    pub seed: u64,
+}
+
+/// A run: a chain of stages, of which the last one's classifier is the run's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Unique in its study, and fit for a folder's name.
+    pub name: String,
+    /// The method's name.
+    pub method: &'static str,
+    /// The seed.
+    pub seed: u64,
+    /// The labels that it buys.
+    pub allocation: Allocation,
+    /// Its stages in order, by their places in the graph.
+    pub stages: Vec<usize>,
+}
+
+impl Run {
+    /// The stage whose outcome is the run's.
+    #[must_use]
+    pub fn last_stage(&self) -> usize {
+        *self.stages.last().expect("a run has a stage")
+    }
+}
+
+/// All stages of a sweep, parents before children, and its runs.
+#[derive(Clone, Debug, Default)]
+pub struct StageGraph {
+    nodes: Vec<StageNode>,
+    by_key: HashMap<StageKey, usize>,
+    runs: Vec<Run>,
+}
+
+impl StageGraph {
+    /// The distinct stages.
+    #[must_use]
+    pub fn nodes(&self) -> &[StageNode] {
+        &self.nodes
+    }
+
+    /// The runs.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Adds a run, whose stages' keys `key` tells from parent and plan. A stage that is there already is shared.
+    pub(crate) fn add_run(
+        &mut self,
+        method: &'static str,
+        seed: u64,
+        allocation: Allocation,
+        plans: &[StagePlan],
+        key: impl Fn(Option<&StageKey>, StagePlan) -> StageKey,
+    ) {
+        let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
+        for &plan in plans {
+            let parent = stages.last().copied();
+            let key = key(parent.map(|index| &self.nodes[index].key), plan);
+            let place = *self.by_key.entry(key.clone()).or_insert_with(|| {
+                self.nodes.push(StageNode { key, parent, labels: plan.labels, count: plan.count, seed });
+                self.nodes.len() - 1
+            });
+            stages.push(place);
+        }
+        let name = format!("{method}_w{}_g{}_s{seed}", allocation.n_weak, allocation.n_gold);
+        self.runs.push(Run { name, method, seed, allocation, stages });
+    }
+
+    /// For each stage, the number of stages that start from it.
+    pub(crate) fn dependents(&self) -> Vec<Vec<usize>> {
+        let mut dependents = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            if let Some(parent) = node.parent {
+                dependents[parent].push(index);
+            }
+        }
+        dependents
+    }
+}

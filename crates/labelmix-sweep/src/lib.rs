@@ -1,0 +1,22 @@
+//! Sweeps: from a study file to a record of every run.
+//!
+//! [`Study`] is the file; [`Sweep`] is what it expands to, with data and model loaded; equal stages of different
+//! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
+
+mod error;
+mod execute;
+mod graph;
+mod key;
+mod record;
+mod store;
+mod study;
+mod sweep;
+
+pub use error::{Error, Result};
+pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
+pub use graph::{Run, StageGraph, StageNode};
+pub use key::StageKey;
+pub use record::{GridPoint, NotAffordable, RunRecord};
+pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
+pub use study::{GridTable, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong};
+pub use sweep::{Sweep, SweepSummary};

@@ -1,0 +1,46 @@
+//! What a sweep found out: one record per run, and the points of the grid that the runs belong to.
+
+use labelmix_econ::Allocation;
+use labelmix_elicit::TestMetrics;
+use serde::{Deserialize, Serialize};
+
+/// One finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run's name, which is its folder's in the store.
+    pub run: String,
+    /// The method.
+    pub method: String,
+    /// The study's name.
+    pub task: String,
+    /// The model, as the study file names it.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// The labels that were bought.
+    pub allocation: Allocation,
+    /// How good the classifier is on the test set.
+    pub metrics: TestMetrics,
+}
+
+/// One point of the grid: how one budget is split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GridPoint {
+    /// The method, by its place in the study.
+    pub method: &'static str,
+    /// The budget in dollars.
+    pub budget_usd: f64,
+    /// The share of the budget that is spent on weak labels.
+    pub weak_fraction: f64,
+    /// The labels that this buys.
+    pub allocation: Allocation,
+}
+
+/// A point of the grid that asks for more labels than are for sale, or for none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotAffordable {
+    /// The point.
+    pub point: GridPoint,
+    /// Why, with the sizes of the pools.
+    pub reason: String,
+}

@@ -1,0 +1,186 @@
+//! Where outcomes are kept: plain files, a folder for each stage, named by its key.
+//!
+//! ```text
+//! STORE/stages/KEY/outcome.json              what the stage was, how it went, how good it is
+//!                  test_log_odds.json        the test examples' ids and log-odds
+//!                  adapter_model.safetensors what was trained, in PEFT's layout
+//!                  adapter_config.json
+//! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
+//! STORE/unfinished/                          stages that are being written, or were when a process was killed
+//! ```
+//!
+//! A stage is written beside its place and renamed, so it is there whole or not at all; a key determines the content,
+//! so whoever comes second finds the same bytes and drops its own.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use labelmix_data::ExampleId;
+use labelmix_elicit::{LabelKind, Recipe, StageHistory, TestMetrics};
+use labelmix_models::Adapter;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::key::StageKey;
+use crate::record::RunRecord;
+
+/// A folder of outcomes.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What a stage was, how it went, and how good it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageOutcome {
+    /// The stage's name.
+    pub key: StageKey,
+    /// The stage it started from.
+    pub parent: Option<StageKey>,
+    /// The kind of its labels.
+    pub labels: LabelKind,
+    /// How many labels it bought.
+    pub count: usize,
+    /// Its seed.
+    pub seed: u64,
+    /// Its hyper-parameters.
+    pub recipe: Recipe,
+    /// How the training went.
+    pub history: StageHistory,
+    /// How good the classifier is on the test set.
+    pub metrics: TestMetrics,
+}
+
+/// The test set's log-odds of class 1, item by item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestLogOdds {
+    /// The test examples' ids.
+    pub ids: Vec<ExampleId>,
+    /// Their log-odds.
+    pub log_odds: Vec<f32>,
+}
+
+/// A run as it is kept: everything that is needed to use its classifier again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// What came out.
+    pub record: RunRecord,
+    /// Its stages, first to last.
+    pub stages: Vec<StageKey>,
+    /// The checkpoint's folder.
+    pub model_path: PathBuf,
+    /// How texts become vectors: a pooling's name.
+    pub pooling: String,
+    /// The hyper-parameters, for the adapter's shape.
+    pub recipe: Recipe,
+}
+
+const OUTCOME_FILE: &str = "outcome.json";
+const LOG_ODDS_FILE: &str = "test_log_odds.json";
+const RUN_FILE: &str = "run.json";
+
+impl Store {
+    /// Opens a store, making the folder if needed.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written to.
+    pub fn open(root: &Path) -> Result<Self> {
+        let store = Self { root: root.to_owned() };
+        for folder in [store.root.join("stages"), store.root.join("runs"), store.unfinished()] {
+            fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        }
+        // A folder that exists may still be read-only: better to know before the first hour of training.
+        let probe = store.unfinished().join(format!("probe.{}", std::process::id()));
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(Error::store(&probe))?;
+        Ok(store)
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.root.join("unfinished")
+    }
+
+    /// The folder of a stage.
+    #[must_use]
+    pub fn stage_folder(&self, key: &StageKey) -> PathBuf {
+        self.root.join("stages").join(key.to_string())
+    }
+
+    /// The folder of a run.
+    #[must_use]
+    pub fn run_folder(&self, study: &str, run: &str) -> PathBuf {
+        self.root.join("runs").join(study).join(run)
+    }
+
+    /// A stage's outcome, if it is there.
+    ///
+    /// # Errors
+    /// If it is there and damaged.
+    pub fn outcome(&self, key: &StageKey) -> Result<Option<StageOutcome>> {
+        read_json(&self.stage_folder(key).join(OUTCOME_FILE))
+    }
+
+    /// The run kept in `folder`, and the folder of its last stage.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn read_run(folder: &Path) -> Result<(RunFile, PathBuf)> {
+        let no_such_run = || Error::NoSuchRun { path: folder.to_owned() };
+        let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
+        let root = folder.ancestors().nth(3).ok_or_else(no_such_run)?;
+        let last = run.stages.last().ok_or_else(no_such_run)?;
+        let stage = Self { root: root.to_owned() }.stage_folder(last);
+        Ok((run, stage))
+    }
+
+    pub(crate) fn write_stage(
+        &self,
+        outcome: &StageOutcome,
+        log_odds: &TestLogOdds,
+        adapter: &Adapter,
+        base_model: &str,
+    ) -> Result<()> {
+        let folder = self.unfinished().join(format!("{}.{}", outcome.key, std::process::id()));
+        fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        adapter.save(&folder, base_model)?;
+        write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
+        write_json(&folder.join(OUTCOME_FILE), outcome)?;
+        let place = self.stage_folder(&outcome.key);
+        match fs::rename(&folder, &place) {
+            Ok(()) => Ok(()),
+            // Another process was faster; the same key means the same bytes.
+            Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(&folder).map_err(Error::store(&folder)),
+            Err(source) => Err(Error::Store { path: place, source }),
+        }
+    }
+
+    pub(crate) fn write_run(&self, study: &str, run: &RunFile) -> Result<()> {
+        let folder = self.run_folder(study, &run.record.run);
+        fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        write_json(&folder.join(RUN_FILE), run)
+    }
+}
+
+/// Reads a JSON file; `None` if there is no such file.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Store { path: path.into(), source }),
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Error::Damaged { path: path.into(), reason: error.to_string() })
+}
+
+/// Writes a JSON file beside its place and renames it.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let beside = path.with_extension(format!("json.{}", std::process::id()));
+    let mut bytes = serde_json::to_vec_pretty(value).expect("records have string keys");
+    bytes.push(b'\n');
+    fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(&bytes))
+        .and_then(|()| fs::rename(&beside, path))
+        .map_err(Error::store(path))
+}

@@ -1,0 +1,331 @@
+//! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
+
+use std::path::{Path, PathBuf};
+
+use labelmix_econ::Prices;
+use labelmix_elicit::{Recipe, method_named, method_names};
+use labelmix_models::Pooling;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A whole study file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// The study's name, as it appears in tables and in the store.
+    pub name: String,
+    /// The data.
+    pub task: TaskTable,
+    /// The pretrained model.
+    pub model: ModelTable,
+    /// What labels cost.
+    #[serde(default)]
+    pub prices: PricesTable,
+    /// Which allocations to try.
+    #[serde(default)]
+    pub grid: GridTable,
+    /// Which methods to try.
+    #[serde(default = "default_methods")]
+    pub methods: Vec<MethodTable>,
+    /// How stages train.
+    #[serde(default)]
+    pub recipe: Recipe,
+    /// The folder of the study file, which its paths are relative to.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// `[task]`: the data. Paths are relative to the study file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskTable {
+    /// The file whose labels are for sale: JSONL, CSV or Parquet.
+    pub train: PathBuf,
+    /// The file to measure accuracy on.
+    pub test: PathBuf,
+    /// The column of texts.
+    #[serde(default = "default_text_column")]
+    pub text: String,
+    /// The column of gold labels.
+    #[serde(default = "default_gold_column")]
+    pub gold: String,
+    /// The column of weak labels.
+    #[serde(default = "default_weak_column")]
+    pub weak: String,
+    /// The largest number of test examples that are used.
+    #[serde(default = "default_max_test")]
+    pub max_test: usize,
+    /// Whether both splits are balanced by leaving out examples of the larger class.
+    #[serde(default = "default_true")]
+    pub balance: bool,
+    /// The number of training examples whose gold labels are for sale; the rest are sold with weak labels. By default
+    /// what the grid's most gold-hungry point needs, and at most half of the examples.
+    pub gold_pool: Option<usize>,
+}
+
+/// `[model]`: the pretrained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// A folder in the Hugging Face layout.
+    pub path: PathBuf,
+    /// How a text becomes one vector: "last", "pooler" or "mean". By default what suits the checkpoint.
+    pub pooling: Option<PoolingName>,
+    /// What to do with texts that are longer than the model's context.
+    #[serde(default)]
+    pub too_long: TooLong,
+}
+
+/// A pooling's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolingName {
+    /// The last token.
+    Last,
+    /// The first token, through the checkpoint's pooler.
+    Pooler,
+    /// The mean of the tokens.
+    Mean,
+}
+
+impl From<PoolingName> for Pooling {
+    fn from(name: PoolingName) -> Self {
+        match name {
+            PoolingName::Last => Self::LastToken,
+            PoolingName::Pooler => Self::Pooler,
+            PoolingName::Mean => Self::Mean,
+        }
+    }
+}
+
+/// What to do with texts that are longer than the model's context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TooLong {
+    /// Stop with an error that names the first.
+    #[default]
+    Error,
+    /// Leave them out.
+    Drop,
+    /// Cut them to the context.
+    Cut,
+}
+
+/// `[prices]`: dollars per label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PricesTable {
+    /// A weak label's price.
+    pub weak: f64,
+    /// A gold label's price.
+    pub gold: f64,
+}
+
+impl Default for PricesTable {
+    fn default() -> Self {
+        Self { weak: 0.10, gold: 1.00 }
+    }
+}
+
+/// `[grid]`: every budget is split in every way, with every seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GridTable {
+    /// Budgets in dollars.
+    pub budgets: Vec<f64>,
+    /// Shares of a budget that are spent on weak labels.
+    pub weak_fractions: Vec<f64>,
+    /// Seeds: each has its own pools, initial weights and batches.
+    pub seeds: Vec<u64>,
+}
+
+impl Default for GridTable {
+    fn default() -> Self {
+        Self {
+            budgets: vec![16.0, 64.0, 256.0, 512.0, 1024.0, 4096.0, 8192.0],
+            weak_fractions: vec![0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0],
+            seeds: vec![0, 1, 2],
+        }
+    }
+}
+
+/// `[[methods]]`: a method to try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodTable {
+    /// The method's name.
+    pub name: String,
+}
+
+fn default_methods() -> Vec<MethodTable> {
+    vec![MethodTable { name: "seq-sft".to_owned() }]
+}
+
+fn default_text_column() -> String {
+    "text".to_owned()
+}
+
+fn default_gold_column() -> String {
+    "gold".to_owned()
+}
+
+fn default_weak_column() -> String {
+    "weak".to_owned()
+}
+
+fn default_max_test() -> usize {
+    1000
+}
+
+fn default_true() -> bool {
+    true
+}
+
+impl Study {
+    /// Reads and checks a study file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not TOML, has an unknown key, or a value that makes no sense.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadStudy { path: path.into(), source })?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::parse(&text, folder).map_err(|Problem { reason, help }| Error::Study { path: path.into(), reason, help })
+    }
+
+    fn parse(text: &str, folder: PathBuf) -> std::result::Result<Self, Problem> {
+        let mut study: Self = toml::from_str(text).map_err(|error| Problem::of_toml(&error, text))?;
+        study.folder = folder;
+        study.check()?;
+        Ok(study)
+    }
+
+    fn check(&self) -> std::result::Result<(), Problem> {
+        let problem = |reason: String, help: &str| Err(Problem { reason, help: help.to_owned() });
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            let reason = format!("name = {:?}", self.name);
+            return problem(reason, "a study's name names a folder: use letters, digits, '-', '_' and '.'");
+        }
+        let grid = &self.grid;
+        if grid.budgets.is_empty() || grid.weak_fractions.is_empty() || grid.seeds.is_empty() {
+            return problem("an empty list in [grid]".into(), "give at least one budget, weak fraction and seed");
+        }
+        if let Some(budget) = grid.budgets.iter().find(|budget| !(budget.is_finite() && **budget > 0.0)) {
+            return problem(format!("the budget {budget} in [grid]"), "budgets are positive amounts in dollars");
+        }
+        if let Some(fraction) = grid.weak_fractions.iter().find(|fraction| !(0.0..=1.0).contains(*fraction)) {
+            return problem(format!("the weak fraction {fraction} in [grid]"), "weak fractions lie between 0 and 1");
+        }
+        if let Err(error) = self.prices() {
+            return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
+        }
+        if let Err(error) = self.recipe.validate() {
+            let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
+            return Err(Problem { reason: error.to_string(), help });
+        }
+        if self.methods.is_empty() {
+            return problem("there are no methods".into(), "add a [[methods]] table, or none for the default");
+        }
+        for method in &self.methods {
+            if method_named(&method.name).is_none() {
+                let known: Vec<&str> = method_names().collect();
+                let reason = format!("unknown method {:?}", method.name);
+                return Err(Problem { reason, help: suggestion(&method.name, &known) });
+            }
+        }
+        Ok(())
+    }
+
+    /// What labels cost.
+    ///
+    /// # Errors
+    /// If a price is not a positive number.
+    pub fn prices(&self) -> std::result::Result<Prices, labelmix_econ::EconError> {
+        Prices::new(self.prices.weak, self.prices.gold)
+    }
+
+    /// A path of the study file, made independent of the current folder.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Where results are kept unless the user says otherwise: beside the study file.
+    #[must_use]
+    pub fn default_store(&self) -> PathBuf {
+        self.folder.join("labelmix-store")
+    }
+}
+
+/// What is wrong with a study file and what to do about it.
+struct Problem {
+    reason: String,
+    help: String,
+}
+
+impl Problem {
+    /// A problem of the file's form. serde lists the known keys or values between backticks, the offending one
+    /// first; the nearest of them is suggested.
+    fn of_toml(error: &toml::de::Error, text: &str) -> Self {
+        let message = error.message();
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+        let reason = match line {
+            Some(line) => format!("line {line}: {message}"),
+            None => message.to_owned(),
+        };
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let help = match (message.starts_with("unknown"), quoted.next()) {
+            (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
+            _ => "see `labelmix help sweep` for an example of a study file".to_owned(),
+        };
+        Self { reason, help }
+    }
+}
+
+/// "did you mean …?" with the nearest of the known names, or all of them if none is near.
+fn suggestion(unknown: &str, known: &[&str]) -> String {
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
+    match nearest {
+        Some(nearest) if strsim::jaro_winkler(unknown, nearest) > 0.7 => format!("did you mean `{nearest}`?"),
+        _ => format!("known here: {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "name = 'a'\n[task]\ntrain = 'train.jsonl'\ntest = 'test.jsonl'\n[model]\npath = 'model'\n";
+
+    fn problem(text: &str) -> String {
+        match Study::parse(text, PathBuf::new()) {
+            Ok(_) => panic!("{text:?} is no problem"),
+            Err(Problem { reason, help }) => format!("{reason} | {help}"),
+        }
+    }
+
+    #[test]
+    fn a_minimal_study_gets_the_published_defaults() {
+        let study = Study::parse(MINIMAL, PathBuf::from("studies")).map_err(|problem| problem.reason).unwrap();
+        assert_eq!(study.prices, PricesTable { weak: 0.1, gold: 1.0 });
+        assert_eq!(study.grid.budgets.len(), 7);
+        assert_eq!(study.methods[0].name, "seq-sft");
+        assert_eq!(study.recipe, Recipe::default());
+        assert_eq!(study.resolve(&study.task.train), Path::new("studies/train.jsonl"));
+        assert_eq!(study.default_store(), Path::new("studies/labelmix-store"));
+    }
+
+    #[test]
+    fn problems_name_the_place_and_the_remedy() {
+        let with = |extra: &str| problem(&format!("{MINIMAL}{extra}"));
+        insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `seeds` | did you mean `budgets`?");
+        insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `pooling`, `too_long` | did you mean `path`?");
+        insta::assert_snapshot!(with("pooling = 'max'"), @"line 7: unknown variant `max`, expected one of `last`, `pooler`, `mean` | did you mean `mean`?");
+        insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars");
+        insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");
+        insta::assert_snapshot!(with("[[methods]]\nname = 'seqsft'"), @r#"unknown method "seqsft" | did you mean `seq-sft`?"#);
+        insta::assert_snapshot!(with("[recipe]\nlearning_rate = 0.0"), @"learning_rate = 0 in [recipe] | learning_rate must be a positive number");
+        insta::assert_snapshot!(problem("name = 'a'"), @"missing field `task` | see `labelmix help sweep` for an example of a study file");
+    }
+}
