@@ -1,0 +1,12 @@
+//! The answer as figures: SVG, with text as text, the same bytes for the same answer.
+
+mod accuracy_figure;
+mod axes;
+mod canvas;
+mod cost_figure;
+mod key;
+mod marks;
+mod series;
+
+pub use accuracy_figure::accuracy_by_weak_fraction;
+pub use cost_figure::cost_accuracy;

@@ -1,0 +1,165 @@
+//! Where the axes begin and end, where their ticks stand, and what is written there.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+
+use crate::notation::dollars;
+
+/// An axis with its ticks, which lie within its range.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub(super) range: Range<f64>,
+    ticks: Vec<f64>,
+    scale: Scale,
+    tick_label: fn(f64) -> String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Scale {
+    Linear,
+    Logarithmic,
+}
+
+impl Scale {
+    fn place(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Logarithmic => value.ln(),
+        }
+    }
+}
+
+/// An axis for weak fractions, with room for the marks at 0 and 1.
+pub(super) fn fraction_axis() -> Axis {
+    Axis {
+        range: -0.04..1.04,
+        ticks: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+        scale: Scale::Linear,
+        tick_label: |fraction| format!("{fraction:.1}"),
+    }
+}
+
+/// An axis for accuracies, within 0 and 1: the finest round step that needs no more than ten steps, from the step
+/// below the smallest value to the step above the largest. From .5 to 1 if there are no values.
+pub(super) fn accuracy_axis(values: impl Iterator<Item = f64>) -> Axis {
+    /// In thousandths, which are whole numbers, so that equal ticks are equal numbers.
+    const STEPS: [u32; 4] = [10, 20, 50, 100];
+    const MOST_STEPS: u32 = 10;
+    /// The share of a step that stays free below the smallest and above the largest value.
+    const MARGIN: f64 = 0.2;
+    let (low, high) = extent(values).unwrap_or((0.55, 0.95));
+
+    let in_steps = |step: u32| {
+        let steps = |accuracy: f64| accuracy * 1000.0 / f64::from(step);
+        let first = (steps(low) - MARGIN).floor().max(0.0) as u32;
+        let last = (steps(high) + MARGIN).ceil() as u32;
+        (step, first, last.min(1000 / step))
+    };
+    let fits = |&(_, first, last): &(u32, u32, u32)| last - first <= MOST_STEPS;
+    let (step, first, last) = STEPS.map(in_steps).into_iter().find(fits).unwrap_or((100, 0, 10));
+    let tick = |steps: u32| f64::from(steps * step) / 1000.0;
+    Axis {
+        range: tick(first)..tick(last),
+        ticks: (first..=last).map(tick).collect(),
+        scale: Scale::Linear,
+        tick_label: |accuracy| format!("{accuracy:.2}"),
+    }
+}
+
+/// A logarithmic axis for costs, with ticks at the budgets, but none closer to the one before than a label is wide.
+/// From $1 to $10 if there are neither.
+pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: Vec<f64>) -> Axis {
+    const MARGIN: f64 = 1.25;
+    /// The share of the axis that a label takes.
+    const LABEL_SHARE: f64 = 0.09;
+    let range = match extent(costs_usd.chain(budgets_usd.iter().copied())) {
+        Some((low, high)) => low / MARGIN..high * MARGIN,
+        None => 1.0..10.0,
+    };
+
+    let apart = (range.end / range.start).ln() * LABEL_SHARE;
+    let mut ticks: Vec<f64> = Vec::new();
+    budgets_usd.sort_by(f64::total_cmp);
+    for budget in budgets_usd {
+        if ticks.last().is_none_or(|last| (budget / last).ln() >= apart) {
+            ticks.push(budget);
+        }
+    }
+    Axis { range, ticks, scale: Scale::Logarithmic, tick_label: dollars }
+}
+
+/// The smallest and the largest value.
+fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.map(|value| (value, value)).reduce(|(low, high), (value, _)| (low.min(value), high.max(value)))
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let [start, end, value] = [self.range.start, self.range.end, *value].map(|value| self.scale.place(value));
+        from + (f64::from(to - from) * (value - start) / (end - start)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        (self.tick_label)(*value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accuracies(values: &[f64]) -> Vec<f64> {
+        let axis = accuracy_axis(values.iter().copied());
+        assert!(values.iter().all(|value| axis.range.start <= *value && *value <= axis.range.end), "{axis:?}");
+        axis.ticks
+    }
+
+    #[test]
+    fn accuracy_ticks_are_round_and_few() {
+        assert_eq!(accuracies(&[]), [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0]);
+        assert_eq!(accuracies(&[0.52, 0.87]), [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9]);
+        assert_eq!(accuracies(&[0.915, 0.943]), [0.91, 0.92, 0.93, 0.94, 0.95]);
+        assert_eq!(accuracies(&[0.742]), [0.74, 0.75]);
+        assert_eq!(accuracies(&[0.0, 1.0]), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]);
+        assert_eq!(accuracies(&[1.0]), [0.99, 1.0]);
+        assert_eq!(accuracies(&[0.0]), [0.0, 0.01]);
+    }
+
+    #[test]
+    fn cost_ticks_stand_at_the_budgets() {
+        let axis = cost_axis([15.9, 1024.0].into_iter(), vec![1024.0, 16.0, 64.0, 256.0]);
+        assert_eq!(axis.ticks, [16.0, 64.0, 256.0, 1024.0]);
+        assert!(axis.range.start < 15.9 && axis.range.end > 1024.0);
+        assert_eq!(axis.format_ext(&1024.0), "$1,024");
+    }
+
+    #[test]
+    fn cost_ticks_keep_apart() {
+        let axis = cost_axis([].into_iter(), vec![10.0, 10.5, 11.0, 100.0]);
+        assert_eq!(axis.ticks, [10.0, 100.0]);
+        assert!(cost_axis([].into_iter(), Vec::new()).ticks.is_empty());
+    }
+
+    #[test]
+    fn equal_ratios_of_cost_are_equal_distances() {
+        let axis = cost_axis([].into_iter(), vec![1.0, 16.0, 256.0]);
+        let [low, middle, high] = [1.0, 16.0, 256.0].map(|cost| axis.map(&cost, (0, 1001)));
+        assert!((high - middle).abs_diff(middle - low) <= 1, "{low} {middle} {high}");
+        assert_eq!(axis.map(&axis.range.start, (600, 20)), 600);
+        assert_eq!(axis.map(&axis.range.end, (600, 20)), 20);
+    }
+}

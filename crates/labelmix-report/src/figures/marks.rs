@@ -1,0 +1,53 @@
+//! The marks that stand for measurements.
+
+use plotters::coord::CoordTranslate;
+use plotters::element::{DashedPathElement, ErrorBarOrientV};
+use plotters::prelude::*;
+
+use super::canvas::{DrawError, INK, LINE_WIDTH, MUTED};
+
+/// Draws a filled mark with a white rim. Each method has its shape, by its place in the answer: circle, square,
+/// triangle, diamond, and again.
+pub(super) fn draw_marker<C: CoordTranslate>(
+    area: &DrawingArea<SVGBackend<'_>, C>,
+    at: &C::From,
+    method: usize,
+    colour: RGBColor,
+) -> Result<(), DrawError>
+where
+    C::From: Clone,
+{
+    for (radius, colour) in [(10, WHITE), (8, colour)] {
+        let (wide, far) = (radius * 5 / 4, radius * 4 / 3);
+        let corners = match method % 4 {
+            0 => {
+                area.draw(&Circle::new(at.clone(), radius, colour.filled()))?;
+                continue;
+            }
+            1 => vec![(-radius, -radius), (radius, -radius), (radius, radius), (-radius, radius)],
+            2 => vec![(0, -wide), (wide, radius), (-wide, radius)],
+            _ => vec![(0, -far), (far, 0), (0, far), (-far, 0)],
+        };
+        area.draw(&(EmptyElement::at(at.clone()) + Polygon::new(corners, colour.filled())))?;
+    }
+    Ok(())
+}
+
+/// A bar from the lowest to the highest of three values.
+pub(super) fn error_bar<X, Y>(
+    x: X,
+    [low, middle, high]: [Y; 3],
+    colour: RGBColor,
+) -> ErrorBar<X, Y, ErrorBarOrientV<X, Y>> {
+    ErrorBar::new_vertical(x, low, middle, high, colour.stroke_width(2), 10)
+}
+
+/// A ring around a mark that stands out.
+pub(super) fn ring<C>(at: C) -> Circle<C, i32> {
+    Circle::new(at, 14, INK.stroke_width(2))
+}
+
+/// A dashed line.
+pub(super) fn dashed<C: Clone>(points: Vec<C>) -> DashedPathElement<std::vec::IntoIter<C>, i32> {
+    DashedPathElement::new(points, 10, 7, MUTED.stroke_width(LINE_WIDTH))
+}

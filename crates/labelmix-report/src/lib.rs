@@ -1,0 +1,21 @@
+//! What a sweep found out, for programs, for the terminal and for a paper.
+//!
+//! [`Answer`] gathers the runs into means per split of each budget, the best split, and the Pareto frontier; it is
+//! what `labelmix sweep --json` prints. [`render`] writes it as text, [`accuracy_by_weak_fraction`] and
+//! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
+//! same bytes.
+
+mod answer;
+mod entries;
+mod export;
+mod figures;
+mod notation;
+mod table;
+#[cfg(test)]
+mod worked_example;
+
+pub use answer::Answer;
+pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
+pub use export::{WriteError, write_report};
+pub use figures::{accuracy_by_weak_fraction, cost_accuracy};
+pub use table::{Colours, Style, render};

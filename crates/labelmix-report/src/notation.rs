@@ -1,0 +1,73 @@
+//! How amounts are written for people.
+
+/// Dollars: `$64`, `$0.50`, `$1,024`. Whole dollars go without cents; less than a cent is written out.
+pub(crate) fn dollars(usd: f64) -> String {
+    let cents = (usd * 100.0).round() as usize;
+    match (cents / 100, cents % 100) {
+        (0, 0) => format!("${usd}"),
+        (whole, 0) => format!("${}", count(whole)),
+        (whole, rest) => format!("${}.{rest:02}", count(whole)),
+    }
+}
+
+/// A count with its thousands set apart: `12,345`.
+pub(crate) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A proportion to three places, as the field's tables have it: `.742`.
+pub(crate) fn proportion(value: f64) -> String {
+    let written = format!("{value:.3}");
+    written.strip_prefix('0').map(str::to_owned).unwrap_or(written)
+}
+
+/// A mean with its deviation, where there is one: `.742 ± .013`.
+pub(crate) fn mean_and_deviation(mean: f64, deviation: Option<f64>) -> String {
+    match deviation {
+        Some(deviation) => format!("{} ± {}", proportion(mean), proportion(deviation)),
+        None => proportion(mean),
+    }
+}
+
+/// What was bought: `160 weak + 48 gold`, or one of the two.
+pub(crate) fn purchase(n_weak: usize, n_gold: usize) -> String {
+    match (n_weak, n_gold) {
+        (0, _) => format!("{} gold", count(n_gold)),
+        (_, 0) => format!("{} weak", count(n_weak)),
+        _ => format!("{} weak + {} gold", count(n_weak), count(n_gold)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_as_people_write_it() {
+        let written = [0.0, 64.0, 0.5, 63.9, 1024.0, 1_234_567.5, 0.001, 0.999, 9.999].map(dollars);
+        assert_eq!(written, ["$0", "$64", "$0.50", "$63.90", "$1,024", "$1,234,567.50", "$0.001", "$1", "$10"]);
+    }
+
+    #[test]
+    fn proportions_to_three_places() {
+        let written = [0.0, 0.7423, 0.9996, 1.0].map(proportion);
+        assert_eq!(written, [".000", ".742", "1.000", "1.000"]);
+        assert_eq!(mean_and_deviation(0.742, Some(0.0131)), ".742 ± .013");
+        assert_eq!(mean_and_deviation(0.742, None), ".742");
+    }
+
+    #[test]
+    fn purchases_name_what_there_is() {
+        assert_eq!(purchase(160, 48), "160 weak + 48 gold");
+        assert_eq!(purchase(10_240, 0), "10,240 weak");
+        assert_eq!(purchase(0, 64), "64 gold");
+    }
+}

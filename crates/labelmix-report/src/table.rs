@@ -1,0 +1,235 @@
+//! The answer as text for the terminal.
+
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase};
+use crate::{Answer, NotAffordableEntry, SplitEntry};
+
+/// How the text is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether the terminal's escape codes may be used.
+    pub colours: Colours,
+    /// The columns there are; wider tables wrap their cells. `None` for as many as it takes.
+    pub width: Option<u16>,
+}
+
+/// Whether the terminal's escape codes may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// The best splits are bold.
+    On,
+    /// Plain text.
+    Off,
+}
+
+impl Style {
+    /// Plain text of any width, for files.
+    pub const PLAIN: Self = Self { colours: Colours::Off, width: None };
+}
+
+/// Columns set apart by space, the header by a line.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// The answer as text: a table and the best splits of each method, the Pareto frontier, and what could not be bought.
+#[must_use]
+pub fn render(answer: &Answer, style: Style) -> String {
+    let mut sections = vec![heading(answer)];
+    for method in answer.methods() {
+        if answer.splits_of(method).next().is_some() {
+            sections.push(accuracy_table(answer, method, style));
+            sections.push(best_splits(answer, method));
+        }
+    }
+    sections.push(frontier_table(answer, style));
+    sections.push(not_affordable(answer));
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n\n") + "\n"
+}
+
+fn heading(answer: &Answer) -> String {
+    let (weak, gold) = (dollars(answer.prices.weak_usd()), dollars(answer.prices.gold_usd()));
+    let quality = answer
+        .weak_label_accuracy
+        .map_or(String::new(), |accuracy| format!(" and is right {} of the time", proportion(accuracy)));
+    let unfinished = if answer.runs.is_empty() { "\nNo run has finished yet." } else { "" };
+    format!("{}: a weak label costs {weak}{quality}, a gold label costs {gold}.{unfinished}", answer.study)
+}
+
+/// Rows are budgets, columns weak fractions.
+fn accuracy_table(answer: &Answer, method: &str, style: Style) -> String {
+    let measured = answer.splits_of(method).map(|split| (split.budget_usd, split.weak_fraction));
+    let missed = answer.not_affordable.iter().filter(|missed| missed.method == method);
+    let missed: Vec<_> = missed.map(|missed| (missed.budget_usd, missed.weak_fraction)).collect();
+    let (budgets, fractions): (Vec<f64>, Vec<f64>) = measured.chain(missed.iter().copied()).unzip();
+    let (budgets, fractions) = (rising(budgets), rising(fractions));
+
+    let mut table =
+        table_with_header(style, ["budget".to_owned()].into_iter().chain(fractions.iter().map(f64::to_string)));
+    for budget in budgets {
+        let cells = fractions.iter().map(|&fraction| {
+            let here = |split: &&SplitEntry| (split.budget_usd, split.weak_fraction) == (budget, fraction);
+            match answer.splits_of(method).find(here) {
+                Some(split) => split_cell(split),
+                None if missed.contains(&(budget, fraction)) => Cell::new("–"),
+                None => Cell::new("not run"),
+            }
+        });
+        table.add_row([Cell::new(dollars(budget))].into_iter().chain(cells));
+    }
+    align_right(&mut table, &[0]);
+    let over_seeds = answer.splits_of(method).any(|split| split.seeds > 1);
+    let legend = if over_seeds { "mean ± deviation over seeds, * best" } else { "* best" };
+    format!("{method}: accuracy by budget and weak spending fraction ({legend})\n{}", table.trim_fmt())
+}
+
+fn split_cell(split: &SplitEntry) -> Cell {
+    let accuracy = mean_and_deviation(split.accuracy_mean, split.accuracy_sd);
+    if split.best { Cell::new(accuracy + " *").add_attribute(Attribute::Bold) } else { Cell::new(accuracy) }
+}
+
+/// A sentence per budget.
+fn best_splits(answer: &Answer, method: &str) -> String {
+    let sentence = |split: &SplitEntry| {
+        format!(
+            "{}: best is {} (weak fraction {}), accuracy {}, for {}",
+            dollars(split.budget_usd),
+            purchase(split.n_weak, split.n_gold),
+            split.weak_fraction,
+            mean_and_deviation(split.accuracy_mean, split.accuracy_sd),
+            dollars(split.cost_usd),
+        )
+    };
+    let sentences: Vec<_> = answer.splits_of(method).filter(|split| split.best).map(sentence).collect();
+    sentences.join("\n")
+}
+
+fn frontier_table(answer: &Answer, style: Style) -> String {
+    if answer.frontier.is_empty() {
+        return String::new();
+    }
+    let mut table = table_with_header(style, ["cost", "accuracy", "method", "weak", "gold"].map(str::to_owned));
+    for point in &answer.frontier {
+        table.add_row([
+            dollars(point.cost_usd),
+            proportion(point.accuracy),
+            point.method.clone(),
+            count(point.n_weak),
+            count(point.n_gold),
+        ]);
+    }
+    align_right(&mut table, &[0, 1, 3, 4]);
+    format!("Pareto frontier of cost and accuracy\n{}", table.trim_fmt())
+}
+
+/// A line per budget, with the weak fractions that it concerns for any method. Of several reasons the first: with
+/// the numbers in them they tend to differ from split to split, and the JSON has them all.
+fn not_affordable(answer: &Answer) -> String {
+    let mut missed: Vec<&NotAffordableEntry> = answer.not_affordable.iter().collect();
+    missed.sort_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd));
+    let line = |splits: &[&NotAffordableEntry]| {
+        let fractions = rising(splits.iter().map(|split| split.weak_fraction).collect());
+        let fractions: Vec<_> = fractions.iter().map(f64::to_string).collect();
+        let and_others = if splits.iter().any(|split| split.reason != splits[0].reason) { ", …" } else { "" };
+        let (budget, reason) = (dollars(splits[0].budget_usd), &splits[0].reason);
+        format!("\n{budget} at {}: {reason}{and_others}", fractions.join(", "))
+    };
+    let lines: String = missed.chunk_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd).is_eq()).map(line).collect();
+    if lines.is_empty() { lines } else { "Not affordable (–), budget at weak fraction:".to_owned() + &lines }
+}
+
+fn table_with_header(style: Style, header: impl IntoIterator<Item = String>) -> Table {
+    let mut table = Table::new();
+    // Whether this is a terminal is the caller's to know, and the table's to be told.
+    table.force_no_tty().load_style(RULED).set_header(header.into_iter().map(Cell::new).collect::<Vec<_>>());
+    if style.colours == Colours::On {
+        table.enforce_styling();
+    }
+    if let Some(width) = style.width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table
+}
+
+fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in table.column_iter_mut().filter(|column| columns.contains(&column.index)) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// The values in rising order, each once.
+fn rising(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worked_example::{answer, answer_without_runs};
+
+    #[test]
+    fn the_whole_answer() {
+        insta::assert_snapshot!(render(&answer(), Style::PLAIN), @"
+        reviews: a weak label costs $0.10 and is right .683 of the time, a gold label costs $1.
+
+        seq-sft: accuracy by budget and weak spending fraction (mean ± deviation over seeds, * best)
+         budget   0             0.25            1
+        ──────────────────────────────────────────────────────
+          $4.50   .529 ± .010   .599 ± .010     .648 ± .010 *
+            $64   .665 ± .010   .714 ± .010 *   .704 ± .010
+           $256   –             –               not run
+
+        $4.50: best is 45 weak (weak fraction 1), accuracy .648 ± .010, for $4.50
+        $64: best is 160 weak + 48 gold (weak fraction 0.25), accuracy .714 ± .010, for $64
+
+        few-shot: accuracy by budget and weak spending fraction (* best)
+         budget   0      0.25     1
+        ──────────────────────────────────
+          $4.50   .519   .589     .638 *
+            $64   .655   .704 *   .694
+           $256   –      –        not run
+
+        $4.50: best is 45 weak (weak fraction 1), accuracy .638, for $4.50
+        $64: best is 160 weak + 48 gold (weak fraction 0.25), accuracy .704, for $64
+
+        Pareto frontier of cost and accuracy
+          cost   accuracy   method    weak   gold
+        ──────────────────────────────────────────
+            $4       .529   seq-sft      0      4
+         $4.50       .648   seq-sft     45      0
+           $64       .714   seq-sft    160     48
+
+        Not affordable (–), budget at weak fraction:
+        $256 at 0, 0.25: 100 gold labels for sale
+        ");
+    }
+
+    #[test]
+    fn nothing_finished_yet() {
+        insta::assert_snapshot!(render(&answer_without_runs(), Style::PLAIN), @"
+        reviews: a weak label costs $0.10, a gold label costs $1.
+        No run has finished yet.
+
+        Not affordable (–), budget at weak fraction:
+        $256 at 0, 0.25: 100 gold labels for sale
+        ");
+    }
+
+    #[test]
+    fn the_best_splits_are_bold_in_colour() {
+        let coloured = render(&answer(), Style { colours: Colours::On, width: None });
+        let bold: Vec<&str> = coloured.lines().filter(|line| line.contains("\u{1b}[1m")).collect();
+        assert_eq!(bold.len(), answer().budgets.iter().filter(|split| split.best).count());
+        assert!(bold.iter().all(|line| line.contains('*')), "{bold:?}");
+        assert!(!render(&answer(), Style::PLAIN).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn tables_fit_a_narrow_terminal() {
+        let text = render(&answer(), Style { colours: Colours::Off, width: Some(40) });
+        let in_table = |line: &&str| line.contains('±') && !line.contains(':') && !line.contains("mean");
+        assert!(text.lines().filter(in_table).all(|line| line.chars().count() <= 40), "{text}");
+    }
+}

@@ -1,0 +1,43 @@
+//! The command line: arguments, printing, exit codes. One file per command.
+
+mod arguments;
+mod diagnosis;
+mod predict;
+mod progress;
+mod report;
+mod sweep;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::diagnosis::{Failure, Status};
+
+/// Runs the command that the arguments ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Asking for help is no error; anything else is the user's.
+            let status = if error.use_stderr() { Status::UserError } else { Status::Done };
+            // There is nowhere left to report to if this cannot be printed.
+            let _ = error.print();
+            return status.into();
+        }
+    };
+    let result = match &arguments.command {
+        Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Predict(arguments) => predict::run(arguments),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(Failure::ReaderLeft) => Status::Done.into(),
+        Err(failure) => {
+            diagnosis::print(&failure);
+            failure.status().into()
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `labelmix predict`: a finished run's classifier on new texts.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use indicatif::ProgressBar;
+use labelmix_data::read_texts;
+use labelmix_elicit::log_odds;
+use labelmix_models::{Classifier, Pooling, TextLimit, Tokenizer};
+use labelmix_sweep::Store;
+use miette::Diagnostic;
+use serde::Serialize;
+
+use crate::arguments::PredictArguments;
+use crate::diagnosis::{Failure, Status, WriteError};
+use crate::progress::counting_bar;
+
+/// Texts between two movements of the progress bar.
+const TEXTS_AT_A_TIME: usize = 256;
+
+/// A row of the input that the model cannot read.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{}, row {row}: {source}", file.display())]
+#[diagnostic(help("remove the row, or cut long texts with --cut"))]
+struct UnreadableText {
+    file: PathBuf,
+    row: usize,
+    source: labelmix_models::Error,
+}
+
+/// A row of the output.
+#[derive(Serialize)]
+struct Prediction<'a> {
+    text: &'a str,
+    label: u8,
+    /// Of label 1.
+    probability: f32,
+    log_odds: f32,
+}
+
+pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
+    let (run, stage_folder) = Store::read_run(&arguments.run)?;
+    let texts = read_texts(&arguments.input, &arguments.text)?;
+    let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
+    let model = Classifier::load(&run.model_path, pooling)?;
+    let tokenizer = Tokenizer::load(&run.model_path)?;
+    let mut adapter = model.initial_adapter(run.recipe.lora(), 0);
+    adapter.load(&stage_folder)?;
+    let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
+    let mut tokens = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        tokens.push(tokenizer.encode(text, limit).map_err(|source| UnreadableText {
+            file: arguments.input.clone(),
+            row: index + 1,
+            source,
+        })?);
+    }
+    let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
+    let mut predictions = Vec::with_capacity(texts.len());
+    for (texts, tokens) in texts.chunks(TEXTS_AT_A_TIME).zip(tokens.chunks(TEXTS_AT_A_TIME)) {
+        let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+        let scores = log_odds(&model, &adapter, &tokens, run.recipe.micro_batch_tokens)?;
+        predictions.extend(texts.iter().zip(scores).map(|(text, log_odds)| Prediction {
+            text,
+            label: u8::from(log_odds > 0.0),
+            probability: 1.0 / (1.0 + (-log_odds).exp()),
+            log_odds,
+        }));
+        bar.inc(texts.len() as u64);
+    }
+    bar.finish_and_clear();
+    write(arguments, &predictions)
+        .map_err(|source| WriteError { place: arguments.output.display().to_string(), source })?;
+    anstream::eprintln!("{} predictions written to {}", predictions.len(), arguments.output.display());
+    Ok(Status::Done)
+}
+
+/// Writes the predictions beside their place and renames them.
+fn write(arguments: &PredictArguments, predictions: &[Prediction<'_>]) -> std::io::Result<()> {
+    let mut beside = arguments.output.clone().into_os_string();
+    beside.push(format!(".{}", std::process::id()));
+    let mut file = BufWriter::new(File::create(&beside)?);
+    for prediction in predictions {
+        serde_json::to_writer(&mut file, prediction)?;
+        file.write_all(b"\n")?;
+    }
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(&beside, &arguments.output)
+}

@@ -1,0 +1,22 @@
+//! `labelmix report`: tables and figures from what the store holds.
+
+use labelmix_sweep::{Store, Study, Sweep, records};
+
+use crate::arguments::ReportArguments;
+use crate::diagnosis::{Failure, Status, print_data};
+use crate::sweep::answer;
+
+pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
+    let study = Study::read(&arguments.study)?;
+    let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
+    let sweep = Sweep::prepare(study)?;
+    let records = records(&sweep, &store)?;
+    let missing = sweep.graph().runs().len() - records.len();
+    if missing > 0 {
+        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
+    }
+    for path in labelmix_report::write_report(&answer(&sweep, &records), &arguments.out)? {
+        print_data(&format!("{}\n", path.display()))?;
+    }
+    Ok(Status::Done)
+}

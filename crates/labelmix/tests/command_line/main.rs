@@ -1,0 +1,8 @@
+//! The real binary, end to end, on the example that the repository carries.
+
+#![expect(clippy::unwrap_used, reason = "these files are all test, including the functions beside the tests")]
+
+mod bad_input;
+mod interruption;
+mod main_job;
+mod workplace;

@@ -1,0 +1,71 @@
+//! A scratch folder with a small study on the example's data and checkpoint.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The example that the repository carries.
+pub(crate) fn example() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews")).unwrap()
+}
+
+/// A temporary folder that holds a study.
+pub(crate) struct Workplace {
+    folder: TempDir,
+}
+
+impl Workplace {
+    /// A study of two budgets that trains in a second or two.
+    pub(crate) fn new() -> Self {
+        let workplace = Self { folder: TempDir::new().unwrap() };
+        workplace.write("study.toml", &Self::study());
+        workplace
+    }
+
+    /// The text of the small study.
+    pub(crate) fn study() -> String {
+        let example = example();
+        let example = example.display();
+        format!(
+            "name = \"small\"\n\
+             [task]\n\
+             train = \"{example}/train.jsonl\"\n\
+             test = \"{example}/test.jsonl\"\n\
+             max_test = 100\n\
+             [model]\n\
+             path = \"{example}/checkpoint\"\n\
+             [grid]\n\
+             budgets = [8, 16]\n\
+             weak_fractions = [0.0, 0.5, 1.0]\n\
+             seeds = [0, 1]\n\
+             [recipe]\n\
+             total_examples = 600\n\
+             learning_rate = 5e-3\n"
+        )
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), content).unwrap();
+    }
+
+    /// `labelmix` with the folder as the current one.
+    pub(crate) fn labelmix(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("labelmix").unwrap();
+        command.current_dir(self.path()).args(arguments);
+        command
+    }
+
+    /// Standard output of a command that succeeds.
+    pub(crate) fn output_of(&self, arguments: &[&str]) -> String {
+        let output = self.labelmix(arguments).assert().success().get_output().stdout.clone();
+        String::from_utf8(output).unwrap()
+    }
+}
