@@ -86,7 +86,7 @@ pub(crate) fn print_diagnostic(error: &dyn Diagnostic) {
     let mut help = error.help().map(|help| help.to_string());
     let mut cause = error.diagnostic_source();
     while let Some(inner) = cause {
-        message.push_str(&format!("\n  because: {inner}"));
+        message = format!("{message}\n  because: {inner}");
         help = inner.help().map(|help| help.to_string()).or(help);
         cause = inner.diagnostic_source();
     }

@@ -38,26 +38,59 @@ fn with_training_file(name: &str, content: impl AsRef<[u8]>) -> String {
 
 #[test]
 fn in_the_study() {
-    insta::assert_snapshot!(with_study("[grid]", "[grid]\nbudget = [1]"), @"");
-    insta::assert_snapshot!(with_study("budgets = [8, 16]", "budgets = [1e6]"), @"");
-    insta::assert_snapshot!(with_study("max_test = 100", "text = \"review\""), @"");
+    insta::assert_snapshot!(with_study("[grid]", "[grid]\nbudget = [1]"), @r#"
+error: study.toml: line 9: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `seeds`
+hint: did you mean `budgets`?
+"#);
+    insta::assert_snapshot!(with_study("budgets = [8, 16]", "budgets = [1e6]"), @r#"
+error: no point of the grid can be bought: 1000000 gold labels wanted, 1600 for sale
+hint: add smaller budgets to [grid], or rows to the training file
+"#);
+    insta::assert_snapshot!(with_study("max_test = 100", "text = \"review\""), @r#"
+error: [example]/test.jsonl, line 1: there is no column `review`; the columns are `gold`, `text`, `weak`
+hint: name one of these columns, or add the one that is missing
+"#);
     let workplace = Workplace::new();
-    insta::assert_snapshot!(complaint(&workplace, &["sweep", "missing.toml"]), @"");
+    insta::assert_snapshot!(complaint(&workplace, &["sweep", "missing.toml"]), @r#"
+error: missing.toml: No such file or directory (os error 2)
+hint: give the path of a study file (TOML)
+"#);
 }
 
 #[test]
 fn in_the_labels() {
-    insta::assert_snapshot!(with_training_file("train.jsonl", "{\"text\": \"a\", \"gold\": 2, \"weak\": 1}\n"), @"");
-    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,0.2\nb,maybe,0.5\n"), @"");
-    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,1.5\n"), @"");
-    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,NaN\n"), @"");
+    insta::assert_snapshot!(with_training_file("train.jsonl", "{\"text\": \"a\", \"gold\": 2, \"weak\": 1}\n"), @r#"
+error: train.jsonl, line 1, column `gold`: `2` is not a gold label
+hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
+"#);
+    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,0.2\nb,maybe,0.5\n"), @r#"
+error: train.csv, line 3, column `gold`: `maybe` is not a gold label
+hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
+"#);
+    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,1.5\n"), @r#"
+error: train.csv, line 2, column `weak`: `1.5` is not a weak label
+hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
+"#);
+    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,0,NaN\n"), @r#"
+error: train.csv, line 2, column `weak`: `NaN` is not a weak label
+hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
+"#);
 }
 
 #[test]
 fn in_the_files() {
-    insta::assert_snapshot!(with_training_file("train.jsonl", b"{\"text\": \"a\", \"gold\": 1}\n{\"text\": \"\xff\"}\n"), @"");
-    insta::assert_snapshot!(with_training_file("train.jsonl", ""), @"");
-    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,1,0.9\nb,1,0.8\n"), @"");
+    insta::assert_snapshot!(with_training_file("train.jsonl", b"{\"text\": \"a\", \"gold\": 1}\n{\"text\": \"\xff\"}\n"), @r#"
+error: train.jsonl, line 2: byte 0xFF at offset 35 of the file is not valid UTF-8
+hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
+"#);
+    insta::assert_snapshot!(with_training_file("train.jsonl", ""), @r#"
+error: train.jsonl: the file has no rows
+hint: check that it was written completely: it needs a row for each example
+"#);
+    insta::assert_snapshot!(with_training_file("train.csv", "text,gold,weak\na,1,0.9\nb,1,0.8\n"), @r#"
+error: train.csv: all 2 examples are of class 1
+hint: both classes, 0 and 1, are needed: check the label columns, or add examples of the other class
+"#);
 }
 
 #[test]
@@ -75,31 +108,49 @@ fn in_the_checkpoint() {
         workplace.write("study.toml", Workplace::study().replace(&old, "checkpoint"));
         complaint(&workplace, &["sweep", "study.toml"])
     };
-    insta::assert_snapshot!(with_checkpoint(&|folder| fs::remove_file(folder.join("model.safetensors")).unwrap()), @"");
+    insta::assert_snapshot!(with_checkpoint(&|folder| fs::remove_file(folder.join("model.safetensors")).unwrap()), @r#"
+error: checkpoint/model.safetensors: No such file or directory (os error 2)
+hint: a checkpoint is a folder in the Hugging Face layout: config.json, tokenizer.json and model.safetensors (or several, with model.safetensors.index.json)
+"#);
     insta::assert_snapshot!(with_checkpoint(&|folder| {
         let path = folder.join("model.safetensors");
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    }), @"");
+    }), @r#"
+error: checkpoint/model.safetensors: not a whole safetensors file (incomplete metadata, file not fully covered)
+hint: download or copy the checkpoint again; this one is incomplete or damaged
+"#);
     insta::assert_snapshot!(with_checkpoint(&|folder| {
         fs::write(folder.join("config.json"), "{\"model_type\": \"mamba\"}").unwrap();
-    }), @"");
+    }), @r#"
+error: checkpoint/config.json: unknown architecture "mamba"
+hint: the architectures that can be run are: bert, llama, qwen2
+"#);
     insta::assert_snapshot!(with_checkpoint(&|folder| {
         let path = folder.join("config.json");
         let config = fs::read_to_string(&path).unwrap();
         let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
         config["max_position_embeddings"] = 5.into();
         fs::write(&path, config.to_string()).unwrap();
-    }), @"");
+    }), @r#"
+error: the text "i came by train . the garden was simply perfect . the staff …" has 20 tokens; the model reads at most 5
+hint: set `too_long` in the study's [model] table: "drop" leaves such texts out, "cut" cuts them to the limit
+"#);
 }
 
 #[test]
 fn in_the_place_for_results() {
     let workplace = Workplace::new();
     workplace.write("a-file", "");
-    insta::assert_snapshot!(complaint(&workplace, &["sweep", "study.toml", "--store", "a-file/store"]), @"");
+    insta::assert_snapshot!(complaint(&workplace, &["sweep", "study.toml", "--store", "a-file/store"]), @r#"
+error: the store a-file/store/stages: Not a directory (os error 20)
+hint: choose a folder that you may write to, on a disk with space, with --store
+"#);
     let arguments = ["predict", "--run", "nowhere", "--input", "x.jsonl", "--output", "y.jsonl"];
-    insta::assert_snapshot!(complaint(&workplace, &arguments), @"");
+    insta::assert_snapshot!(complaint(&workplace, &arguments), @r#"
+error: nowhere holds no finished run
+hint: give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json
+"#);
 }
 
 #[test]

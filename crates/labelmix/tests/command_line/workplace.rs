@@ -20,7 +20,7 @@ impl Workplace {
     /// A study of two budgets that trains in a second or two.
     pub(crate) fn new() -> Self {
         let workplace = Self { folder: TempDir::new().unwrap() };
-        workplace.write("study.toml", &Self::study());
+        workplace.write("study.toml", Self::study());
         workplace
     }
 
