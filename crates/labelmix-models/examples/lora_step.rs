@@ -13,9 +13,12 @@ use safetensors::SafeTensors;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Anything that goes wrong ends the program with its message.
+type Failure = Box<dyn std::error::Error>;
+
 const LEARNING_RATE: f64 = 5e-4;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failure> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER")?);
     let model = Classifier::load(&folder, None)?;
     let mut adapter = model.initial_adapter(LoraSettings { rank: 8, alpha: 8.0 }, 0);
@@ -42,7 +45,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Token ids `[sequences, length]` and soft targets `[sequences]`.
-fn read_batch(bytes: &[u8]) -> Result<(Vec<Vec<u32>>, Vec<f32>), Box<dyn std::error::Error>> {
+type Batch = (Vec<Vec<u32>>, Vec<f32>);
+
+fn read_batch(bytes: &[u8]) -> Result<Batch, Failure> {
     let tensors = SafeTensors::deserialize(bytes)?;
     let token_ids = tensors.tensor("token_ids")?;
     let length = token_ids.shape()[1];
@@ -53,7 +58,7 @@ fn read_batch(bytes: &[u8]) -> Result<(Vec<Vec<u32>>, Vec<f32>), Box<dyn std::er
 }
 
 /// The largest resident set of this process, in MiB.
-fn peak_rss_mb() -> Result<f64, Box<dyn std::error::Error>> {
+fn peak_rss_mb() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
