@@ -326,6 +326,6 @@ mod tests {
         insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");
         insta::assert_snapshot!(with("[[methods]]\nname = 'seqsft'"), @r#"unknown method "seqsft" | did you mean `seq-sft`?"#);
         insta::assert_snapshot!(with("[recipe]\nlearning_rate = 0.0"), @"learning_rate = 0 in [recipe] | learning_rate must be a positive number");
-        insta::assert_snapshot!(problem("name = 'a'"), @"missing field `task` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("name = 'a'"), @"line 1: missing field `task` | see `labelmix help sweep` for an example of a study file");
     }
 }
