@@ -25,6 +25,7 @@ mod rotary;
 mod schedule;
 mod sequence;
 mod simd;
+mod softmax;
 mod value;
 
 pub use activation::{Gelu, gelu, swiglu, tanh};
