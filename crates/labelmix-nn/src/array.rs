@@ -53,11 +53,11 @@ impl Buffer {
     }
 }
 
-/// The capacity that is allocated for `length`: the next multiple of an eighth of its power of two, so that
-/// micro-batches of slightly different lengths share buffers.
+/// The capacity that is allocated for `length`: the next multiple of a quarter of the power of two above it. Coarse,
+/// so that micro-batches of different lengths share their buffers; what lies beyond a buffer's length is never
+/// touched, so it costs addresses and no memory.
 fn size_class(length: usize) -> usize {
-    let step = (length.next_power_of_two() / 16).max(1);
-    length.next_multiple_of(step)
+    length.next_multiple_of(length.next_power_of_two() / 4)
 }
 
 impl Drop for Buffer {
