@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch, stream};
-use labelmix_nn::{AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, soft_cross_entropy};
+use labelmix_nn::{
+    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
+};
 use labelmix_stats::auroc;
 use rand::seq::SliceRandom;
 
@@ -170,10 +172,7 @@ fn validation_scores(
 fn evaluate(scores: &[f32], validation: &[StageExample<'_>], step: usize, training_loss: f64) -> ValidationPoint {
     let scores: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
     let classes: Vec<bool> = validation.iter().map(|example| example.target >= 0.5).collect();
-    let loss = scores.iter().zip(validation).map(|(score, example)| {
-        // softplus(z) − y·z, as in the training loss.
-        score.max(0.0) + (-score.abs()).exp().ln_1p() - f64::from(example.target) * score
-    });
+    let loss = scores.iter().zip(validation).map(|(score, example)| cross_entropy_of_log_odds(*score, example.target));
     let loss = loss.sum::<f64>() / validation.len() as f64;
     ValidationPoint { step, training_loss, loss, auroc: auroc(&scores, &classes) }
 }

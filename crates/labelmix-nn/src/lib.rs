@@ -34,7 +34,7 @@ pub use attention::{AttentionShape, Mask, attention};
 pub use combine::{add, gather_rows};
 pub use error::{Error, Result};
 pub use linear::{Lora, linear};
-pub use loss::soft_cross_entropy;
+pub use loss::{cross_entropy_of_log_odds, soft_cross_entropy};
 pub use normalization::{layer_norm, rms_norm};
 pub use optimizer::{AdamW, AdamWSettings, clip_gradient_norm};
 pub use parameter::Parameter;

@@ -22,6 +22,14 @@ pub fn soft_cross_entropy(logits: &Value, targets: &[f32], divisor: f32) -> Resu
     apply(&SoftCrossEntropy { targets: targets.into(), divisor }, &[logits])
 }
 
+/// The cross-entropy of one example from its log-odds z = logit(1) − logit(0) and its soft target y:
+/// softplus(z) − y·z, in a form that overflows for no z.
+#[must_use]
+pub fn cross_entropy_of_log_odds(log_odds: f64, target: f32) -> f64 {
+    let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
+    softplus - f64::from(target) * log_odds
+}
+
 struct SoftCrossEntropy {
     targets: Arc<[f32]>,
     divisor: f32,
@@ -36,10 +44,7 @@ impl Operation for SoftCrossEntropy {
         let logits = inputs[0];
         let mut loss = 0.0_f64;
         for (pair, &target) in logits.values().chunks_exact(2).zip(self.targets.iter()) {
-            // With z = logit(1) − logit(0), the loss is softplus(z) − y·z.
-            let log_odds = f64::from(pair[1]) - f64::from(pair[0]);
-            let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
-            loss += softplus - f64::from(target) * log_odds;
+            loss += cross_entropy_of_log_odds(f64::from(pair[1]) - f64::from(pair[0]), target);
         }
         let backward = differentiable.then(|| -> Box<dyn Backward> {
             Box::new(SoftCrossEntropyBackward {
