@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::mapped::Mapped;
+
 /// Buffers shorter than this (in elements) go straight to the allocator, which is good at small things.
 const SMALLEST_POOLED: usize = 4096;
 
@@ -86,8 +88,15 @@ impl DerefMut for Buffer {
 /// A dense row-major array of f32 in host memory. Cloning shares the memory.
 #[derive(Clone, Debug)]
 pub struct Array {
-    buffer: Arc<Buffer>,
+    storage: Storage,
     shape: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Storage {
+    Buffer(Arc<Buffer>),
+    /// A file's own bytes.
+    Mapped(Mapped<f32>),
 }
 
 impl Array {
@@ -102,7 +111,17 @@ impl Array {
 
     pub(crate) fn from_buffer(buffer: Buffer, shape: &[usize]) -> Self {
         assert_eq!(buffer.len(), shape.iter().product::<usize>(), "values do not fill the shape {shape:?}");
-        Self { buffer: Arc::new(buffer), shape: shape.to_vec() }
+        Self { storage: Storage::Buffer(Arc::new(buffer)), shape: shape.to_vec() }
+    }
+
+    /// An array over numbers that lie in someone else's memory, such as a mapped file.
+    ///
+    /// # Panics
+    /// If the number of values is not the product of the shape.
+    #[must_use]
+    pub fn mapped(values: Mapped<f32>, shape: &[usize]) -> Self {
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "values do not fill the shape {shape:?}");
+        Self { storage: Storage::Mapped(values), shape: shape.to_vec() }
     }
 
     /// The dimensions.
@@ -114,7 +133,10 @@ impl Array {
     /// The elements, row by row.
     #[must_use]
     pub fn values(&self) -> &[f32] {
-        &self.buffer
+        match &self.storage {
+            Storage::Buffer(buffer) => buffer,
+            Storage::Mapped(mapped) => mapped.values(),
+        }
     }
 
     /// The length of a row: the last dimension (1 for a scalar).
@@ -129,10 +151,17 @@ impl Array {
 
     /// The elements for writing; copied first if another array shares them.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        if Arc::get_mut(&mut self.buffer).is_none() {
-            self.buffer = Arc::new(Buffer::copy_of(&self.buffer));
+        let exclusive = match &mut self.storage {
+            Storage::Buffer(buffer) => Arc::get_mut(buffer).is_some(),
+            Storage::Mapped(_) => false,
+        };
+        if !exclusive {
+            self.storage = Storage::Buffer(Arc::new(Buffer::copy_of(self.values())));
         }
-        Arc::get_mut(&mut self.buffer).expect("the buffer was just made unique")
+        match &mut self.storage {
+            Storage::Buffer(buffer) => Arc::get_mut(buffer).expect("the buffer was just made unique"),
+            Storage::Mapped(_) => unreachable!("mapped memory was just copied"),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::array::{Array, Buffer};
 use crate::error::{Error, Result};
+use crate::frozen::FrozenMatrix;
 use crate::parallel;
 use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
 
@@ -33,6 +34,31 @@ pub fn gather_rows(table: &Value, indices: &[u32]) -> Result<Value> {
         return Err(Error::Shape { operation: "gather_rows", expected: "indices below the number of rows", shapes });
     }
     apply(&GatherRows { indices: indices.into() }, &[table])
+}
+
+/// The rows of a frozen table, as [`gather_rows`], in f32.
+///
+/// # Errors
+/// If an index is not below the number of rows.
+pub fn gather_frozen_rows(table: &FrozenMatrix, indices: &[u32]) -> Result<Value> {
+    let [rows, columns] = table.shape();
+    if let Some(index) = indices.iter().find(|index| **index as usize >= rows) {
+        let shapes = vec![vec![rows, columns], vec![*index as usize]];
+        return Err(Error::Shape {
+            operation: "gather_frozen_rows",
+            expected: "indices below the number of rows",
+            shapes,
+        });
+    }
+    if let Some(tensor) = table.tensor() {
+        let indices = Tensor::from_slice(indices, indices.len(), tensor.device())?;
+        return Ok(Value::constant_tensor(tensor.index_select(&indices, 0)?.to_dtype(DType::F32)?));
+    }
+    let mut out = Buffer::uninitialised(indices.len() * columns);
+    for (row, &index) in out.chunks_exact_mut(columns).zip(indices) {
+        table.convert_rows(index as usize..index as usize + 1, row);
+    }
+    Ok(Value::constant(Array::from_buffer(out, &[indices.len(), columns])))
 }
 
 struct Add;
@@ -94,7 +120,7 @@ impl Operation for GatherRows {
 
     fn composed(&self, inputs: &[&Tensor]) -> candle_core::Result<Tensor> {
         let indices = Tensor::from_slice(&self.indices, self.indices.len(), inputs[0].device())?;
-        inputs[0].index_select(&indices, 0)
+        inputs[0].contiguous()?.index_select(&indices, 0)
     }
 }
 

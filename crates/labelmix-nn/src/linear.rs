@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use crate::array::{Array, Buffer};
 use crate::error::{Error, Result};
+use crate::frozen::FrozenMatrix;
 use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
 use crate::parallel;
 use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
@@ -19,11 +20,29 @@ pub struct Lora<'a> {
     pub scale: f32,
 }
 
+/// The weight of a linear layer, `[out, in]`.
+#[derive(Clone, Copy)]
+pub enum Weight<'a> {
+    /// One that may be trained.
+    Trained(&'a Value),
+    /// One that never changes.
+    Frozen(&'a FrozenMatrix),
+}
+
+impl Weight<'_> {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Trained(value) => value.shape(),
+            Self::Frozen(matrix) => matrix.dimensions(),
+        }
+    }
+}
+
 /// `x [rows, in]` times `weight [out, in]` transposed, plus `bias [out]`, plus the low-rank term: `[rows, out]`.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn linear(x: &Value, weight: &Value, bias: Option<&Value>, lora: Option<Lora<'_>>) -> Result<Value> {
+pub fn linear(x: &Value, weight: Weight<'_>, bias: Option<&Value>, lora: Option<Lora<'_>>) -> Result<Value> {
     let shapes_fit = match (x.shape(), weight.shape()) {
         ([_, columns], [outputs, inputs]) => {
             columns == inputs
@@ -37,24 +56,65 @@ pub fn linear(x: &Value, weight: &Value, bias: Option<&Value>, lora: Option<Lora
         }
         _ => false,
     };
-    let mut values = vec![x, weight];
-    values.extend(bias);
-    if let Some(Lora { a, b, .. }) = lora {
-        values.extend([a, b]);
-    }
+    let mut values = vec![x];
+    let mut roles = Roles { weight: None, bias: None, lora: None };
+    let mut give = |value| {
+        values.push(value);
+        values.len() - 1
+    };
+    let frozen = match weight {
+        Weight::Trained(value) => {
+            roles.weight = Some(give(value));
+            None
+        }
+        Weight::Frozen(matrix) => Some(matrix.clone()),
+    };
+    roles.bias = bias.map(&mut give);
+    roles.lora = lora.map(|Lora { a, b, scale }| LoraRoles { a: give(a), b: give(b), scale });
     if !shapes_fit {
+        let mut shapes: Vec<Vec<usize>> = values.iter().map(|value| value.shape().to_vec()).collect();
+        shapes.push(weight.shape().to_vec());
         return Err(Error::Shape {
             operation: "linear",
             expected: "x [rows, in], weight [out, in], bias [out], A [rank, in], B [out, rank]",
-            shapes: values.iter().map(|value| value.shape().to_vec()).collect(),
+            shapes,
         });
     }
-    apply(&Linear { bias: bias.is_some(), lora_scale: lora.map(|lora| lora.scale) }, &values)
+    if let Some(frozen) = &frozen
+        && frozen.tensor().is_some() != x.tensor().is_some()
+    {
+        return Err(Error::MixedDevices { operation: "linear" });
+    }
+    apply(&Linear { frozen, roles }, &values)
 }
 
 struct Linear {
-    bias: bool,
-    lora_scale: Option<f32>,
+    frozen: Option<FrozenMatrix>,
+    roles: Roles,
+}
+
+/// Where among the inputs (of which x is the first) each value stands.
+#[derive(Clone, Copy)]
+struct Roles {
+    weight: Option<usize>,
+    bias: Option<usize>,
+    lora: Option<LoraRoles>,
+}
+
+#[derive(Clone, Copy)]
+struct LoraRoles {
+    a: usize,
+    b: usize,
+    scale: f32,
+}
+
+impl Linear {
+    fn weight(&self, inputs: &[&Array]) -> FrozenMatrix {
+        match (&self.frozen, self.roles.weight) {
+            (Some(frozen), _) => frozen.clone(),
+            (None, position) => FrozenMatrix::f32(inputs[position.expect("a weight is frozen or an input")].clone()),
+        }
+    }
 }
 
 impl Operation for Linear {
@@ -63,51 +123,52 @@ impl Operation for Linear {
     }
 
     fn fused(&self, inputs: &[&Array], differentiable: bool) -> (Array, Option<Box<dyn Backward>>) {
-        let (x, weight) = (inputs[0], inputs[1]);
-        let (rows, outputs) = (x.rows(), weight.rows());
+        let x = inputs[0];
+        let weight = self.weight(inputs);
+        let (rows, [outputs, _]) = (x.rows(), weight.shape());
         let mut y = Buffer::uninitialised(rows * outputs);
         let mut existing = Existing::Arbitrary;
-        if self.bias {
-            let bias = inputs[2].values();
+        if let Some(position) = self.roles.bias {
+            let bias = inputs[position].values();
             parallel::over_rows(&mut y, outputs, |_, chunk| {
                 chunk.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
             });
             existing = Existing::Gradient;
         }
-        multiply(
-            MatrixMut::new(&mut y, rows, outputs),
-            existing,
-            1.0,
-            matrix(x),
-            matrix(weight).transposed(),
-            Threads::All,
-        );
-        let lora = self.lora_scale.map(|scale| {
-            let (a, b) = (inputs[inputs.len() - 2], inputs[inputs.len() - 1]);
+        weight.multiply_transposed(&mut y, existing, x.values());
+        let lora = self.roles.lora.map(|LoraRoles { a, b, scale }| {
+            let (a, b) = (inputs[a], inputs[b]);
             let rank = a.rows();
             let mut projected = Buffer::uninitialised(rows * rank);
             let projected_out = MatrixMut::new(&mut projected, rows, rank);
             multiply(projected_out, Existing::Arbitrary, 1.0, matrix(x), matrix(a).transposed(), Threads::All);
             let projected = Array::from_buffer(projected, &[rows, rank]);
-            let y_out = MatrixMut::new(&mut y, rows, outputs);
-            multiply(y_out, Existing::Gradient, scale, matrix(&projected), matrix(b).transposed(), Threads::All);
-            SavedLora { a: a.clone(), b: b.clone(), projected, scale }
+            let out = MatrixMut::new(&mut y, rows, outputs);
+            multiply(out, Existing::Gradient, scale, matrix(&projected), matrix(b).transposed(), Threads::All);
+            SavedLora { a: a.clone(), b: b.clone(), projected }
         });
         let backward = differentiable.then(|| -> Box<dyn Backward> {
-            Box::new(LinearBackward { x: x.clone(), weight: weight.clone(), bias: self.bias, lora })
+            // x is kept only for the gradients of weights that may have one.
+            let x = (self.roles.weight.is_some() || lora.is_some()).then(|| x.clone());
+            Box::new(LinearBackward { x, weight, roles: self.roles, lora })
         });
         (Array::from_buffer(y, &[rows, outputs]), backward)
     }
 
     fn composed(&self, inputs: &[&Tensor]) -> candle_core::Result<Tensor> {
         let x = inputs[0];
-        let mut y = x.matmul(&inputs[1].t()?)?;
-        if self.bias {
-            y = y.broadcast_add(inputs[2])?;
+        let weight = match (&self.frozen, self.roles.weight) {
+            (Some(frozen), _) => frozen.tensor(),
+            (None, position) => position.map(|position| inputs[position]),
+        };
+        let weight = weight.ok_or_else(|| candle_core::Error::Msg("a linear layer's weight is on the host".into()))?;
+        // The frozen weight may be of half precision; everything else is in f32.
+        let mut y = x.to_dtype(weight.dtype())?.matmul(&weight.t()?)?.to_dtype(x.dtype())?;
+        if let Some(position) = self.roles.bias {
+            y = y.broadcast_add(inputs[position])?;
         }
-        if let Some(scale) = self.lora_scale {
-            let (a, b) = (inputs[inputs.len() - 2], inputs[inputs.len() - 1]);
-            y = (y + (x.matmul(&a.t()?)?.matmul(&b.t()?)? * f64::from(scale))?)?;
+        if let Some(LoraRoles { a, b, scale }) = self.roles.lora {
+            y = (y + (x.matmul(&inputs[a].t()?)?.matmul(&inputs[b].t()?)? * f64::from(scale))?)?;
         }
         Ok(y)
     }
@@ -118,29 +179,31 @@ struct SavedLora {
     b: Array,
     /// `x·Aᵀ`, `[rows, rank]`.
     projected: Array,
-    scale: f32,
 }
 
 struct LinearBackward {
-    x: Array,
-    weight: Array,
-    bias: bool,
+    x: Option<Array>,
+    weight: FrozenMatrix,
+    roles: Roles,
     lora: Option<SavedLora>,
 }
 
 impl Backward for LinearBackward {
     fn backward(self: Box<Self>, gradient: Buffer, inputs: &mut [InputGradient]) {
-        let (rows, outputs, columns) = (self.x.rows(), self.weight.rows(), self.weight.columns());
+        let [outputs, columns] = self.weight.shape();
+        let rows = gradient.len() / outputs;
         let dy = Matrix::new(&gradient, rows, outputs);
         if let Some((dx, existing)) = inputs[0].memory() {
-            multiply(MatrixMut::new(dx, rows, columns), existing, 1.0, dy, matrix(&self.weight), Threads::All);
+            self.weight.multiply(dx, existing, &gradient);
         }
-        if let Some((dweight, existing)) = inputs[1].memory() {
+        if let (Some(position), Some(x)) = (self.roles.weight, &self.x)
+            && let Some((dweight, existing)) = inputs[position].memory()
+        {
             let out = MatrixMut::new(dweight, outputs, columns);
-            multiply(out, existing, 1.0, dy.transposed(), matrix(&self.x), Threads::All);
+            multiply(out, existing, 1.0, dy.transposed(), matrix(x), Threads::All);
         }
-        if self.bias
-            && let Some((dbias, existing)) = inputs[2].memory()
+        if let Some(position) = self.roles.bias
+            && let Some((dbias, existing)) = inputs[position].memory()
         {
             if existing == Existing::Arbitrary {
                 dbias.fill(0.0);
@@ -149,23 +212,22 @@ impl Backward for LinearBackward {
                 parallel::add_assign(dbias, row);
             }
         }
-        if let Some(SavedLora { a, b, projected, scale }) = &self.lora {
+        if let (Some(roles), Some(SavedLora { a, b, projected }), Some(x)) = (self.roles.lora, &self.lora, &self.x) {
             let rank = a.rows();
-            let position = inputs.len() - 2;
             let mut dprojected = Buffer::uninitialised(rows * rank);
             let out = MatrixMut::new(&mut dprojected, rows, rank);
-            multiply(out, Existing::Arbitrary, *scale, dy, matrix(b), Threads::All);
+            multiply(out, Existing::Arbitrary, roles.scale, dy, matrix(b), Threads::All);
             let dprojected = Matrix::new(&dprojected, rows, rank);
             if let Some((dx, existing)) = inputs[0].memory() {
                 multiply(MatrixMut::new(dx, rows, columns), existing, 1.0, dprojected, matrix(a), Threads::All);
             }
-            if let Some((da, existing)) = inputs[position].memory() {
+            if let Some((da, existing)) = inputs[roles.a].memory() {
                 let out = MatrixMut::new(da, rank, columns);
-                multiply(out, existing, 1.0, dprojected.transposed(), matrix(&self.x), Threads::All);
+                multiply(out, existing, 1.0, dprojected.transposed(), matrix(x), Threads::All);
             }
-            if let Some((db, existing)) = inputs[position + 1].memory() {
+            if let Some((db, existing)) = inputs[roles.b].memory() {
                 let out = MatrixMut::new(db, outputs, rank);
-                multiply(out, existing, *scale, dy.transposed(), matrix(projected), Threads::All);
+                multiply(out, existing, roles.scale, dy.transposed(), matrix(projected), Threads::All);
             }
         }
     }

@@ -9,7 +9,8 @@ use crate::parallel;
 use crate::simd::sum;
 use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
 
-/// `x / sqrt(mean(x²) + epsilon) · weight`, row by row. `x [rows, columns]`, `weight [columns]`.
+/// `x / sqrt(mean(x²) + epsilon) · weight`, row by row. `x [rows, columns]`, `weight [columns]`; or
+/// `x [rows, groups · columns]`, where each group of columns is normalised by itself (every head of a projection).
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -18,19 +19,24 @@ pub fn rms_norm(x: &Value, weight: &Value, epsilon: f32) -> Result<Value> {
     apply(&Normalization { kind: Kind::RootMeanSquare, epsilon }, &[x, weight])
 }
 
-/// `(x − mean(x)) / sqrt(var(x) + epsilon) · weight + bias`, row by row. `x [rows, columns]`, the others `[columns]`.
+/// `(x − mean(x)) / sqrt(var(x) + epsilon) · weight + bias`, row by row. `x [rows, columns]` (or several groups of
+/// columns, as for [`rms_norm`]), the others `[columns]`.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn layer_norm(x: &Value, weight: &Value, bias: &Value, epsilon: f32) -> Result<Value> {
-    check("layer_norm", &[x, weight, bias])?;
-    apply(&Normalization { kind: Kind::Layer, epsilon }, &[x, weight, bias])
+pub fn layer_norm(x: &Value, weight: &Value, bias: Option<&Value>, epsilon: f32) -> Result<Value> {
+    let mut values = vec![x, weight];
+    values.extend(bias);
+    check("layer_norm", &values)?;
+    apply(&Normalization { kind: Kind::Layer, epsilon }, &values)
 }
 
 fn check(operation: &'static str, values: &[&Value]) -> Result<()> {
-    let columns = values[0].shape().last();
-    if columns.is_none() || values[1..].iter().any(|value| value.shape().len() != 1 || value.shape().last() != columns)
-    {
+    let fits = match (values[0].shape(), values[1].shape()) {
+        ([_, columns], [group]) => columns.is_multiple_of(*group) && values[2..].iter().all(|v| v.shape() == [*group]),
+        _ => false,
+    };
+    if !fits {
         return Err(Error::Shape {
             operation,
             expected: "x [rows, columns], weight and bias [columns]",
@@ -134,7 +140,8 @@ impl Operation for Normalization {
     }
 
     fn composed(&self, inputs: &[&Tensor]) -> candle_core::Result<Tensor> {
-        let x = inputs[0];
+        let group = inputs[1].elem_count();
+        let x = &inputs[0].reshape((inputs[0].elem_count() / group, group))?;
         let centred = match self.kind {
             Kind::RootMeanSquare => x.clone(),
             Kind::Layer => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
@@ -142,10 +149,11 @@ impl Operation for Normalization {
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normalized = centred.broadcast_div(&(variance + f64::from(self.epsilon))?.sqrt()?)?;
         let scaled = normalized.broadcast_mul(inputs[1])?;
-        match inputs.get(2) {
-            None => Ok(scaled),
-            Some(bias) => scaled.broadcast_add(bias),
-        }
+        let shifted = match inputs.get(2) {
+            None => scaled,
+            Some(bias) => scaled.broadcast_add(bias)?,
+        };
+        shifted.reshape(inputs[0].shape())
     }
 }
 

@@ -1,7 +1,8 @@
 //! AdamW (Loshchilov & Hutter 2019) and gradient clipping, as torch.optim.AdamW and `clip_grad_norm_` compute them.
 
+use crate::error::Result;
+use crate::gradients::Gradients;
 use crate::parameter::Parameter;
-use crate::value::Gradients;
 
 /// What AdamW is given besides a learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +36,12 @@ impl AdamW {
         Self { settings, steps: 0, moments: Vec::new() }
     }
 
-    /// One step. Parameters that the loss did not depend on are left as they are.
-    pub fn step(&mut self, parameters: &mut [Parameter], gradients: &Gradients, learning_rate: f64) {
+    /// One step. Parameters that the loss did not depend on are left as they are. The moments live on the host, and
+    /// there the update is computed, wherever the parameters are: they are few.
+    ///
+    /// # Errors
+    /// If parameters or gradients cannot be copied from or to their device.
+    pub fn step(&mut self, parameters: &mut [Parameter], gradients: &Gradients, learning_rate: f64) -> Result<()> {
         let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
         if self.moments.is_empty() {
             self.moments = parameters
@@ -54,43 +59,46 @@ impl AdamW {
         let root_correction = correction2.sqrt() as f32;
         let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
         for (parameter, moments) in parameters.iter_mut().zip(&mut self.moments) {
-            let Some(gradient) = gradients.of(parameter.value()) else { continue };
+            let Some(gradient) = gradients.on_host(parameter.value())? else { continue };
             let decays = parameter.value().shape().len() > 1;
             let keep = if decays { (1.0 - learning_rate * weight_decay) as f32 } else { 1.0 };
-            let elements = parameter.elements_mut().iter_mut();
             let moments = moments.first.iter_mut().zip(&mut moments.second);
-            for ((element, gradient), (first, second)) in elements.zip(gradient).zip(moments) {
-                *first = beta1 * *first + (1.0 - beta1) * gradient;
-                *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                *element = *element * keep - step_size * *first / (second.sqrt() / root_correction + epsilon);
-            }
+            parameter.update(|elements| {
+                for ((element, gradient), (first, second)) in elements.iter_mut().zip(gradient.iter()).zip(moments) {
+                    *first = beta1 * *first + (1.0 - beta1) * gradient;
+                    *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                    *element = *element * keep - step_size * *first / (second.sqrt() / root_correction + epsilon);
+                }
+            })?;
         }
+        Ok(())
     }
 }
 
-/// Scales all gradients together so that their norm is at most `maximum`; returns the norm that they had.
-pub fn clip_gradient_norm(gradients: &mut Gradients, maximum: f64) -> f64 {
-    let mut squares: Vec<f64> = gradients
-        .host_mut()
-        .map(|gradient| gradient.iter().map(|value| f64::from(*value) * f64::from(*value)).sum())
-        .collect();
-    // The gradients come in no particular order; a sum in sorted order is the same every time.
+/// Scales the parameters' gradients together so that their norm is at most `maximum`; returns the norm that they had.
+///
+/// # Errors
+/// If a device other than the host fails.
+pub fn clip_gradient_norm(gradients: &mut Gradients, parameters: &[Parameter], maximum: f64) -> Result<f64> {
+    let mut squares: Vec<f64> = parameters
+        .iter()
+        .filter_map(|parameter| gradients.sum_of_squares(parameter.value()).transpose())
+        .collect::<Result<_>>()?;
+    // In sorted order, so that the norm does not depend on the order of the parameters.
     squares.sort_by(f64::total_cmp);
     let norm = squares.iter().sum::<f64>().sqrt();
     let scale = (maximum / (norm + 1e-6)) as f32;
     if scale < 1.0 {
-        for gradient in gradients.host_mut() {
-            gradient.iter_mut().for_each(|value| *value *= scale);
-        }
+        gradients.scale(scale)?;
     }
-    norm
+    Ok(norm)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::array::Array;
-    use crate::linear::linear;
+    use crate::linear::{Weight, linear};
     use crate::loss::soft_cross_entropy;
     use crate::value::Value;
 
@@ -98,7 +106,7 @@ mod tests {
 
     fn gradients_of(weight: &Parameter) -> Gradients {
         let x = Value::constant(Array::new(vec![1.0, 2.0], &[1, 2]));
-        let logits = linear(&x, weight.value(), None, None).unwrap();
+        let logits = linear(&x, Weight::Trained(weight.value()), None, None).unwrap();
         soft_cross_entropy(&logits, &[1.0], 1.0).unwrap().backward().unwrap()
     }
 
@@ -108,21 +116,21 @@ mod tests {
         let mut weight = [Parameter::new("weight", Array::new(vec![0.5, -0.5, 0.25, 1.0], &[2, 2]))];
         let gradients = gradients_of(&weight[0]);
         let signs: Vec<f32> = gradients.of(weight[0].value()).unwrap().iter().map(|g| g.signum()).collect();
-        AdamW::new(SETTINGS).step(&mut weight, &gradients, 0.1);
+        AdamW::new(SETTINGS).step(&mut weight, &gradients, 0.1).unwrap();
         let expected: Vec<f32> =
             [0.5, -0.5, 0.25, 1.0].iter().zip(&signs).map(|(w, sign)| w * (1.0 - 0.1 * 0.01) - 0.1 * sign).collect();
-        for (weight, expected) in weight[0].array().values().iter().zip(expected) {
+        for (weight, expected) in weight[0].array().unwrap().values().iter().zip(expected) {
             assert!((weight - expected).abs() < 1e-6);
         }
     }
 
     #[test]
     fn clipping_scales_to_the_maximum_and_leaves_small_gradients_alone() {
-        let weight = Parameter::new("weight", Array::new(vec![0.5, -0.5, 0.25, 1.0], &[2, 2]));
-        let mut gradients = gradients_of(&weight);
-        let norm = clip_gradient_norm(&mut gradients, 0.01);
-        let after = gradients.of(weight.value()).unwrap().iter().map(|g| g * g).sum::<f32>().sqrt();
+        let weight = [Parameter::new("weight", Array::new(vec![0.5, -0.5, 0.25, 1.0], &[2, 2]))];
+        let mut gradients = gradients_of(&weight[0]);
+        let norm = clip_gradient_norm(&mut gradients, &weight, 0.01).unwrap();
+        let after = gradients.of(weight[0].value()).unwrap().iter().map(|g| g * g).sum::<f32>().sqrt();
         assert!(norm > 0.01 && (after - 0.01).abs() < 1e-6);
-        assert!((clip_gradient_norm(&mut gradients, 1.0) - 0.01).abs() < 1e-6);
+        assert!((clip_gradient_norm(&mut gradients, &weight, 1.0).unwrap() - 0.01).abs() < 1e-6);
     }
 }

@@ -1,6 +1,8 @@
 //! Trainable tensors.
 
 use crate::array::Array;
+use crate::device::Device;
+use crate::error::Result;
 use crate::value::Value;
 
 /// A named trainable tensor.
@@ -17,6 +19,14 @@ impl Parameter {
         Self { name: name.into(), value: Value::leaf(initial) }
     }
 
+    /// The same parameter on a device.
+    ///
+    /// # Errors
+    /// If the values cannot be copied there.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self { name: self.name.clone(), value: device.leaf(self.array()?)? })
+    }
+
     /// The name under which checkpoints know it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -29,20 +39,25 @@ impl Parameter {
         &self.value
     }
 
-    /// The elements for an update. A computation that still holds the old value keeps the old elements.
-    pub(crate) fn elements_mut(&mut self) -> &mut [f32] {
-        self.value.elements_mut()
+    /// Changes the elements. A computation that still holds the old value keeps the old elements.
+    pub(crate) fn update(&mut self, change: impl FnOnce(&mut [f32])) -> Result<()> {
+        self.value.update(change)
     }
 
     /// Copies the elements of another parameter of the same shape.
-    pub fn assign(&mut self, array: &Array) {
+    ///
+    /// # Errors
+    /// If the values cannot be copied to the parameter's device.
+    pub fn assign(&mut self, array: &Array) -> Result<()> {
         assert_eq!(self.value.shape(), array.shape(), "a parameter keeps its shape");
-        self.elements_mut().copy_from_slice(array.values());
+        self.update(|elements| elements.copy_from_slice(array.values()))
     }
 
-    /// The elements, shared until the next update.
-    #[must_use]
-    pub fn array(&self) -> Array {
-        self.value.host_array().clone()
+    /// The elements: shared until the next update, or copied from another device.
+    ///
+    /// # Errors
+    /// If another device cannot hand them over.
+    pub fn array(&self) -> Result<Array> {
+        self.value.to_array()
     }
 }

@@ -7,14 +7,15 @@
 //! product does so for free), asks only for the gradients that are needed, and drops an operation's saved
 //! activations as soon as its backward pass is done.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{Device, Tensor, TensorId, Var};
+use candle_core::{Tensor, Var};
 
 use crate::array::{Array, Buffer};
 use crate::error::{Error, Result};
+use crate::gradients::Gradients;
 use crate::parallel;
 
 /// Where a value's numbers are.
@@ -113,24 +114,58 @@ impl Value {
         }
     }
 
-    /// The elements for an update in place. If a computation still holds this leaf, it keeps the old elements and
-    /// this becomes a new leaf.
-    pub(crate) fn elements_mut(&mut self) -> &mut [f32] {
-        if Arc::get_mut(&mut self.0).is_none() {
-            *self = Self::leaf(self.host_array().clone());
+    /// Changes the elements in place. If a computation still holds this leaf, it keeps the old elements and this
+    /// becomes a new leaf; on a device other than the host it always does.
+    pub(crate) fn update(&mut self, change: impl FnOnce(&mut [f32])) -> Result<()> {
+        if let Data::Tensor(tensor) = &self.0.data {
+            let mut elements = self.to_vec()?;
+            change(&mut elements);
+            let updated = Tensor::from_vec(elements, tensor.shape(), tensor.device())?;
+            *self = Self::leaf_variable(&Var::from_tensor(&updated)?);
+            return Ok(());
+        }
+        if let (None, Data::Host(array)) = (Arc::get_mut(&mut self.0).map(|_| ()), &self.0.data) {
+            *self = Self::leaf(array.clone());
         }
         let inner = Arc::get_mut(&mut self.0).expect("the leaf was just made unique");
         match &mut inner.data {
-            Data::Host(array) => array.values_mut(),
-            Data::Tensor(_) => unreachable!("parameters live in host memory"),
+            Data::Host(array) => change(array.values_mut()),
+            Data::Tensor(_) => unreachable!("tensors were updated above"),
+        }
+        Ok(())
+    }
+
+    /// The elements in host memory: shared if they are there, else copied.
+    ///
+    /// # Errors
+    /// If another device cannot hand them over.
+    pub fn to_array(&self) -> Result<Array> {
+        match &self.0.data {
+            Data::Host(array) => Ok(array.clone()),
+            Data::Tensor(_) => Ok(Array::new(self.to_vec()?, self.shape())),
         }
     }
 
-    /// The array of a value that is known to be in host memory.
-    pub(crate) fn host_array(&self) -> &Array {
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.0.data
+    }
+
+    /// The array of a value that is in host memory.
+    pub(crate) fn host_array(&self) -> Option<&Array> {
         match &self.0.data {
-            Data::Host(array) => array,
-            Data::Tensor(_) => unreachable!("parameters live in host memory"),
+            Data::Host(array) => Some(array),
+            Data::Tensor(_) => None,
+        }
+    }
+
+    pub(crate) fn tensor(&self) -> Option<&Tensor> {
+        match &self.0.data {
+            Data::Host(_) => None,
+            Data::Tensor(tensor) => Some(tensor),
         }
     }
 
@@ -145,26 +180,27 @@ impl Value {
     /// # Errors
     /// If candle's backward pass fails (on a device other than the host).
     pub fn backward(self) -> Result<Gradients> {
-        let mut gradients = Gradients::default();
         match &self.0.data {
             Data::Host(array) => {
                 if array.values().len() != 1 {
                     let shapes = vec![array.shape().to_vec()];
                     return Err(Error::Shape { operation: "backward", expected: "a scalar", shapes });
                 }
-                backward_on_host(self, &mut gradients);
+                let mut one = Buffer::zeros(1);
+                one[0] = 1.0;
+                Ok(backward_on_host(self, one))
             }
             Data::Tensor(tensor) => {
                 let store = tensor.backward()?;
-                for id in store.get_ids() {
-                    if let Some(gradient) = store.get_id(*id) {
-                        gradients.tensors.insert(*id, gradient.clone());
-                    }
-                }
+                Ok(Gradients::of_tensors(&store))
             }
         }
-        Ok(gradients)
     }
+}
+
+/// A value on the host that was computed in a way of its own.
+pub(crate) fn from_history(array: Array, backward: Box<dyn Backward>, inputs: Vec<Value>) -> Value {
+    Value::new(Data::Host(array), true, Some(History { backward, inputs }))
 }
 
 /// Applies an operation to inputs that all live in one place.
@@ -197,12 +233,11 @@ pub(crate) fn apply(operation: &impl Operation, inputs: &[&Value]) -> Result<Val
     Ok(Value::new(Data::Tensor(operation.composed(&tensors)?), needs_gradient, None))
 }
 
-/// Walks the history from `output` towards the leaves, latest value first.
-fn backward_on_host(output: Value, gradients: &mut Gradients) {
+/// Walks the history from `output`, whose gradient is given, towards the leaves, latest value first.
+pub(crate) fn backward_on_host(output: Value, gradient: Buffer) -> Gradients {
+    let mut gradients = Gradients::default();
     let mut pending: BTreeMap<u64, (Value, Buffer)> = BTreeMap::new();
-    let mut one = Buffer::zeros(1);
-    one[0] = 1.0;
-    pending.insert(output.0.id, (output, one));
+    pending.insert(output.0.id, (output, gradient));
     while let Some((id, (value, gradient))) = pending.pop_last() {
         let history = value.0.history.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(History { backward, inputs }) = history else {
@@ -229,6 +264,7 @@ fn backward_on_host(output: Value, gradients: &mut Gradients) {
             }
         }
     }
+    gradients
 }
 
 /// The gradient of one input of an operation, to be added to.
@@ -285,64 +321,6 @@ impl InputGradient {
     }
 }
 
-/// The gradients of the leaves of a computation. Those of several micro-batches can be added up.
-#[derive(Default)]
-pub struct Gradients {
-    host: HashMap<u64, Buffer>,
-    tensors: HashMap<TensorId, Tensor>,
-}
-
-impl Gradients {
-    fn add_on_host(&mut self, id: u64, gradient: Buffer) {
-        match self.host.get_mut(&id) {
-            Some(existing) => parallel::add_assign(existing, &gradient),
-            None => drop(self.host.insert(id, gradient)),
-        }
-    }
-
-    /// Adds the gradients of another computation over the same leaves.
-    ///
-    /// # Errors
-    /// If candle fails to add (on a device other than the host).
-    pub fn accumulate(&mut self, other: Self) -> Result<()> {
-        for (id, gradient) in other.host {
-            self.add_on_host(id, gradient);
-        }
-        for (id, gradient) in other.tensors {
-            let sum = match self.tensors.remove(&id) {
-                Some(existing) => (existing + gradient)?,
-                None => gradient,
-            };
-            self.tensors.insert(id, sum);
-        }
-        Ok(())
-    }
-
-    /// The gradient of a leaf in host memory, if the computation reached it.
-    #[must_use]
-    pub fn of(&self, leaf: &Value) -> Option<&[f32]> {
-        self.host.get(&leaf.0.id).map(|buffer| &**buffer)
-    }
-
-    /// The gradient of a leaf on any device, brought to the host.
-    ///
-    /// # Errors
-    /// If another device cannot hand it over.
-    pub fn to_vec(&self, leaf: &Value) -> Result<Option<Vec<f32>>> {
-        match &leaf.0.data {
-            Data::Host(_) => Ok(self.of(leaf).map(<[f32]>::to_vec)),
-            Data::Tensor(tensor) => match self.tensors.get(&tensor.id()) {
-                Some(gradient) => Ok(Some(gradient.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()?)),
-                None => Ok(None),
-            },
-        }
-    }
-
-    pub(crate) fn host_mut(&mut self) -> impl Iterator<Item = &mut Buffer> {
-        self.host.values_mut()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,7 +337,8 @@ mod tests {
     #[test]
     fn mixing_devices_names_the_operation() {
         let host = Value::constant(Array::new(vec![1.0], &[1]));
-        let tensor = Value::constant_tensor(Tensor::ones(1, candle_core::DType::F32, &Device::Cpu).unwrap());
+        let tensor =
+            Value::constant_tensor(Tensor::ones(1, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap());
         let error = add(&host, &tensor).err().unwrap();
         assert_eq!(error.to_string(), "add: the inputs live on different devices");
     }
