@@ -99,8 +99,8 @@ pub fn train_stage(request: StageRequest<'_>, mut observe: impl FnMut(StageProgr
             if !loss.is_finite() {
                 return Err(Error::Diverged { step: step + 1, loss });
             }
-            clip_gradient_norm(&mut gradients, recipe.max_gradient_norm);
-            optimizer.step(adapter.parameters_mut(), &gradients, schedule.at(step));
+            clip_gradient_norm(&mut gradients, adapter.parameters(), recipe.max_gradient_norm)?;
+            optimizer.step(adapter.parameters_mut(), &gradients, schedule.at(step))?;
             step += 1;
             losses.push(f64::from(loss));
             observe(StageProgress { step, scheduled_steps: schedule.total_steps, training_loss: f64::from(loss) });
@@ -112,7 +112,7 @@ pub fn train_stage(request: StageRequest<'_>, mut observe: impl FnMut(StageProgr
                     watch.pass()
                 } else {
                     let scores = validation_scores(model, &adapter, &validation, recipe)?;
-                    watch.judge(evaluate(&scores, &validation, step, training_loss), || adapter.snapshot())
+                    watch.judge(evaluate(&scores, &validation, step, training_loss), || Ok(adapter.snapshot()?))?
                 };
                 if verdict == Verdict::Stop || ended {
                     break 'training;
@@ -121,7 +121,7 @@ pub fn train_stage(request: StageRequest<'_>, mut observe: impl FnMut(StageProgr
         }
     }
     let stop_reason = watch.stop_reason();
-    let (best_step, points) = watch.finish(&mut adapter, step);
+    let (best_step, points) = watch.finish(&mut adapter, step)?;
     Ok(StageResult {
         adapter,
         history: StageHistory {
@@ -216,7 +216,7 @@ impl EarlyStopping {
         point.auroc.unwrap_or(-point.loss)
     }
 
-    fn judge(&mut self, point: ValidationPoint, checkpoint: impl FnOnce() -> Vec<Array>) -> Verdict {
+    fn judge(&mut self, point: ValidationPoint, checkpoint: impl FnOnce() -> Result<Vec<Array>>) -> Result<Verdict> {
         self.points.push(point);
         let measure = Self::measure(&point);
         let best_so_far = self.best.as_ref().map_or(f64::NEG_INFINITY, |(best, _)| Self::measure(best));
@@ -226,13 +226,13 @@ impl EarlyStopping {
             Ordering::Less => false,
         };
         if better {
-            self.best = Some((point, checkpoint()));
+            self.best = Some((point, checkpoint()?));
         }
         if measure > best_so_far + self.minimum_improvement {
             self.without_improvement = 0;
-            return Verdict::Continue;
+            return Ok(Verdict::Continue);
         }
-        self.pass()
+        Ok(self.pass())
     }
 
     /// An evaluation that showed no improvement, or that could not be made.
@@ -250,13 +250,13 @@ impl EarlyStopping {
     }
 
     /// Returns the adapter to the best checkpoint; the step of that, and all evaluations.
-    fn finish(self, adapter: &mut Adapter, last_step: usize) -> (usize, Vec<ValidationPoint>) {
+    fn finish(self, adapter: &mut Adapter, last_step: usize) -> Result<(usize, Vec<ValidationPoint>)> {
         match self.best {
             Some((point, snapshot)) => {
-                adapter.restore(&snapshot);
-                (point.step, self.points)
+                adapter.restore(&snapshot)?;
+                Ok((point.step, self.points))
             }
-            None => (last_step, self.points),
+            None => Ok((last_step, self.points)),
         }
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     /// it did, and the step that it would keep.
     fn run(points: &[ValidationPoint]) -> (Option<usize>, usize) {
         let mut watch = EarlyStopping::new(&Recipe::default(), true);
-        let stopped = points.iter().find(|point| watch.judge(**point, Vec::new) == Verdict::Stop);
+        let stopped = points.iter().find(|point| watch.judge(**point, || Ok(Vec::new())).unwrap() == Verdict::Stop);
         (stopped.map(|point| point.step), watch.best.map_or(0, |(best, _)| best.step))
     }
 

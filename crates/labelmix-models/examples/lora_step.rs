@@ -1,13 +1,14 @@
 //! One LoRA training step, timed: our side of `bench/compare_lora_step.py`, which says what the folder holds.
 //!
 //! For each line `step` on standard input: one optimisation step on the folder's batch, answered by a line of JSON.
+//! A second argument names the precision of the frozen weights: f32 (as stored), bf16 or nf4.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use labelmix_models::{Classifier, LoraSettings, TokenBatch};
-use labelmix_nn::{AdamW, AdamWSettings, clip_gradient_norm, soft_cross_entropy};
+use labelmix_models::{Classifier, LoadOptions, LoraSettings, Model, TokenBatch};
+use labelmix_nn::{AdamW, AdamWSettings, Precision, clip_gradient_norm, soft_cross_entropy};
 use safetensors::SafeTensors;
 
 #[global_allocator]
@@ -19,9 +20,13 @@ type Failure = Box<dyn std::error::Error>;
 const LEARNING_RATE: f64 = 5e-4;
 
 fn main() -> Result<(), Failure> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER")?);
-    let model = Classifier::load(&folder, None)?;
-    let mut adapter = model.initial_adapter(LoraSettings { rank: 8, alpha: 8.0 }, 0);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER [PRECISION]")?);
+    let precision = match std::env::args().nth(2) {
+        Some(name) => Some(Precision::named(&name).ok_or("the precision is f32, f16, bf16 or nf4")?),
+        None => None,
+    };
+    let model = Classifier::new(&Model::load(&folder, &LoadOptions { precision, ..LoadOptions::default() })?, None)?;
+    let mut adapter = model.initial_adapter(LoraSettings { rank: 8, alpha: 8.0 }, 0)?;
     adapter.load_file(&folder.join("adapter_init.safetensors"))?;
     let (sequences, targets) = read_batch(&std::fs::read(folder.join("batch.safetensors"))?)?;
     let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
@@ -32,13 +37,18 @@ fn main() -> Result<(), Failure> {
         let logits = model.logits(&batch, &adapter)?;
         let loss = soft_cross_entropy(&logits, &targets, targets.len() as f32)?;
         let value = loss.to_vec()?[0];
+        let forward_seconds = start.elapsed().as_secs_f64();
         let mut gradients = loss.backward()?;
-        clip_gradient_norm(&mut gradients, 1.0);
-        optimizer.step(adapter.parameters_mut(), &gradients, LEARNING_RATE);
+        let backward_seconds = start.elapsed().as_secs_f64() - forward_seconds;
+        clip_gradient_norm(&mut gradients, adapter.parameters(), 1.0)?;
+        optimizer.step(adapter.parameters_mut(), &gradients, LEARNING_RATE)?;
         let seconds = start.elapsed().as_secs_f64();
         let mut out = std::io::stdout().lock();
         let peak_rss_mb = peak_rss_mb()?;
-        writeln!(out, r#"{{"seconds": {seconds}, "loss": {value}, "peak_rss_mb": {peak_rss_mb}}}"#)?;
+        writeln!(
+            out,
+            r#"{{"seconds": {seconds}, "forward_seconds": {forward_seconds}, "backward_seconds": {backward_seconds}, "loss": {value}, "peak_rss_mb": {peak_rss_mb}}}"#
+        )?;
         out.flush()?;
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! What training changes: the LoRA factors of every adapted layer, and the classification head.
 
-use labelmix_nn::{Array, Lora, Parameter, Value};
+use std::sync::Arc;
+
+use labelmix_nn::{Array, Device, Lora, Parameter, Value};
 use rand::RngExt;
 use rand_distr::{Distribution, Normal, Uniform};
 
+use crate::error::Result;
 use crate::random::stream;
 
 /// Shape and strength of the low-rank additions.
@@ -34,6 +37,17 @@ pub(crate) struct HeadSite {
     pub(crate) initial_std: f64,
 }
 
+/// Where an adapter attaches to a model.
+#[derive(Clone, Debug)]
+pub(crate) struct AdapterSite {
+    pub(crate) layers: Arc<[LoraSite]>,
+    pub(crate) head: HeadSite,
+    /// What the layers' names begin with inside transformers' sequence classifier.
+    pub(crate) prefix: &'static str,
+    /// Whether the checkpoint stores the layers' weights as `[inputs, outputs]`, which PEFT has to be told.
+    pub(crate) transposed: bool,
+}
+
 /// PEFT wraps the model twice; its names begin with this.
 const PEFT_PREFIX: &str = "base_model.model.";
 
@@ -44,21 +58,17 @@ pub struct Adapter {
     parameters: Vec<Parameter>,
     settings: LoraSettings,
     sites: usize,
+    transposed: bool,
 }
 
 impl Adapter {
     /// A freshly initialised adapter: A Kaiming-uniform with a = √5, B zero, the head normal with the
     /// architecture's deviation times 0.01, its bias zero (SPEC.md section 4).
-    pub(crate) fn initial(
-        sites: &[LoraSite],
-        head: &HeadSite,
-        inner_prefix: &str,
-        settings: LoraSettings,
-        seed: u64,
-    ) -> Self {
+    pub(crate) fn initial(site: &AdapterSite, settings: LoraSettings, seed: u64, device: &Device) -> Result<Self> {
+        let AdapterSite { layers: sites, head, prefix, transposed } = site;
         let mut parameters = Vec::with_capacity(2 * sites.len() + 2);
-        for site in sites {
-            let name = format!("{PEFT_PREFIX}{inner_prefix}{}", site.name);
+        for site in sites.iter() {
+            let name = format!("{PEFT_PREFIX}{prefix}{}", site.name);
             // Kaiming-uniform with a = √5 over `inputs` inputs is uniform within 1/√inputs.
             let bound = 1.0 / (site.inputs as f32).sqrt();
             let uniform = Uniform::new(-bound, bound).expect("the bounds of a positive size are in order");
@@ -78,7 +88,9 @@ impl Adapter {
         if head.bias {
             parameters.push(Parameter::new(format!("{name}.bias"), Array::new(vec![0.0; 2], &[2])));
         }
-        Self { parameters, settings, sites: sites.len() }
+        let parameters =
+            parameters.iter().map(|parameter| parameter.to_device(device)).collect::<labelmix_nn::Result<_>>()?;
+        Ok(Self { parameters, settings, sites: sites.len(), transposed: *transposed })
     }
 
     /// The addition to one adapted layer.
@@ -113,17 +125,28 @@ impl Adapter {
         &mut self.parameters
     }
 
+    /// Whether PEFT has to be told that the adapted weights are stored as `[inputs, outputs]`.
+    pub(crate) fn fan_in_fan_out(&self) -> bool {
+        self.transposed
+    }
+
     /// A copy of all values, to return to later.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<Array> {
-        self.parameters.iter().map(Parameter::array).collect()
+    ///
+    /// # Errors
+    /// If a device other than the host cannot hand them over.
+    pub fn snapshot(&self) -> Result<Vec<Array>> {
+        Ok(self.parameters.iter().map(Parameter::array).collect::<labelmix_nn::Result<_>>()?)
     }
 
     /// Returns to the values of a snapshot of this adapter, or of one of the same model and settings.
-    pub fn restore(&mut self, snapshot: &[Array]) {
+    ///
+    /// # Errors
+    /// If a device other than the host cannot take them.
+    pub fn restore(&mut self, snapshot: &[Array]) -> Result<()> {
         assert_eq!(snapshot.len(), self.parameters.len(), "a snapshot of the same adapter");
         for (parameter, array) in self.parameters.iter_mut().zip(snapshot) {
-            parameter.assign(array);
+            parameter.assign(array)?;
         }
+        Ok(())
     }
 }

@@ -64,6 +64,22 @@ pub enum Error {
         /// The model's context.
         limit: usize,
     },
+    /// Tokens that, with the prefix before them, are more than the model can read.
+    #[error("{tokens} tokens, with the prefix if there is one; the model reads at most {limit}")]
+    #[diagnostic(help("give fewer examples in the prompt, or shorter texts"))]
+    PastContext {
+        /// The length of the longest text, in tokens.
+        tokens: usize,
+        /// The model's context.
+        limit: usize,
+    },
+    /// A language model was asked of an encoder.
+    #[error("{architecture} is an encoder: it has no head that gives the next token")]
+    #[diagnostic(help("prompts need a decoder, such as Llama, Qwen, Gemma, Mistral, GPT-NeoX or GPT-2"))]
+    NoLanguageHead {
+        /// The architecture.
+        architecture: &'static str,
+    },
     /// A text has no tokens at all.
     #[error("the text {text:?} has no tokens")]
     #[diagnostic(help("the tokenizer drops all of its characters; remove the row"))]

@@ -1,23 +1,37 @@
 //! Transformers from Hugging Face checkpoints: configuration, weights, tokenizer, classification head, and the LoRA
 //! adapters that training changes.
 //!
-//! A [`Classifier`] is the frozen part, shared by all runs of a process; an [`Adapter`] is what one run trains. The
-//! numbers agree with transformers and peft (`tests/parity.rs`).
+//! A [`Model`] is a frozen transformer, held once per process; a [`Classifier`] puts a two-class head on it and a
+//! [`LanguageModel`] the checkpoint's own head; an [`Adapter`] is what one run trains. The numbers agree with
+//! transformers and peft (`tests/parity.rs`).
 
 mod adapter;
-mod bert;
+mod architectures;
+mod batch;
 mod checkpoint;
 mod classifier;
 mod config;
+mod description;
 mod error;
+mod language_model;
 mod layers;
-mod llama;
+mod memory;
+mod model;
 mod peft;
 mod random;
+mod rope;
+mod shape;
 mod tokenizer;
+mod transformer;
 
 pub use adapter::{Adapter, LoraSettings};
-pub use classifier::{Classifier, Pooling, TokenBatch};
+pub use batch::TokenBatch;
+pub use classifier::{Classifier, Pooling};
 pub use error::{Error, Result};
+pub use labelmix_nn::{Device, Precision};
+pub use language_model::{LanguageModel, Prefix};
+pub use memory::{MemoryPlan, MemoryRequest};
+pub use model::{LoadOptions, Model};
 pub use random::stream;
+pub use shape::{ModelShape, ShapeSummary};
 pub use tokenizer::{TextLimit, Tokenizer};

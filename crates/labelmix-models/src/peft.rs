@@ -23,7 +23,7 @@ impl Adapter {
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path, base_model: &str) -> Result<()> {
-        let arrays = self.snapshot();
+        let arrays = self.snapshot()?;
         let bytes: Vec<Vec<u8>> =
             arrays.iter().map(|array| array.values().iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
         let mut views = Vec::with_capacity(arrays.len());
@@ -56,7 +56,7 @@ impl Adapter {
         json!({
             "base_model_name_or_path": base_model,
             "bias": "none",
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": self.fan_in_fan_out(),
             "inference_mode": true,
             "lora_alpha": self.settings().alpha,
             "lora_dropout": 0.0,
@@ -96,7 +96,6 @@ impl Adapter {
                 .ok_or_else(|| wrong(format!("{name:?} is stored as {:?}", tensor.dtype())))?;
             snapshot.push(Array::new(values, shape));
         }
-        self.restore(&snapshot);
-        Ok(())
+        self.restore(&snapshot)
     }
 }

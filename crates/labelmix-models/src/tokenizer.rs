@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
 
-use crate::config::ModelConfig;
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// What to do with texts that are longer than the model's context.
@@ -34,7 +34,7 @@ impl Tokenizer {
     /// # Errors
     /// If tokenizer.json or config.json is missing or not what it should be.
     pub fn load(folder: &Path) -> Result<Self> {
-        let context = ModelConfig::read(&folder.join("config.json"))?.context();
+        let context = Config::read(&folder.join("config.json"))?.describe()?.context;
         let path = folder.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
         let broken = |error: tokenizers::Error| Error::Config {

@@ -1,57 +1,32 @@
-//! The same numbers as PyTorch, transformers and peft: hidden states, logits, gradients, and twenty training steps.
+//! The same numbers as PyTorch, transformers and peft: hidden states, logits of both heads, gradients, and twenty
+//! training steps; in the fused form of every operation and in the composed form that other devices run.
 //! `fixtures/make_fixtures.py` made the references.
 
 #![expect(clippy::unwrap_used, reason = "this file is all test, including the functions beside the tests")]
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+mod support;
 
-use labelmix_models::{Adapter, Classifier, LoraSettings, Pooling, TextLimit, TokenBatch, Tokenizer};
-use labelmix_nn::{AdamW, AdamWSettings, Array, Gradients, clip_gradient_norm, soft_cross_entropy};
-use safetensors::SafeTensors;
+use std::path::Path;
+
+use labelmix_models::{
+    Adapter, Classifier, LanguageModel, LoadOptions, LoraSettings, Model, Pooling, TextLimit, TokenBatch, Tokenizer,
+};
+use labelmix_nn::{AdamW, AdamWSettings, Array, Device, Gradients, clip_gradient_norm, soft_cross_entropy};
+
+use support::{Tensors, fixture_folder};
 
 /// The LoRA settings of all fixtures.
 const LORA: LoraSettings = LoraSettings { rank: 4, alpha: 8.0 };
 
-struct Fixture {
-    floats: HashMap<String, Vec<f32>>,
-    integers: HashMap<String, Vec<i64>>,
+fn read_fixture(name: &str) -> Tensors {
+    Tensors::read(&fixture_folder(name).join("parity.safetensors"))
 }
 
-fn fixture_folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-impl Fixture {
-    fn read(name: &str) -> Self {
-        let bytes = std::fs::read(fixture_folder(name).join("parity.safetensors")).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let (mut floats, mut integers) = (HashMap::new(), HashMap::new());
-        for (name, tensor) in tensors.tensors() {
-            let data = tensor.data();
-            match tensor.dtype() {
-                safetensors::Dtype::F32 => {
-                    let values = data.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
-                    floats.insert(name, values);
-                }
-                safetensors::Dtype::I64 => {
-                    let values = data.as_chunks::<8>().0.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect();
-                    integers.insert(name, values);
-                }
-                other => panic!("{name} is {other:?}"),
-            }
-        }
-        Self { floats, integers }
-    }
-
-    fn sequences(&self) -> Vec<Vec<u32>> {
-        let token_ids = &self.integers["token_ids"];
-        let offsets = &self.integers["offsets"];
-        offsets
-            .windows(2)
-            .map(|pair| token_ids[pair[0] as usize..pair[1] as usize].iter().map(|id| *id as u32).collect())
-            .collect()
-    }
+/// The token ids of each of the fixture's sequences.
+fn sequences_of(fixture: &Tensors) -> Vec<Vec<u32>> {
+    let token_ids = &fixture.integers["token_ids"];
+    let range = |pair: &[i64]| token_ids[pair[0] as usize..pair[1] as usize].iter().map(|id| *id as u32).collect();
+    fixture.integers["offsets"].windows(2).map(range).collect()
 }
 
 fn assert_close(what: &str, ours: &[f32], reference: &[f32], tolerance: f32) {
@@ -75,9 +50,9 @@ fn loss_and_gradients(
     (loss.to_vec().unwrap()[0], loss.backward().unwrap())
 }
 
-/// Logits, and twenty steps of AdamW with clipping, against the fixture's.
-fn check_logits_and_training(name: &str, model: &Classifier, mut adapter: Adapter, fixture: &Fixture) {
-    let sequences = fixture.sequences();
+/// Logits, and twenty steps of AdamW with clipping, against the fixture's; the trained adapter.
+fn check_logits_and_training(name: &str, model: &Classifier, mut adapter: Adapter, fixture: &Tensors) -> Adapter {
+    let sequences = sequences_of(fixture);
     let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
     let logits = model.logits(&batch, &adapter).unwrap().to_vec().unwrap();
     assert_close(&format!("{name}: logits"), &logits, &fixture.floats["logits"], 1e-4);
@@ -101,16 +76,25 @@ fn check_logits_and_training(name: &str, model: &Classifier, mut adapter: Adapte
             (loss - reference).abs() <= 1e-3 * reference.abs(),
             "{name}: loss of step {step}: {loss} against {reference}"
         );
-        clip_gradient_norm(&mut gradients, 1.0);
-        optimizer.step(adapter.parameters_mut(), &gradients, f64::from(*learning_rate));
+        clip_gradient_norm(&mut gradients, adapter.parameters(), 1.0).unwrap();
+        optimizer.step(adapter.parameters_mut(), &gradients, f64::from(*learning_rate)).unwrap();
     }
+    adapter
 }
 
-fn check_tiny_checkpoint(name: &str, pooling: Pooling) {
-    let fixture = Fixture::read(name);
-    let model = Classifier::load(&fixture_folder(name), None).unwrap();
-    assert_eq!(model.pooling(), pooling, "{name}: the natural pooling");
-    let mut adapter = model.initial_adapter(LORA, 0);
+/// The devices on which every case runs: the host, with its fused operations; the host again, where activations are
+/// computed twice; and the composed operations of other devices.
+fn ways_to_run() -> [(&'static str, LoadOptions); 3] {
+    [
+        ("fused", LoadOptions::default()),
+        ("checkpointed", LoadOptions { activation_checkpointing: true, ..LoadOptions::default() }),
+        ("composed", LoadOptions { device: Device::composed_on_host(), ..LoadOptions::default() }),
+    ]
+}
+
+/// The adapter with the fixture's initial values.
+fn initial_adapter(name: &str, model: &Classifier, fixture: &Tensors) -> Adapter {
+    let mut adapter = model.initial_adapter(LORA, 0).unwrap();
     let initial: Vec<Array> = adapter
         .parameters()
         .iter()
@@ -121,44 +105,88 @@ fn check_tiny_checkpoint(name: &str, pooling: Pooling) {
         .collect();
     let trainable = fixture.floats.keys().filter(|key| key.starts_with("initial.")).count();
     assert_eq!(trainable, initial.len(), "{name}: the number of trainable tensors");
-    adapter.restore(&initial);
+    adapter.restore(&initial).unwrap();
+    adapter
+}
 
-    let sequences = fixture.sequences();
+fn check_tiny_checkpoint(name: &str, pooling: Pooling) {
+    let fixture = read_fixture(name);
+    let sequences = sequences_of(&fixture);
     let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
-    let hidden = model.hidden_states(&batch, &adapter).unwrap().to_vec().unwrap();
-    assert_close(&format!("{name}: hidden states"), &hidden, &fixture.floats["hidden"], 1e-4);
-    let (_, gradients) = loss_and_gradients(&model, &adapter, &sequences, &fixture.floats["targets"]);
-    for parameter in adapter.parameters() {
-        let gradient = gradients.of(parameter.value()).unwrap();
-        let reference = &fixture.floats[&format!("gradient.{}", parameter.name())];
-        assert_close(&format!("{name}: gradient of {}", parameter.name()), gradient, reference, 1e-3);
+    for (way, options) in ways_to_run() {
+        let model = Classifier::new(&Model::load(&fixture_folder(name), &options).unwrap(), None).unwrap();
+        assert_eq!(model.pooling(), pooling, "{name}: the natural pooling");
+        let name = format!("{name}, {way}");
+        let adapter = initial_adapter(&name, &model, &fixture);
+        let hidden = model.hidden_states(&batch, &adapter).unwrap().to_vec().unwrap();
+        assert_close(&format!("{name}: hidden states"), &hidden, &fixture.floats["hidden"], 1e-4);
+        let (_, gradients) = loss_and_gradients(&model, &adapter, &sequences, &fixture.floats["targets"]);
+        for parameter in adapter.parameters() {
+            let gradient = gradients.to_vec(parameter.value()).unwrap().unwrap();
+            let reference = &fixture.floats[&format!("gradient.{}", parameter.name())];
+            assert_close(&format!("{name}: gradient of {}", parameter.name()), &gradient, reference, 1e-3);
+        }
+        check_logits_and_training(&name, &model, adapter, &fixture);
+        if model.model().is_decoder() {
+            check_language_model(&name, model.model(), &sequences, &fixture.floats["lm_logits"]);
+        }
     }
-    check_logits_and_training(name, &model, adapter, &fixture);
 }
 
-#[test]
-fn bert_with_pooler() {
-    check_tiny_checkpoint("bert_pooler", Pooling::Pooler);
+/// The next token's logits after every token, all at once and behind a prefix that is computed once.
+fn check_language_model(name: &str, model: &Model, sequences: &[Vec<u32>], reference: &[f32]) {
+    let model = LanguageModel::new(model).unwrap();
+    let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
+    let logits = model.logits(&batch, None).unwrap().to_vec().unwrap();
+    assert_close(&format!("{name}: logits of the next token"), &logits, reference, 1e-4);
+    let vocabulary = model.model().vocabulary();
+    let last = model.last_logits(&batch, None).unwrap().to_vec().unwrap();
+    for (last, range) in last.chunks_exact(vocabulary).zip(batch.offsets().ranges()) {
+        assert_close(name, last, &logits[(range.end - 1) * vocabulary..range.end * vocabulary], 1e-5);
+    }
+    // The second half of every long sequence continues the first half of the longest: a prefix longer than any window.
+    let longest = sequences.iter().max_by_key(|sequence| sequence.len()).unwrap();
+    let prefix = &longest[..longest.len() / 2];
+    let own: Vec<&[u32]> = sequences.iter().map(|sequence| &sequence[sequence.len() / 2..]).collect();
+    let joined: Vec<Vec<u32>> = own.iter().map(|own| [prefix, own].concat()).collect();
+    let whole = model.last_logits(&TokenBatch::new(joined.iter().map(Vec::as_slice)), None).unwrap();
+    let kept = model.prefix(prefix).unwrap();
+    let continued = model.last_logits(&TokenBatch::new(own.iter().copied()), Some(&kept)).unwrap();
+    let what = format!("{name}: logits behind a prefix");
+    assert_close(&what, &continued.to_vec().unwrap(), &whole.to_vec().unwrap(), 2e-5);
 }
 
-#[test]
-fn bert_without_pooler() {
-    check_tiny_checkpoint("bert_mean", Pooling::Mean);
+/// Every tiny checkpoint of the fixtures, in a test of its own.
+macro_rules! tiny_checkpoints {
+    ($($name:ident: $pooling:ident,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check_tiny_checkpoint(stringify!($name), Pooling::$pooling);
+            }
+        )*
+    };
 }
 
-#[test]
-fn llama_with_grouped_queries_in_several_files() {
-    check_tiny_checkpoint("llama_gqa", Pooling::LastToken);
-}
-
-#[test]
-fn llama_with_biases_and_a_tied_head() {
-    check_tiny_checkpoint("llama_mha_tied", Pooling::LastToken);
-}
-
-#[test]
-fn qwen2() {
-    check_tiny_checkpoint("qwen2", Pooling::LastToken);
+tiny_checkpoints! {
+    bert_mean: Mean,
+    bert_pooler: Pooler,
+    distilbert: Mean,
+    gemma: LastToken,
+    gemma2: LastToken,
+    gpt2: LastToken,
+    gpt_neox: LastToken,
+    gpt_neox_sequential: LastToken,
+    llama3_scaled: LastToken,
+    llama_gqa: LastToken,
+    llama_linear: LastToken,
+    llama_mha_tied: LastToken,
+    mistral: LastToken,
+    modernbert: Mean,
+    qwen2: LastToken,
+    qwen2_window: LastToken,
+    qwen3: LastToken,
+    roberta: Mean,
 }
 
 /// The formula by which the real checkpoints' fixtures were initialised; see `make_fixtures.py`.
@@ -168,15 +196,15 @@ fn formula_values(name: &str, length: usize) -> Vec<f32> {
 }
 
 fn check_real_checkpoint(name: &str, folder: &Path) {
-    let fixture = Fixture::read(name);
-    let model = Classifier::load(folder, None).unwrap();
+    let fixture = read_fixture(name);
+    let model = Classifier::new(&Model::load(folder, &LoadOptions::default()).unwrap(), None).unwrap();
     let tokenizer = Tokenizer::load(folder).unwrap();
     let texts = std::fs::read_to_string(fixture_folder(name).join("texts.json")).unwrap();
     let texts: Vec<String> = serde_json::from_str(&texts).unwrap();
     let tokens: Vec<Vec<u32>> = texts.iter().map(|text| tokenizer.encode(text, TextLimit::Refuse).unwrap()).collect();
-    assert_eq!(tokens, fixture.sequences(), "{name}: token ids");
+    assert_eq!(tokens, sequences_of(&fixture), "{name}: token ids");
 
-    let mut adapter = model.initial_adapter(LORA, 0);
+    let mut adapter = model.initial_adapter(LORA, 0).unwrap();
     let initial: Vec<Array> = adapter
         .parameters()
         .iter()
@@ -185,7 +213,7 @@ fn check_real_checkpoint(name: &str, folder: &Path) {
             Array::new(formula_values(parameter.name(), shape.iter().product()), shape)
         })
         .collect();
-    adapter.restore(&initial);
+    adapter.restore(&initial).unwrap();
     let (_, gradients) = loss_and_gradients(&model, &adapter, &tokens, &fixture.floats["targets"]);
     for parameter in adapter.parameters() {
         let gradient = gradients.of(parameter.value()).unwrap();
@@ -199,6 +227,12 @@ fn check_real_checkpoint(name: &str, folder: &Path) {
         assert_close(&what, &ours, sample, 1e-3);
     }
     check_logits_and_training(name, &model, adapter, &fixture);
+    if let Some(reference) = fixture.floats.get("lm_last_logits") {
+        let language_model = LanguageModel::new(model.model()).unwrap();
+        let batch = TokenBatch::new(tokens.iter().map(Vec::as_slice));
+        let logits = language_model.last_logits(&batch, None).unwrap().to_vec().unwrap();
+        assert_close(&format!("{name}: logits of the next token"), &logits, reference, 1e-4);
+    }
 }
 
 #[test]
@@ -221,13 +255,14 @@ fn real_minilm() {
 
 #[test]
 fn an_adapter_survives_saving_and_loading() {
-    let model = Classifier::load(&fixture_folder("qwen2"), None).unwrap();
+    let model = Model::load(&fixture_folder("qwen2"), &LoadOptions::default()).unwrap();
+    let model = Classifier::new(&model, None).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let saved = model.initial_adapter(LORA, 3);
+    let saved = model.initial_adapter(LORA, 3).unwrap();
     saved.save(folder.path(), "qwen2").unwrap();
-    let mut loaded = model.initial_adapter(LORA, 4);
+    let mut loaded = model.initial_adapter(LORA, 4).unwrap();
     loaded.load(folder.path()).unwrap();
     for (ours, theirs) in loaded.parameters().iter().zip(saved.parameters()) {
-        assert_eq!(ours.array().values(), theirs.array().values());
+        assert_eq!(ours.array().unwrap().values(), theirs.array().unwrap().values());
     }
 }

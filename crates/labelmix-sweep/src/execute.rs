@@ -85,7 +85,7 @@ pub fn execute(sweep: &Sweep, store: &Store, jobs: Option<usize>, observer: &dyn
     let missing: Vec<&StageNode> =
         nodes.iter().enumerate().filter(|(index, _)| !done.contains(index)).map(|(_, node)| node).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let natural = if sweep.model().weight_bytes() <= SMALL_MODEL_BYTES { cores } else { 1 };
+    let natural = if sweep.model().model().file_bytes() <= SMALL_MODEL_BYTES { cores } else { 1 };
     let jobs = jobs.unwrap_or(natural).clamp(1, missing.len().max(1));
     if !missing.is_empty() {
         observer.begin(&missing, jobs);
@@ -220,7 +220,7 @@ fn do_stage(
     let recipe = &sweep.study().recipe;
     let model = sweep.model();
     let parent = node.parent.map(|index| &sweep.graph().nodes()[index].key);
-    let mut start = model.initial_adapter(recipe.lora(), node.seed);
+    let mut start = model.initial_adapter(recipe.lora(), node.seed)?;
     if let Some(parent) = parent {
         start.load(&store.stage_folder(parent))?;
     }

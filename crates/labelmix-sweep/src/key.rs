@@ -25,6 +25,8 @@ impl fmt::Display for StageKey {
 /// What all stages of a sweep have in common, hashed once.
 pub(crate) struct SharedInputs {
     pub(crate) model: [u8; 32],
+    /// How the weights are rounded, if they are.
+    pub(crate) rounding: Option<String>,
     pub(crate) tokenizer: [u8; 32],
     pub(crate) pooling: &'static str,
     /// Whether long texts are cut (leaving them out shows in the data).
@@ -58,6 +60,9 @@ impl SharedInputs {
             hasher.update(bytes);
         };
         part("model", &self.model);
+        if let Some(rounding) = &self.rounding {
+            part("rounding", rounding.as_bytes());
+        }
         part("tokenizer", &self.tokenizer);
         part("pooling", self.pooling.as_bytes());
         part("cut", &[u8::from(self.cut)]);
@@ -78,6 +83,7 @@ mod tests {
     fn shared() -> SharedInputs {
         SharedInputs {
             model: [1; 32],
+            rounding: None,
             tokenizer: [2; 32],
             pooling: "mean",
             cut: false,
@@ -107,6 +113,7 @@ mod tests {
         let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
         for inputs in [
             SharedInputs { model: [9; 32], ..shared() },
+            SharedInputs { rounding: Some("nf4".to_owned()), ..shared() },
             SharedInputs { tokenizer: [9; 32], ..shared() },
             SharedInputs { pooling: "last", ..shared() },
             SharedInputs { cut: true, ..shared() },

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_econ::Prices;
 use labelmix_elicit::{Recipe, method_named, method_names};
-use labelmix_models::Pooling;
+use labelmix_models::{Pooling, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -68,13 +68,56 @@ pub struct TaskTable {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelTable {
-    /// A folder in the Hugging Face layout.
+    /// A folder in the Hugging Face layout, or else a repository of the Hugging Face Hub, `organisation/name` with
+    /// `@revision` if not its newest.
     pub path: PathBuf,
+    /// The precision in which the frozen weights are kept: by default that of the checkpoint.
+    #[serde(default, skip_serializing_if = "WeightPrecision::is_auto")]
+    pub weights: WeightPrecision,
+    /// Whether activations are computed twice instead of kept: a third more work, much less memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub activation_checkpointing: bool,
     /// How a text becomes one vector: "last", "pooler" or "mean". By default what suits the checkpoint.
     pub pooling: Option<PoolingName>,
     /// What to do with texts that are longer than the model's context.
     #[serde(default)]
     pub too_long: TooLong,
+}
+
+/// A precision of frozen weights, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightPrecision {
+    /// As the checkpoint stores them; bf16 on a graphics processor.
+    #[default]
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// The upper halves of 32-bit floats.
+    Bf16,
+    /// 4-bit normal floats with doubly quantised scales (QLoRA).
+    Nf4,
+}
+
+impl WeightPrecision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::Bf16, Self::Nf4];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+
+    /// The precision to load with; `None` for as stored.
+    #[must_use]
+    pub fn precision(self) -> Option<Precision> {
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Precision::F32),
+            Self::Bf16 => Some(Precision::Bf16),
+            Self::Nf4 => Some(Precision::Nf4),
+        }
+    }
 }
 
 /// A pooling's name.

@@ -6,7 +6,7 @@ use std::fmt;
 use labelmix_data::{Balance, CleaningOptions, ColumnNames, DataSummary, Dataset, Example, Pools, content_hash};
 use labelmix_econ::{Allocation, Prices, allocation_for};
 use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
-use labelmix_models::{Classifier, Error as ModelError, TextLimit, Tokenizer};
+use labelmix_models::{Classifier, Device, Error as ModelError, LoadOptions, Model, Precision, TextLimit, Tokenizer};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -57,11 +57,16 @@ impl Sweep {
     ///
     /// # Errors
     /// If data or model cannot be used, or no point of the grid can be bought.
-    pub fn prepare(study: Study) -> Result<Self> {
+    pub fn prepare(study: Study, device: &Device) -> Result<Self> {
         let prices = study.prices()?;
         let dataset = load_data(&study)?;
         let folder = study.resolve(&study.model.path);
-        let model = Classifier::load(&folder, study.model.pooling.map(Into::into))?;
+        let options = LoadOptions {
+            device: device.clone(),
+            precision: study.model.weights.precision(),
+            activation_checkpointing: study.model.activation_checkpointing,
+        };
+        let model = Classifier::new(&Model::load(&folder, &options)?, study.model.pooling.map(Into::into))?;
         let tokenizer = Tokenizer::load(&folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
@@ -80,7 +85,8 @@ impl Sweep {
         }
 
         let shared = SharedInputs {
-            model: model.content_hash(),
+            model: model.model().content_hash()?,
+            rounding: rounding(&options),
             tokenizer: tokenizer.content_hash(),
             pooling: model.pooling().name(),
             cut: study.model.too_long == TooLong::Cut,
@@ -194,6 +200,18 @@ impl Sweep {
                 }
             })
             .collect()
+    }
+}
+
+/// How the weights are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host
+/// that computes in f32.
+fn rounding(options: &LoadOptions) -> Option<String> {
+    let precision = options.precision.filter(|precision| *precision != Precision::F32).map(Precision::name);
+    match (precision, options.device.is_gpu()) {
+        (None, false) => None,
+        (precision, gpu) => {
+            Some(format!("{}{}", precision.unwrap_or("auto"), if gpu { " on a graphics processor" } else { "" }))
+        }
     }
 }
 

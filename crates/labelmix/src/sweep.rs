@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use labelmix_models::Device;
 use labelmix_report::{Answer, Colours, Style, render};
 use labelmix_sweep::{RunRecord, Store, Study, Sweep, execute};
 
@@ -12,7 +13,7 @@ use crate::progress::SweepProgress;
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let sweep = Sweep::prepare(study)?;
+    let sweep = Sweep::prepare(study, &Device::Host)?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
     let execution = execute(&sweep, &store, arguments.jobs.map(usize::from), &progress)?;

@@ -1,0 +1,233 @@
+//! What Llama and its descendants have in common: pre-norm blocks of causal attention with rotary positions and
+//! grouped queries, and a gated feed-forward layer.
+
+use labelmix_nn::{AttentionSettings, Mask};
+use serde::Deserialize;
+
+use crate::config::{Config, default_initializer_range};
+use crate::description::{
+    Attention, Block, BranchNorms, Description, Embeddings, FeedForward, Kind, LanguageHead, Norm, NormKind,
+    Projection, QueryKeyValue, Rotary, Table,
+};
+use crate::error::Result;
+use crate::rope::RopeConfig;
+
+/// The keys that all of them have.
+#[derive(Debug, Deserialize)]
+pub(super) struct GatedDecoderConfig {
+    pub(super) vocab_size: usize,
+    pub(super) hidden_size: usize,
+    pub(super) intermediate_size: usize,
+    pub(super) num_hidden_layers: usize,
+    pub(super) num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    pub(super) head_dim: Option<usize>,
+    pub(super) hidden_act: Option<String>,
+    pub(super) max_position_embeddings: usize,
+    #[serde(default = "default_rms_norm_eps")]
+    rms_norm_eps: f32,
+    #[serde(default = "default_initializer_range")]
+    initializer_range: f64,
+    #[serde(flatten)]
+    rope: RopeConfig,
+    pub(super) tie_word_embeddings: Option<bool>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    /// What each layer attends to, where newer versions of transformers say so.
+    layer_types: Option<Vec<String>>,
+}
+
+fn default_rms_norm_eps() -> f32 {
+    1e-6
+}
+
+/// In what an architecture differs from Llama.
+#[derive(Clone, Copy)]
+pub(super) struct Variant {
+    pub(super) architecture: &'static str,
+    pub(super) biases: Biases,
+    pub(super) norm: NormKind,
+    /// Whether each head of queries and keys is normalised.
+    pub(super) query_key_norms: bool,
+    /// Whether what each branch gives is normalised too (Gemma 2).
+    pub(super) norms_around: bool,
+    pub(super) activation: labelmix_nn::Activation,
+    pub(super) head_dim: usize,
+    pub(super) attention_scale: f32,
+    pub(super) attention_soft_cap: Option<f32>,
+    /// The width of the sliding window, for the layers that have one.
+    pub(super) window: Option<usize>,
+    /// Which layers those are, where config.json does not list the types of layers.
+    pub(super) windowed: Windowed,
+    pub(super) embedding_scale: Option<f32>,
+    pub(super) tied: bool,
+    pub(super) final_soft_cap: Option<f32>,
+}
+
+/// Which linear layers have biases.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Biases {
+    pub(super) query_key_value: bool,
+    pub(super) attention_output: bool,
+    pub(super) feed_forward: bool,
+}
+
+/// Which layers attend in a window, if there is one.
+#[derive(Clone, Copy)]
+pub(super) enum Windowed {
+    /// From this layer on.
+    From(usize),
+    /// The first, the third, and so on.
+    EveryOther,
+}
+
+impl GatedDecoderConfig {
+    /// Llama itself, for the others to change.
+    pub(super) fn llama(&self, config: &Config, architecture: &'static str) -> Result<Variant> {
+        let head_dim = match self.head_dim {
+            Some(head_dim) => head_dim,
+            None => config.head_dim(self.hidden_size, self.num_attention_heads)?,
+        };
+        let activation = config.activation("hidden_act", self.hidden_act.as_deref().unwrap_or("silu"))?;
+        Ok(Variant {
+            architecture,
+            biases: Biases {
+                query_key_value: self.attention_bias,
+                attention_output: self.attention_bias,
+                feed_forward: self.mlp_bias,
+            },
+            norm: NormKind::RootMeanSquare,
+            query_key_norms: false,
+            norms_around: false,
+            activation,
+            head_dim,
+            attention_scale: 1.0 / (head_dim as f32).sqrt(),
+            attention_soft_cap: None,
+            window: None,
+            windowed: Windowed::From(0),
+            embedding_scale: None,
+            tied: self.tie_word_embeddings.unwrap_or(false),
+            final_soft_cap: None,
+        })
+    }
+
+    /// The whole transformer.
+    pub(super) fn describe(&self, config: &Config, variant: &Variant) -> Result<Description> {
+        let heads = self.num_attention_heads;
+        let key_value_heads = self.num_key_value_heads.unwrap_or(heads);
+        if key_value_heads == 0 || !heads.is_multiple_of(key_value_heads) {
+            let reason = format!("{heads} query heads cannot share {key_value_heads} key/value heads");
+            return Err(config.unsupported(reason, "the checkpoint's config.json is damaged"));
+        }
+        let rotary = Rotary {
+            head_dim: variant.head_dim,
+            frequencies: self.rope.frequencies(config, variant.head_dim, 10_000.0)?,
+        };
+        let settings = AttentionSettings {
+            heads,
+            key_value_heads,
+            head_dim: variant.head_dim,
+            scale: variant.attention_scale,
+            soft_cap: variant.attention_soft_cap,
+            mask: Mask::Causal,
+        };
+        let blocks = (0..self.num_hidden_layers)
+            .map(|layer| {
+                let mask = self.mask(config, variant, layer)?;
+                Ok(self.block(variant, layer, AttentionSettings { mask, ..settings }))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Description {
+            architecture: variant.architecture,
+            kind: Kind::Decoder,
+            prefix: "model.",
+            vocabulary: self.vocab_size,
+            hidden: self.hidden_size,
+            context: self.max_position_embeddings,
+            initializer_range: self.initializer_range,
+            embeddings: Embeddings {
+                words: Table { name: "embed_tokens.weight".into(), rows: self.vocab_size },
+                scale: variant.embedding_scale,
+                positions: None,
+                token_types: None,
+                norm: None,
+            },
+            rotary: vec![rotary],
+            blocks,
+            final_norm: Some(self.norm(variant, "norm".into(), self.hidden_size)),
+            pooler: None,
+            language_head: Some(LanguageHead {
+                weight: (!variant.tied).then_some("lm_head.weight"),
+                soft_cap: variant.final_soft_cap,
+            }),
+        })
+    }
+
+    fn norm(&self, variant: &Variant, name: String, size: usize) -> Norm {
+        Norm { name, size, kind: variant.norm, epsilon: self.rms_norm_eps }
+    }
+
+    /// What a layer attends to.
+    fn mask(&self, config: &Config, variant: &Variant, layer: usize) -> Result<Mask> {
+        let windowed = match self.layer_types.as_ref().and_then(|types| types.get(layer)).map(String::as_str) {
+            None => match variant.windowed {
+                Windowed::From(first) => layer >= first,
+                Windowed::EveryOther => layer.is_multiple_of(2),
+            },
+            Some("sliding_attention") => true,
+            Some("full_attention") => false,
+            Some(other) => {
+                let reason = format!("layer {layer} is of the type {other:?}");
+                return Err(config.unsupported(reason, "layers can be of full_attention or sliding_attention"));
+            }
+        };
+        Ok(match variant.window {
+            Some(width) if windowed => Mask::CausalWindow(width),
+            _ => Mask::Causal,
+        })
+    }
+
+    fn block(&self, variant: &Variant, layer: usize, settings: AttentionSettings) -> Block<Projection, Norm> {
+        let name = format!("layers.{layer}");
+        let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
+        let queries = settings.heads * settings.head_dim;
+        let keys = settings.key_value_heads * settings.head_dim;
+        let attention = |part: &str, shape, bias| Projection::new(format!("{name}.self_attn.{part}"), shape, bias);
+        let feed_forward =
+            |part: &str, shape| Projection::new(format!("{name}.mlp.{part}"), shape, variant.biases.feed_forward);
+        let norm = |part: &str| self.norm(variant, format!("{name}.{part}"), hidden);
+        let head_norm = |part: &str| self.norm(variant, format!("{name}.self_attn.{part}"), settings.head_dim);
+        let (attention_norms, feed_forward_norms) = if variant.norms_around {
+            (
+                BranchNorms::around(norm("input_layernorm"), norm("post_attention_layernorm")),
+                BranchNorms::around(norm("pre_feedforward_layernorm"), norm("post_feedforward_layernorm")),
+            )
+        } else {
+            (BranchNorms::before(norm("input_layernorm")), BranchNorms::before(norm("post_attention_layernorm")))
+        };
+        Block {
+            attention: Attention {
+                projections: QueryKeyValue::Separate {
+                    query: attention("q_proj", [queries, hidden], variant.biases.query_key_value),
+                    key: attention("k_proj", [keys, hidden], variant.biases.query_key_value),
+                    value: attention("v_proj", [keys, hidden], variant.biases.query_key_value),
+                },
+                output: attention("o_proj", [hidden, queries], variant.biases.attention_output),
+                settings,
+                rotary: Some(0),
+                query_key_norms: variant.query_key_norms.then(|| [head_norm("q_norm"), head_norm("k_norm")]),
+            },
+            attention_norms,
+            feed_forward: FeedForward::Gated {
+                gate: feed_forward("gate_proj", [intermediate, hidden]),
+                up: feed_forward("up_proj", [intermediate, hidden]),
+                activation: variant.activation,
+                down: feed_forward("down_proj", [hidden, intermediate]),
+            },
+            feed_forward_norms,
+            parallel: false,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A decoder with its language-modelling head, and prefixes that are computed once.
+
+use labelmix_nn::{FrozenMatrix, KeyValues, Value, Weight, gather_rows, linear, soft_cap};
+
+use crate::batch::TokenBatch;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::transformer::Past;
+
+/// A decoder that gives the logits of the next token.
+pub struct LanguageModel {
+    model: Model,
+    weight: FrozenMatrix,
+    soft_cap: Option<f32>,
+}
+
+/// The keys and values of a prefix in every block: what any text that continues it needs of it.
+pub struct Prefix {
+    tokens: usize,
+    key_values: Vec<KeyValues>,
+}
+
+impl Prefix {
+    /// The number of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+impl LanguageModel {
+    /// Puts the checkpoint's own head on a model.
+    ///
+    /// # Errors
+    /// If the model is an encoder, or the checkpoint lacks the head.
+    pub fn new(model: &Model) -> Result<Self> {
+        let (description, loader) = (model.description(), model.loader());
+        let Some(head) = &description.language_head else {
+            return Err(Error::NoLanguageHead { architecture: description.architecture });
+        };
+        let weight = match head.weight {
+            None => model.transformer().words().clone(),
+            Some(name) => loader.table(name, [description.vocabulary, description.hidden])?,
+        };
+        Ok(Self { model: model.clone(), weight, soft_cap: head.soft_cap })
+    }
+
+    /// The model without its head.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The next token's logits after every token, `[tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
+        self.head(&self.hidden_states(batch, prefix)?)
+    }
+
+    /// The next token's logits after each sequence, `[sequences, vocabulary]`. Sequences continue the prefix, if there
+    /// is one: the result is that of prefix and sequence together.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn last_logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
+        let hidden = self.hidden_states(batch, prefix)?;
+        self.head(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
+    }
+
+    /// Computes a prefix, for many sequences to continue.
+    ///
+    /// # Errors
+    /// If a token id or the length is beyond the model's.
+    pub fn prefix(&self, token_ids: &[u32]) -> Result<Prefix> {
+        let mut key_values = Vec::new();
+        if !token_ids.is_empty() {
+            let batch = TokenBatch::new([token_ids]);
+            self.model.transformer().forward(&batch, None, Past::Record(&mut key_values))?;
+        }
+        Ok(Prefix { tokens: token_ids.len(), key_values })
+    }
+
+    fn hidden_states(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
+        let past = match prefix {
+            Some(prefix) if prefix.tokens > 0 => Past::Prefix(prefix.tokens, &prefix.key_values),
+            _ => Past::Nothing,
+        };
+        self.model.transformer().forward(batch, None, past)
+    }
+
+    fn head(&self, hidden: &Value) -> Result<Value> {
+        let logits = linear(hidden, Weight::Frozen(&self.weight), None, None)?;
+        match self.soft_cap {
+            Some(cap) => Ok(soft_cap(&logits, cap)?),
+            None => Ok(logits),
+        }
+    }
+}

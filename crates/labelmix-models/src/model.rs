@@ -1,0 +1,154 @@
+//! A checkpoint, loaded: the frozen transformer that classifiers and language models share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use labelmix_nn::{Device, Precision};
+
+use crate::checkpoint::Weights;
+use crate::config::Config;
+use crate::description::{Description, Kind};
+use crate::error::{Error, Result};
+use crate::layers::Loader;
+use crate::transformer::{Past, Transformer};
+
+/// How a checkpoint is loaded and run. None of it changes what is computed but for the rounding of the weights.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Where computations run.
+    pub device: Device,
+    /// The precision in which the frozen linear layers are kept. `None`: as the checkpoint stores them on the host;
+    /// in bf16 on a graphics processor.
+    pub precision: Option<Precision>,
+    /// Whether the activations of a block are computed again for its gradients, instead of kept.
+    pub activation_checkpointing: bool,
+}
+
+/// A checkpoint's transformer without a head. Cloning shares it.
+#[derive(Clone)]
+pub struct Model(Arc<Inner>);
+
+struct Inner {
+    folder: PathBuf,
+    description: Description,
+    weights: Weights,
+    transformer: Transformer,
+    options: LoadOptions,
+    content_hash: OnceLock<[u8; 32]>,
+}
+
+/// What a folder holds, before its weights are loaded.
+pub(crate) struct Checkpoint {
+    pub(crate) folder: PathBuf,
+    pub(crate) description: Description,
+    pub(crate) weights: Weights,
+}
+
+impl Checkpoint {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let description = Config::read(&folder.join("config.json"))?.describe()?;
+        let weights = Weights::open(folder, description.prefix)?;
+        Ok(Self { folder: folder.to_owned(), description, weights })
+    }
+}
+
+impl Model {
+    /// Loads the checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or the architecture or an option of it is not supported.
+    pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self> {
+        let Checkpoint { folder, description, weights } = Checkpoint::open(folder)?;
+        let precision = options.precision.or_else(|| options.device.is_gpu().then_some(Precision::Bf16));
+        let loader = Loader { weights: &weights, device: &options.device, precision };
+        let transformer = Transformer::load(&loader, &description)?;
+        let options = options.clone();
+        Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
+    }
+
+    /// The name of the architecture.
+    #[must_use]
+    pub fn architecture(&self) -> &'static str {
+        self.0.description.architecture
+    }
+
+    /// Whether the model looks only at what came before, and so can have a language-modelling head.
+    #[must_use]
+    pub fn is_decoder(&self) -> bool {
+        self.0.description.kind == Kind::Decoder
+    }
+
+    /// The size of the hidden states.
+    #[must_use]
+    pub fn hidden_size(&self) -> usize {
+        self.0.description.hidden
+    }
+
+    /// The number of token ids.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.0.description.vocabulary
+    }
+
+    /// How the checkpoint was loaded.
+    #[must_use]
+    pub fn options(&self) -> &LoadOptions {
+        &self.0.options
+    }
+
+    /// The size of the checkpoint's files, in bytes.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.0.weights.bytes()
+    }
+
+    /// The memory of the frozen linear layers, in bytes (of weights used where they lie in a file: its address space).
+    #[must_use]
+    pub fn linear_bytes(&self) -> usize {
+        self.0.transformer.linear_bytes()
+    }
+
+    /// The types in which the weights are stored, with the number of elements of each.
+    #[must_use]
+    pub fn stored_types(&self) -> BTreeMap<String, usize> {
+        self.0.weights.types()
+    }
+
+    /// A hash of the configuration and the weights, computed when it is first asked for.
+    ///
+    /// # Errors
+    /// If config.json cannot be read any more.
+    pub fn content_hash(&self) -> Result<[u8; 32]> {
+        if let Some(hash) = self.0.content_hash.get() {
+            return Ok(*hash);
+        }
+        let path = self.0.folder.join("config.json");
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
+        self.0.weights.hash_into(&mut hasher);
+        Ok(*self.0.content_hash.get_or_init(|| *hasher.finalize().as_bytes()))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    pub(crate) fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    pub(crate) fn transformer(&self) -> &Transformer {
+        &self.0.transformer
+    }
+
+    /// To load what lies outside the transformer, as stored.
+    pub(crate) fn loader(&self) -> Loader<'_> {
+        Loader { weights: &self.0.weights, device: &self.0.options.device, precision: None }
+    }
+
+    /// Nothing comes before; activations are kept or not, as the options say.
+    pub(crate) fn no_past(&self) -> Past<'static> {
+        if self.0.options.activation_checkpointing { Past::NothingAndForget } else { Past::Nothing }
+    }
+}

@@ -1,0 +1,286 @@
+//! Runs a transformer of any architecture, from its description and its weights.
+
+use std::sync::Arc;
+
+use labelmix_nn::{
+    ColumnBlocks, Device, FrozenMatrix, KeyValues, RotaryTable, SequenceOffsets, Value, activation, add, attention,
+    checkpoint, columns, gated, gather_frozen_rows, rotary, scale,
+};
+
+use crate::adapter::{Adapter, LoraSite};
+use crate::batch::TokenBatch;
+use crate::description::{
+    Attention, Block, BranchNorms, Description, Embeddings, FeedForward, FusedLayout, QueryKeyValue,
+};
+use crate::error::{Error, Result};
+use crate::layers::{Linear, Loader, Normalization};
+
+type LoadedBlock = Block<Linear, Normalization>;
+
+/// A transformer without a head: frozen, shared by everything that runs it.
+pub(crate) struct Transformer {
+    embeddings: Embeddings<FrozenMatrix, Normalization>,
+    rotary: Arc<[RotaryTable]>,
+    blocks: Vec<Arc<LoadedBlock>>,
+    final_norm: Option<Normalization>,
+    context: usize,
+    /// The layers that adapters reach.
+    pub(crate) sites: Vec<LoraSite>,
+    device: Device,
+}
+
+/// What the blocks need besides the hidden states.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    adapter: Option<&'a Adapter>,
+    offsets: &'a SequenceOffsets,
+    /// Of every token, counted from the beginning of the prefix if there is one.
+    positions: &'a Arc<[u32]>,
+    rotary: &'a [RotaryTable],
+}
+
+/// What comes before the tokens of a pass.
+pub(crate) enum Past<'a> {
+    /// Nothing.
+    Nothing,
+    /// Nothing, and each block's activations are computed again when gradients are wanted.
+    NothingAndForget,
+    /// A prefix of so many tokens, with the keys and values of each block.
+    Prefix(usize, &'a [KeyValues]),
+    /// Nothing; each block's keys and values are written here.
+    Record(&'a mut Vec<KeyValues>),
+}
+
+impl Transformer {
+    pub(crate) fn load(loader: &Loader<'_>, description: &Description) -> Result<Self> {
+        let hidden = description.hidden;
+        let table =
+            |table: &crate::description::Table| loader.table(&loader.weights.name(&table.name), [table.rows, hidden]);
+        let Embeddings { words, scale, positions, token_types, norm } = &description.embeddings;
+        let embeddings = Embeddings {
+            words: table(words)?,
+            scale: *scale,
+            positions: match positions {
+                Some((positions, first)) => Some((table(positions)?, *first)),
+                None => None,
+            },
+            token_types: token_types.as_ref().map(table).transpose()?,
+            norm: norm.as_ref().map(|norm| loader.norm(norm)).transpose()?,
+        };
+        let mut sites = Vec::new();
+        let blocks = description
+            .blocks
+            .iter()
+            .map(|block| {
+                block.try_map(|layer| loader.linear(layer, Some(&mut sites)), |norm| loader.norm(norm)).map(Arc::new)
+            })
+            .collect::<Result<_>>()?;
+        let rotary = description
+            .rotary
+            .iter()
+            .map(|rotary| RotaryTable::new(description.context, rotary.head_dim, &rotary.frequencies))
+            .collect();
+        Ok(Self {
+            embeddings,
+            rotary,
+            blocks,
+            final_norm: description.final_norm.as_ref().map(|norm| loader.norm(norm)).transpose()?,
+            context: description.context,
+            sites,
+            device: loader.device.clone(),
+        })
+    }
+
+    /// The word embedding, which a tied head reads too.
+    pub(crate) fn words(&self) -> &FrozenMatrix {
+        &self.embeddings.words
+    }
+
+    /// Where the weights are.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The memory of the linear layers' weights, in bytes.
+    pub(crate) fn linear_bytes(&self) -> usize {
+        self.blocks.iter().flat_map(|block| block.layers()).map(Linear::bytes).sum()
+    }
+
+    /// The final hidden states, `[tokens, hidden]`.
+    pub(crate) fn forward(&self, batch: &TokenBatch, adapter: Option<&Adapter>, mut past: Past<'_>) -> Result<Value> {
+        let before = match &past {
+            Past::Prefix(length, _) => *length,
+            Past::Nothing | Past::NothingAndForget | Past::Record(_) => 0,
+        };
+        let longest = before + batch.offsets().ranges().map(|range| range.len()).max().unwrap_or(0);
+        if longest > self.context {
+            return Err(Error::PastContext { tokens: longest, limit: self.context });
+        }
+        let positions: Arc<[u32]> =
+            batch.offsets().positions().into_iter().map(|position| position + before as u32).collect();
+        let pass = Pass { adapter, offsets: batch.offsets(), positions: &positions, rotary: &self.rotary };
+        let mut x = self.embed(batch, &positions)?;
+        for (index, block) in self.blocks.iter().enumerate() {
+            x = match (&mut past, adapter) {
+                (Past::Prefix(_, prefix), _) => block.forward(&x, pass, Some(&prefix[index]), None)?,
+                (Past::Record(record), _) => block.forward(&x, pass, None, Some(record))?,
+                (Past::NothingAndForget, Some(adapter)) => self.forward_and_forget(block, &x, pass, adapter)?,
+                (Past::Nothing | Past::NothingAndForget, _) => block.forward(&x, pass, None, None)?,
+            };
+        }
+        match &self.final_norm {
+            Some(norm) => norm.forward(&x),
+            None => Ok(x),
+        }
+    }
+
+    /// One block, whose activations are computed again when its gradients are.
+    fn forward_and_forget(
+        &self,
+        block: &Arc<LoadedBlock>,
+        x: &Value,
+        pass: Pass<'_>,
+        adapter: &Adapter,
+    ) -> Result<Value> {
+        let sites = block.layers().into_iter().filter_map(|layer| layer.site);
+        let leaves: Vec<Value> =
+            sites.map(|site| adapter.lora(site)).flat_map(|lora| [lora.a.clone(), lora.b.clone()]).collect();
+        let leaves: Vec<&Value> = leaves.iter().collect();
+        let (block, adapter, rotary) = (Arc::clone(block), adapter.clone(), Arc::clone(&self.rotary));
+        let (offsets, positions) = (pass.offsets.clone(), Arc::clone(pass.positions));
+        let part = move |x: &Value| {
+            let pass = Pass { adapter: Some(&adapter), offsets: &offsets, positions: &positions, rotary: &rotary };
+            block.forward(x, pass, None, None).map_err(|error| match error {
+                Error::Computation(error) => error,
+                other => unreachable!("a block only computes: {other}"),
+            })
+        };
+        Ok(checkpoint(x, &leaves, Arc::new(part))?)
+    }
+
+    fn embed(&self, batch: &TokenBatch, positions: &[u32]) -> Result<Value> {
+        let Embeddings { words, scale: factor, positions: learned, token_types, norm } = &self.embeddings;
+        let mut x = gather_frozen_rows(words, batch.token_ids())?;
+        if let Some(factor) = factor {
+            x = scale(&x, *factor)?;
+        }
+        if let Some(token_types) = token_types {
+            x = add(&x, &gather_frozen_rows(token_types, &vec![0; positions.len()])?)?;
+        }
+        if let Some((learned, first)) = learned {
+            let rows: Vec<u32> = positions.iter().map(|position| position + *first as u32).collect();
+            x = add(&x, &gather_frozen_rows(learned, &rows)?)?;
+        }
+        match norm {
+            Some(norm) => norm.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+impl BranchNorms<Normalization> {
+    fn read(&self, x: &Value) -> Result<Value> {
+        self.before.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))
+    }
+
+    /// Adds what the branch gives to `x`.
+    fn join(&self, x: &Value, given: Value) -> Result<Value> {
+        let given = match &self.after {
+            Some(norm) => norm.forward(&given)?,
+            None => given,
+        };
+        let sum = add(&given, x)?;
+        match &self.of_sum {
+            Some(norm) => norm.forward(&sum),
+            None => Ok(sum),
+        }
+    }
+}
+
+impl LoadedBlock {
+    fn forward(
+        &self,
+        x: &Value,
+        pass: Pass<'_>,
+        prefix: Option<&KeyValues>,
+        record: Option<&mut Vec<KeyValues>>,
+    ) -> Result<Value> {
+        let attended = self.attention.forward(&self.attention_norms.read(x)?, pass, prefix, record)?;
+        let after_attention = self.attention_norms.join(x, attended)?;
+        let read = if self.parallel { x } else { &after_attention };
+        let fed = self.feed_forward.forward(&self.feed_forward_norms.read(read)?, pass.adapter)?;
+        self.feed_forward_norms.join(&after_attention, fed)
+    }
+}
+
+impl Attention<Linear, Normalization> {
+    fn forward(
+        &self,
+        x: &Value,
+        pass: Pass<'_>,
+        prefix: Option<&KeyValues>,
+        record: Option<&mut Vec<KeyValues>>,
+    ) -> Result<Value> {
+        let [mut query, mut key, value] = self.project(x, pass.adapter)?;
+        if let Some([query_norm, key_norm]) = &self.query_key_norms {
+            query = query_norm.forward(&query)?;
+            key = key_norm.forward(&key)?;
+        }
+        if let Some(table) = self.rotary {
+            query = rotary(&query, &pass.rotary[table], pass.positions)?;
+            key = rotary(&key, &pass.rotary[table], pass.positions)?;
+        }
+        if let Some(record) = record {
+            record.push(KeyValues { keys: key.clone(), values: value.clone() });
+        }
+        let mixed = attention(&query, &key, &value, self.settings, pass.offsets, prefix)?;
+        self.output.forward(&mixed, pass.adapter)
+    }
+
+    /// Queries, keys and values.
+    fn project(&self, x: &Value, adapter: Option<&Adapter>) -> Result<[Value; 3]> {
+        match &self.projections {
+            QueryKeyValue::Separate { query, key, value } => {
+                Ok([query.forward(x, adapter)?, key.forward(x, adapter)?, value.forward(x, adapter)?])
+            }
+            QueryKeyValue::Fused { projection, layout } => {
+                let all = projection.forward(x, adapter)?;
+                let (heads, head_dim) = (self.settings.heads, self.settings.head_dim);
+                let part = |index: usize| {
+                    let blocks = match layout {
+                        FusedLayout::ByPart => ColumnBlocks::one(index * heads * head_dim, heads * head_dim),
+                        FusedLayout::ByHead => ColumnBlocks {
+                            first: index * head_dim,
+                            width: head_dim,
+                            stride: 3 * head_dim,
+                            blocks: heads,
+                        },
+                    };
+                    columns(&all, blocks)
+                };
+                Ok([part(0)?, part(1)?, part(2)?])
+            }
+        }
+    }
+}
+
+impl FeedForward<Linear> {
+    fn forward(&self, x: &Value, adapter: Option<&Adapter>) -> Result<Value> {
+        match self {
+            Self::Plain { up, activation: kind, down } => {
+                down.forward(&activation(&up.forward(x, adapter)?, *kind)?, adapter)
+            }
+            Self::Gated { gate, up, activation, down } => {
+                let gate = gate.forward(x, adapter)?;
+                down.forward(&gated(&gate, &up.forward(x, adapter)?, *activation)?, adapter)
+            }
+            Self::FusedGated { gate_up, activation, down } => {
+                let both = gate_up.forward(x, adapter)?;
+                let width = both.shape()[1] / 2;
+                let gate = columns(&both, ColumnBlocks::one(0, width))?;
+                let up = columns(&both, ColumnBlocks::one(width, width))?;
+                down.forward(&gated(&gate, &up, *activation)?, adapter)
+            }
+        }
+    }
+}
