@@ -1,5 +1,7 @@
 //! A pretrained transformer with a two-class head.
 
+use std::path::Path;
+
 use labelmix_nn::{Value, Weight, activation, gather_rows, linear, mean_of_sequences};
 
 use crate::adapter::{Adapter, AdapterSite, HeadSite, LoraSettings};
@@ -106,6 +108,17 @@ impl Classifier {
     /// If the model's device cannot hold it.
     pub fn initial_adapter(&self, settings: LoraSettings, seed: u64) -> Result<Adapter> {
         Adapter::initial(&self.site, settings, seed, self.model.transformer().device())
+    }
+
+    /// The adapter that labelmix or PEFT saved in `folder`, with its own rank and strength. Layers that it does not
+    /// reach get no addition.
+    ///
+    /// # Errors
+    /// If the files are missing or damaged, belong to another model, or ask for something other than plain LoRA.
+    pub fn load_adapter(&self, folder: &Path) -> Result<Adapter> {
+        let mut adapter = self.initial_adapter(LoraSettings::read(folder)?, 0)?;
+        adapter.load_partial(folder)?;
+        Ok(adapter)
     }
 
     /// The final hidden states, `[tokens, hidden]`.

@@ -8,6 +8,7 @@
 mod adapter;
 mod architectures;
 mod batch;
+mod byte_size;
 mod checkpoint;
 mod classifier;
 mod config;
@@ -26,6 +27,7 @@ mod transformer;
 
 pub use adapter::{Adapter, LoraSettings};
 pub use batch::TokenBatch;
+pub use byte_size::ByteSize;
 pub use classifier::{Classifier, Pooling};
 pub use error::{Error, Result};
 pub use labelmix_nn::{Device, Precision};

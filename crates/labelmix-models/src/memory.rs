@@ -42,6 +42,13 @@ impl MemoryPlan {
         self.program + self.weights + runs as u64 * self.per_run()
     }
 
+    /// The most runs at once that so much memory holds.
+    #[must_use]
+    pub fn runs_that_fit(&self, available: u64) -> usize {
+        let left = available.saturating_sub(self.peak(0));
+        usize::try_from(left / self.per_run().max(1)).unwrap_or(usize::MAX)
+    }
+
     /// What each further run takes.
     #[must_use]
     pub fn per_run(&self) -> u64 {

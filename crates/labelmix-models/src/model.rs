@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use labelmix_nn::{Device, Precision};
+use labelmix_nn::{Device, Precision, Value};
 
+use crate::batch::TokenBatch;
 use crate::checkpoint::Weights;
 use crate::config::Config;
 use crate::description::{Description, Kind};
@@ -89,6 +90,14 @@ impl Model {
     #[must_use]
     pub fn vocabulary(&self) -> usize {
         self.0.description.vocabulary
+    }
+
+    /// The final hidden states without an adapter, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn hidden_states(&self, batch: &TokenBatch) -> Result<Value> {
+        self.0.transformer.forward(batch, None, Past::Nothing)
     }
 
     /// How the checkpoint was loaded.

@@ -1,14 +1,16 @@
 //! Adapters in PEFT's layout, `adapter_config.json` and `adapter_model.safetensors`, head included, so that Python
 //! loads what was trained here and the other way round.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use labelmix_nn::Array;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
 use serde_json::json;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, LoraSettings};
 use crate::checkpoint::to_f32;
 use crate::error::{Error, Result};
 
@@ -81,14 +83,31 @@ impl Adapter {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_file(&mut self, path: &Path) -> Result<()> {
+        self.replace(path, Absent::Wrong)
+    }
+
+    /// As [`load`](Self::load), of an adapter that may reach fewer layers: the others get no addition.
+    pub(crate) fn load_partial(&mut self, folder: &Path) -> Result<()> {
+        self.replace(&folder.join(WEIGHTS_FILE), Absent::NoAddition)
+    }
+
+    fn replace(&mut self, path: &Path, absent: Absent) -> Result<()> {
         let wrong = |reason: String| Error::Adapter { path: path.into(), reason };
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let mut unused: BTreeSet<&str> = tensors.names().into_iter().collect();
         let mut snapshot = Vec::with_capacity(self.parameters().len());
         for parameter in self.parameters() {
             let name = parameter.name();
-            let tensor = tensors.tensor(name).map_err(|_| wrong(format!("there is no tensor named {name:?}")))?;
             let shape = parameter.value().shape();
+            if !unused.remove(name) {
+                if absent == Absent::NoAddition && name.contains(".lora_") {
+                    snapshot.push(Array::new(vec![0.0; shape.iter().product()], shape));
+                    continue;
+                }
+                return Err(wrong(format!("there is no tensor named {name:?}")));
+            }
+            let tensor = tensors.tensor(name).map_err(|error| wrong(error.to_string()))?;
             if tensor.shape() != shape {
                 return Err(wrong(format!("{name:?} has the shape {:?} instead of {shape:?}", tensor.shape())));
             }
@@ -96,6 +115,59 @@ impl Adapter {
                 .ok_or_else(|| wrong(format!("{name:?} is stored as {:?}", tensor.dtype())))?;
             snapshot.push(Array::new(values, shape));
         }
+        if let Some(name) = unused.first() {
+            return Err(wrong(format!("the tensor {name:?} has no place in this model")));
+        }
         self.restore(&snapshot)
+    }
+}
+
+/// What it means that an adapter's file lacks a layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Wrong,
+    NoAddition,
+}
+
+/// The keys of `adapter_config.json` that decide what an adapter computes.
+#[derive(Deserialize)]
+struct PeftConfig {
+    peft_type: String,
+    r: usize,
+    lora_alpha: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    rank_pattern: BTreeMap<String, usize>,
+    #[serde(default)]
+    alpha_pattern: BTreeMap<String, f64>,
+}
+
+impl LoraSettings {
+    /// The settings of the adapter in `folder`.
+    ///
+    /// # Errors
+    /// If `adapter_config.json` is missing or damaged, or asks for something other than plain LoRA.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(CONFIG_FILE);
+        let wrong = |reason: String| Error::Adapter { path: path.clone(), reason };
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let config: PeftConfig = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let unsupported = [
+            ("a rank of its own for some layers (rank_pattern)", !config.rank_pattern.is_empty()),
+            ("an alpha of its own for some layers (alpha_pattern)", !config.alpha_pattern.is_empty()),
+            ("DoRA (use_dora)", config.use_dora),
+        ];
+        if config.peft_type != "LORA" {
+            return Err(wrong(format!("the adapter is of the type {:?}; only LORA can be run", config.peft_type)));
+        }
+        if let Some((what, _)) = unsupported.iter().find(|(_, asked)| *asked) {
+            return Err(wrong(format!("the adapter has {what}, which cannot be run")));
+        }
+        // Rank-stabilised LoRA divides by the root of the rank.
+        let alpha = if config.use_rslora { config.lora_alpha * (config.r as f64).sqrt() } else { config.lora_alpha };
+        Ok(Self { rank: config.r, alpha })
     }
 }

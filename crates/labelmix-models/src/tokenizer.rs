@@ -71,6 +71,30 @@ impl Tokenizer {
         self.context
     }
 
+    /// The number of token ids, with added ones.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.whole.get_vocab_size(true)
+    }
+
+    /// The kind of the tokenizer's model: `BPE`, `WordPiece`, `Unigram` or `WordLevel`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        use tokenizers::ModelWrapper;
+        match self.whole.get_model() {
+            ModelWrapper::BPE(_) => "BPE",
+            ModelWrapper::WordPiece(_) => "WordPiece",
+            ModelWrapper::WordLevel(_) => "WordLevel",
+            ModelWrapper::Unigram(_) => "Unigram",
+        }
+    }
+
+    /// A token as the vocabulary writes it; `None` if there is none of that id.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.whole.id_to_token(id)
+    }
+
     /// The token ids of a text with the special tokens that the model expects.
     ///
     /// # Errors

@@ -266,3 +266,45 @@ fn an_adapter_survives_saving_and_loading() {
         assert_eq!(ours.array().unwrap().values(), theirs.array().unwrap().values());
     }
 }
+
+#[test]
+fn adapters_that_peft_saved_give_its_logits() {
+    for name in ["qwen3", "roberta", "gpt2"] {
+        let fixture = read_fixture(name);
+        let model = Model::load(&fixture_folder(name), &LoadOptions::default()).unwrap();
+        let model = Classifier::new(&model, None).unwrap();
+        let adapter = model.load_adapter(&fixture_folder(name).join("peft_adapter")).unwrap();
+        assert_eq!(adapter.settings(), LORA);
+        let sequences = sequences_of(&fixture);
+        let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
+        let logits = model.logits(&batch, &adapter).unwrap().to_vec().unwrap();
+        assert_close(&format!("{name}: logits of the saved adapter"), &logits, &fixture.floats["trained_logits"], 1e-4);
+    }
+}
+
+#[test]
+fn adapters_that_cannot_be_run_are_refused_with_the_reason() {
+    let from = fixture_folder("qwen3").join("peft_adapter");
+    let model = Model::load(&fixture_folder("qwen3"), &LoadOptions::default()).unwrap();
+    let model = Classifier::new(&model, None).unwrap();
+    let complaint = |change: &dyn Fn(&mut serde_json::Value)| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(from.join("adapter_model.safetensors"), folder.path().join("adapter_model.safetensors")).unwrap();
+        let config = std::fs::read_to_string(from.join("adapter_config.json")).unwrap();
+        let mut config = serde_json::from_str(&config).unwrap();
+        change(&mut config);
+        std::fs::write(folder.path().join("adapter_config.json"), config.to_string()).unwrap();
+        let message = model.load_adapter(folder.path()).err().unwrap().to_string();
+        message.split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        complaint(&|config| config["use_dora"] = true.into()),
+        "the adapter has DoRA (use_dora), which cannot be run"
+    );
+    assert_eq!(
+        complaint(&|config| config["peft_type"] = "IA3".into()),
+        "the adapter is of the type \"IA3\"; only LORA can be run"
+    );
+    let message = complaint(&|config| config["r"] = 5.into());
+    assert!(message.ends_with("has the shape [4, 16] instead of [5, 16]"), "{message}");
+}

@@ -18,4 +18,5 @@ pub use answer::Answer;
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
 pub use figures::{accuracy_by_weak_fraction, cost_accuracy};
+pub use notation::count;
 pub use table::{Colours, Style, render};

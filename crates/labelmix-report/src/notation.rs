@@ -11,7 +11,8 @@ pub(crate) fn dollars(usd: f64) -> String {
 }
 
 /// A count with its thousands set apart: `12,345`.
-pub(crate) fn count(number: usize) -> String {
+#[must_use]
+pub fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use labelmix_models::ByteSize;
 use miette::Diagnostic;
 
 /// The result of a step of a sweep.
@@ -54,6 +55,17 @@ pub enum Error {
     NothingAffordable {
         /// The first point's reason.
         reason: String,
+    },
+    /// Training would need more memory than there is.
+    #[error("training would take {needed} of memory, and {available} are available")]
+    #[diagnostic(help("{help}"))]
+    DoesNotFit {
+        /// What training takes at its peak.
+        needed: ByteSize,
+        /// What there is.
+        available: ByteSize,
+        /// What would make it fit.
+        help: String,
     },
     /// A run that was asked for has no results.
     #[error("{} holds no finished run", path.display())]

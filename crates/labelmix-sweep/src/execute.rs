@@ -12,9 +12,6 @@ use crate::record::RunRecord;
 use crate::store::{RunFile, StageOutcome, Store, TestLogOdds};
 use crate::sweep::Sweep;
 
-/// Checkpoints up to this size (in bytes) train one run per core; larger ones use all cores for one run.
-const SMALL_MODEL_BYTES: u64 = 1 << 30;
-
 /// What a caller hears of a sweep while it runs. Calls come from several threads.
 pub trait Observer: Sync {
     /// `stages` stages are missing, and `jobs` of them are done at a time.
@@ -74,7 +71,7 @@ pub struct Execution {
 /// # Errors
 /// If the store cannot be read or a run's record not be written. A stage that fails is no error here: it is among the
 /// failures.
-pub fn execute(sweep: &Sweep, store: &Store, jobs: Option<usize>, observer: &dyn Observer) -> Result<Execution> {
+pub fn execute(sweep: &Sweep, store: &Store, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
     let mut done = HashSet::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -85,8 +82,7 @@ pub fn execute(sweep: &Sweep, store: &Store, jobs: Option<usize>, observer: &dyn
     let missing: Vec<&StageNode> =
         nodes.iter().enumerate().filter(|(index, _)| !done.contains(index)).map(|(_, node)| node).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let natural = if sweep.model().model().file_bytes() <= SMALL_MODEL_BYTES { cores } else { 1 };
-    let jobs = jobs.unwrap_or(natural).clamp(1, missing.len().max(1));
+    let jobs = sweep.jobs().clamp(1, missing.len().max(1));
     if !missing.is_empty() {
         observer.begin(&missing, jobs);
     }
@@ -268,8 +264,8 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
         let file = RunFile {
             record: record.clone(),
             stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
-            model_path: std::path::absolute(study.resolve(&study.model.path))
-                .unwrap_or_else(|_| study.resolve(&study.model.path)),
+            model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
+            weights: study.model.weights,
             pooling: sweep.model().pooling().name().to_owned(),
             recipe: study.recipe.clone(),
         };

@@ -7,6 +7,7 @@ mod error;
 mod execute;
 mod graph;
 mod key;
+mod memory;
 mod record;
 mod store;
 mod study;
@@ -16,7 +17,10 @@ pub use error::{Error, Result};
 pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
 pub use graph::{Run, StageGraph, StageNode};
 pub use key::StageKey;
+pub use memory::available_memory;
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
-pub use study::{GridTable, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong};
-pub use sweep::{Sweep, SweepSummary};
+pub use study::{
+    GridTable, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong, WeightPrecision,
+};
+pub use sweep::{PrepareOptions, Sweep, SweepSummary};

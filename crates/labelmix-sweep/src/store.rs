@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::key::StageKey;
 use crate::record::RunRecord;
+use crate::study::WeightPrecision;
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -71,6 +72,9 @@ pub struct RunFile {
     pub stages: Vec<StageKey>,
     /// The checkpoint's folder.
     pub model_path: PathBuf,
+    /// The precision in which the frozen weights were kept.
+    #[serde(default)]
+    pub weights: WeightPrecision,
     /// How texts become vectors: a pooling's name.
     pub pooling: String,
     /// The hyper-parameters, for the adapter's shape.

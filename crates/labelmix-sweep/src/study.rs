@@ -108,6 +108,12 @@ impl WeightPrecision {
         *self == Self::Auto
     }
 
+    /// The name in study files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.precision().map_or("auto", Precision::name)
+    }
+
     /// The precision to load with; `None` for as stored.
     #[must_use]
     pub fn precision(self) -> Option<Precision> {

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use labelmix_data::{Balance, CleaningOptions, ColumnNames, DataSummary, Dataset, Example, Pools, content_hash};
 use labelmix_econ::{Allocation, Prices, allocation_for};
 use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
-use labelmix_models::{Classifier, Device, Error as ModelError, LoadOptions, Model, Precision, TextLimit, Tokenizer};
+use labelmix_models::{
+    Classifier, Device, Error as ModelError, LoadOptions, MemoryRequest, Model, ModelShape, Precision, TextLimit,
+    Tokenizer,
+};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::graph::{StageGraph, StageNode};
 use crate::key::SharedInputs;
+use crate::memory::Demand;
 use crate::record::{GridPoint, NotAffordable};
 use crate::study::{Study, TooLong};
 
@@ -29,7 +34,24 @@ pub struct Sweep {
     not_affordable: Vec<NotAffordable>,
     graph: StageGraph,
     summary: SweepSummary,
+    model_folder: PathBuf,
+    jobs: usize,
 }
+
+/// How a study is prepared on this machine. None of it is part of the study.
+#[derive(Clone, Debug, Default)]
+pub struct PrepareOptions {
+    /// Where the model runs.
+    pub device: Device,
+    /// Runs at a time; by default one per core for small models, as far as memory goes.
+    pub jobs: Option<usize>,
+    /// The memory to stay within, in bytes; unlimited if there is none.
+    pub memory: Option<u64>,
+}
+
+/// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
+/// one run.
+const SMALL_MODEL_BYTES: u64 = 1 << 30;
 
 /// What was read and what will be done, for people.
 #[derive(Clone, Debug)]
@@ -56,21 +78,24 @@ impl Sweep {
     /// Loads what the study names and expands its grid.
     ///
     /// # Errors
-    /// If data or model cannot be used, or no point of the grid can be bought.
-    pub fn prepare(study: Study, device: &Device) -> Result<Self> {
+    /// If data or model cannot be used, no point of the grid can be bought, or training would not fit into memory.
+    pub fn prepare(study: Study, options: &PrepareOptions) -> Result<Self> {
         let prices = study.prices()?;
         let dataset = load_data(&study)?;
         let folder = study.resolve(&study.model.path);
-        let options = LoadOptions {
-            device: device.clone(),
-            precision: study.model.weights.precision(),
-            activation_checkpointing: study.model.activation_checkpointing,
-        };
-        let model = Classifier::new(&Model::load(&folder, &options)?, study.model.pooling.map(Into::into))?;
+        let shape = ModelShape::read(&folder)?;
         let tokenizer = Tokenizer::load(&folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
+        let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
+        let jobs = jobs(&study, &shape, longest, options)?;
+        let load = LoadOptions {
+            device: options.device.clone(),
+            precision: study.model.weights.precision(),
+            activation_checkpointing: study.model.activation_checkpointing,
+        };
+        let model = Classifier::new(&Model::load(&folder, &load)?, study.model.pooling.map(Into::into))?;
 
         let methods: Vec<&'static dyn Method> =
             study.methods.iter().filter_map(|table| method_named(&table.name)).collect();
@@ -86,7 +111,7 @@ impl Sweep {
 
         let shared = SharedInputs {
             model: model.model().content_hash()?,
-            rounding: rounding(&options),
+            rounding: rounding(&load),
             tokenizer: tokenizer.content_hash(),
             pooling: model.pooling().name(),
             cut: study.model.too_long == TooLong::Cut,
@@ -129,6 +154,8 @@ impl Sweep {
             not_affordable,
             graph,
             summary,
+            model_folder: folder,
+            jobs,
         })
     }
 
@@ -174,6 +201,16 @@ impl Sweep {
         &self.test
     }
 
+    /// The checkpoint's folder.
+    pub(crate) fn model_folder(&self) -> &Path {
+        &self.model_folder
+    }
+
+    /// How many runs train at a time.
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs
+    }
+
     pub(crate) fn model(&self) -> &Classifier {
         &self.model
     }
@@ -201,6 +238,26 @@ impl Sweep {
             })
             .collect()
     }
+}
+
+/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
+fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<usize> {
+    let request = MemoryRequest {
+        tokens: study.recipe.micro_batch_tokens.max(longest),
+        lora_rank: study.recipe.lora_rank,
+        precision: study.model.weights.precision(),
+        activation_checkpointing: study.model.activation_checkpointing,
+    };
+    let plan = shape.memory(&request);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
+    // What graphics processors have is not known here.
+    let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) else {
+        return Ok(options.jobs.unwrap_or(useful));
+    };
+    let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
+    Demand { request, longest, jobs }.check(shape, available)?;
+    Ok(jobs)
 }
 
 /// How the weights are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host

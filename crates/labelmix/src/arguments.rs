@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use labelmix_models::ByteSize;
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
 #[derive(Debug, Parser)]
@@ -17,6 +18,17 @@ pub(crate) enum Command {
     Sweep(SweepArguments),
     Report(ReportArguments),
     Predict(PredictArguments),
+    Inspect(InspectArguments),
+    Doctor(DoctorArguments),
+}
+
+/// Where a model runs.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgument {
+    /// Where the model runs: auto (a graphics processor that this build can use, else the processor), cpu, cuda:N or
+    /// metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
 }
 
 const STUDY_EXAMPLE: &str = r#"A study file:
@@ -30,7 +42,9 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   weak = "weak"                # 0, 1, or a probability
   max_test = 1000
   [model]
-  path = "all-MiniLM-L6-v2"    # a folder in the Hugging Face layout
+  path = "all-MiniLM-L6-v2"    # a folder in the Hugging Face layout, or org/name@revision of the Hub
+  weights = "auto"             # optional: f32, bf16 or nf4
+  activation_checkpointing = false   # optional: less memory, more time
   [prices]                     # dollars per label
   weak = 0.10
   gold = 1.00
@@ -57,9 +71,14 @@ pub(crate) struct SweepArguments {
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// How many stages are trained at a time [default: one per core for small models]
+    /// How many stages are trained at a time [default: one per core for small models, as far as memory goes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+    /// The memory to stay within, such as 16GiB [default: what is available]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -96,4 +115,45 @@ pub(crate) struct PredictArguments {
     /// Cut texts that are longer than the model's context instead of refusing them
     #[arg(long)]
     pub(crate) cut: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+}
+
+/// Show what a checkpoint is, and what it makes of texts
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A folder in the Hugging Face layout, or a repository of the Hub (org/name, org/name@revision)
+    pub(crate) model: String,
+    /// Texts to tokenize and, with a decoder, to continue: JSONL with the field `text`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) texts: Option<PathBuf>,
+    /// Write the tensors `token_ids_I` and `logits_I` [tokens, vocabulary] (`hidden_I` [tokens, hidden] for an
+    /// encoder) of every text I, counted from 0
+    #[arg(long, value_name = "OUT.safetensors", requires = "texts")]
+    pub(crate) logits: Option<PathBuf>,
+    /// The precision in which the frozen weights are kept: auto, f32, bf16 or nf4
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub(crate) weights: String,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+}
+
+/// Say what this machine can do and which recipes of a model fit into its memory
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// A folder in the Hugging Face layout, or a repository of the Hub (only its config.json is downloaded)
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// A study file, for its recipe and its model
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Option<PathBuf>,
+    /// The memory to plan for, such as 16GiB [default: what is available]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }

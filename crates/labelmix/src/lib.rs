@@ -2,10 +2,14 @@
 
 mod arguments;
 mod diagnosis;
+mod doctor;
+mod inspect;
+mod model;
 mod predict;
 mod progress;
 mod report;
 mod sweep;
+mod texts;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,6 +35,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     };
     match result {
         Ok(status) => status.into(),

@@ -2,32 +2,22 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 use labelmix_data::read_texts;
 use labelmix_elicit::log_odds;
 use labelmix_models::{Classifier, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
 use labelmix_sweep::Store;
-use miette::Diagnostic;
 use serde::Serialize;
 
 use crate::arguments::PredictArguments;
 use crate::diagnosis::{Failure, Status, WriteError};
+use crate::model::device;
 use crate::progress::counting_bar;
+use crate::texts::tokenize;
 
 /// Texts between two movements of the progress bar.
 const TEXTS_AT_A_TIME: usize = 256;
-
-/// A row of the input that the model cannot read.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{}, row {row}: {source}", file.display())]
-#[diagnostic(help("remove the row, or cut long texts with --cut"))]
-struct UnreadableText {
-    file: PathBuf,
-    row: usize,
-    source: labelmix_models::Error,
-}
 
 /// A row of the output.
 #[derive(Serialize)]
@@ -43,19 +33,17 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
     let texts = read_texts(&arguments.input, &arguments.text)?;
     let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
-    let model = Classifier::new(&Model::load(&run.model_path, &LoadOptions::default())?, pooling)?;
+    let options = LoadOptions {
+        device: device(&arguments.device)?,
+        precision: run.weights.precision(),
+        activation_checkpointing: false,
+    };
+    let model = Classifier::new(&Model::load(&run.model_path, &options)?, pooling)?;
     let tokenizer = Tokenizer::load(&run.model_path)?;
     let mut adapter = model.initial_adapter(run.recipe.lora(), 0)?;
     adapter.load(&stage_folder)?;
     let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
-    let mut tokens = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        tokens.push(tokenizer.encode(text, limit).map_err(|source| UnreadableText {
-            file: arguments.input.clone(),
-            row: index + 1,
-            source,
-        })?);
-    }
+    let tokens = tokenize(&texts, &tokenizer, limit, &arguments.input)?;
     let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
     let mut predictions = Vec::with_capacity(texts.len());
     for (texts, tokens) in texts.chunks(TEXTS_AT_A_TIME).zip(tokens.chunks(TEXTS_AT_A_TIME)) {

@@ -1,7 +1,6 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_models::Device;
-use labelmix_sweep::{Store, Study, Sweep, records};
+use labelmix_sweep::{PrepareOptions, Store, Study, Sweep, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
@@ -10,7 +9,7 @@ use crate::sweep::answer;
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let sweep = Sweep::prepare(study, &Device::Host)?;
+    let sweep = Sweep::prepare(study, &PrepareOptions::default())?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {

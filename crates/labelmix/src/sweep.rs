@@ -2,21 +2,26 @@
 
 use std::io::{self, IsTerminal};
 
-use labelmix_models::Device;
 use labelmix_report::{Answer, Colours, Style, render};
-use labelmix_sweep::{RunRecord, Store, Study, Sweep, execute};
+use labelmix_sweep::{PrepareOptions, RunRecord, Store, Study, Sweep, available_memory, execute};
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
+use crate::model::device;
 use crate::progress::SweepProgress;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let sweep = Sweep::prepare(study, &Device::Host)?;
+    let options = PrepareOptions {
+        device: device(&arguments.device)?,
+        jobs: arguments.jobs.map(usize::from),
+        memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
+    };
+    let sweep = Sweep::prepare(study, &options)?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
-    let execution = execute(&sweep, &store, arguments.jobs.map(usize::from), &progress)?;
+    let execution = execute(&sweep, &store, &progress)?;
     progress.clear();
     let answer = answer(&sweep, &execution.records);
     if arguments.json {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these files are all test, including the functions beside the tests")]
 
 mod bad_input;
+mod checkpoints;
 mod interruption;
 mod main_job;
 mod workplace;

@@ -1,0 +1,174 @@
+//! `labelmix doctor`: what this machine can do, and which recipes of a model fit into its memory.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use labelmix_elicit::Recipe;
+use labelmix_models::{ByteSize, MemoryRequest, ModelShape, ShapeSummary};
+use labelmix_report::count;
+use labelmix_sweep::{Study, WeightPrecision, available_memory};
+use serde::Serialize;
+
+use crate::arguments::DoctorArguments;
+use crate::diagnosis::{Failure, Status, print_data};
+
+/// Everything that is printed.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    machine: Machine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelReport>,
+}
+
+#[derive(Serialize)]
+struct Machine {
+    cores: usize,
+    /// In bytes.
+    available_memory: u64,
+    vector_instructions: &'static str,
+    /// Kinds of graphics processors that this build can use.
+    graphics: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ModelReport {
+    shape: ShapeSummary,
+    /// Tokens that are processed at once.
+    tokens: usize,
+    lora_rank: usize,
+    options: Vec<TrainingOption>,
+}
+
+/// One way to train, with its memory in bytes.
+#[derive(Serialize)]
+struct TrainingOption {
+    weights: &'static str,
+    activation_checkpointing: bool,
+    weight_bytes: u64,
+    adapter_bytes: u64,
+    activation_bytes: u64,
+    peak_bytes: u64,
+    /// How many runs at a time fit; 0 if not even one does.
+    runs_that_fit: usize,
+}
+
+pub(crate) fn run(arguments: &DoctorArguments) -> Result<Status, Failure> {
+    let study = arguments.study.as_deref().map(Study::read).transpose()?;
+    let available = arguments.memory.map_or_else(available_memory, |memory| memory.0);
+    let folder = match (&arguments.model, &study) {
+        (Some(model), _) => Some(Path::new(model).to_owned()),
+        (None, Some(study)) => Some(study.resolve(&study.model.path)),
+        (None, None) => None,
+    };
+    let recipe = study.map_or_else(Recipe::default, |study| study.recipe);
+    let model = folder.map(|folder| ModelShape::read(&folder)).transpose()?.map(|shape| ModelReport {
+        shape: shape.summary(),
+        tokens: recipe.micro_batch_tokens,
+        lora_rank: recipe.lora_rank,
+        options: options(&shape, &recipe, available),
+    });
+    let report = Report { version: env!("CARGO_PKG_VERSION"), machine: Machine::here(available), model };
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&report).expect("a report is JSON");
+        print_data(&format!("{json}\n"))?;
+    } else {
+        print_data(&describe(&report))?;
+    }
+    Ok(Status::Done)
+}
+
+impl Machine {
+    fn here(available_memory: u64) -> Self {
+        let built = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            available_memory,
+            vector_instructions: vector_instructions(),
+            graphics: built.into_iter().filter_map(|(name, built)| built.then_some(name)).collect(),
+        }
+    }
+}
+
+/// The widest instructions that the kernels of this build can use here.
+fn vector_instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return "AVX-512";
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "AVX2";
+        }
+    }
+    "baseline"
+}
+
+/// Every precision, with activations kept and computed twice.
+fn options(shape: &ModelShape, recipe: &Recipe, available: u64) -> Vec<TrainingOption> {
+    let mut options = Vec::new();
+    for weights in WeightPrecision::ALL {
+        // Already there as "auto".
+        if weights.precision() == Some(shape.stored_precision()) {
+            continue;
+        }
+        for activation_checkpointing in [false, true] {
+            let plan = shape.memory(&MemoryRequest {
+                tokens: recipe.micro_batch_tokens,
+                lora_rank: recipe.lora_rank,
+                precision: weights.precision(),
+                activation_checkpointing,
+            });
+            options.push(TrainingOption {
+                weights: weights.name(),
+                activation_checkpointing,
+                weight_bytes: plan.weights,
+                adapter_bytes: plan.adapter,
+                activation_bytes: plan.activations + plan.scratch,
+                peak_bytes: plan.peak(1),
+                runs_that_fit: plan.runs_that_fit(available),
+            });
+        }
+    }
+    options
+}
+
+/// The report for people.
+fn describe(report: &Report) -> String {
+    let mut out = String::new();
+    let Machine { cores, available_memory, vector_instructions, graphics } = &report.machine;
+    let graphics = if graphics.is_empty() { "none in this build".to_owned() } else { graphics.join(", ") };
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "labelmix {}", report.version);
+    let _ = writeln!(
+        out,
+        "machine  {cores} cores ({vector_instructions}), {} available; graphics: {graphics}",
+        ByteSize(*available_memory)
+    );
+    let Some(ModelReport { shape, tokens, lora_rank, options }) = &report.model else {
+        let _ = writeln!(out, "\nWith --model or --study: which recipes fit.");
+        return out;
+    };
+    let _ = writeln!(out, "model    {} of {} parameters", shape.architecture, count(shape.parameters));
+    let _ = writeln!(out, "recipe   LoRA of rank {lora_rank}, {} tokens at once\n", count(*tokens));
+    let _ = writeln!(out, "weights  checkpointing     weights     adapter  activations        peak  fits");
+    for option in options {
+        let fits = match option.runs_that_fit {
+            0 => "no".to_owned(),
+            1 => "1 run".to_owned(),
+            runs if runs > *cores => format!("{cores} runs or more"),
+            runs => format!("{runs} runs"),
+        };
+        let _ = writeln!(
+            out,
+            "{:<7}  {:<13}  {:>10}  {:>10}  {:>11}  {:>10}  {fits}",
+            option.weights,
+            if option.activation_checkpointing { "on" } else { "off" },
+            ByteSize(option.weight_bytes),
+            ByteSize(option.adapter_bytes),
+            ByteSize(option.activation_bytes),
+            ByteSize(option.peak_bytes),
+        );
+    }
+    out
+}
