@@ -1,11 +1,12 @@
 """One LoRA training step in PyTorch, transformers and peft: the twin that our own step is measured against.
 
-    python torch_lora_step.py CHECKPOINT [--mode batch8|accumulate] [--threads 2]
+    python torch_lora_step.py CHECKPOINT [--mode batch8|accumulate] [--precision f32|bf16] [--threads 2]
 
 CHECKPOINT is a folder from make_llama.py. For each line `step` on standard input, one optimisation step on
 the folder's batch (zero_grad, forward, loss, backward, clip, AdamW; all of it timed), answered on standard
 output by a line of JSON: {"seconds": ..., "loss": ..., "peak_rss_mb": ...}. `batch8` is one forward of 8
-sequences, `accumulate` 8 of one sequence each with their gradients added up: the same loss.
+sequences, `accumulate` 8 of one sequence each with their gradients added up: the same loss. With `bf16` the frozen
+weights are kept in bf16, which spares autocast their conversion, and the forward pass runs under its bf16 autocast.
 """
 
 import argparse
@@ -55,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--mode", choices=["batch8", "accumulate"], default="batch8")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -62,6 +64,11 @@ def main() -> None:
     model = load_classifier(arguments.checkpoint)
     set_peft_model_state_dict(model, load_file(arguments.checkpoint / "adapter_init.safetensors"))
     model.train()
+    half = arguments.precision == "bf16"
+    if half:
+        for parameter in model.parameters():
+            if not parameter.requires_grad:
+                parameter.data = parameter.data.to(torch.bfloat16)
     batch = load_file(arguments.checkpoint / "batch.safetensors")
     token_ids, targets = batch["token_ids"], batch["targets"]
     micro_batch = len(token_ids) if arguments.mode == "batch8" else 1
@@ -73,7 +80,9 @@ def main() -> None:
         optimizer.zero_grad()
         total = 0.0
         for ids, soft in zip(token_ids.split(micro_batch), targets.split(micro_batch)):
-            loss = soft_cross_entropy(model(input_ids=ids).logits, soft) / len(token_ids)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                logits = model(input_ids=ids).logits
+            loss = soft_cross_entropy(logits.float(), soft) / len(token_ids)
             loss.backward()
             total += loss.item()
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -1,14 +1,15 @@
 //! One LoRA training step, timed: our side of `bench/compare_lora_step.py`, which says what the folder holds.
 //!
 //! For each line `step` on standard input: one optimisation step on the folder's batch, answered by a line of JSON.
-//! A second argument names the precision of the frozen weights: f32 (as stored), bf16 or nf4.
+//! A second argument names the precision of the frozen weights: f32 (as stored), bf16 or nf4; a third that of products
+//! with them: f32 or bf16.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use labelmix_models::{Classifier, LoadOptions, LoraSettings, Model, TokenBatch};
-use labelmix_nn::{AdamW, AdamWSettings, Precision, clip_gradient_norm, soft_cross_entropy};
+use labelmix_nn::{AdamW, AdamWSettings, MatmulPrecision, Precision, clip_gradient_norm, soft_cross_entropy};
 use safetensors::SafeTensors;
 
 #[global_allocator]
@@ -20,12 +21,18 @@ type Failure = Box<dyn std::error::Error>;
 const LEARNING_RATE: f64 = 5e-4;
 
 fn main() -> Result<(), Failure> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER [PRECISION]")?);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER [PRECISION [PRODUCTS]]")?);
     let precision = match std::env::args().nth(2) {
         Some(name) => Some(Precision::named(&name).ok_or("the precision is f32, f16, bf16 or nf4")?),
         None => None,
     };
-    let model = Classifier::new(&Model::load(&folder, &LoadOptions { precision, ..LoadOptions::default() })?, None)?;
+    let matmul_precision = match std::env::args().nth(3).as_deref() {
+        None | Some("f32") => MatmulPrecision::F32,
+        Some("bf16") => MatmulPrecision::Bf16,
+        Some(_) => return Err("the precision of products is f32 or bf16".into()),
+    };
+    let options = LoadOptions { precision, matmul_precision, ..LoadOptions::default() };
+    let model = Classifier::new(&Model::load(&folder, &options)?, None)?;
     let mut adapter = model.initial_adapter(LoraSettings { rank: 8, alpha: 8.0 }, 0)?;
     adapter.load_file(&folder.join("adapter_init.safetensors"))?;
     let (sequences, targets) = read_batch(&std::fs::read(folder.join("batch.safetensors"))?)?;

@@ -1,6 +1,8 @@
 //! Layers with their weights: linear ones with a place where an adapter may attach, and normalisations.
 
-use labelmix_nn::{Array, Device, FrozenMatrix, Precision, Value, Weight, layer_norm, linear, rms_norm};
+use labelmix_nn::{
+    Array, Device, FrozenMatrix, MatmulPrecision, Precision, Value, Weight, layer_norm, linear, rms_norm,
+};
 
 use crate::adapter::{Adapter, LoraSite};
 use crate::checkpoint::Weights;
@@ -14,6 +16,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) device: &'a Device,
     /// The precision of the linear layers' weights; as stored if there is none.
     pub(crate) precision: Option<Precision>,
+    pub(crate) matmul_precision: MatmulPrecision,
 }
 
 /// A frozen linear layer.
@@ -73,7 +76,8 @@ impl Loader<'_> {
         let kept = match self.precision {
             Some(precision) => stored.to_precision(precision),
             None => stored,
-        };
+        }
+        .for_products_in(self.matmul_precision);
         let bias = if projection.bias {
             Some(self.device.constant(self.weights.array(&format!("{name}.bias"), &[outputs])?)?)
         } else {

@@ -30,7 +30,7 @@ pub use batch::TokenBatch;
 pub use byte_size::ByteSize;
 pub use classifier::{Classifier, Pooling};
 pub use error::{Error, Result};
-pub use labelmix_nn::{Device, Precision};
+pub use labelmix_nn::{Device, MatmulPrecision, Precision};
 pub use language_model::{LanguageModel, Prefix};
 pub use memory::{MemoryPlan, MemoryRequest};
 pub use model::{LoadOptions, Model};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use labelmix_nn::{Device, Precision, Value};
+use labelmix_nn::{Device, MatmulPrecision, Precision, Value};
 
 use crate::batch::TokenBatch;
 use crate::checkpoint::Weights;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::layers::Loader;
 use crate::transformer::{Past, Transformer};
 
-/// How a checkpoint is loaded and run. None of it changes what is computed but for the rounding of the weights.
+/// How a checkpoint is loaded and run. None of it changes what is computed but for rounding.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// Where computations run.
@@ -22,6 +22,9 @@ pub struct LoadOptions {
     /// The precision in which the frozen linear layers are kept. `None`: as the checkpoint stores them on the host;
     /// in bf16 on a graphics processor.
     pub precision: Option<Precision>,
+    /// To what the factors of products with the frozen linear layers are rounded. With bf16, layers of higher
+    /// precision are kept in bf16 too.
+    pub matmul_precision: MatmulPrecision,
     /// Whether the activations of a block are computed again for its gradients, instead of kept.
     pub activation_checkpointing: bool,
 }
@@ -62,7 +65,12 @@ impl Model {
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self> {
         let Checkpoint { folder, description, weights } = Checkpoint::open(folder)?;
         let precision = options.precision.or_else(|| options.device.is_gpu().then_some(Precision::Bf16));
-        let loader = Loader { weights: &weights, device: &options.device, precision };
+        let loader = Loader {
+            weights: &weights,
+            device: &options.device,
+            precision,
+            matmul_precision: options.matmul_precision,
+        };
         let transformer = Transformer::load(&loader, &description)?;
         let options = options.clone();
         Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
@@ -153,7 +161,12 @@ impl Model {
 
     /// To load what lies outside the transformer, as stored.
     pub(crate) fn loader(&self) -> Loader<'_> {
-        Loader { weights: &self.0.weights, device: &self.0.options.device, precision: None }
+        Loader {
+            weights: &self.0.weights,
+            device: &self.0.options.device,
+            precision: None,
+            matmul_precision: MatmulPrecision::F32,
+        }
     }
 
     /// Nothing comes before; activations are kept or not, as the options say.

@@ -1,9 +1,9 @@
 //! Weight matrices that never change, in the precision in which they are kept.
 //!
-//! The host computes in f32 whatever the precision: a product turns one panel of rows after the other into f32, in a
-//! scratch buffer that fits the cache, and multiplies with that. The conversion of a panel costs as much as a product
-//! with one or two tokens, so it vanishes in a batch; and since bf16 and f16 convert to f32 exactly, a checkpoint
-//! that stores them gives the same numbers in half the memory.
+//! Unless told otherwise, the host computes in f32 whatever the precision; and since bf16 and f16 convert to f32
+//! exactly, a checkpoint that stores them gives the same numbers in half the memory.
+
+mod products;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,15 +12,10 @@ use candle_core::Tensor;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use crate::array::{Array, Buffer};
+use crate::array::Array;
 use crate::mapped::Mapped;
-use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
 use crate::nf4::Nf4;
 use crate::parallel;
-use crate::value::Existing;
-
-/// Elements of a panel: 1 MiB in f32.
-const PANEL_ELEMENTS: usize = 256 * 1024;
 
 /// A frozen matrix `[rows, columns]`. Cloning shares the memory.
 #[derive(Clone, Debug)]
@@ -28,6 +23,7 @@ pub struct FrozenMatrix {
     /// Rows and columns.
     shape: [usize; 2],
     storage: Storage,
+    matmul_precision: MatmulPrecision,
 }
 
 #[derive(Clone, Debug)]
@@ -100,17 +96,28 @@ impl Precision {
     }
 }
 
+/// To what the factors of a product with a frozen matrix are rounded; sums are in f32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum MatmulPrecision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// To bf16, as under torch's autocast. Where the processor has no instruction for such products the same numbers
+    /// are multiplied in f32.
+    Bf16,
+}
+
 impl FrozenMatrix {
     fn new(rows: usize, columns: usize, elements: usize, storage: Storage) -> Self {
         assert_eq!(rows * columns, elements, "values do not fill a matrix of {rows} × {columns}");
-        Self { shape: [rows, columns], storage }
+        Self { shape: [rows, columns], storage, matmul_precision: MatmulPrecision::F32 }
     }
 
     /// A matrix in f32, of an array `[rows, columns]`.
     #[must_use]
     pub fn f32(array: Array) -> Self {
         let (rows, columns) = (array.rows(), array.columns());
-        Self { shape: [rows, columns], storage: Storage::F32(array) }
+        Self::new(rows, columns, array.values().len(), Storage::F32(array))
     }
 
     /// A matrix over a file's own f16 numbers.
@@ -138,7 +145,18 @@ impl FrozenMatrix {
             Precision::Bf16 => Storage::Bf16(Half::Owned(values.iter().map(|value| bf16::from_f32(*value)).collect())),
             Precision::Nf4 => Storage::Nf4(Arc::new(Nf4::quantize(&values))),
         };
-        Self { shape: self.shape, storage }
+        Self { storage, ..self.clone() }
+    }
+
+    /// The same matrix for products of the given precision. For products in bf16, numbers of higher precision are
+    /// rounded to bf16 here, once.
+    #[must_use]
+    pub fn for_products_in(&self, matmul_precision: MatmulPrecision) -> Self {
+        let kept = match (matmul_precision, self.precision()) {
+            (MatmulPrecision::Bf16, Some(Precision::F32 | Precision::F16)) => self.to_precision(Precision::Bf16),
+            _ => self.clone(),
+        };
+        Self { matmul_precision, ..kept }
     }
 
     /// The same numbers on another device. Four-bit matrices are dequantised there.
@@ -158,7 +176,7 @@ impl FrozenMatrix {
             }
             Storage::Tensor(tensor) => tensor.to_device(device)?,
         };
-        Ok(Self { shape: self.shape, storage: Storage::Tensor(tensor) })
+        Ok(Self { storage: Storage::Tensor(tensor), ..self.clone() })
     }
 
     /// Rows and columns.
@@ -234,40 +252,6 @@ impl FrozenMatrix {
             }
         });
     }
-
-    /// Calls `work` with groups of consecutive rows, in f32 and in order.
-    fn over_panels(&self, mut work: impl FnMut(Range<usize>, Matrix<'_>)) {
-        if let Storage::F32(array) = &self.storage {
-            return work(0..self.rows(), Matrix::new(array.values(), self.rows(), self.columns()));
-        }
-        let height = (PANEL_ELEMENTS / self.columns()).clamp(16, self.rows().max(16));
-        let mut panel = Buffer::uninitialised(height * self.columns());
-        for start in (0..self.rows()).step_by(height) {
-            let rows = start..(start + height).min(self.rows());
-            let panel = &mut panel[..rows.len() * self.columns()];
-            self.convert_rows(rows.clone(), panel);
-            work(rows.clone(), Matrix::new(panel, rows.len(), self.columns()));
-        }
-    }
-
-    /// `out (+)= x · selfᵀ`: `x [tokens, columns]`, `out [tokens, rows]`.
-    pub(crate) fn multiply_transposed(&self, out: &mut [f32], existing: Existing, x: &[f32]) {
-        let tokens = x.len() / self.columns();
-        self.over_panels(|rows, panel| {
-            let out = MatrixMut::with_stride(&mut out[rows.start..], tokens, rows.len(), self.rows());
-            multiply(out, existing, 1.0, Matrix::new(x, tokens, self.columns()), panel.transposed(), Threads::All);
-        });
-    }
-
-    /// `out (+)= y · self`: `y [tokens, rows]`, `out [tokens, columns]`.
-    pub(crate) fn multiply(&self, out: &mut [f32], mut existing: Existing, y: &[f32]) {
-        let tokens = y.len() / self.rows();
-        self.over_panels(|rows, panel| {
-            let y = Matrix::with_stride(&y[rows.start..], tokens, rows.len(), self.rows());
-            multiply(MatrixMut::new(out, tokens, self.columns()), existing, 1.0, y, panel, Threads::All);
-            existing = Existing::Gradient;
-        });
-    }
 }
 
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
@@ -281,40 +265,9 @@ fn widen(halves: &[bf16], out: &mut [f32]) {
 mod tests {
     use super::*;
 
-    fn numbers(length: usize) -> Vec<f32> {
-        (0..length).map(|index| ((index * 37 % 101) as f32 - 50.0) / 64.0).collect()
-    }
-
-    #[test]
-    fn every_precision_multiplies_like_its_own_f32_values() {
-        // Several panels, the last of them not full.
-        let (rows, columns, tokens) = (300, 1100, 3);
-        let matrix = FrozenMatrix::f32(Array::new(numbers(rows * columns), &[rows, columns]));
-        let (x, y) = (numbers(tokens * columns), numbers(tokens * rows));
-        for precision in Precision::ALL {
-            let kept = matrix.to_precision(precision);
-            assert_eq!(kept.precision(), Some(precision));
-            let wide = FrozenMatrix::f32(Array::new(kept.to_f32(), &[rows, columns]));
-            let (mut ours, mut reference) = (vec![0.5; tokens * rows], vec![0.5; tokens * rows]);
-            kept.multiply_transposed(&mut ours, Existing::Gradient, &x);
-            wide.multiply_transposed(&mut reference, Existing::Gradient, &x);
-            assert_close(&ours, &reference);
-            let (mut ours, mut reference) = (vec![f32::NAN; tokens * columns], vec![f32::NAN; tokens * columns]);
-            kept.multiply(&mut ours, Existing::Arbitrary, &y);
-            wide.multiply(&mut reference, Existing::Arbitrary, &y);
-            assert_close(&ours, &reference);
-        }
-    }
-
-    fn assert_close(ours: &[f32], reference: &[f32]) {
-        for (ours, reference) in ours.iter().zip(reference) {
-            assert!((ours - reference).abs() <= 1e-4 * reference.abs().max(1.0), "{ours} against {reference}");
-        }
-    }
-
     #[test]
     fn memory_is_what_the_precision_says() {
-        let matrix = FrozenMatrix::f32(Array::new(numbers(64 * 1024), &[64, 1024]));
+        let matrix = FrozenMatrix::f32(Array::new(vec![0.25; 64 * 1024], &[64, 1024]));
         for precision in Precision::ALL {
             assert_eq!(matrix.to_precision(precision).bytes(), precision.bytes(64 * 1024));
         }

@@ -45,7 +45,7 @@ pub use columns::{ColumnBlocks, columns};
 pub use combine::{add, gather_frozen_rows, gather_rows};
 pub use device::Device;
 pub use error::{Error, Result};
-pub use frozen::{FrozenMatrix, Precision};
+pub use frozen::{FrozenMatrix, MatmulPrecision, Precision};
 pub use gradients::Gradients;
 pub use linear::{Lora, Weight, linear};
 pub use loss::{cross_entropy_of_log_odds, soft_cross_entropy};

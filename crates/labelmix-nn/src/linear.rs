@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::array::{Array, Buffer};
 use crate::error::{Error, Result};
 use crate::frozen::FrozenMatrix;
-use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
+use crate::matmul::{LowRank, Matrix, MatrixMut, Threads, multiply};
 use crate::parallel;
 use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
 
@@ -135,18 +135,20 @@ impl Operation for Linear {
             });
             existing = Existing::Gradient;
         }
-        weight.multiply_transposed(&mut y, existing, x.values());
-        let lora = self.roles.lora.map(|LoraRoles { a, b, scale }| {
+        let lora = self.roles.lora.map(|LoraRoles { a, b, .. }| {
             let (a, b) = (inputs[a], inputs[b]);
             let rank = a.rows();
             let mut projected = Buffer::uninitialised(rows * rank);
             let projected_out = MatrixMut::new(&mut projected, rows, rank);
             multiply(projected_out, Existing::Arbitrary, 1.0, matrix(x), matrix(a).transposed(), Threads::All);
-            let projected = Array::from_buffer(projected, &[rows, rank]);
-            let out = MatrixMut::new(&mut y, rows, outputs);
-            multiply(out, Existing::Gradient, scale, matrix(&projected), matrix(b).transposed(), Threads::All);
-            SavedLora { a: a.clone(), b: b.clone(), projected }
+            SavedLora { a: a.clone(), b: b.clone(), projected: Array::from_buffer(projected, &[rows, rank]) }
         });
+        let low_rank = lora.as_ref().zip(self.roles.lora).map(|(lora, LoraRoles { scale, .. })| LowRank {
+            left: matrix(&lora.projected),
+            right: matrix(&lora.b).transposed(),
+            scale,
+        });
+        weight.multiply_transposed(&mut y, existing, x.values(), low_rank);
         let backward = differentiable.then(|| -> Box<dyn Backward> {
             // x is kept only for the gradients of weights that may have one.
             let x = (self.roles.weight.is_some() || lora.is_some()).then(|| x.clone());
@@ -193,8 +195,21 @@ impl Backward for LinearBackward {
         let [outputs, columns] = self.weight.shape();
         let rows = gradient.len() / outputs;
         let dy = Matrix::new(&gradient, rows, outputs);
+        let lora = self.lora.as_ref().zip(self.roles.lora);
+        let dprojected = lora.map(|(SavedLora { b, .. }, LoraRoles { scale, .. })| {
+            let rank = b.columns();
+            let mut dprojected = Buffer::uninitialised(rows * rank);
+            let out = MatrixMut::new(&mut dprojected, rows, rank);
+            multiply(out, Existing::Arbitrary, scale, dy, matrix(b), Threads::All);
+            Array::from_buffer(dprojected, &[rows, rank])
+        });
         if let Some((dx, existing)) = inputs[0].memory() {
-            self.weight.multiply(dx, existing, &gradient);
+            let low_rank = lora.zip(dprojected.as_ref()).map(|((SavedLora { a, .. }, _), dprojected)| LowRank {
+                left: matrix(dprojected),
+                right: matrix(a),
+                scale: 1.0,
+            });
+            self.weight.multiply(dx, existing, &gradient, low_rank);
         }
         if let (Some(position), Some(x)) = (self.roles.weight, &self.x)
             && let Some((dweight, existing)) = inputs[position].memory()
@@ -212,18 +227,11 @@ impl Backward for LinearBackward {
                 parallel::add_assign(dbias, row);
             }
         }
-        if let (Some(roles), Some(SavedLora { a, b, projected }), Some(x)) = (self.roles.lora, &self.lora, &self.x) {
-            let rank = a.rows();
-            let mut dprojected = Buffer::uninitialised(rows * rank);
-            let out = MatrixMut::new(&mut dprojected, rows, rank);
-            multiply(out, Existing::Arbitrary, roles.scale, dy, matrix(b), Threads::All);
-            let dprojected = Matrix::new(&dprojected, rows, rank);
-            if let Some((dx, existing)) = inputs[0].memory() {
-                multiply(MatrixMut::new(dx, rows, columns), existing, 1.0, dprojected, matrix(a), Threads::All);
-            }
+        if let (Some((SavedLora { projected, .. }, roles)), Some(dprojected), Some(x)) = (lora, &dprojected, &self.x) {
+            let rank = projected.columns();
             if let Some((da, existing)) = inputs[roles.a].memory() {
                 let out = MatrixMut::new(da, rank, columns);
-                multiply(out, existing, 1.0, dprojected.transposed(), matrix(x), Threads::All);
+                multiply(out, existing, 1.0, matrix(dprojected).transposed(), matrix(x), Threads::All);
             }
             if let Some((db, existing)) = inputs[roles.b].memory() {
                 let out = MatrixMut::new(db, outputs, rank);

@@ -1,8 +1,11 @@
 //! Matrix products over strided views of host memory.
 
+mod halves;
+
 use gemm::Parallelism;
 
 use crate::value::Existing;
+pub(crate) use halves::{HalfMatrix, Reading, multiply_halves, processor_multiplies_halves};
 
 /// Below this many multiply-adds, one thread is faster than two.
 const WORTH_SHARING: usize = 1 << 20;
@@ -29,6 +32,12 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
+    /// The same rows from one column on, `columns` of them.
+    pub(crate) fn columns_from(self, first: usize, columns: usize) -> Self {
+        assert!(first + columns <= self.columns, "a matrix has no such columns");
+        Self { values: &self.values[(first * self.column_stride).min(self.values.len())..], columns, ..self }
+    }
+
     pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -38,6 +47,15 @@ impl<'a> Matrix<'a> {
             ..self
         }
     }
+}
+
+/// A product of two thin matrices that is added to another product: `scale · left · right`, with
+/// `left [rows, rank]` and `right [rank, columns]`.
+#[derive(Clone, Copy)]
+pub(crate) struct LowRank<'a> {
+    pub(crate) left: Matrix<'a>,
+    pub(crate) right: Matrix<'a>,
+    pub(crate) scale: f32,
 }
 
 /// A matrix to write to, with rows `row_stride` apart.
@@ -58,6 +76,13 @@ impl<'a> MatrixMut<'a> {
     pub(crate) fn with_stride(values: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         assert!(rows == 0 || (rows - 1) * row_stride + columns <= values.len(), "a matrix reaches past its memory");
         Self { values, rows, columns, row_stride }
+    }
+}
+
+impl MatrixMut<'_> {
+    /// The same matrix for a shorter while.
+    pub(crate) fn reborrow(&mut self) -> MatrixMut<'_> {
+        MatrixMut { values: self.values, ..*self }
     }
 }
 
