@@ -21,6 +21,8 @@ type Failure = Box<dyn std::error::Error>;
 const LEARNING_RATE: f64 = 5e-4;
 
 fn main() -> Result<(), Failure> {
+    // As the executor does: a thread outside the pool would be woken by the kernel after every operation.
+    rayon::ThreadPoolBuilder::new().use_current_thread().build_global()?;
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: lora_step FOLDER [PRECISION [PRODUCTS]]")?);
     let precision = match std::env::args().nth(2) {
         Some(name) => Some(Precision::named(&name).ok_or("the precision is f32, f16, bf16 or nf4")?),
