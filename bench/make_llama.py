@@ -22,7 +22,7 @@ BATCH, SEQUENCE = 8, 128
 
 
 def write_benchmark(
-    out: Path, hidden: int, intermediate: int, layers: int, heads: int, vocab: int, seed: int
+    out: Path, hidden: int, intermediate: int, layers: int, heads: int, vocab: int, seed: int, context: int = 2 * SEQUENCE
 ) -> None:
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -31,7 +31,7 @@ def write_benchmark(
         num_hidden_layers=layers,
         num_attention_heads=heads,
         vocab_size=vocab,
-        max_position_embeddings=2 * SEQUENCE,
+        max_position_embeddings=context,
         initializer_range=1 / math.sqrt(hidden),
         tie_word_embeddings=False,
     )

@@ -29,6 +29,18 @@ pub struct LoadOptions {
     pub activation_checkpointing: bool,
 }
 
+impl LoadOptions {
+    /// The precision in which the frozen linear layers are kept; `None` for as stored.
+    #[must_use]
+    pub fn kept_precision(&self) -> Option<Precision> {
+        match (self.matmul_precision, self.precision) {
+            (MatmulPrecision::Bf16, None | Some(Precision::F32 | Precision::F16)) => Some(Precision::Bf16),
+            (_, None) if self.device.is_gpu() => Some(Precision::Bf16),
+            (_, precision) => precision,
+        }
+    }
+}
+
 /// A checkpoint's transformer without a head. Cloning shares it.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
@@ -64,11 +76,10 @@ impl Model {
     /// If a file is missing or damaged, or the architecture or an option of it is not supported.
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self> {
         let Checkpoint { folder, description, weights } = Checkpoint::open(folder)?;
-        let precision = options.precision.or_else(|| options.device.is_gpu().then_some(Precision::Bf16));
         let loader = Loader {
             weights: &weights,
             device: &options.device,
-            precision,
+            precision: options.kept_precision(),
             matmul_precision: options.matmul_precision,
         };
         let transformer = Transformer::load(&loader, &description)?;

@@ -5,6 +5,7 @@
 //! so the memory kept per layer is the output and one number per query and head, whatever the length.
 
 mod backward;
+mod prefix;
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use crate::mask::Mask;
 use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
 use crate::parallel;
 use crate::sequence::SequenceOffsets;
-use crate::softmax::{ScoreBlock, cap_scores, softmax_rows};
+use crate::softmax::{cap_scores, softmax_rows};
 use crate::value::{Backward, Existing, Operation, Value, apply};
 use backward::AttentionBackward;
 
@@ -112,18 +113,12 @@ struct Part {
     query_heads: Range<usize>,
 }
 
-/// A block of queries of one sequence, and the keys that any of them sees. Both count from the sequence's beginning;
-/// keys count from the prefix's, if there is one.
+/// A block of queries of one sequence, and the keys that any of them sees. Both count from the sequence's beginning.
 struct Block {
     queries: Range<usize>,
     keys: Range<usize>,
-}
-
-/// Keys and values of one head that lie together, and the columns of the scores that belong to them.
-struct Segment<'a> {
-    keys: Matrix<'a>,
-    values: Matrix<'a>,
-    columns: Range<usize>,
+    /// For each query, the columns of the scores that it sees.
+    visible: Vec<Range<usize>>,
 }
 
 impl Attention {
@@ -149,19 +144,24 @@ impl Attention {
         });
     }
 
-    /// The blocks of a sequence of `length` queries behind `prefix` keys.
-    fn blocks(&self, length: usize, prefix: usize) -> impl Iterator<Item = Block> {
+    /// The blocks of a sequence of `length` queries.
+    fn blocks(&self, length: usize) -> impl Iterator<Item = Block> {
         let mask = self.settings.mask;
         (0..length).step_by(QUERY_BLOCK).map(move |start| {
             let queries = start..(start + QUERY_BLOCK).min(length);
-            let keys = mask.visible_to_any(prefix + queries.start..prefix + queries.end, prefix + length);
-            Block { queries, keys }
+            let keys = mask.visible_to_any(queries.clone(), length);
+            let visible = queries
+                .clone()
+                .map(|query| mask.visible(query, length))
+                .map(|seen| seen.start - keys.start..seen.end - keys.start)
+                .collect();
+            Block { queries, keys, visible }
         })
     }
 
     /// The most scores that a block of such a sequence has.
-    fn largest_block(&self, length: usize, prefix: usize) -> usize {
-        self.blocks(length, prefix).map(|block| block.queries.len() * block.keys.len()).max().unwrap_or(0)
+    fn largest_block(&self, length: usize) -> usize {
+        self.blocks(length).map(|block| block.queries.len() * block.keys.len()).max().unwrap_or(0)
     }
 
     /// The rows of one head of some tokens, from `values [tokens, columns]`.
@@ -170,59 +170,43 @@ impl Attention {
         Matrix::with_stride(&values[tokens.start * columns + head * head_dim..], tokens.len(), head_dim, columns)
     }
 
-    /// The keys and values that a block sees: of the prefix, then of its own sequence.
-    fn segments<'a>(
-        &self,
-        part: &Part,
-        block: &Block,
-        own: [&'a Array; 2],
-        prefix: Option<[&'a Array; 2]>,
-    ) -> Vec<Segment<'a>> {
-        let columns = self.key_columns();
-        let segment = |[keys, values]: [&'a Array; 2], tokens: Range<usize>, first: usize| Segment {
-            keys: self.head(keys.values(), columns, part.key_value_head, tokens.clone()),
-            values: self.head(values.values(), columns, part.key_value_head, tokens.clone()),
-            columns: first..first + tokens.len(),
-        };
-        let mut segments = Vec::with_capacity(2);
-        let prefix_length = prefix.map_or(0, |[keys, _]| keys.rows());
-        let mut seen_of_prefix = 0;
-        if let Some(prefix) = prefix
-            && block.keys.start < prefix_length
-        {
-            segments.push(segment(prefix, block.keys.start..prefix_length, 0));
-            seen_of_prefix = prefix_length - block.keys.start;
-        }
-        let first = part.tokens.start + block.keys.start.max(prefix_length) - prefix_length;
-        segments.push(segment(own, first..part.tokens.start + block.keys.end - prefix_length, seen_of_prefix));
-        segments
-    }
-
-    fn score_block(&self, block: &Block, length: usize, prefix: usize) -> ScoreBlock {
-        ScoreBlock {
-            mask: self.settings.mask,
-            position: prefix + block.queries.start,
-            keys: block.keys.clone(),
-            sequence: prefix + length,
+    /// `scores = scale · q·kᵀ`, soft-capped if the settings say so: `q [queries, head_dim]`, `k [keys, head_dim]`.
+    fn scores(&self, scores: &mut [f32], q: Matrix<'_>, k: Matrix<'_>) {
+        let out = MatrixMut::new(scores, q.rows(), k.rows());
+        multiply(out, Existing::Arbitrary, self.settings.scale, q, k.transposed(), Threads::One);
+        if let Some(cap) = self.settings.soft_cap {
+            cap_scores(scores, cap);
         }
     }
-}
 
-/// `scores = scale · q·kᵀ` over all segments, soft-capped if the settings say so.
-fn scores_of(
-    scores: &mut [f32],
-    settings: &AttentionSettings,
-    queries: usize,
-    q: Matrix<'_>,
-    segments: &[Segment<'_>],
-) {
-    let keys = scores.len() / queries;
-    for segment in segments {
-        let out = MatrixMut::with_stride(&mut scores[segment.columns.start..], queries, segment.columns.len(), keys);
-        multiply(out, Existing::Arbitrary, settings.scale, q, segment.keys.transposed(), Threads::One);
-    }
-    if let Some(cap) = settings.soft_cap {
-        cap_scores(scores, cap);
+    /// The attention of every sequence to itself: `out [tokens, heads·head_dim]`, and the logarithms of the sums of the
+    /// scores' exponentials, `log_sums [heads, tokens]`.
+    fn attend_to_self(&self, out: &mut [f32], log_sums: &mut [f32], [q, k, v]: [&Array; 3]) {
+        let tokens = self.offsets.total();
+        let out = SharedHeads::new(out, self.query_columns(), self.settings.head_dim);
+        let log_sums = SharedHeads::new(log_sums, 1, 1);
+        self.over_parts(|part| {
+            let mut scores = Buffer::uninitialised(self.largest_block(part.tokens.len()));
+            let mut block_log_sums = [0.0_f32; QUERY_BLOCK];
+            for block in self.blocks(part.tokens.len()) {
+                let (count, keys) = (block.queries.len(), block.keys.len());
+                let queries = part.tokens.start + block.queries.start..part.tokens.start + block.queries.end;
+                let seen = part.tokens.start + block.keys.start..part.tokens.start + block.keys.end;
+                let k = self.head(k.values(), self.key_columns(), part.key_value_head, seen.clone());
+                let v = self.head(v.values(), self.key_columns(), part.key_value_head, seen);
+                let scores = &mut scores[..count * keys];
+                for head in part.query_heads.clone() {
+                    self.scores(scores, self.head(q.values(), self.query_columns(), head, queries.clone()), k);
+                    softmax_rows(scores, &block.visible, &mut block_log_sums[..count]);
+                    // SAFETY: this head of these tokens belongs to this part alone.
+                    let out = unsafe { out.head(head, queries.clone()) };
+                    multiply(out, Existing::Arbitrary, 1.0, Matrix::new(scores, count, keys), v, Threads::One);
+                    // SAFETY: as above, with one column per "head" and the heads stacked below each other.
+                    let saved = unsafe { log_sums.elements(head * tokens + queries.start, count) };
+                    saved.copy_from_slice(&block_log_sums[..count]);
+                }
+            }
+        });
     }
 }
 
@@ -233,43 +217,13 @@ impl Operation for Attention {
 
     fn fused(&self, inputs: &[&Array], differentiable: bool) -> (Array, Option<Box<dyn Backward>>) {
         let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let prefix = (inputs.len() > 3).then(|| [inputs[3], inputs[4]]);
-        let prefix_length = prefix.map_or(0, |[keys, _]| keys.rows());
-        let (heads, tokens) = (self.settings.heads, self.offsets.total());
         let mut out = Buffer::uninitialised(q.values().len());
         // Head by head, so that one task's numbers lie together.
-        let mut log_sums = Buffer::uninitialised(heads * tokens);
-        let shared_out = SharedHeads::new(&mut out, self.query_columns(), self.settings.head_dim);
-        let shared_log_sums = SharedHeads::new(&mut log_sums, 1, 1);
-        self.over_parts(|part| {
-            let length = part.tokens.len();
-            let mut scores = Buffer::uninitialised(self.largest_block(length, prefix_length));
-            let mut block_log_sums = [0.0_f32; QUERY_BLOCK];
-            for block in self.blocks(length, prefix_length) {
-                let segments = self.segments(&part, &block, [k, v], prefix);
-                let rows = self.score_block(&block, length, prefix_length);
-                let (count, keys) = (block.queries.len(), block.keys.len());
-                let queries = part.tokens.start + block.queries.start..part.tokens.start + block.queries.end;
-                let scores = &mut scores[..count * keys];
-                for head in part.query_heads.clone() {
-                    let q = self.head(q.values(), self.query_columns(), head, queries.clone());
-                    scores_of(scores, &self.settings, count, q, &segments);
-                    softmax_rows(scores, &rows, &mut block_log_sums[..count]);
-                    let mut existing = Existing::Arbitrary;
-                    for segment in &segments {
-                        // SAFETY: this head of these tokens belongs to this part alone.
-                        let out = unsafe { shared_out.head(head, queries.clone()) };
-                        let p = &scores[segment.columns.start..];
-                        let p = Matrix::with_stride(p, count, segment.columns.len(), keys);
-                        multiply(out, existing, 1.0, p, segment.values, Threads::One);
-                        existing = Existing::Gradient;
-                    }
-                    // SAFETY: as above, with one column per "head" and the heads stacked below each other.
-                    let saved = unsafe { shared_log_sums.elements(head * tokens + queries.start, count) };
-                    saved.copy_from_slice(&block_log_sums[..count]);
-                }
-            }
-        });
+        let mut log_sums = Buffer::uninitialised(self.settings.heads * self.offsets.total());
+        self.attend_to_self(&mut out, &mut log_sums, [q, k, v]);
+        if let [_, _, _, keys, values] = inputs {
+            self.attend_to_prefix(&mut out, &log_sums, q, [keys, values]);
+        }
         let out = Array::from_buffer(out, q.shape());
         let backward = differentiable.then(|| -> Box<dyn Backward> {
             Box::new(AttentionBackward { attention: self.clone(), q: q.clone(), k: k.clone(), v: v.clone(), log_sums })

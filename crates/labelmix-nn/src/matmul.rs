@@ -32,6 +32,10 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// The same rows from one column on, `columns` of them.
     pub(crate) fn columns_from(self, first: usize, columns: usize) -> Self {
         assert!(first + columns <= self.columns, "a matrix has no such columns");

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 use crate::array::{Array, Buffer};
 use crate::error::{Error, Result};
 use crate::parallel;
-use crate::simd::sum;
+use crate::simd::{sum, sum_of_pairs};
 use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
 
 /// `x / sqrt(mean(x²) + epsilon) · weight`, row by row. `x [rows, columns]`, `weight [columns]`; or
@@ -63,9 +63,9 @@ fn row_statistics(row: &[f32], kind: Kind, epsilon: f32) -> (f32, f32) {
     let columns = row.len() as f32;
     let mean = match kind {
         Kind::RootMeanSquare => 0.0,
-        Kind::Layer => sum(row.len(), |i| row[i]) / columns,
+        Kind::Layer => sum(row, |x| x) / columns,
     };
-    let variance = sum(row.len(), |i| (row[i] - mean) * (row[i] - mean)) / columns;
+    let variance = sum(row, |x| (x - mean) * (x - mean)) / columns;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -99,11 +99,10 @@ fn differentiate_rows(gradient: &mut [f32], x: &[f32], weight: &[f32], kind: Kin
         for (dy, weight) in dy.iter_mut().zip(weight) {
             *dy *= weight;
         }
-        let g = &*dy;
-        let projection = sum(columns, |i| g[i] * (x[i] - mean)) * scale / columns as f32;
+        let projection = sum_of_pairs(dy, x, |g, x| g * (x - mean)) * scale / columns as f32;
         let shift = match kind {
             Kind::RootMeanSquare => 0.0,
-            Kind::Layer => sum(columns, |i| g[i]) / columns as f32,
+            Kind::Layer => sum(dy, |g| g) / columns as f32,
         };
         for (dy, x) in dy.iter_mut().zip(x) {
             *dy = scale * (*dy - shift - (x - mean) * scale * projection);

@@ -55,27 +55,42 @@ pub(crate) fn erf(x: f32) -> f32 {
     value.copysign(x)
 }
 
-/// The sum of `f(i)` for i below `length`, in sixteen interleaved partial sums: a strict left-to-right sum of
-/// floats cannot be vectorised, and is less accurate.
+/// The sum of `f` over the values, in sixteen interleaved partial sums: a strict left-to-right sum of floats cannot be
+/// vectorised, and is less accurate.
 #[inline(always)]
-pub(crate) fn sum(length: usize, f: impl Fn(usize) -> f32) -> f32 {
+pub(crate) fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (chunks, rest) = values.as_chunks::<16>();
     let mut lanes = [0.0_f32; 16];
-    let whole = length / 16 * 16;
-    let mut base = 0;
-    while base < whole {
-        for (lane, total) in lanes.iter_mut().enumerate() {
-            *total += f(base + lane);
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += f(*value);
         }
-        base += 16;
     }
-    let mut total: f32 = (whole..length).map(&f).sum();
+    rest.iter().map(|value| f(*value)).sum::<f32>() + sum_of_lanes(lanes)
+}
+
+/// The sum of `f` over pairs of values of two slices of one length, as [`sum`].
+#[inline(always)]
+pub(crate) fn sum_of_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    assert_eq!(left.len(), right.len());
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<16>(), right.as_chunks::<16>());
+    let mut lanes = [0.0_f32; 16];
+    for (left, right) in left.iter().zip(right) {
+        for ((lane, left), right) in lanes.iter_mut().zip(left).zip(right) {
+            *lane += f(*left, *right);
+        }
+    }
+    left_rest.iter().zip(right_rest).map(|(left, right)| f(*left, *right)).sum::<f32>() + sum_of_lanes(lanes)
+}
+
+#[inline(always)]
+fn sum_of_lanes(mut lanes: [f32; 16]) -> f32 {
     for width in [8, 4, 2, 1] {
         for lane in 0..width {
             lanes[lane] += lanes[lane + width];
         }
     }
-    total += lanes[0];
-    total
+    lanes[0]
 }
 
 /// The largest element; negative infinity for none.
@@ -117,7 +132,9 @@ mod tests {
     fn reductions_take_every_element_once() {
         for length in 0..70 {
             let values: Vec<f32> = (0..length).map(|i| (i * i % 37) as f32).collect();
-            assert_eq!(sum(length, |i| values[i]), values.iter().sum::<f32>());
+            assert_eq!(sum(&values, |value| 2.0 * value), 2.0 * values.iter().sum::<f32>());
+            let squares: f32 = values.iter().map(|value| value * value).sum();
+            assert_eq!(sum_of_pairs(&values, &values, |a, b| a * b), squares);
             assert_eq!(maximum(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }
     }

@@ -4,29 +4,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use crate::mask::Mask;
-use crate::simd::{exp, maximum, sum, tanh};
-
-/// What the rows and columns of a block of scores stand for.
-#[derive(Clone)]
-pub(crate) struct ScoreBlock {
-    pub(crate) mask: Mask,
-    /// The position of the first row's query in its sequence; each later row is the next query.
-    pub(crate) position: usize,
-    /// The keys that the columns stand for.
-    pub(crate) keys: Range<usize>,
-    /// The keys of the whole sequence.
-    pub(crate) sequence: usize,
-}
-
-impl ScoreBlock {
-    /// The columns that a row sees.
-    #[inline(always)]
-    fn visible(&self, row: usize) -> Range<usize> {
-        let keys = self.mask.visible(self.position + row, self.sequence);
-        keys.start - self.keys.start..keys.end - self.keys.start
-    }
-}
+use crate::simd::{exp, maximum, sum, sum_of_pairs, tanh};
 
 /// Turns a row of scores into probabilities, of which all that are not visible are zero; returns the logarithm of
 /// the sum of the scores' exponentials.
@@ -39,8 +17,7 @@ fn softmax_row(scores: &mut [f32], visible: Range<usize>) -> f32 {
     for score in seen.iter_mut() {
         *score = exp(*score - largest);
     }
-    let seen_now = &*seen;
-    let total = sum(seen_now.len(), |i| seen_now[i]);
+    let total = sum(seen, |probability| probability);
     let reciprocal = 1.0 / total;
     for score in seen.iter_mut() {
         *score *= reciprocal;
@@ -58,19 +35,22 @@ fn restore_row(scores: &mut [f32], visible: Range<usize>, log_sum: f32) {
     }
 }
 
-/// The softmax of each row over the keys that it sees; the logarithms of the rows' sums go to `log_sums`.
+/// The softmax of each row over the columns that it sees; the logarithms of the rows' sums go to `log_sums`, negative
+/// infinity for a row that sees none.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
-pub(crate) fn softmax_rows(scores: &mut [f32], block: &ScoreBlock, log_sums: &mut [f32]) {
-    for (index, (row, log_sum)) in scores.chunks_exact_mut(block.keys.len()).zip(log_sums).enumerate() {
-        *log_sum = softmax_row(row, block.visible(index));
+pub(crate) fn softmax_rows(scores: &mut [f32], visible: &[Range<usize>], log_sums: &mut [f32]) {
+    let columns = scores.len() / visible.len();
+    for ((row, visible), log_sum) in scores.chunks_exact_mut(columns).zip(visible).zip(log_sums) {
+        *log_sum = softmax_row(row, visible.clone());
     }
 }
 
 /// The same probabilities again, from the scores and the logarithms of their sums.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
-pub(crate) fn restore_rows(scores: &mut [f32], block: &ScoreBlock, log_sums: &[f32]) {
-    for (index, (row, log_sum)) in scores.chunks_exact_mut(block.keys.len()).zip(log_sums).enumerate() {
-        restore_row(row, block.visible(index), *log_sum);
+pub(crate) fn restore_rows(scores: &mut [f32], visible: &[Range<usize>], log_sums: &[f32]) {
+    let columns = scores.len() / visible.len();
+    for ((row, visible), log_sum) in scores.chunks_exact_mut(columns).zip(visible).zip(log_sums) {
+        restore_row(row, visible.clone(), *log_sum);
     }
 }
 
@@ -105,10 +85,21 @@ pub(crate) fn multiply_by(values: &mut [f32], factors: &[f32]) {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
 pub(crate) fn differentiate_softmax_rows(dprobabilities: &mut [f32], probabilities: &[f32], keys: usize) {
     for (dp, p) in dprobabilities.chunks_exact_mut(keys).zip(probabilities.chunks_exact(keys)) {
-        let dp_now = &*dp;
-        let projection = sum(keys, |i| p[i] * dp_now[i]);
+        let projection = sum_of_pairs(p, dp, |p, dp| p * dp);
         for (dp, p) in dp.iter_mut().zip(p) {
             *dp = p * (*dp - projection);
         }
+    }
+}
+
+/// Joins the attention to some keys with that to others: `out` becomes the mean of both, weighted by the sums of the
+/// scores' exponentials, of which the logarithms are given. At least one of them is finite.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
+pub(crate) fn join_attention(out: &mut [f32], log_sum: f32, other: &[f32], other_log_sum: f32) {
+    let largest = log_sum.max(other_log_sum);
+    let (own, theirs) = (exp(log_sum - largest), exp(other_log_sum - largest));
+    let (own, theirs) = (own / (own + theirs), theirs / (own + theirs));
+    for (out, other) in out.iter_mut().zip(other) {
+        *out = own * *out + theirs * other;
     }
 }

@@ -266,6 +266,7 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
             stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
             model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
             weights: study.model.weights,
+            matmul_precision: study.model.matmul_precision,
             pooling: sweep.model().pooling().name().to_owned(),
             recipe: study.recipe.clone(),
         };

@@ -21,6 +21,7 @@ pub use memory::available_memory;
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
-    GridTable, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong, WeightPrecision,
+    GridTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong,
+    WeightPrecision,
 };
 pub use sweep::{PrepareOptions, Sweep, SweepSummary};

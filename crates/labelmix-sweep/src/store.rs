@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::key::StageKey;
 use crate::record::RunRecord;
-use crate::study::WeightPrecision;
+use crate::study::{MatmulPrecisionName, WeightPrecision};
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -75,6 +75,9 @@ pub struct RunFile {
     /// The precision in which the frozen weights were kept.
     #[serde(default)]
     pub weights: WeightPrecision,
+    /// The precision of products with them.
+    #[serde(default)]
+    pub matmul_precision: MatmulPrecisionName,
     /// How texts become vectors: a pooling's name.
     pub pooling: String,
     /// The hyper-parameters, for the adapter's shape.

@@ -1,13 +1,15 @@
 //! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
 
+mod model;
+
 use std::path::{Path, PathBuf};
 
 use labelmix_econ::Prices;
 use labelmix_elicit::{Recipe, method_named, method_names};
-use labelmix_models::{Pooling, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 
 /// A whole study file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,103 +64,6 @@ pub struct TaskTable {
     /// The number of training examples whose gold labels are for sale; the rest are sold with weak labels. By default
     /// what the grid's most gold-hungry point needs, and at most half of the examples.
     pub gold_pool: Option<usize>,
-}
-
-/// `[model]`: the pretrained model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelTable {
-    /// A folder in the Hugging Face layout, or else a repository of the Hugging Face Hub, `organisation/name` with
-    /// `@revision` if not its newest.
-    pub path: PathBuf,
-    /// The precision in which the frozen weights are kept: by default that of the checkpoint.
-    #[serde(default, skip_serializing_if = "WeightPrecision::is_auto")]
-    pub weights: WeightPrecision,
-    /// Whether activations are computed twice instead of kept: a third more work, much less memory.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub activation_checkpointing: bool,
-    /// How a text becomes one vector: "last", "pooler" or "mean". By default what suits the checkpoint.
-    pub pooling: Option<PoolingName>,
-    /// What to do with texts that are longer than the model's context.
-    #[serde(default)]
-    pub too_long: TooLong,
-}
-
-/// A precision of frozen weights, by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WeightPrecision {
-    /// As the checkpoint stores them; bf16 on a graphics processor.
-    #[default]
-    Auto,
-    /// 32-bit floats.
-    F32,
-    /// The upper halves of 32-bit floats.
-    Bf16,
-    /// 4-bit normal floats with doubly quantised scales (QLoRA).
-    Nf4,
-}
-
-impl WeightPrecision {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::Bf16, Self::Nf4];
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-    fn is_auto(&self) -> bool {
-        *self == Self::Auto
-    }
-
-    /// The name in study files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.precision().map_or("auto", Precision::name)
-    }
-
-    /// The precision to load with; `None` for as stored.
-    #[must_use]
-    pub fn precision(self) -> Option<Precision> {
-        match self {
-            Self::Auto => None,
-            Self::F32 => Some(Precision::F32),
-            Self::Bf16 => Some(Precision::Bf16),
-            Self::Nf4 => Some(Precision::Nf4),
-        }
-    }
-}
-
-/// A pooling's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PoolingName {
-    /// The last token.
-    Last,
-    /// The first token, through the checkpoint's pooler.
-    Pooler,
-    /// The mean of the tokens.
-    Mean,
-}
-
-impl From<PoolingName> for Pooling {
-    fn from(name: PoolingName) -> Self {
-        match name {
-            PoolingName::Last => Self::LastToken,
-            PoolingName::Pooler => Self::Pooler,
-            PoolingName::Mean => Self::Mean,
-        }
-    }
-}
-
-/// What to do with texts that are longer than the model's context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TooLong {
-    /// Stop with an error that names the first.
-    #[default]
-    Error,
-    /// Leave them out.
-    Drop,
-    /// Cut them to the context.
-    Cut,
 }
 
 /// `[prices]`: dollars per label.
@@ -369,7 +274,7 @@ mod tests {
     fn problems_name_the_place_and_the_remedy() {
         let with = |extra: &str| problem(&format!("{MINIMAL}{extra}"));
         insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `seeds` | did you mean `budgets`?");
-        insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `path`?");
+        insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `path`?");
         insta::assert_snapshot!(with("pooling = 'max'"), @"line 7: unknown variant `max`, expected one of `last`, `pooler`, `mean` | did you mean `mean`?");
         insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars");
         insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");

@@ -8,8 +8,8 @@ use labelmix_data::{Balance, CleaningOptions, ColumnNames, DataSummary, Dataset,
 use labelmix_econ::{Allocation, Prices, allocation_for};
 use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
 use labelmix_models::{
-    Classifier, Device, Error as ModelError, LoadOptions, MemoryRequest, Model, ModelShape, Precision, TextLimit,
-    Tokenizer,
+    Classifier, Device, Error as ModelError, LoadOptions, MatmulPrecision, MemoryRequest, Model, ModelShape, Precision,
+    TextLimit, Tokenizer,
 };
 use rayon::prelude::*;
 
@@ -90,11 +90,7 @@ impl Sweep {
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let jobs = jobs(&study, &shape, longest, options)?;
-        let load = LoadOptions {
-            device: options.device.clone(),
-            precision: study.model.weights.precision(),
-            activation_checkpointing: study.model.activation_checkpointing,
-        };
+        let load = study.model.load_options(&options.device);
         let model = Classifier::new(&Model::load(&folder, &load)?, study.model.pooling.map(Into::into))?;
 
         let methods: Vec<&'static dyn Method> =
@@ -245,7 +241,7 @@ fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOpti
     let request = MemoryRequest {
         tokens: study.recipe.micro_batch_tokens.max(longest),
         lora_rank: study.recipe.lora_rank,
-        precision: study.model.weights.precision(),
+        precision: study.model.load_options(&options.device).kept_precision(),
         activation_checkpointing: study.model.activation_checkpointing,
     };
     let plan = shape.memory(&request);
@@ -260,16 +256,16 @@ fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOpti
     Ok(jobs)
 }
 
-/// How the weights are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host
-/// that computes in f32.
+/// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that
+/// computes in f32.
 fn rounding(options: &LoadOptions) -> Option<String> {
     let precision = options.precision.filter(|precision| *precision != Precision::F32).map(Precision::name);
-    match (precision, options.device.is_gpu()) {
-        (None, false) => None,
-        (precision, gpu) => {
-            Some(format!("{}{}", precision.unwrap_or("auto"), if gpu { " on a graphics processor" } else { "" }))
-        }
+    let products = (options.matmul_precision == MatmulPrecision::Bf16).then_some(" in products of bf16");
+    let place = options.device.is_gpu().then_some(" on a graphics processor");
+    if precision.is_none() && products.is_none() && place.is_none() {
+        return None;
     }
+    Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
 }
 
 fn load_data(study: &Study) -> Result<Dataset> {

@@ -44,6 +44,7 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   [model]
   path = "all-MiniLM-L6-v2"    # a folder in the Hugging Face layout, or org/name@revision of the Hub
   weights = "auto"             # optional: f32, bf16 or nf4
+  matmul_precision = "f32"     # optional: bf16 is faster on recent processors, with bf16 rounding
   activation_checkpointing = false   # optional: less memory, more time
   [prices]                     # dollars per label
   weak = 0.10

@@ -71,11 +71,8 @@ struct NextToken {
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     let weights = precision(&arguments.weights)?;
-    let options = LoadOptions {
-        device: device(&arguments.device)?,
-        precision: weights.precision(),
-        activation_checkpointing: false,
-    };
+    let options =
+        LoadOptions { device: device(&arguments.device)?, precision: weights.precision(), ..LoadOptions::default() };
     let folder = Path::new(&arguments.model);
     let shape = ModelShape::read(folder)?;
     let tokenizer = Tokenizer::load(folder)?;

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let options = LoadOptions {
         device: device(&arguments.device)?,
         precision: run.weights.precision(),
+        matmul_precision: run.matmul_precision.into(),
         activation_checkpointing: false,
     };
     let model = Classifier::new(&Model::load(&run.model_path, &options)?, pooling)?;

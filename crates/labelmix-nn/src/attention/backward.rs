@@ -1,6 +1,6 @@
 //! The backward pass of attention.
 
-use super::{Attention, Part, scores_of};
+use super::{Attention, Part};
 use crate::array::{Array, Buffer};
 use crate::heads::SharedHeads;
 use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
@@ -31,31 +31,31 @@ impl AttentionBackward {
         let (query_columns, key_columns) = (attention.query_columns(), attention.key_columns());
         let head_dim = settings.head_dim;
         let length = part.tokens.len();
-        let largest = attention.largest_block(length, 0);
+        let largest = attention.largest_block(length);
         let mut probabilities = Buffer::uninitialised(largest);
         let mut dscores = Buffer::uninitialised(largest);
         let mut slopes = Buffer::uninitialised(if settings.soft_cap.is_some() { largest } else { 0 });
         // Summed here over the query heads and blocks, then written once.
         let mut dk_sum = Buffer::zeros(length * head_dim);
         let mut dv_sum = Buffer::zeros(length * head_dim);
-        for block in attention.blocks(length, 0) {
+        for block in attention.blocks(length) {
             let (count, keys) = (block.queries.len(), block.keys.len());
-            let segments = attention.segments(part, &block, [&self.k, &self.v], None);
-            let rows = attention.score_block(&block, length, 0);
             let query_tokens = part.tokens.start + block.queries.start..part.tokens.start + block.queries.end;
             let summed = block.keys.start * head_dim..block.keys.end * head_dim;
-            let (k, v) = (segments[0].keys, segments[0].values);
+            let seen = part.tokens.start + block.keys.start..part.tokens.start + block.keys.end;
+            let k = attention.head(self.k.values(), key_columns, part.key_value_head, seen.clone());
+            let v = attention.head(self.v.values(), key_columns, part.key_value_head, seen);
             let p = &mut probabilities[..count * keys];
             let ds = &mut dscores[..count * keys];
             for head in part.query_heads.clone() {
                 let q = attention.head(self.q.values(), query_columns, head, query_tokens.clone());
                 let dout = attention.head(gradient, query_columns, head, query_tokens.clone());
-                scores_of(p, settings, count, q, &segments);
+                attention.scores(p, q, k);
                 if let Some(cap) = settings.soft_cap {
                     cap_slopes(&mut slopes[..count * keys], p, cap);
                 }
                 let first_log_sum = head * attention.offsets.total() + query_tokens.start;
-                restore_rows(p, &rows, &self.log_sums[first_log_sum..first_log_sum + count]);
+                restore_rows(p, &block.visible, &self.log_sums[first_log_sum..first_log_sum + count]);
                 let ds_out = MatrixMut::new(ds, count, keys);
                 multiply(ds_out, Existing::Arbitrary, 1.0, dout, v.transposed(), Threads::One);
                 let dv_out = MatrixMut::new(&mut dv_sum[summed.clone()], keys, head_dim);

@@ -137,7 +137,9 @@ impl FrozenMatrix {
 /// Rounds numbers to bf16.
 fn round(values: &mut [f32]) {
     parallel::over_rows(values, 1, |_, chunk| {
-        chunk.iter_mut().for_each(|value| *value = bf16::from_f32(*value).to_f32());
+        for value in chunk {
+            *value = bf16::from_f32(*value).to_f32();
+        }
     });
 }
 
