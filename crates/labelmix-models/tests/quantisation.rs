@@ -138,11 +138,10 @@ fn products_in_bf16_change_gradients_by_their_rounding_only() {
         assert_ne!(loss, reference_loss, "rounding changes something");
         assert!((loss - reference_loss).abs() < 0.01 * reference_loss, "{loss} against {reference_loss}");
         // A factor has eight significant bits: half a percent, which narrow layers average little and blocks add up.
-        for (ours, reference) in gradients.iter().zip(&reference) {
-            let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>();
-            let error = squares(&mut ours.iter().zip(reference).map(|(ours, reference)| ours - reference));
-            let size = squares(&mut reference.iter().copied());
-            assert!(error.sqrt() < 0.1 * size.sqrt(), "{} of {}", error.sqrt(), size.sqrt());
-        }
+        let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>();
+        let pairs = || gradients.iter().flatten().zip(reference.iter().flatten());
+        let error = squares(&mut pairs().map(|(ours, reference)| ours - reference)).sqrt();
+        let size = squares(&mut reference.iter().flatten().copied()).sqrt();
+        assert!(error < 0.05 * size, "{precision:?}: {error} of {size}");
     }
 }
