@@ -154,8 +154,7 @@ fn receive(
     if partial.is_whole() {
         return Ok(());
     }
-    let reason = format!("the server ends the file after {} of {size} bytes", partial.done());
-    Err(Interruption::Network(no_answer(address, &reason)))
+    Err(Interruption::Network(no_answer(address, "the server ended the file too early")))
 }
 
 /// Whether the answer begins with this byte of the file. A server that knows no ranges begins with the first.

@@ -138,7 +138,10 @@ pub enum HubError {
 
     /// A download broke off again and again.
     #[error("the download of `{file}` broke off after {done_bytes} of {size_bytes} bytes: {reason}")]
-    #[diagnostic(help("run again: it goes on where it broke off"))]
+    #[diagnostic(help(
+        "run again: it goes on where it broke off. If it always breaks off there, a proxy or a mirror named in \
+         HF_ENDPOINT may be the cause"
+    ))]
     Dropped {
         /// The file.
         file: String,

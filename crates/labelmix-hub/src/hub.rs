@@ -89,7 +89,7 @@ impl fmt::Display for Warning {
             }
             Self::Unlisted { repository, files } => write!(
                 f,
-                "the cache does not say whether it has all of `{repository}`: the {files} files that it has are used"
+                "the cache does not say whether it has all of `{repository}`: what it has is used (files: {files})"
             ),
         }
     }

@@ -19,11 +19,12 @@
 //!
 //! # Why not the `hf-hub` crate
 //!
-//! Version 1.0 works on tokio, reqwest and the Hub's chunk store, some two hundred crates; what it knows of the
-//! cache's layout is private to it; and it does not resume, has no offline mode and reads no partial file. Version
-//! 0.5 has a synchronous interface, but looks at `HF_HOME` alone of Python's variables, puts its locks where Python does
-//! not look for them, checks no content, and explains no refusal. What could be taken from it is the names of three
-//! folders. So the requests are made here with ureq (synchronous, rustls with the webpki roots, no OpenSSL).
+//! Version 1.0 works on tokio, reqwest and the Hub's chunk store, some 280 crates in all where this one has 50; what it
+//! knows of the cache's layout is private to it, and it starts a broken download again. Version 0.5 has a synchronous
+//! interface and resumes, but it knows only `HF_HOME` and `HF_ENDPOINT` of Python's variables, puts its locks where
+//! Python does not look for them, has no offline mode, checks no content and explains no refusal. What could be taken
+//! from it is the names of three folders. So the requests are made here with ureq: synchronous, with rustls and the
+//! webpki roots, and no OpenSSL.
 
 mod address;
 mod cache;
