@@ -13,8 +13,9 @@
 //! Every file appears by being renamed into its place, so a reader without a lock never sees half of one. The locks
 //! are the same advisory locks that Python takes; they keep two downloads of one content from each other.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,13 +143,21 @@ impl RepositoryCache {
         self.folder.join("blobs").join(format!("{etag}{own}.incomplete"))
     }
 
-    /// Waits until nobody else writes this content.
-    pub(crate) fn lock(&self, etag: &str) -> Result<ContentLock, HubError> {
+    /// Waits until nobody else writes this content; `queued` is told if somebody does.
+    pub(crate) fn lock(&self, etag: &str, queued: impl FnOnce()) -> Result<ContentLock, HubError> {
         let path = self.locks.join(format!("{etag}.lock"));
         let lock = || {
             fs::create_dir_all(&self.locks)?;
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            let excludes = match file.lock() {
+            let locked = match file.try_lock() {
+                Ok(()) => Ok(()),
+                Err(TryLockError::Error(reason)) => Err(reason),
+                Err(TryLockError::WouldBlock) => {
+                    queued();
+                    file.lock()
+                }
+            };
+            let excludes = match locked {
                 Ok(()) => true,
                 Err(reason) if reason.kind() == io::ErrorKind::Unsupported => false,
                 Err(reason) => return Err(reason),
@@ -166,8 +175,8 @@ impl RepositoryCache {
         let place = || {
             fs::create_dir_all(path.parent().unwrap_or(&path))?;
             // From snapshots/<commit>/<file>, up through the file's folders.
-            let up = "../".repeat(file.matches('/').count() + 2);
-            let link = PathBuf::from(format!("{up}blobs/{etag}"));
+            let up = iter::repeat_n("..", file.matches('/').count() + 2);
+            let link: PathBuf = up.chain(["blobs", etag]).collect();
             if self.links == Links::Copies || symbolic_link(&link, &beside).is_err() {
                 fs::copy(&content, &beside)?;
             }

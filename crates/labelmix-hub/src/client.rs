@@ -4,16 +4,19 @@
 //! size and hash) on the redirect itself, and because the token must stay with the endpoint: a storage host gets an
 //! address that is signed for one file and must not see more.
 
+use std::fs;
 use std::io::Read;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::address;
 use crate::progress::Progress;
-use crate::settings::{Retries, Settings, Token};
+use crate::settings::{Retries, Settings, SettingsError, Token};
 
 /// Enough for the lists of the largest repositories (some hundred thousand files), and no more than a machine has.
 const LARGEST_DOCUMENT: u64 = 256 * 1024 * 1024;
@@ -92,7 +95,7 @@ pub(crate) struct FileFacts {
 }
 
 impl Client {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, SettingsError> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -108,13 +111,16 @@ impl Client {
         if address::is_loopback(&settings.endpoint) {
             config = config.proxy(None);
         }
-        Self {
+        if let Some(file) = &settings.certificates {
+            config = config.tls_config(TlsConfig::builder().root_certs(authorities(file)?).build());
+        }
+        Ok(Self {
             agent: config.build().into(),
             origin: address::origin(&settings.endpoint).expect("the settings were checked"),
             endpoint: settings.endpoint.clone(),
             token: settings.token.clone(),
             retries: settings.retries,
-        }
+        })
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -296,6 +302,22 @@ impl Patience {
     pub(crate) fn renew(&mut self) {
         self.failures = 0;
     }
+}
+
+/// The certificate authorities in a PEM file.
+fn authorities(file: &Path) -> Result<RootCerts, SettingsError> {
+    let error = |reason: String| SettingsError::Certificates { file: file.to_path_buf(), reason };
+    let pem = fs::read(file).map_err(|reason| error(reason.to_string()))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|reason| error(reason.to_string()))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(error("there is no certificate in it".to_owned()));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 /// Where the answer sends its asker, if it does.

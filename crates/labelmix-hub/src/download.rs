@@ -45,7 +45,7 @@ pub(crate) fn download(
     facts: &FileFacts,
     progress: &dyn Progress,
 ) -> Result<PathBuf, Stop> {
-    let lock = cache.lock(&facts.etag)?;
+    let lock = cache.lock(&facts.etag, || progress.queued(file))?;
     if let Some(path) = cache.file(&facts.commit, file) {
         return Ok(path);
     }

@@ -123,10 +123,10 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// An endpoint or a token that cannot be one. Nothing is asked yet.
+    /// An endpoint, a token or a file of certificates that cannot be one. Nothing is asked yet.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
-        Ok(Self { client: Client::new(&settings), settings })
+        Ok(Self { client: Client::new(&settings)?, settings })
     }
 
     /// The files of a repository at its revision.
@@ -136,19 +136,18 @@ impl Hub {
     /// A repository or revision that is not there or not for this user; no answer and no list in the cache.
     pub fn list(&self, repository: &Repository, progress: &dyn Progress) -> Result<Listing, HubError> {
         let cache = RepositoryCache::new(&self.settings, repository);
-        let cached = cache.commit(repository).and_then(|commit| Some((cache.listed(&commit)?, commit)));
-        let listing = |(files, commit), warnings| Listing { commit, files, warnings };
-        let cached = match cached {
-            Some(cached) if self.is_final(repository) => return Ok(listing(cached, Vec::new())),
-            None if self.is_offline() => return Err(not_cached(&cache, repository, &[])),
-            cached => cached,
-        };
-        match self.tree(&cache, repository, persistence(cached.is_some()), progress) {
-            Ok(tree) => Ok(listing((tree.files, tree.commit), Vec::new())),
-            Err(failure) => match cached.filter(|_| failure.may_pass()) {
-                Some(cached) => {
-                    let warning = not_asked(repository, &cached.1, &failure);
-                    Ok(listing(cached, vec![warning]))
+        let revision = cache.revision(repository);
+        let is_listed = revision.as_ref().is_some_and(|revision| revision.listed.is_some());
+        let mut cached = revision.map(|revision| listing_of(repository, revision));
+        if self.is_offline() {
+            return cached.ok_or_else(|| not_cached(&cache, repository, &[]));
+        }
+        match self.tree(&cache, repository, persistence(is_listed), progress) {
+            Ok(tree) => Ok(Listing { commit: tree.commit, files: tree.files, warnings: Vec::new() }),
+            Err(failure) => match cached.take_if(|_| failure.may_pass()) {
+                Some(mut cached) => {
+                    cached.warnings.insert(0, not_asked(repository, &cached.commit, &failure));
+                    Ok(cached)
                 }
                 None => Err(self.question(&cache, repository, None).explain(failure)),
             },
@@ -167,7 +166,7 @@ impl Hub {
         let cached = cache.commit(repository).and_then(|commit| Some((cache.file(&commit, file)?, commit)));
         let found = |(path, commit), warnings| CachedFile { path, commit, warnings };
         let cached = match cached {
-            Some(cached) if self.is_final(repository) => return Ok(found(cached, Vec::new())),
+            Some(cached) if self.is_offline() || repository.commit().is_some() => return Ok(found(cached, Vec::new())),
             None if self.is_offline() => return Err(not_cached(&cache, repository, &[file.to_owned()])),
             cached => cached,
         };
@@ -309,11 +308,18 @@ impl Hub {
     fn is_offline(&self) -> bool {
         self.settings.access == Access::Offline
     }
+}
 
-    /// Whether what is cached cannot be improved upon by asking.
-    fn is_final(&self, repository: &Repository) -> bool {
-        self.is_offline() || repository.commit().is_some()
-    }
+/// What the cache can say of a revision's files.
+fn listing_of(repository: &Repository, revision: CachedRevision) -> Listing {
+    let (files, warnings) = if let Some(files) = revision.listed {
+        (files, Vec::new())
+    } else {
+        let warning = Warning::Unlisted { repository: repository.to_string(), files: revision.present.len() };
+        let unsized_file = |path| ListedFile { path, size_bytes: None };
+        (revision.present.into_iter().map(unsized_file).collect(), vec![warning])
+    };
+    Listing { commit: revision.commit, files, warnings }
 }
 
 /// With an answer at hand, one failure is enough.

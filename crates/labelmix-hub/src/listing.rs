@@ -15,7 +15,7 @@ const FORMAT_VERSION: u32 = 1;
 pub struct ListedFile {
     /// Its path in the repository, with `/` between folders.
     pub path: String,
-    /// Its size in bytes, where it is known: always, except for a Hub that does not tell.
+    /// Its size in bytes. Unknown where a Hub does not tell it, and in a cache without a list.
     pub size_bytes: Option<u64>,
 }
 

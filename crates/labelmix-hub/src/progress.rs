@@ -10,6 +10,11 @@ pub trait Progress {
     /// left, the last one has `done == total`; where a server starts a file again, `done` falls back.
     fn bytes(&self, file: &str, done: u64, total: u64);
 
+    /// Another process or thread downloads the file, and is waited for.
+    fn queued(&self, file: &str) {
+        let _ = file;
+    }
+
     /// Something failed that may pass, and is tried again after this delay.
     fn waiting(&self, reason: &str, delay: Duration) {
         let _ = (reason, delay);

@@ -22,6 +22,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// What shows the Hub who asks, for private and gated repositories.
     pub token: Option<Token>,
+    /// A PEM file with the certificate authorities to trust instead of the web's usual ones, which are built in.
+    pub certificates: Option<PathBuf>,
     /// Whether the Hub may be asked at all.
     pub access: Access,
     /// How a snapshot refers to the contents that it shares with others.
@@ -127,6 +129,16 @@ pub enum SettingsError {
     ))]
     MalformedToken,
 
+    /// A file of certificate authorities that holds none.
+    #[error("{} gives no certificate authorities to trust: {reason}", file.display())]
+    #[diagnostic(help("set SSL_CERT_FILE to your organisation's file of certificates in PEM form, or unset it"))]
+    Certificates {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// An endpoint that is no web address.
     #[error("HF_ENDPOINT is `{endpoint}`, which is no address of a Hub")]
     #[diagnostic(help("write it as https://huggingface.co, with a host alone and no user name; or unset it"))]
@@ -144,6 +156,7 @@ impl Settings {
             endpoint: "https://huggingface.co".to_owned(),
             cache: cache.into(),
             token: None,
+            certificates: None,
             access: Access::Online,
             links: Links::Symbolic,
             retries: Retries::default(),
@@ -168,6 +181,7 @@ impl Settings {
     ///   (`$NAME`, `${NAME}`) are replaced.
     /// - The token: `HF_TOKEN`, else `HUGGING_FACE_HUB_TOKEN`, else the file `HF_TOKEN_PATH`, else `token` in
     ///   `HF_HOME`. None of them where `HF_HUB_DISABLE_IMPLICIT_TOKEN` is on.
+    /// - Certificate authorities: `SSL_CERT_FILE`, else `REQUESTS_CA_BUNDLE`.
     /// - The endpoint: `HF_ENDPOINT`. Offline: `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE`. Copies instead of links:
     ///   `HF_HUB_DISABLE_SYMLINKS`. On is 1, on, yes or true.
     ///
@@ -188,6 +202,7 @@ impl Settings {
         if let Some(endpoint) = variables.text("HF_ENDPOINT") {
             endpoint.trim_end_matches('/').clone_into(&mut settings.endpoint);
         }
+        settings.certificates = variables.path("SSL_CERT_FILE").or_else(|| variables.path("REQUESTS_CA_BUNDLE"));
         if variables.is_on("HF_HUB_OFFLINE", Some("TRANSFORMERS_OFFLINE")) {
             settings.access = Access::Offline;
         }

@@ -101,6 +101,24 @@ fn endpoints_that_are_none() {
 }
 
 #[test]
+fn certificate_authorities() {
+    let both = [("HOME", "/h"), ("SSL_CERT_FILE", "/a.pem"), ("REQUESTS_CA_BUNDLE", "/b.pem")];
+    assert_eq!(settings(&both).certificates.as_deref(), Some(Path::new("/a.pem")));
+    assert_eq!(settings(&[both[0], both[2]]).certificates.as_deref(), Some(Path::new("/b.pem")));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("roots.pem");
+    std::fs::write(&file, "no certificate\n").unwrap();
+    let settings = Settings { certificates: Some(file.clone()), ..Settings::new("/cache") };
+    let error = Hub::new(settings).err().unwrap();
+    assert_snapshot!(report(&error).replace(file.to_str().unwrap(), "roots.pem"), @r"
+    roots.pem gives no certificate authorities to trust: there is no certificate in it
+    hint: set SSL_CERT_FILE to your organisation's file of certificates in PEM form, or unset it
+    ");
+    let absent = Settings { certificates: Some(folder.path().join("absent.pem")), ..Settings::new("/cache") };
+    assert!(matches!(Hub::new(absent), Err(SettingsError::Certificates { .. })));
+}
+
+#[test]
 fn a_token_file_that_cannot_be_read() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().to_str().unwrap();

@@ -129,6 +129,10 @@ fn a_cache_without_a_list_serves_what_it_has() {
     assert_snapshot!(snapshot.warnings[0], @"the cache does not say whether it has all of `org/tiny`: what it has is used (files: 3)");
     let unreachable = fetch(&scratch.unreachable_hub()).unwrap();
     assert_eq!(unreachable.warnings.len(), 2);
+    let listing = scratch.offline_hub().list(&model(), &Silent).unwrap();
+    let files: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(files, snapshot.files);
+    assert_eq!(listing.warnings, snapshot.warnings);
     let at_commit = scratch.offline_hub().snapshot(&model().at(&commit).unwrap(), &wanted, &Silent).unwrap();
     assert_whole(&at_commit);
 }

@@ -50,8 +50,9 @@ impl Scratch {
 
     /// A Hub whose endpoint answers nobody.
     pub(crate) fn unreachable_hub(&self) -> Hub {
-        let gone = LoopbackHub::start().endpoint();
-        Hub::new(Settings { endpoint: gone, ..self.settings() }).unwrap()
+        // Nobody listens there: a port of a Hub that stopped could be another test's by now.
+        let nobody = "http://127.0.0.1:1".to_owned();
+        Hub::new(Settings { endpoint: nobody, ..self.settings() }).unwrap()
     }
 
     /// What was asked since the last look, such as `GET /api/models/org/tiny/revision/main?blobs=true`.

@@ -1,10 +1,11 @@
 //! One cache and several who use it.
 
-use std::fs;
+use std::cell::RefCell;
+use std::fs::{self, File};
 use std::sync::Barrier;
 use std::thread;
 
-use labelmix_hub::{Hub, Links, Settings, Silent};
+use labelmix_hub::{Hub, Links, Progress, Settings, Silent};
 use labelmix_loopback_hub::{Fault, Script, Server};
 
 use crate::scratch::{Scratch, assert_whole, fetch, model};
@@ -45,24 +46,48 @@ fn copies_where_links_are_not_wanted() {
 }
 
 /// A department's cache: everything is there, and nothing may be written.
-#[cfg(unix)]
 #[test]
 fn a_cache_that_may_only_be_read() {
-    use std::os::unix::fs::PermissionsExt;
-
     let (scratch, _) = Scratch::with_model();
     fetch(&scratch.hub()).unwrap();
-    fs::remove_file(scratch.cached("refs/main")).unwrap();
-    let folders = [scratch.cached("refs"), scratch.cached("trees"), scratch.cached("blobs"), scratch.cached("")];
-    let allow = |mode: u32| {
-        for folder in &folders {
-            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
-        }
-    };
-    allow(0o555);
-    let fetched = fetch(&scratch.hub());
-    let file = scratch.hub().file(&model(), "config.json", &Silent);
-    allow(0o755);
-    assert_whole(&fetched.unwrap());
-    file.unwrap();
+    // Files where the folders should be: what cannot be written to by anybody, not even by root.
+    for folder in ["refs", "trees"] {
+        fs::remove_dir_all(scratch.cached(folder)).unwrap();
+        fs::write(scratch.cached(folder), "").unwrap();
+    }
+    fs::remove_dir_all(scratch.cache().join(".locks")).unwrap();
+    fs::write(scratch.cache().join(".locks"), "").unwrap();
+    assert_whole(&fetch(&scratch.hub()).unwrap());
+    scratch.hub().file(&model(), "config.json", &Silent).unwrap();
+}
+
+/// Lets the other download go as soon as it hears that it is waited for.
+struct Releasing {
+    other: RefCell<Option<File>>,
+    queued: RefCell<Vec<String>>,
+}
+
+impl Progress for Releasing {
+    fn bytes(&self, _file: &str, _done: u64, _total: u64) {}
+
+    fn queued(&self, file: &str) {
+        self.queued.borrow_mut().push(file.to_owned());
+        self.other.take();
+    }
+}
+
+#[test]
+fn who_waits_for_another_download_is_told() {
+    let (scratch, _) = Scratch::with_model();
+    fetch(&scratch.hub()).unwrap();
+    let locks = scratch.cache().join(".locks/models--org--tiny");
+    let config = scratch.hub().file(&model(), "config.json", &Silent).unwrap().path;
+    let etag = fs::canonicalize(&config).unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    fs::remove_file(config).unwrap();
+
+    let other = File::options().write(true).open(locks.join(format!("{etag}.lock"))).unwrap();
+    other.lock().unwrap();
+    let releasing = Releasing { other: RefCell::new(Some(other)), queued: RefCell::default() };
+    scratch.hub().file(&model(), "config.json", &releasing).unwrap();
+    assert_eq!(releasing.queued.take(), ["config.json"]);
 }
