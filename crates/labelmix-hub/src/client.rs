@@ -117,7 +117,7 @@ impl Client {
         Ok(Self {
             agent: config.build().into(),
             origin: address::origin(&settings.endpoint).expect("the settings were checked"),
-            endpoint: settings.endpoint.clone(),
+            endpoint: settings.endpoint.trim_end_matches('/').to_owned(),
             token: settings.token.clone(),
             retries: settings.retries,
         })
@@ -239,7 +239,11 @@ impl Client {
         if let Some(from) = from {
             request = request.header("Range", format!("bytes={from}-"));
         }
-        let answer = request.call().map_err(|reason| no_answer(address, &reason))?;
+        let answer = request.call().map_err(|error| match error {
+            // Without the client's word that it comes from the operating system.
+            ureq::Error::Io(reason) => no_answer(address, &reason),
+            reason => no_answer(address, &reason),
+        })?;
         match answer.status().as_u16() {
             200..=399 => Ok(answer),
             status => Err(Failure::Refused(self.refusal(status, address, answer.headers()))),

@@ -20,7 +20,7 @@ impl Question<'_> {
         match failure {
             Failure::NoAnswer { host, reason } => HubError::Unreachable {
                 advice: format!(
-                    "check the network, and HTTPS_PROXY if your network has a proxy; {}",
+                    "check the network, HTTPS_PROXY if it has a proxy, SSL_CERT_FILE if it has certificates of its own; {}",
                     cached(self.cache, self.repository)
                 ),
                 host,

@@ -16,7 +16,7 @@ use crate::address;
 /// Everything that [`crate::Hub`] needs to know of its surroundings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The Hub's address, without a slash at its end.
+    /// The Hub's address.
     pub endpoint: String,
     /// The folder of cached repositories, which Python shares.
     pub cache: PathBuf,
@@ -200,7 +200,7 @@ impl Settings {
         let cache = variables.path("HF_HUB_CACHE").or_else(|| variables.path("HUGGINGFACE_HUB_CACHE"));
         let mut settings = Self::new(cache.unwrap_or_else(|| home.join("hub")));
         if let Some(endpoint) = variables.text("HF_ENDPOINT") {
-            endpoint.trim_end_matches('/').clone_into(&mut settings.endpoint);
+            settings.endpoint = endpoint;
         }
         settings.certificates = variables.path("SSL_CERT_FILE").or_else(|| variables.path("REQUESTS_CA_BUNDLE"));
         if variables.is_on("HF_HUB_OFFLINE", Some("TRANSFORMERS_OFFLINE")) {
@@ -223,7 +223,7 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let malformed = || SettingsError::MalformedEndpoint { endpoint: self.endpoint.clone() };
         address::origin(&self.endpoint).ok_or_else(malformed)?;
-        if self.endpoint.contains(['@', '?', '#']) || self.endpoint.ends_with('/') {
+        if self.endpoint.contains(['@', '?', '#']) {
             return Err(malformed());
         }
         match &self.token {

@@ -53,7 +53,7 @@ fn switches() {
     assert_eq!(settings(&contradictory).access, Access::Online);
     assert_eq!(settings(&[("HOME", "/h"), ("HF_HUB_DISABLE_SYMLINKS", "TRUE")]).links, Links::Copies);
     let endpoint = [("HOME", "/h"), ("HF_ENDPOINT", "https://mirror.example/hf/")];
-    assert_eq!(settings(&endpoint).endpoint, "https://mirror.example/hf");
+    assert_eq!(settings(&endpoint).endpoint, "https://mirror.example/hf/");
     assert_eq!(settings(&[("HOME", "/h")]).endpoint, "https://huggingface.co");
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use labelmix_hub::{ListedFile, Repository, Silent};
+use labelmix_hub::{Hub, ListedFile, Repository, Settings, Silent};
 use labelmix_loopback_hub::ServedRepository;
 
 use crate::scratch::{CONFIG, Listener, Scratch, assert_whole, fetch, model, tiny_model, wanted, weights};
@@ -104,6 +104,15 @@ fn a_new_commit_costs_only_what_changed() {
     // The two small files have the same content, and the folder's is the same as before.
     assert!(bodies.is_empty(), "{bodies:?}");
     assert_eq!(fs::read_to_string(scratch.cached("refs/main")).unwrap(), commit);
+}
+
+#[test]
+fn an_endpoint_with_a_slash_at_its_end() {
+    let (scratch, _) = Scratch::with_model();
+    let endpoint = format!("{}/", scratch.served.endpoint());
+    let hub = Hub::new(Settings { endpoint, ..scratch.settings() }).unwrap();
+    assert_whole(&fetch(&hub).unwrap());
+    assert!(scratch.asked().iter().all(|asked| !asked.contains("//")));
 }
 
 #[test]

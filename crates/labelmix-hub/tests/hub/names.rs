@@ -81,7 +81,7 @@ proptest! {
         name in "[a-z0-9A-Z]([_.-]?[a-z0-9A-Z]){0,20}[a-z0-9A-Z]",
         revision in "(@[a-z0-9]([_-]?[a-z0-9]){0,8}(/[a-z0-9]{1,8}){0,2})?",
     ) {
-        prop_assume!(!name.ends_with(".git"));
+        prop_assume!(name.strip_suffix(".git").is_none());
         let text = format!("{owner}{name}{revision}");
         let repository = Repository::dataset(&text).unwrap();
         prop_assert_eq!(repository.name(), format!("{owner}{name}"));

@@ -107,7 +107,7 @@ fn unreachable_and_not_cached() {
     let report = scratch.report(&error);
     let (message, hint) = report.split_once('\n').unwrap();
     assert!(message.starts_with("127.0.0.1 cannot be reached: "), "{message}");
-    assert_snapshot!(hint, @"hint: check the network, and HTTPS_PROXY if your network has a proxy; the cache has nothing of `org/tiny`");
+    assert_snapshot!(hint, @"hint: check the network, HTTPS_PROXY if it has a proxy, SSL_CERT_FILE if it has certificates of its own; the cache has nothing of `org/tiny`");
 }
 
 #[test]
