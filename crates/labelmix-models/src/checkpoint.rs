@@ -10,9 +10,11 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use labelmix_nn::{Array, Bytes, FrozenMatrix, Mapped, Precision};
 use memmap2::Mmap;
+use miette::Diagnostic;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::classifier::SENTENCE_TRANSFORMER_FILES;
 use crate::error::{Error, Result};
 
 /// The name of the weights where they fit one file.
@@ -201,6 +203,47 @@ impl Weights {
     }
 }
 
+/// Of the names of a repository's files, those that make its checkpoint: what a download needs.
+///
+/// # Errors
+/// What is missing, if they make none.
+pub fn checkpoint_files<'a>(names: &[&'a str]) -> std::result::Result<Vec<&'a str>, MissingFiles> {
+    let has = |name: &str| names.contains(&name);
+    for (needed, help) in [
+        ("config.json", "it does not seem to be a repository of transformers' layout"),
+        (
+            "tokenizer.json",
+            "convert its tokenizer: load it with transformers' AutoTokenizer, save it, and name the folder",
+        ),
+    ] {
+        if !has(needed) {
+            return Err(MissingFiles { needed, help });
+        }
+    }
+    let is_shard = |name: &str| name.starts_with("model-") && name.ends_with(".safetensors");
+    let has_weights = if has(INDEX_FILE) { names.iter().any(|name| is_shard(name)) } else { has(SINGLE_FILE) };
+    if !has_weights {
+        let help = "its weights are kept in another format: load it with transformers, call save_pretrained, and name \
+                    the folder; or name a revision that has them (organisation/name@revision)";
+        return Err(MissingFiles { needed: SINGLE_FILE, help });
+    }
+    let wanted = |name: &str| {
+        ["config.json", "tokenizer.json"].contains(&name)
+            || SENTENCE_TRANSFORMER_FILES.contains(&name)
+            || if has(INDEX_FILE) { name == INDEX_FILE || is_shard(name) } else { name == SINGLE_FILE }
+    };
+    Ok(names.iter().copied().filter(|name| wanted(name)).collect())
+}
+
+/// A repository that holds no checkpoint.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("it has no {needed}")]
+#[diagnostic(help("{help}"))]
+pub struct MissingFiles {
+    needed: &'static str,
+    help: &'static str,
+}
+
 /// The names of the files that hold the weights.
 fn file_names(folder: &Path) -> Result<Vec<String>> {
     let index_path = folder.join(INDEX_FILE);
@@ -234,6 +277,20 @@ pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_download_takes_the_files_of_one_checkpoint() {
+        let common =
+            ["README.md", "config.json", "tokenizer.json", "modules.json", "pytorch_model.bin", "onnx/model.onnx"];
+        let files = |more: &[&'static str]| checkpoint_files(&[&common[..], more].concat());
+        let single = ["config.json", "tokenizer.json", "modules.json", "model.safetensors"];
+        assert_eq!(files(&["model.safetensors"]).unwrap(), single);
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", INDEX_FILE];
+        let sharded = files(&[&shards[..], &["model.safetensors", "consolidated.safetensors"]].concat()).unwrap();
+        assert_eq!(sharded[3..], shards);
+        assert_eq!(files(&[]).unwrap_err().to_string(), "it has no model.safetensors");
+        assert_eq!(checkpoint_files(&["config.json"]).unwrap_err().to_string(), "it has no tokenizer.json");
+    }
 
     #[test]
     fn half_precision_weights_become_f32() {

@@ -45,7 +45,7 @@ pub struct Classifier {
 }
 
 /// Files whose presence says that a checkpoint is a sentence-transformer.
-const SENTENCE_TRANSFORMER_FILES: [&str; 2] = ["modules.json", "config_sentence_transformers.json"];
+pub(crate) const SENTENCE_TRANSFORMER_FILES: [&str; 2] = ["modules.json", "config_sentence_transformers.json"];
 
 impl Classifier {
     /// Puts a head on a model. Without an explicit pooling: the last token for decoders; for encoders the mean if the

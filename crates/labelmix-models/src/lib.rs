@@ -28,6 +28,7 @@ mod transformer;
 pub use adapter::{Adapter, LoraSettings};
 pub use batch::TokenBatch;
 pub use byte_size::ByteSize;
+pub use checkpoint::{MissingFiles, checkpoint_files};
 pub use classifier::{Classifier, Pooling};
 pub use error::{Error, Result};
 pub use labelmix_nn::{Device, MatmulPrecision, Precision};

@@ -198,6 +198,12 @@ impl Study {
         Prices::new(self.prices.weak, self.prices.gold)
     }
 
+    /// The folder of the study file, which its paths are relative to.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A path of the study file, made independent of the current folder.
     #[must_use]
     pub fn resolve(&self, path: &Path) -> PathBuf {

@@ -75,23 +75,22 @@ pub struct SweepSummary {
 }
 
 impl Sweep {
-    /// Loads what the study names and expands its grid.
+    /// Loads what the study names and expands its grid. `model_folder` holds the study's model.
     ///
     /// # Errors
     /// If data or model cannot be used, no point of the grid can be bought, or training would not fit into memory.
-    pub fn prepare(study: Study, options: &PrepareOptions) -> Result<Self> {
+    pub fn prepare(study: Study, model_folder: &Path, options: &PrepareOptions) -> Result<Self> {
         let prices = study.prices()?;
         let dataset = load_data(&study)?;
-        let folder = study.resolve(&study.model.path);
-        let shape = ModelShape::read(&folder)?;
-        let tokenizer = Tokenizer::load(&folder)?;
+        let shape = ModelShape::read(model_folder)?;
+        let tokenizer = Tokenizer::load(model_folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let jobs = jobs(&study, &shape, longest, options)?;
         let load = study.model.load_options(&options.device);
-        let model = Classifier::new(&Model::load(&folder, &load)?, study.model.pooling.map(Into::into))?;
+        let model = Classifier::new(&Model::load(model_folder, &load)?, study.model.pooling.map(Into::into))?;
 
         let methods: Vec<&'static dyn Method> =
             study.methods.iter().filter_map(|table| method_named(&table.name)).collect();
@@ -150,7 +149,7 @@ impl Sweep {
             not_affordable,
             graph,
             summary,
-            model_folder: folder,
+            model_folder: model_folder.to_owned(),
             jobs,
         })
     }

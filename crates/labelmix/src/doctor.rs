@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arguments::DoctorArguments;
 use crate::diagnosis::{Failure, Status, print_data};
+use crate::model::{Parts, checkpoint, checkpoint_of};
 
 /// Everything that is printed.
 #[derive(Serialize)]
@@ -57,8 +58,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Status, Failure> {
     let study = arguments.study.as_deref().map(Study::read).transpose()?;
     let available = arguments.memory.map_or_else(available_memory, |memory| memory.0);
     let folder = match (&arguments.model, &study) {
-        (Some(model), _) => Some(Path::new(model).to_owned()),
-        (None, Some(study)) => Some(study.resolve(&study.model.path)),
+        (Some(model), _) => Some(checkpoint(Path::new(model), Path::new(""), Parts::Configuration)?),
+        (None, Some(study)) => Some(checkpoint_of(study, Parts::Configuration)?),
         (None, None) => None,
     };
     let recipe = study.map_or_else(Recipe::default, |study| study.recipe);

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use crate::arguments::InspectArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
-use crate::model::{device, precision};
+use crate::model::{Parts, checkpoint, device, precision};
 use crate::progress::counting_bar;
 use crate::texts::tokenize;
 
@@ -73,9 +73,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     let weights = precision(&arguments.weights)?;
     let options =
         LoadOptions { device: device(&arguments.device)?, precision: weights.precision(), ..LoadOptions::default() };
-    let folder = Path::new(&arguments.model);
-    let shape = ModelShape::read(folder)?;
-    let tokenizer = Tokenizer::load(folder)?;
+    let folder = checkpoint(Path::new(&arguments.model), Path::new(""), Parts::All)?;
+    let shape = ModelShape::read(&folder)?;
+    let tokenizer = Tokenizer::load(&folder)?;
     let recipe = Recipe::default();
     let plan = shape.memory(&MemoryRequest {
         tokens: recipe.micro_batch_tokens,
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     if let Some(file) = &arguments.texts {
         let texts = read_texts(file, "text")?;
         let token_ids = tokenize(&texts, &tokenizer, TextLimit::Refuse, file)?;
-        let model = Model::load(folder, &options)?;
+        let model = Model::load(&folder, &options)?;
         let reader = Reader::new(model)?;
         let bar = counting_bar(texts.len() as u64, "texts");
         for (text, token_ids) in texts.into_iter().zip(token_ids) {

@@ -1,10 +1,98 @@
-//! The model and the device that arguments name.
+//! The model and the device that arguments and studies name.
 
-use labelmix_models::Device;
-use labelmix_sweep::WeightPrecision;
+use std::path::{Component, Path, PathBuf};
+
+use labelmix_hub::{Hub, HubError, Repository, RepositoryNameError, Settings, SettingsError, Warning};
+use labelmix_models::{Device, MissingFiles, checkpoint_files};
+use labelmix_sweep::{Study, WeightPrecision};
 use miette::Diagnostic;
 
 use crate::arguments::DeviceArgument;
+use crate::progress::DownloadProgress;
+
+/// How much of a checkpoint is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// All that it takes to run it.
+    All,
+    /// Its configuration.
+    Configuration,
+}
+
+/// A name that leads to no checkpoint.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum NoCheckpoint {
+    #[error("there is no folder {}", .0.display())]
+    #[diagnostic(help(
+        "a checkpoint is a folder in the Hugging Face layout, or organisation/name of a repository of the Hugging Face \
+         Hub (with @revision, if not its newest)"
+    ))]
+    NoFolder(PathBuf),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] RepositoryNameError),
+    #[error("the settings of the Hugging Face Hub")]
+    Settings(
+        #[from]
+        #[diagnostic_source]
+        SettingsError,
+    ),
+    #[error("the model {name:?} (there is no folder of this name, so it was looked for on the Hugging Face Hub)")]
+    Hub {
+        name: String,
+        #[source]
+        #[diagnostic_source]
+        cause: HubError,
+    },
+    #[error("the model {name:?} of the Hugging Face Hub cannot be run")]
+    NotACheckpoint {
+        name: String,
+        #[source]
+        #[diagnostic_source]
+        cause: MissingFiles,
+    },
+}
+
+/// The folder of a checkpoint: the folder of this name in `base`, or a repository of the Hub, of which what is wanted
+/// is downloaded unless the cache has it.
+pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathBuf, NoCheckpoint> {
+    let folder = base.join(name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let Some(text) = repository_name(name) else { return Err(NoCheckpoint::NoFolder(folder)) };
+    let repository = Repository::model(text)?;
+    let hub = Hub::new(Settings::from_environment()?)?;
+    let progress = DownloadProgress::new();
+    let of_hub = |cause| NoCheckpoint::Hub { name: text.to_owned(), cause };
+    let warn = |warnings: &[Warning]| warnings.iter().for_each(|warning| anstream::eprintln!("warning: {warning}"));
+    if parts == Parts::Configuration {
+        let file = hub.file(&repository, "config.json", &progress).map_err(of_hub)?;
+        warn(&file.warnings);
+        return Ok(file.path.parent().expect("a file of a snapshot lies in a folder").to_owned());
+    }
+    let listing = hub.list(&repository, &progress).map_err(of_hub)?;
+    let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+    let wanted =
+        checkpoint_files(&names).map_err(|cause| NoCheckpoint::NotACheckpoint { name: text.to_owned(), cause })?;
+    let snapshot = hub.snapshot(&repository, &|file| wanted.contains(&file), &progress).map_err(of_hub)?;
+    progress.clear();
+    warn(&snapshot.warnings);
+    Ok(snapshot.folder)
+}
+
+/// The folder of a study's model.
+pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, NoCheckpoint> {
+    checkpoint(&study.model.path, study.folder(), parts)
+}
+
+/// A path as the name of a repository, if it can be one: an organisation and a name, and nothing like `./` or `/`.
+fn repository_name(path: &Path) -> Option<&str> {
+    let normal = path.components().all(|component| matches!(component, Component::Normal(_)));
+    let text = path.to_str()?;
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    (normal && name.split('/').filter(|part| !part.is_empty()).count() == 2).then_some(text)
+}
 
 /// A device that cannot be used.
 #[derive(Debug, thiserror::Error, Diagnostic)]

@@ -1,10 +1,11 @@
 //! Progress on standard error: bars on a terminal, a line every now and then elsewhere.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use labelmix_elicit::StageProgress;
 use labelmix_sweep::{Observer, StageFailure, StageNode, StageOutcome};
 
@@ -15,6 +16,48 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub(crate) fn counting_bar(total: u64, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("the template is valid");
     ProgressBar::new(total).with_style(style).with_message(what.to_owned())
+}
+
+/// The progress of a download: a bar for the file at hand.
+pub(crate) struct DownloadProgress {
+    bar: ProgressBar,
+    file: RefCell<String>,
+}
+
+impl DownloadProgress {
+    pub(crate) fn new() -> Self {
+        let template = "{bar:30} {bytes}/{total_bytes} {msg}, {bytes_per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        Self { bar: ProgressBar::new(1).with_style(style), file: RefCell::default() }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl labelmix_hub::Progress for DownloadProgress {
+    fn bytes(&self, file: &str, done: u64, total: u64) {
+        if *self.file.borrow() != file {
+            file.clone_into(&mut self.file.borrow_mut());
+            self.bar.reset();
+            self.bar.set_message(file.to_owned());
+            if !io::stderr().is_terminal() {
+                anstream::eprintln!("downloading {file} ({})", HumanBytes(total));
+            }
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    fn queued(&self, file: &str) {
+        self.bar.suspend(|| anstream::eprintln!("another process downloads {file}; waiting for it"));
+    }
+
+    fn waiting(&self, reason: &str, delay: Duration) {
+        self.bar.suspend(|| anstream::eprintln!("{reason}; trying again in {}", HumanDuration(delay)));
+    }
 }
 
 /// The progress of a sweep. Stages differ a thousandfold in length, so the time left is reckoned from the examples

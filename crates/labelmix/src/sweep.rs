@@ -7,7 +7,7 @@ use labelmix_sweep::{PrepareOptions, RunRecord, Store, Study, Sweep, available_m
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
-use crate::model::device;
+use crate::model::{Parts, checkpoint_of, device};
 use crate::progress::SweepProgress;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
@@ -18,7 +18,8 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
-    let sweep = Sweep::prepare(study, &options)?;
+    let model_folder = checkpoint_of(&study, Parts::All)?;
+    let sweep = Sweep::prepare(study, &model_folder, &options)?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
     let execution = execute(&sweep, &store, &progress)?;

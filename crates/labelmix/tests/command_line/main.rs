@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod checkpoints;
+mod hub;
 mod interruption;
 mod main_job;
 mod workplace;
