@@ -99,7 +99,7 @@ pub enum StatsError {
     },
 
     /// Too few examples of a class to fit a classifier, or to fit one on every part of the data.
-    #[error("{count} examples of class {class}, but at least {needed} are needed")]
+    #[error("too few examples of class {class}: {count} of at least {needed}")]
     #[diagnostic(help("add examples of this class; with a single class there is nothing to tell apart"))]
     TooFewOfClass {
         /// 0 or 1.

@@ -1,11 +1,12 @@
-//! McNemar's test: do two classifiers differ, judged by the items that only one of them gets right?
+//! Do two classifiers differ, judged by the items that only one of them gets right?
 
 use serde::{Deserialize, Serialize};
 
 use crate::paired::Verdict;
 
-/// The items on which two classifiers disagree, and what follows from their counts. Items that both get right or both
-/// get wrong say nothing about which is better (McNemar 1947).
+/// The test for paired proportions (Psychometrika 12, 1947, pages 153 to 157): the items on which two classifiers
+/// disagree, and what follows from their counts. Items that both get right or both get wrong say nothing about which is
+/// better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct McNemar {
     /// The number of items that the first gets right and the second wrong.
@@ -59,7 +60,7 @@ impl McNemar {
             }
             coefficient *= k as f64 / (n - k + 1) as f64;
         }
-        let center = if n % 2 == 0 { 1.0 } else { 0.0 };
+        let center = if n.is_multiple_of(2) { 1.0 } else { 0.0 };
         2.0 * tail / (2.0 * lower_half + center)
     }
 
