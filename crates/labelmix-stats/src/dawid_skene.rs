@@ -139,7 +139,9 @@ fn certain(label: bool) -> Belief {
 /// The majority vote; without votes, a half each.
 fn shares_of_votes(votes: &[Vote]) -> Belief {
     let mut counts = [0.0; 2];
-    votes.iter().for_each(|vote| counts[usize::from(vote.label)] += 1.0);
+    for vote in votes {
+        counts[usize::from(vote.label)] += 1.0;
+    }
     proportions(counts, 0.0)
 }
 

@@ -1,7 +1,5 @@
 //! How much of the way from the weak labels to the ceiling a method goes.
 
-use serde::{Deserialize, Serialize};
-
 use crate::bootstrap::{Bootstrap, BootstrapInterval};
 
 /// The performance gap recovered, (method − weak) / (ceiling − weak) (SPEC.md section 6; Burns et al. 2023). Below 0
@@ -14,7 +12,7 @@ pub fn performance_gap_recovered(method: f64, weak: f64, ceiling: f64) -> Option
 }
 
 /// Whether the method, the weak labels and the ceiling get each test item right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GapItem {
     /// The method is right.
     pub method: bool,

@@ -284,6 +284,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn says_so_where_it_does_not_converge() {
+        let features = FeatureMatrix::from_dense(&[[1e200], [-1e200], [1e-3]]).unwrap();
+        let error = LogisticRegression::fit(&features, &[true, false, true], 1.0).unwrap_err();
+        assert!(matches!(error, StatsError::NotConverged { .. }), "{error}");
+    }
+
     proptest! {
         /// At the optimum the gradient is zero: the predicted probabilities of all rows sum to the positives, and the
         /// weights are the residuals' projection on the features.

@@ -127,15 +127,15 @@ enum Run {
 
 impl Runs {
     fn new<R: AsRef<[f64]>>(statistic: ComparedStatistic, runs: &[R], labels: &[bool]) -> Option<Self> {
-        let prepared = runs.iter().map(|log_odds| {
-            let log_odds = log_odds.as_ref();
-            let ranking = Ranking::new(log_odds, labels)?;
-            Some(match statistic {
+        let prepared = runs.iter().map(AsRef::as_ref).map(|log_odds| {
+            assert_eq!(log_odds.len(), labels.len(), "one value per label in every run");
+            match statistic {
+                ComparedStatistic::Accuracy if log_odds.iter().any(|x| x.is_nan()) => None,
                 ComparedStatistic::Accuracy => {
-                    Run::Right(log_odds.iter().zip(labels).map(|(x, label)| (*x > 0.0) == *label).collect())
+                    Some(Run::Right(log_odds.iter().zip(labels).map(|(x, label)| (*x > 0.0) == *label).collect()))
                 }
-                ComparedStatistic::Auroc => Run::Ranked(ranking),
-            })
+                ComparedStatistic::Auroc => Ranking::new(log_odds, labels).map(Run::Ranked),
+            }
         });
         prepared.collect::<Option<Vec<Run>>>().map(Self)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// digits. A text without words has no entries.
 ///
 /// The hash is BLAKE3, so columns mean the same on every machine and in every version. Words that share a column cannot
-/// be told apart; at 2^18 columns that is rare among the words of a thousand texts.
+/// be told apart; more bits make that rarer.
 ///
 /// # Panics
 /// If `bits` is above 32.
