@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::accuracy::Interval;
 use crate::random::stream;
 
-/// How to resample. Equal settings on equally many items draw the same resamples for every statistic, so that
-/// statistics of one test set vary together; the number of threads changes nothing.
+/// How to resample. Equal settings draw the same multiplicities for every statistic of equally many items; the number of
+/// threads changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// The number of resamples.
