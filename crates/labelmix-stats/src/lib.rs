@@ -1,12 +1,50 @@
-//! The pure numbers behind an accuracy table: intervals, ranking quality, averages.
+//! The pure numbers behind an accuracy table and a label report: scores, intervals, paired tests, annotators, noise, a
+//! probe.
 //!
-//! Functions of slices and counts, without tensors, files or randomness. Where a quantity is undefined (an
-//! AUROC of one class, a deviation of one value) the answer is `None`, never a number that looks like one.
+//! Functions of slices and counts, without tensors or files. Where a quantity is undefined (an AUROC of one class, a
+//! deviation of one value) the answer is `None`, never a number that looks like one; input that cannot be used is a
+//! [`StatsError`] that says which item and why; slices that do not belong together are a panic. What is random depends
+//! on a seed and, where there are any, on items' ids: never on the number of threads.
 
 mod accuracy;
+mod annotators;
 mod auroc;
+mod bootstrap;
+mod calibration;
+mod confusion;
+mod dawid_skene;
+mod error;
+mod features;
+mod gap;
+mod logistic;
+mod mcnemar;
 mod moments;
+mod noise;
+mod paired;
+mod probe;
+mod random;
+mod scores;
+mod shuffled_errors;
+mod text_features;
+mod threshold;
 
 pub use accuracy::{Interval, Z_95, wilson_interval};
-pub use auroc::auroc;
+pub use annotators::{Vote, Votes, majority_vote};
+pub use auroc::{auroc, auroc_interval};
+pub use bootstrap::{Bootstrap, BootstrapInterval, bootstrap_mean};
+pub use calibration::{Binning, CalibrationBin, calibration_curve, expected_calibration_error};
+pub use confusion::ConfusionMatrix;
+pub use dawid_skene::{AnnotatorQuality, DawidSkene, DawidSkeneSettings, dawid_skene};
+pub use error::{Result, StatsError};
+pub use features::FeatureMatrix;
+pub use gap::{GapItem, gap_recovered_interval, performance_gap_recovered};
+pub use logistic::LogisticRegression;
+pub use mcnemar::{ChiSquared, McNemar};
 pub use moments::{mean, sample_standard_deviation};
+pub use noise::{ClassNoise, MarginNoise, flip_labels};
+pub use paired::{ComparedStatistic, PairedComparison, PairedDifference, Resampled, Verdict};
+pub use probe::{Probe, ProbeSettings, cross_validated_log_odds, probe};
+pub use scores::{brier_score, log_loss, log_loss_of_log_odds, probability};
+pub use shuffled_errors::shuffled_errors;
+pub use text_features::hashed_words;
+pub use threshold::{CalibratedAccuracy, calibrated_accuracy};
