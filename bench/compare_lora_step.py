@@ -1,9 +1,9 @@
 """Measures our LoRA training step against PyTorch's, interleaved on one machine.
 
-    python compare_lora_step.py --ours "COMMAND" [--rounds 15] [--steps 3] [--threads 2] [--json]
+    python compare_lora_step.py --ours "COMMAND" [--precision f32|bf16] [--rounds 15] [--steps 3] [--threads 2] [--json]
 
-Makes a checkpoint in a temporary folder (make_llama.py) and starts three programs on it: `COMMAND FOLDER`
-and torch_lora_step.py in both of its modes. All three speak its protocol (a line `step` in, a line of JSON
+Makes a checkpoint in a temporary folder (make_llama.py) and starts three programs on it: `COMMAND FOLDER WEIGHTS
+PRODUCTS` (the precisions of the frozen weights and of products with them) and torch_lora_step.py in both of its modes. All three speak its protocol (a line `step` in, a line of JSON
 out). They stay alive, but only one runs at a time, the others are stopped by a signal: each round asks
 every program in turn for some steps, so that whatever else the machine does falls on all of them alike.
 The losses must agree at every step. Ratios are medians over the rounds of (our median / torch's median).
@@ -11,7 +11,6 @@ The losses must agree at every step. Ratios are medians over the rounds of (our 
 Keep the machine otherwise idle: where other work takes a core, torch's threads wait for one another and its
 steps take up to twenty times as long, which says nothing about either program.
 
-To check the protocol, let torch play our part: --ours "python torch_lora_step.py".
 """
 
 import argparse
@@ -26,7 +25,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WARMUP_STEPS = 2
-LOSS_TOLERANCE = 1e-3
+# Under autocast torch rounds the LoRA products too, which moves its losses by two percent; ours are within 0.1% of f32.
+LOSS_TOLERANCE = {"f32": 1e-3, "bf16": 3e-2}
 MODES = ["batch8", "accumulate"]
 
 
@@ -74,13 +74,13 @@ class Stepper:
         }
 
 
-def check_losses(ours: Stepper, torch: Stepper) -> None:
+def check_losses(ours: Stepper, torch: Stepper, tolerance: float) -> None:
     for step, (our_loss, torch_loss) in enumerate(zip(ours.losses, torch.losses)):
-        if abs(our_loss - torch_loss) > LOSS_TOLERANCE * abs(torch_loss):
+        if abs(our_loss - torch_loss) > tolerance * abs(torch_loss):
             sys.exit(f"losses differ at step {step}: ours {our_loss:.6f}, {torch.name} {torch_loss:.6f}")
 
 
-def compare(ours: Stepper, twins: list[Stepper], rounds: int, steps: int) -> dict:
+def compare(ours: Stepper, twins: list[Stepper], rounds: int, steps: int, tolerance: float) -> dict:
     steppers = [ours, *twins]
     for stepper in steppers:
         stepper.steps(WARMUP_STEPS)
@@ -89,7 +89,7 @@ def compare(ours: Stepper, twins: list[Stepper], rounds: int, steps: int) -> dic
         for stepper in steppers[first:] + steppers[:first]:
             stepper.rounds.append(stepper.steps(steps))
         for twin in twins:
-            check_losses(ours, twin)
+            check_losses(ours, twin, tolerance)
     result = {stepper.name: stepper.summary() for stepper in steppers}
     for twin in twins:
         per_round = [statistics.median(a) / statistics.median(b) for a, b in zip(ours.rounds, twin.rounds)]
@@ -110,6 +110,7 @@ def print_table(result: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours", required=True, help="our program's command line, without the folder")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of products with frozen weights")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=3, help="steps of each program in a round")
     parser.add_argument("--threads", type=int, default=2, help="torch's threads")
@@ -119,11 +120,13 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([arguments.python, str(HERE / "make_llama.py"), folder], check=True, stdout=sys.stderr)
+        precision = arguments.precision
         twin = [arguments.python, str(HERE / "torch_lora_step.py"), folder, "--threads", str(arguments.threads)]
-        ours = Stepper("ours", [*shlex.split(arguments.ours), folder])
+        twin += ["--precision", precision]
+        ours = Stepper("ours", [*shlex.split(arguments.ours), folder, precision, precision])
         twins = [Stepper(f"torch {mode}", [*twin, "--mode", mode]) for mode in MODES]
         try:
-            result = compare(ours, twins, arguments.rounds, arguments.steps)
+            result = compare(ours, twins, arguments.rounds, arguments.steps, LOSS_TOLERANCE[precision])
         finally:
             for stepper in [ours, *twins]:
                 stepper.close()

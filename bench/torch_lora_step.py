@@ -6,7 +6,7 @@ CHECKPOINT is a folder from make_llama.py. For each line `step` on standard inpu
 the folder's batch (zero_grad, forward, loss, backward, clip, AdamW; all of it timed), answered on standard
 output by a line of JSON: {"seconds": ..., "loss": ..., "peak_rss_mb": ...}. `batch8` is one forward of 8
 sequences, `accumulate` 8 of one sequence each with their gradients added up: the same loss. With `bf16` the frozen
-weights are kept in bf16, which spares autocast their conversion, and the forward pass runs under its bf16 autocast.
+projections are kept in bf16, which spares autocast their conversion, and the forward pass runs under its bf16 autocast.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def main() -> None:
     model.train()
     half = arguments.precision == "bf16"
     if half:
-        for parameter in model.parameters():
-            if not parameter.requires_grad:
+        for name, parameter in model.named_parameters():
+            if name.endswith("base_layer.weight"):
                 parameter.data = parameter.data.to(torch.bfloat16)
     batch = load_file(arguments.checkpoint / "batch.safetensors")
     token_ids, targets = batch["token_ids"], batch["targets"]
