@@ -27,10 +27,8 @@ impl Cell {
         match self.literal() {
             Self::Missing => Ok(None),
             Self::Bool(label) => Ok(Some(label)),
-            Self::Integer(0) => Ok(Some(false)),
-            Self::Integer(1) => Ok(Some(true)),
-            Self::Number(0.0) => Ok(Some(false)),
-            Self::Number(1.0) => Ok(Some(true)),
+            Self::Integer(0) | Self::Number(0.0) => Ok(Some(false)),
+            Self::Integer(1) | Self::Number(1.0) => Ok(Some(true)),
             _ => Err(self),
         }
     }

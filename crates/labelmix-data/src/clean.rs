@@ -30,8 +30,7 @@ pub(crate) struct Split {
 impl Split {
     /// The rows without the empty texts, and without those that repeat an earlier row's text.
     pub(crate) fn distinct(name: String, rows: RowsRead) -> Self {
-        let left_out: Vec<LeftOut> =
-            rows.left_out.into_iter().map(|(reason, rows)| LeftOut { reason, rows }).collect();
+        let left_out: Vec<LeftOut> = rows.left_out.into_iter().map(|(reason, rows)| LeftOut { reason, rows }).collect();
         let by_the_task = left_out.iter().map(|left_out| left_out.rows).sum();
         let mut split = Self {
             name,
@@ -165,10 +164,6 @@ impl Split {
     }
 
     fn nothing_left(&self) -> DataError {
-        DataError::NothingLeft {
-            data: self.name.clone(),
-            rows: self.rows,
-            dropped: Box::new(self.dropped),
-        }
+        DataError::NothingLeft { data: self.name.clone(), rows: self.rows, dropped: Box::new(self.dropped) }
     }
 }

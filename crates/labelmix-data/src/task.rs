@@ -31,8 +31,8 @@ pub use self::definition::{
 pub use self::error::TaskError;
 pub use self::report::{RenderedExample, TaskCheck, TaskDescription};
 use self::rows::{Purpose, RowReader};
-use self::weak::{VoteTable, merge_votes};
 pub use self::weak::{MergeVotes, WeakTable};
+use self::weak::{VoteTable, merge_votes};
 use crate::clean::Split;
 use crate::dataset::{CleaningOptions, Dataset};
 use crate::example::Example;
@@ -157,10 +157,11 @@ impl Task {
     /// # Errors
     /// [`TaskError`] if `weak` contradicts itself or the text template shows its columns.
     pub fn with_weak(self, mut weak: WeakTable) -> Result<Self, TaskError> {
-        weak.file = weak.file.map(std::path::absolute).transpose().map_err(|error| TaskError::Unreadable {
-            file: self.folder.clone(),
-            reason: error.to_string(),
-        })?;
+        weak.file = weak
+            .file
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(|error| TaskError::Unreadable { file: self.folder.clone(), reason: error.to_string() })?;
         let definition = TaskDefinition { weak: Some(weak), ..self.definition };
         Self::new(self.name, definition, self.folder)
     }
@@ -274,7 +275,9 @@ impl Task {
         };
         let files = |split: &str| {
             if let Some(folder) = &local.folder {
-                return local::files_in_folder(&self.folder.join(folder), local.config.as_deref(), split);
+                // Without the `.` of `folder = "."`.
+                let folder: PathBuf = self.folder.join(folder).components().collect();
+                return local::files_in_folder(&folder, local.config.as_deref(), split);
             }
             let files = local.files.get(split).ok_or_else(|| TaskError::NoSuchSplit {
                 data: format!("[local] of task {}", self.name),
@@ -304,9 +307,11 @@ impl Task {
         let (mut train, mut test) = self.read_splits(files, votes.as_ref())?;
         let weak_file = votes.map(|votes| {
             let examples = train.examples_mut().iter().chain(test.examples_mut().iter());
-            votes.summary(examples.filter(|example| example.weak.is_none() && example.votes.is_empty()).count())
+            votes.summary(examples.filter(|example| example.weak.is_none()).count())
         });
-        merge_votes(&mut train, &mut test, options.merge_votes);
+        if let Some(merge) = options.merge_votes {
+            merge_votes(&mut train, &mut test, merge);
+        }
         train.drop_unlabeled();
         let mut dataset = Dataset::clean(train, test, &options.cleaning)?;
         dataset.summary.weak_file = weak_file;
@@ -338,7 +343,8 @@ impl Task {
         }
     }
 
-    /// The first examples of each class that the training files have, class 0 first.
+    /// The first labeled examples of each class that the training files have, class 0 first. Weak labels in a file of
+    /// their own are not looked at.
     ///
     /// # Errors
     /// [`TaskError`] for files and rows that cannot be used.

@@ -50,8 +50,8 @@ fn read_batches<E: From<DataError>>(
     check_schema(path, schema, wanted)?;
     let mut n_rows = 0;
     for batch in batches {
-        let batch = batch
-            .map_err(|error| DataError::MalformedArrow { file: path.to_path_buf(), reason: error.to_string() })?;
+        let batch =
+            batch.map_err(|error| DataError::MalformedArrow { file: path.to_path_buf(), reason: error.to_string() })?;
         let rows = batch_rows(path, &batch, wanted, n_rows)?;
         n_rows += batch.num_rows() as u64;
         take(Block::Rows(rows))?;

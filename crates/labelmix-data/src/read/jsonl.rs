@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,7 +26,7 @@ pub(crate) struct Lines<'a> {
     found: &'a [AtomicBool],
     text: String,
     /// Each line's number, and where in the text it is.
-    lines: Vec<(u64, std::ops::Range<usize>)>,
+    places: Vec<(u64, Range<usize>)>,
 }
 
 /// Reads every line that is not blank. A key may be left out of a line, as some writers do with nulls, where the
@@ -39,9 +40,10 @@ pub(super) fn read<E: From<DataError>>(
     let found: Vec<AtomicBool> = wanted.iter().map(|_| AtomicBool::new(false)).collect();
     let read = read_lines(path, file, wanted, &found, take);
     // Before any error of the receiver: a row without a label is no wonder where the column's name is wrong.
-    let never_found = wanted.iter().zip(&found).find(|(column, found)| {
-        column.need == Need::Somewhere && !found.load(Ordering::Relaxed)
-    });
+    let never_found = wanted
+        .iter()
+        .zip(&found)
+        .find(|(column, found)| column.need == Need::Somewhere && !found.load(Ordering::Relaxed));
     if let Some((column, _)) = never_found {
         let present = all_columns(path)?;
         if !present.is_empty() && !present.iter().any(|name| name == column.name) {
@@ -82,19 +84,19 @@ fn read_lines<E: From<DataError>>(
             start = end;
         }
         if !lines.is_empty() {
-            take(Block::Lines(Lines { path, wanted, found, text, lines }))?;
+            take(Block::Lines(Lines { path, wanted, found, text, places: lines }))?;
         }
     }
 }
 
 impl Lines<'_> {
     pub(super) fn len(&self) -> usize {
-        self.lines.len()
+        self.places.len()
     }
 
     /// Parses one line.
     pub(super) fn row(&self, index: usize) -> Result<Row, DataError> {
-        let (number, range) = &self.lines[index];
+        let (number, range) = &self.places[index];
         let line = &self.text[range.clone()];
         let place = || Place::row(self.path, RowNumber::Line(*number));
         let mut deserializer = serde_json::Deserializer::from_str(line);
@@ -146,9 +148,9 @@ impl<'de> Visitor<'de> for WantedCells<'_> {
             };
             let cell: Cell = map.next_value()?;
             // Two names may be for one column.
-            for later in index + 1..self.0.len() {
-                if self.0[later].name == self.0[index].name {
-                    cells[later] = Some(cell.clone());
+            for (later, column) in cells.iter_mut().zip(self.0).skip(index + 1) {
+                if column.name == self.0[index].name {
+                    *later = Some(cell.clone());
                 }
             }
             cells[index] = Some(cell);
@@ -187,8 +189,7 @@ fn all_columns(path: &Path) -> Result<Vec<String>, DataError> {
     for line in BufReader::new(file).split(b'\n') {
         let line = line.map_err(|reason| DataError::unreadable(path, &reason))?;
         let line = String::from_utf8_lossy(&line);
-        let object: Map<String, Value> =
-            serde_json::from_str(line.trim_start_matches('\u{feff}')).unwrap_or_default();
+        let object: Map<String, Value> = serde_json::from_str(line.trim_start_matches('\u{feff}')).unwrap_or_default();
         columns.extend(object.into_iter().map(|(column, _)| column));
     }
     Ok(columns.into_iter().collect())

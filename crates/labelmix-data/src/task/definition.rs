@@ -297,7 +297,7 @@ impl BinaryTable {
             return Err(Problem::new(format!("the value `{value}` has the class {class}"), "a class is 0 or 1"));
         }
         let has = |class| self.values.values().any(|value| *value == class);
-        if !self.values.is_empty() && !(has(0) && has(1)) {
+        if !(self.values.is_empty() || has(0) && has(1)) {
             return Err(Problem::new("all values in [binary] have one class", "give values for both classes, 0 and 1"));
         }
         Ok(())

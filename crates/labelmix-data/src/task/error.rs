@@ -45,14 +45,12 @@ pub enum TaskError {
     },
 
     /// A template or expression that cannot be parsed.
-    #[error("task {task}, {template}{}: {reason}", on_line(*line))]
+    #[error("{template}{}: {reason}", on_line(*line))]
     #[diagnostic(help(
         "templates are written in Jinja's language: {{{{ column }}}} puts a column's value in, {{% if … %}} … {{% endif %}} asks"
     ))]
     TemplateSyntax {
-        /// The task's file or name.
-        task: String,
-        /// Which of the task's templates.
+        /// The task, and which of its templates.
         template: String,
         /// The line of the template, from 1.
         line: Option<usize>,
@@ -61,16 +59,14 @@ pub enum TaskError {
     },
 
     /// A template names what the rows do not have.
-    #[error("task {task}, {template}: unknown variable `{variable}`; {place} has {}", listed(known))]
+    #[error("{template}: unknown variable `{variable}`; {place} has {}", listed(known))]
     UnknownVariable {
-        /// The task's file or name.
-        task: String,
-        /// Which of the task's templates.
+        /// The task, and which of its templates.
         template: String,
         /// The name that is not known.
         variable: String,
         /// The file or row that was read.
-        place: Place,
+        place: Box<Place>,
         /// What may be named: the row's columns and what the kind adds.
         known: Vec<String>,
         /// The remedy, with the nearest name if one is near.
@@ -79,26 +75,22 @@ pub enum TaskError {
     },
 
     /// A template shows what is to be found out.
-    #[error("task {task}, {template}: `{variable}` is a label, which the text must not show")]
+    #[error("{template}: `{variable}` is a label, which the text must not show")]
     #[diagnostic(help("take it out of the template: a model that is shown the label has nothing to learn"))]
     TemplateShowsLabel {
-        /// The task's file or name.
-        task: String,
-        /// Which of the task's templates.
+        /// The task, and which of its templates.
         template: String,
         /// The column.
         variable: String,
     },
 
     /// A template fails on a row.
-    #[error("{place}: the {template} of task {task} fails{}: {reason}", on_line(*line))]
+    #[error("{place}: {reason}, in {template}{}", on_line(*line))]
     #[diagnostic(help("check the names of nested fields, and that the row has what the template asks for"))]
     Render {
         /// The row.
-        place: Place,
-        /// The task's file or name.
-        task: String,
-        /// Which of the task's templates.
+        place: Box<Place>,
+        /// The task, and which of its templates.
         template: String,
         /// The line of the template, from 1.
         line: Option<usize>,
@@ -228,9 +220,7 @@ pub enum TaskError {
 
     /// Two rows of a file of weak labels that contradict each other.
     #[error("{place}: weak labels for `{key}` that differ from those on {earlier}")]
-    #[diagnostic(help(
-        "keep one row for each key; several annotators' labels belong into one row, a column for each"
-    ))]
+    #[diagnostic(help("keep one row for each key; several annotators' labels belong into one row, a column for each"))]
     WeakConflict {
         /// The second row.
         place: Place,
@@ -256,19 +246,13 @@ impl TaskError {
         Self::UnknownTask { name: name.to_owned(), advice }
     }
 
-    pub(super) fn unknown_variable(
-        task: &str,
-        template: &str,
-        variable: &str,
-        place: Place,
-        known: Vec<String>,
-    ) -> Self {
+    pub(super) fn unknown_variable(template: &str, variable: &str, place: Place, known: Vec<String>) -> Self {
         let advice = match nearest(variable, &known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "name one of these columns".to_owned(),
+            None => "name a column that every row has; one that has no value there needs a null".to_owned(),
         };
-        let [task, template, variable] = [task, template, variable].map(str::to_owned);
-        Self::UnknownVariable { task, template, variable, place, known, advice }
+        let [template, variable] = [template, variable].map(str::to_owned);
+        Self::UnknownVariable { template, variable, place: Box::new(place), known, advice }
     }
 
     /// A problem of a task file's form. serde lists the known keys between backticks, the offending one first; the

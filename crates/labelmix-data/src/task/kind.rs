@@ -143,13 +143,10 @@ impl Kind {
                 };
                 Ok(Judged::Example { gold, variables: Vec::new() })
             }
-            Self::Choice { answers, never_shown } => {
-                let (right, wrong) = match answers.of(file, row)? {
-                    Ok(answers) => answers,
-                    Err(reason) => return Ok(Judged::LeftOut(reason)),
-                };
-                Ok(choose(&right, &wrong, never_shown, draw))
-            }
+            Self::Choice { answers, never_shown } => Ok(match answers.of(file, row)? {
+                Offered::Answers { right, wrong } => choose(&right, &wrong, never_shown, draw),
+                Offered::LeftOut(reason) => Judged::LeftOut(reason),
+            }),
             Self::Preference { better, worse, split_after } => {
                 let [better, worse] = [better.text(file, row)?, worse.text(file, row)?];
                 Ok(compare(&better, &worse, split_after.as_deref(), draw))
@@ -196,22 +193,32 @@ fn compare(better: &str, worse: &str, split_after: Option<&str>, draw: RowDraw) 
     Judged::Example { gold: Some(second_is_better), variables }
 }
 
+/// What a row has to choose from.
+enum Offered {
+    /// No answer is right, for this reason.
+    LeftOut(String),
+    Answers {
+        right: String,
+        wrong: Vec<String>,
+    },
+}
+
 impl Answers {
-    /// A row's right answer and its wrong ones, or why the row is left out.
-    #[expect(clippy::type_complexity, reason = "an answer, or a reason, or an error")]
-    fn of(&self, file: &Path, row: &Row) -> Result<Result<(String, Vec<String>), String>, TaskError> {
+    fn of(&self, file: &Path, row: &Row) -> Result<Offered, TaskError> {
         let (options, answer, drop) = match self {
-            Self::Apart { right, wrong } => return Ok(Ok((right.text(file, row)?, listed(wrong, file, row)?))),
+            Self::Apart { right, wrong } => {
+                return Ok(Offered::Answers { right: right.text(file, row)?, wrong: listed(wrong, file, row)? });
+            }
             Self::Options { options, answer, drop, .. } => (listed(options, file, row)?, answer, drop),
         };
         let cell = answer.cell(file, row)?;
         if let Some(reason) = left_out(answer, &cell.class_name().unwrap_or_default(), drop) {
-            return Ok(Err(reason));
+            return Ok(Offered::LeftOut(reason));
         }
         let right = self.right_index(file, row, cell, &options)?;
         let mut wrong = options;
         let right = wrong.remove(right);
-        Ok(Ok((right, wrong)))
+        Ok(Offered::Answers { right, wrong })
     }
 
     /// Which of the options is right.
@@ -222,9 +229,9 @@ impl Answers {
         let name = cell.class_name().unwrap_or_default();
         let (index, range) = match answer_is {
             AnswerIs::Index => {
-                let last = first_index + options.len() as i64 - 1;
-                let index = name.parse::<i64>().ok().and_then(|index| usize::try_from(index - first_index).ok());
-                (index, format!("which are numbered from {first_index} to {last}"))
+                let index = name.parse().ok().and_then(|index: i64| index.checked_sub(*first_index));
+                let index = index.and_then(|index| usize::try_from(index).ok());
+                (index, format!("which are numbered from {first_index}"))
             }
             AnswerIs::Text => {
                 let right = cell.exact().unwrap_or_default();

@@ -35,7 +35,7 @@ pub(super) fn files_of_split<'a>(
         return Err(TaskError::NoDataFiles { data: data.to_owned(), formats });
     }
     let found = found_config(data, &files, config)?;
-    let data = found.map_or_else(|| data.to_owned(), |config| format!("{data}, configuration `{config}`,"));
+    let data = found.map_or_else(|| data.to_owned(), |config| format!("{data} (configuration `{config}`)"));
     files.retain(|file| file.config == found);
     let present: BTreeSet<String> = files.iter().map(|file| file.split.to_owned()).collect();
     files.retain(|file| file.split == split);
@@ -58,11 +58,7 @@ pub(super) fn files_of_split<'a>(
 
 /// The configuration to take the files of: the one that is asked for, or the only one there is. Files in no
 /// configuration's folder are the only configuration of datasets that never had a second one, whatever its name.
-fn found_config<'a>(
-    data: &str,
-    files: &[DataFile<'a>],
-    wanted: Option<&str>,
-) -> Result<Option<&'a str>, TaskError> {
+fn found_config<'a>(data: &str, files: &[DataFile<'a>], wanted: Option<&str>) -> Result<Option<&'a str>, TaskError> {
     let configs: BTreeSet<Option<&str>> = files.iter().map(|file| file.config).collect();
     let wanted_or_default = Some(wanted.unwrap_or("default"));
     if let Some(config) = configs.iter().find(|config| **config == wanted_or_default) {

@@ -37,10 +37,8 @@ pub(super) fn files_in_folder(folder: &Path, config: Option<&str>, split: &str) 
 
 /// Adds the paths of a folder's files to `listing`, relative to the folder in which the search began.
 fn list(folder: &Path, prefix: &str, depth: usize, listing: &mut Vec<String>) -> Result<(), TaskError> {
-    let unreadable = |reason: std::io::Error| TaskError::Unreadable {
-        file: folder.to_path_buf(),
-        reason: reason.to_string(),
-    };
+    let unreadable =
+        |reason: std::io::Error| TaskError::Unreadable { file: folder.to_path_buf(), reason: reason.to_string() };
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{LoadOptions, Source, SplitFiles, Task, TaskError};
+use super::{LoadOptions, OneOrMore, Source, SplitFiles, Task, TaskError};
 use crate::dataset::Dataset;
 use crate::example::{Example, ExampleId};
 use crate::summary::{DataSummary, grouped};
@@ -109,15 +109,10 @@ impl Task {
     fn described_splits(&self) -> String {
         let splits = &self.definition().splits;
         let share = splits.share.map_or_else(String::new, |share| format!("; {}% of the rows", share * 100.0));
+        let [train, test] = [self.train_splits(), self.test_splits()].map(|splits| splits.join(" and "));
         match splits.test_size {
-            Some(test_size) => {
-                let pooled = self.train_splits().join(" and ");
-                format!("{pooled} pooled, of which {} are the test set{share}", grouped(test_size))
-            }
-            None => {
-                let [train, test] = [self.train_splits(), self.test_splits()].map(|splits| splits.join(" and "));
-                format!("{train} for training, {test} for testing{share}")
-            }
+            Some(size) => format!("{train} pooled, of which {} are the test set{share}", grouped(size)),
+            None => format!("{train} for training, {test} for testing{share}"),
         }
     }
 }
@@ -141,13 +136,11 @@ fn described_source(source: Source) -> String {
             let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
             format!("{}{details} on the Hugging Face Hub", hub.dataset)
         }
-        Source::Local(local) => match &local.folder {
-            Some(folder) => folder.display().to_string(),
-            None => {
-                let files = local.files.values().flat_map(|files| files.as_slice());
-                files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-            }
-        },
+        Source::Local(local) => {
+            let files = local.files.values().flat_map(OneOrMore::as_slice);
+            let paths = local.folder.iter().chain(files).map(|path| path.display().to_string());
+            paths.collect::<Vec<_>>().join(", ")
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minijinja::ErrorKind;
 use minijinja::value::Value;
 
 use super::columns::ColumnSet;
@@ -10,8 +11,8 @@ use super::definition::TaskDefinition;
 use super::draw::Draws;
 use super::error::TaskError;
 use super::kind::{Judged, Kind};
-use super::template::{Condition, Fields, TextTemplate, reason, value_of};
-use super::weak::{VoteTable, votes_of};
+use super::template::{Condition, Fields, TextTemplate, reason, syntax_error, value_of};
+use super::weak::{VoteTable, mean_vote, votes_of};
 use crate::clean::RowsRead;
 use crate::error::{DataError, Place};
 use crate::example::Example;
@@ -20,7 +21,6 @@ use crate::read::{Block, Holds, Need, Row, WantedColumn, read_blocks};
 /// A task ready to read rows.
 #[derive(Debug, Clone)]
 pub(super) struct RowReader {
-    task: String,
     /// The columns that every row needs, in the order of a row's first cells.
     columns: ColumnSet,
     /// The positions of the columns that templates and filters see, with their names.
@@ -62,19 +62,16 @@ enum Outcome {
 impl RowReader {
     /// Parses the templates of a checked definition and finds out which columns they take. `draw_by` overrides the
     /// columns by which is drawn.
-    pub(super) fn new(
-        task: &str,
-        definition: &TaskDefinition,
-        draw_by: Option<&[String]>,
-    ) -> Result<Self, TaskError> {
+    pub(super) fn new(task: &str, definition: &TaskDefinition, draw_by: Option<&[String]>) -> Result<Self, TaskError> {
         let mut columns = ColumnSet::default();
         let kind = Kind::new(definition, &mut columns);
-        let template = TextTemplate::parse(task, "text template", &definition.template)?;
+        let template = TextTemplate::parse(format!("task {task}, text template"), &definition.template)?;
         let proxy = definition.proxy.as_deref();
-        let proxy = proxy.map(|source| TextTemplate::parse(task, "proxy template", source)).transpose()?;
+        let proxy =
+            proxy.map(|source| TextTemplate::parse(format!("task {task}, proxy template"), source)).transpose()?;
         let mut filters = Vec::new();
         for filter in &definition.filters {
-            let condition = Condition::parse(task, &filter.keep)?;
+            let condition = Condition::parse(format!("task {task}, filter `{}`", filter.keep), &filter.keep)?;
             let reason = filter.reason.clone().unwrap_or_else(|| format!("not `{}`", filter.keep));
             filters.push((condition, reason));
         }
@@ -89,8 +86,8 @@ impl RowReader {
         for template in templates() {
             let shows = |column: &&str| template.variables.contains(*column) && !kind.variables().contains(column);
             if let Some(column) = hidden.iter().copied().find(shows) {
-                let (task, template) = (task.to_owned(), template.title.to_owned());
-                return Err(TaskError::TemplateShowsLabel { task, template, variable: column.to_owned() });
+                let template = template.title.clone();
+                return Err(TaskError::TemplateShowsLabel { template, variable: column.to_owned() });
             }
         }
 
@@ -114,7 +111,6 @@ impl RowReader {
             Some(weak) => Weak::Columns(weak.columns.as_slice().to_vec()),
         };
         Ok(Self {
-            task: task.to_owned(),
             columns,
             visible,
             kind,
@@ -165,8 +161,12 @@ impl RowReader {
         let mut examples = Vec::new();
         let mut counts = [0; 2];
         for file in files {
+            if counts == [per_class; 2] {
+                break;
+            }
             self.read_file(file, Purpose::Training, None, |outcome| {
                 if let Outcome::Example(example) = outcome
+                    && (example.gold.is_some() || example.weak.is_some())
                     && counts[usize::from(example.class())] < per_class
                 {
                     counts[usize::from(example.class())] += 1;
@@ -222,16 +222,12 @@ impl RowReader {
         if self.share < 1.0 && !draw.is_within(self.share) {
             return Ok(Outcome::LeftOut(format!("not in the share of {}", self.share)));
         }
-        let mut fields: Vec<(Arc<str>, Value)> = self
-            .visible
-            .iter()
-            .map(|(position, name)| (Arc::clone(name), value_of(&row.cells[*position])))
-            .collect();
+        let mut fields: Vec<(Arc<str>, Value)> =
+            self.visible.iter().map(|(position, name)| (Arc::clone(name), value_of(&row.cells[*position]))).collect();
         let place = || Place::row(file, row.number);
         for (condition, reason) in &self.filters {
-            let title = || format!("filter `{}`", condition.source);
             let fields = Value::from_object(Fields(fields.clone()));
-            if !condition.holds(fields).map_err(|error| self.render_error(place(), title(), &error))? {
+            if !condition.holds(fields).map_err(|error| render_error(place(), &condition.title, &error))? {
                 return Ok(Outcome::LeftOut(reason.clone()));
             }
         }
@@ -244,7 +240,7 @@ impl RowReader {
         let fields = Value::from_object(Fields(fields));
         let render = |template: &TextTemplate| {
             let text = template.render(fields.clone());
-            text.map_err(|error| self.render_error(place(), template.title.to_owned(), &error))
+            text.map_err(|error| render_error(place(), &template.title, &error))
         };
         let mut example = Example::new(render(&self.template)?, gold, None);
         example.proxy = self.proxy.as_ref().map(render).transpose()?.map(String::into_boxed_str);
@@ -260,22 +256,18 @@ impl RowReader {
                 None => table.take_notice(&example.id.to_string()),
             }),
         };
-        match votes.as_deref() {
-            None => {}
-            Some([vote]) => example.weak = *vote,
-            Some(_) => example.votes = votes.unwrap_or_default(),
+        if let Some(votes) = votes {
+            example.weak = mean_vote(&votes);
+            if votes.len() > 1 {
+                example.votes = votes;
+            }
         }
         self.check_labels(&example, purpose, place)?;
         Ok(Outcome::Example(example))
     }
 
     /// Refuses a text whose labels do not suffice. Where weak labels are joined, those without one are only counted.
-    fn check_labels(
-        &self,
-        example: &Example,
-        purpose: Purpose,
-        place: impl Fn() -> Place,
-    ) -> Result<(), DataError> {
+    fn check_labels(&self, example: &Example, purpose: Purpose, place: impl Fn() -> Place) -> Result<(), DataError> {
         if example.gold.is_some() || example.text.is_empty() {
             return Ok(());
         }
@@ -287,10 +279,6 @@ impl RowReader {
         }
     }
 
-    fn render_error(&self, place: Place, template: String, error: &minijinja::Error) -> TaskError {
-        TaskError::Render { place, task: self.task.clone(), template, line: error.line(), reason: reason(error) }
-    }
-
     /// A column that is missing because a template names it is the template's mistake, and said as such.
     fn explain(&self, error: TaskError) -> TaskError {
         let TaskError::Data(DataError::MissingColumn { place, column, present, advice }) = error else {
@@ -299,16 +287,29 @@ impl RowReader {
         let labels = self.kind.label_columns();
         let templates = [Some(&self.template), self.proxy.as_ref()].into_iter().flatten();
         let mut titled = templates
-            .map(|template| (template.title.to_owned(), &template.variables))
-            .chain(self.filters.iter().map(|(filter, _)| (format!("filter `{}`", filter.source), &filter.variables)));
+            .map(|template| (&template.title, &template.variables))
+            .chain(self.filters.iter().map(|(filter, _)| (&filter.title, &filter.variables)));
         match titled.find(|(_, variables)| variables.contains(&column)) {
             Some((title, _)) if !labels.contains(&column.as_str()) => {
                 let known = present.into_iter().filter(|column| !labels.contains(&column.as_str()));
                 let added = self.kind.variables().iter().map(|name| (*name).to_owned());
-                TaskError::unknown_variable(&self.task, &title, &column, place, known.chain(added).collect())
+                TaskError::unknown_variable(title, &column, place, known.chain(added).collect())
             }
             _ => DataError::MissingColumn { place, column, present, advice }.into(),
         }
+    }
+}
+
+fn render_error(place: Place, template: &str, error: &minijinja::Error) -> TaskError {
+    // The engine looks these up when it comes to them, but no row is at fault.
+    if let ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction = error.kind() {
+        return syntax_error(template, error);
+    }
+    TaskError::Render {
+        place: Box::new(place),
+        template: template.to_owned(),
+        line: error.line(),
+        reason: reason(error),
     }
 }
 

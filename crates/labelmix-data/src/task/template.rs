@@ -13,8 +13,8 @@ use crate::cell::Cell;
 /// A parsed template.
 #[derive(Debug, Clone)]
 pub(super) struct TextTemplate {
-    /// What messages call it.
-    pub(super) title: &'static str,
+    /// What messages call it: the task, and which of its templates it is.
+    pub(super) title: String,
     environment: Environment<'static>,
     /// The names that it expects from the row, sorted.
     pub(super) variables: BTreeSet<String>,
@@ -24,16 +24,11 @@ pub(super) struct TextTemplate {
 const NAME: &str = "text";
 
 impl TextTemplate {
-    pub(super) fn parse(task: &str, title: &'static str, source: &str) -> Result<Self, TaskError> {
+    pub(super) fn parse(title: String, source: &str) -> Result<Self, TaskError> {
         let mut environment = strict_environment();
-        environment
-            .add_template_owned(NAME, source.to_owned())
-            .map_err(|error| syntax_error(task, title.to_owned(), &error))?;
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax_error(&title, &error))?;
         let template = environment.get_template(NAME).expect("the template was added just now");
-        let mut variables: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
-        for (global, _) in environment.globals() {
-            variables.remove(global);
-        }
+        let variables = row_variables(&environment, template.undeclared_variables(false));
         Ok(Self { title, environment, variables })
     }
 
@@ -49,32 +44,25 @@ impl TextTemplate {
 /// A parsed condition on rows.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    /// What messages call it: its source.
-    pub(super) source: String,
+    /// What messages call it: the task, and its source.
+    pub(super) title: String,
     environment: Environment<'static>,
     pub(super) variables: BTreeSet<String>,
 }
 
 impl Condition {
-    pub(super) fn parse(task: &str, source: &str) -> Result<Self, TaskError> {
+    pub(super) fn parse(title: String, source: &str) -> Result<Self, TaskError> {
         let mut environment = strict_environment();
-        // Checked as an expression, so that nothing else passes and messages quote it as the user wrote it; kept as a
-        // template, which the environment can own.
+        // Parsed as an expression, so that nothing else passes; kept as a template, which the environment can own.
+        let names = match environment.compile_expression(source) {
+            Ok(expression) => expression.undeclared_variables(false),
+            Err(error) => return Err(syntax_error(&title, &error)),
+        };
         environment
-            .compile_expression_owned(source.to_owned())
-            .and_then(|expression| {
-                let mut variables: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
-                for (global, _) in environment.globals() {
-                    variables.remove(global);
-                }
-                Ok(variables)
-            })
-            .and_then(|variables| {
-                environment.add_template_owned(NAME, format!("{{% if {source} %}}1{{% endif %}}"))?;
-                Ok(variables)
-            })
-            .map_err(|error| syntax_error(task, format!("filter `{source}`"), &error))
-            .map(|variables| Self { source: source.to_owned(), environment, variables })
+            .add_template_owned(NAME, format!("{{% if {source} %}}1{{% endif %}}"))
+            .map_err(|error| syntax_error(&title, &error))?;
+        let variables = row_variables(&environment, names);
+        Ok(Self { title, environment, variables })
     }
 
     pub(super) fn holds(&self, row: Value) -> Result<bool, Error> {
@@ -98,8 +86,17 @@ fn strict_environment() -> Environment<'static> {
     environment
 }
 
-fn syntax_error(task: &str, template: String, error: &Error) -> TaskError {
-    TaskError::TemplateSyntax { task: task.to_owned(), template, line: error.line(), reason: reason(error) }
+/// The names that a row has to give: those that the engine itself does not.
+fn row_variables(environment: &Environment, names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let mut variables: BTreeSet<String> = names.into_iter().collect();
+    for (global, _) in environment.globals() {
+        variables.remove(global);
+    }
+    variables
+}
+
+pub(super) fn syntax_error(template: &str, error: &Error) -> TaskError {
+    TaskError::TemplateSyntax { template: template.to_owned(), line: error.line(), reason: reason(error) }
 }
 
 /// The engine's complaint, without the place, which messages say in their own way.

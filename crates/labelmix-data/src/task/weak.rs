@@ -51,24 +51,21 @@ impl WeakTable {
 /// there is none. It sees all examples at once, so that it can find out how good each annotator is.
 pub type MergeVotes<'a> = dyn Fn(&[&[Option<f32>]]) -> Vec<Option<f32>> + 'a;
 
-/// The share of the votes for class 1.
-fn mean_vote(votes: &[Option<f32>]) -> Option<f32> {
+/// The share of the votes for class 1: the weak label, unless votes are merged in another way.
+pub(super) fn mean_vote(votes: &[Option<f32>]) -> Option<f32> {
     let given: Vec<f32> = votes.iter().flatten().copied().collect();
     (!given.is_empty()).then(|| given.iter().sum::<f32>() / given.len() as f32)
 }
 
-/// Makes the weak labels of both splits out of their votes, where there are several.
+/// Makes the weak labels of both splits out of their votes.
 ///
 /// # Panics
 /// If `merge` gives other than one label for each example.
-pub(super) fn merge_votes(train: &mut Split, test: &mut Split, merge: Option<&MergeVotes>) {
+pub(super) fn merge_votes(train: &mut Split, test: &mut Split, merge: &MergeVotes) {
     let mut voted: Vec<_> = train.examples_mut().iter_mut().chain(test.examples_mut()).collect();
     voted.retain(|example| !example.votes.is_empty());
     let votes: Vec<&[Option<f32>]> = voted.iter().map(|example| &*example.votes).collect();
-    let merged = match merge {
-        Some(merge) => merge(&votes),
-        None => votes.iter().map(|votes| mean_vote(votes)).collect(),
-    };
+    let merged = merge(&votes);
     assert_eq!(merged.len(), voted.len(), "merging votes gives a label for each example");
     for (example, weak) in voted.into_iter().zip(merged) {
         example.weak = weak;
@@ -115,8 +112,7 @@ impl VoteTable {
         let key = table.key.as_deref().unwrap_or(ID_COLUMN);
         let mut wanted = vec![WantedColumn { name: key, need: Need::EveryRow, holds: Holds::Anything }];
         wanted.extend(columns.iter().map(|name| WantedColumn { name, need: Need::Somewhere, holds: Holds::Label }));
-        let mut joined =
-            Self { file: file.to_path_buf(), rows: 0, repeated: 0, votes: HashMap::new() };
+        let mut joined = Self { file: file.to_path_buf(), rows: 0, repeated: 0, votes: HashMap::new() };
         read_blocks(file, &wanted, |block| {
             let rows = block.map(|row| {
                 let mut cells = row.cells.into_iter();
