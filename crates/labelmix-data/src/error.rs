@@ -22,7 +22,7 @@ pub struct Place {
 pub enum RowNumber {
     /// A line of a text file (of a CSV file: the line on which the record begins).
     Line(u64),
-    /// A row of a Parquet file.
+    /// A row of a Parquet or Arrow file.
     Row(u64),
 }
 

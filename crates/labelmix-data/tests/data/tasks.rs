@@ -6,6 +6,7 @@ mod properties;
 mod real_data;
 mod reports;
 mod shipped;
+mod shipped_choices;
 mod weak_labels;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use labelmix_data::{CleaningOptions, Example, LoadOptions, Task};
+use labelmix_data::{CleaningOptions, DataError, Example, LoadOptions, Task, TaskError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -148,8 +148,10 @@ proptest! {
         let scratch = Scratch::new();
         let task = pooled(&scratch, &rows, test_size);
         let options = LoadOptions { cleaning: AS_IS, ..LoadOptions::default() };
-        // A test set of a single class is refused.
-        let Ok(dataset) = task.load(&task.local_files().unwrap(), &options) else { return Ok(()) };
+        let dataset = match task.load(&task.local_files().unwrap(), &options) {
+            Err(TaskError::Data(DataError::OneClass { .. })) => return Ok(()),
+            loaded => loaded.unwrap(),
+        };
         prop_assert_eq!(dataset.test.len(), test_size);
         prop_assert_eq!(dataset.train.len() + test_size, rows.len());
         prop_assert!(texts(&dataset.train).is_disjoint(&texts(&dataset.test)));
@@ -171,7 +173,10 @@ proptest! {
             let scratch = Scratch::new();
             let task = pooled(&scratch, rows, 6);
             let options = LoadOptions { cleaning: CleaningOptions::default(), ..LoadOptions::default() };
-            task.load(&task.local_files().unwrap(), &options).map(|dataset| dataset.content_hash()).ok()
+            match task.load(&task.local_files().unwrap(), &options) {
+                Err(TaskError::Data(DataError::OneClass { .. })) => None,
+                loaded => Some(loaded.unwrap().content_hash()),
+            }
         };
         prop_assert_eq!(load(&rows), load(&shuffled));
     }

@@ -1,4 +1,5 @@
-//! Every task of the library on rows in the layout of its dataset on the Hub.
+//! Every task of the library on rows in the layout of its dataset on the Hub; multiple choices are in
+//! `shipped_choices`.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use super::{examples, hub_rows, with_rows};
 use crate::scratch::Scratch;
 
 /// What a task makes of its rows: each example's class and text, and what a cheap labeler sees.
-fn rendered(task: &str) -> String {
+pub(super) fn rendered(task: &str) -> String {
     let scratch = Scratch::new();
     let examples = examples(&with_rows(&scratch, task, &hub_rows(task)));
     let render = |example: &Example| {
@@ -164,53 +165,6 @@ fn cola() {
 }
 
 #[test]
-fn cosmos_qa() {
-    assert_snapshot!(rendered("cosmos_qa"), @r"
-    [0] I locked the door 2 times and went to bed .
-
-    Question: Why did I lock the door ?
-    Proposed answer: To go out .
-    [0] I locked the door 3 times and went to bed .
-
-    Question: Why did I lock the door ?
-    Proposed answer: To go out .
-    [0] I locked the door 4 times and went to bed .
-
-    Question: Why did I lock the door ?
-    Proposed answer: To go out .
-    [1] I locked the door 0 times and went to bed .
-
-    Question: Why did I lock the door ?
-    Proposed answer: To feel safe .
-    [1] I locked the door 1 times and went to bed .
-
-    Question: Why did I lock the door ?
-    Proposed answer: To feel safe .
-    ");
-}
-
-#[test]
-fn dream() {
-    assert_snapshot!(rendered("dream"), @r"
-    [0] M: Shall we walk?
-    W: No, it is raining. Let us take the bus.
-
-    Question: How will they go on day 2?
-    Proposed answer: By car.
-    [1] M: Shall we walk?
-    W: No, it is raining. Let us take the bus.
-
-    Question: How will they go on day 0?
-    Proposed answer: By bus.
-    [1] M: Shall we walk?
-    W: No, it is raining. Let us take the bus.
-
-    Question: How will they go on day 1?
-    Proposed answer: By bus.
-    ");
-}
-
-#[test]
 fn ethics_deontology() {
     assert_snapshot!(rendered("ethics-deontology"), @r"
     [0] Should you not be at school?
@@ -263,21 +217,6 @@ fn ethics_virtue() {
 }
 
 #[test]
-fn hellaswag() {
-    assert_snapshot!(rendered("hellaswag"), @r"
-    [0] A man fills bucket 1 with water. he
-
-    Proposed ending: drinks the soap.
-    [0] A man fills bucket 2 with water. he
-
-    Proposed ending: paints the moon.
-    [1] A man fills bucket 0 with water. he
-
-    Proposed ending: washes car 0.
-    ");
-}
-
-#[test]
 fn mc_taco() {
     assert_snapshot!(rendered("mc_taco"), @r"
     [0] She slept well.
@@ -288,28 +227,6 @@ fn mc_taco() {
 
     Question: How long did she sleep?
     Proposed answer: 8 hours
-    ");
-}
-
-#[test]
-fn mmlu() {
-    assert_snapshot!(rendered("mmlu"), @r"
-    [0] A question of the subject elementary mathematics.
-
-    Question: What is 2 + 2?
-    Proposed answer: 9
-    [0] A question of the subject elementary mathematics.
-
-    Question: What is 3 + 3?
-    Proposed answer: 1
-    [0] A question of the subject elementary mathematics.
-
-    Question: What is 4 + 4?
-    Proposed answer: 9
-    [1] A question of the subject elementary mathematics.
-
-    Question: What is 5 + 5?
-    Proposed answer: 10
     ");
 }
 
@@ -328,20 +245,6 @@ fn multirc() {
 }
 
 #[test]
-fn openbookqa() {
-    assert_snapshot!(rendered("openbookqa"), @r"
-    [0] Question: Sun number 5 is the source of
-    Proposed answer: puppies
-    [1] Question: Sun number 2 is the source of
-    Proposed answer: shadows of trees
-    [1] Question: Sun number 3 is the source of
-    Proposed answer: shadows of trees
-    [1] Question: Sun number 4 is the source of
-    Proposed answer: shadows of trees
-    ");
-}
-
-#[test]
 fn paws() {
     assert_snapshot!(rendered("paws"), @r"
     [0] First sentence: Ann gave Bob a book .
@@ -350,110 +253,6 @@ fn paws() {
     [1] First sentence: The river flows from the lake to the sea .
     Second sentence: From the lake the river flows to the sea .
     Do both sentences mean the same?
-    ");
-}
-
-#[test]
-fn piqa() {
-    assert_snapshot!(rendered("piqa"), @r"
-    [0] Aim: Open jar 6.
-    Proposed way: Turn the bottom of the lake.
-    [1] Aim: Open jar 2.
-    Proposed way: Turn the lid.
-    [1] Aim: Open jar 3.
-    Proposed way: Turn the bottom of the lake.
-    [1] Aim: Open jar 4.
-    Proposed way: Turn the lid.
-    [1] Aim: Open jar 5.
-    Proposed way: Turn the bottom of the lake.
-    ");
-}
-
-#[test]
-fn quail() {
-    assert_snapshot!(rendered("quail"), @r"
-    [0] Ann took the early train to see her brother.
-
-    Question: Whom did Ann see on day 0?
-    Proposed answer: not enough information
-    [0] Ann took the early train to see her brother.
-
-    Question: Whom did Ann see on day 2?
-    Proposed answer: not enough information
-    [1] Ann took the early train to see her brother.
-
-    Question: Whom did Ann see on day 1?
-    Proposed answer: her brother
-    ");
-}
-
-#[test]
-fn quartz() {
-    assert_snapshot!(rendered("quartz"), @r"
-    [0] Ice melts faster when it is warmer.
-
-    Question: In tank 2, if the heat rises, the ice melts
-    Proposed answer: slower
-    [1] Ice melts faster when it is warmer.
-
-    Question: In tank 0, if the heat rises, the ice melts
-    Proposed answer: faster
-    [1] Ice melts faster when it is warmer.
-
-    Question: In tank 1, if the heat rises, the ice melts
-    Proposed answer: faster
-    ");
-}
-
-#[test]
-fn sciq() {
-    assert_snapshot!(rendered("sciq"), @r"
-    [0] Question: What gas number 0 do plants take in?
-    Proposed answer: neon
-    [0] Question: What gas number 1 do plants take in?
-    Proposed answer: argon
-    [0] Question: What gas number 2 do plants take in?
-    Proposed answer: argon
-    [1] Question: What gas number 3 do plants take in?
-    Proposed answer: carbon dioxide
-    ");
-}
-
-#[test]
-fn sciq_with_support() {
-    assert_snapshot!(rendered("sciq-with-support"), @r"
-    [0] Plants take in carbon dioxide.
-
-    Question: What gas number 0 do plants take in?
-    Proposed answer: neon
-    [0] Question: What gas number 1 do plants take in?
-    Proposed answer: argon
-    [0] Plants breathe.
-
-    Question: What gas number 2 do plants take in?
-    Proposed answer: argon
-    [1] Leaves have pores.
-
-    Question: What gas number 3 do plants take in?
-    Proposed answer: carbon dioxide
-    ");
-}
-
-#[test]
-fn social_i_qa() {
-    assert_snapshot!(rendered("social_i_qa"), @r"
-    [0] Robin lent Sam 2 umbrellas.
-
-    Question: How would Sam feel?
-    Proposed answer: angry
-    [1] Robin lent Sam 1 umbrellas.
-
-    Question: How would Sam feel?
-    Proposed answer: grateful
-    [1] Robin lent Sam 3 umbrellas.
-
-    Question: How would Sam feel?
-    Proposed answer: grateful
     ");
 }
 
