@@ -1,48 +1,92 @@
 //! Which rows become examples: no empty text, no text twice, no test text in training, classes in balance.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::dataset::Balance;
 use crate::error::DataError;
 use crate::example::{Example, ExampleId};
 use crate::order::SeededOrder;
-use crate::read::LabeledText;
-use crate::summary::{Dropped, SplitSummary};
+use crate::summary::{Dropped, LeftOut, SplitSummary};
+
+/// The rows of a split as they were read: those that its task leaves out are only counted, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct RowsRead {
+    pub(crate) examples: Vec<Example>,
+    pub(crate) left_out: BTreeMap<String, usize>,
+}
 
 /// One split on its way from rows to examples, and the count of what fell by the wayside.
+#[derive(Debug)]
 pub(crate) struct Split {
-    file: PathBuf,
+    /// What messages call it: its file.
+    name: String,
     rows: usize,
+    left_out: Vec<LeftOut>,
     dropped: Dropped,
+    cleaned_class_counts: [usize; 2],
     examples: Vec<Example>,
 }
 
 impl Split {
-    /// The rows of a file without the empty texts, and without those that repeat an earlier row's text.
-    pub(crate) fn distinct(file: &Path, rows: Vec<LabeledText>) -> Self {
+    /// The rows without the empty texts, and without those that repeat an earlier row's text.
+    pub(crate) fn distinct(name: String, rows: RowsRead) -> Self {
+        let left_out: Vec<LeftOut> = rows.left_out.into_iter().map(|(reason, rows)| LeftOut { reason, rows }).collect();
+        let by_the_task = left_out.iter().map(|left_out| left_out.rows).sum();
         let mut split = Self {
-            file: file.to_path_buf(),
-            rows: rows.len(),
-            dropped: Dropped::default(),
-            examples: Vec::with_capacity(rows.len()),
+            name,
+            rows: rows.examples.len() + by_the_task,
+            left_out,
+            dropped: Dropped { by_the_task, ..Dropped::default() },
+            cleaned_class_counts: [0; 2],
+            examples: Vec::with_capacity(rows.examples.len()),
         };
-        let mut seen = HashSet::with_capacity(rows.len());
-        for LabeledText { text, gold, weak } in rows {
-            if text.trim().is_empty() {
+        let mut seen = HashSet::with_capacity(rows.examples.len());
+        for example in rows.examples {
+            if example.text.trim().is_empty() {
                 split.dropped.empty += 1;
-                continue;
-            }
-            let example = Example::new(text, gold, weak);
-            // Equal ids are taken for equal texts. That two texts of a million share an id has a probability of
-            // 3e-8, and then one example too few is sold.
-            if seen.insert(example.id) {
+            } else if seen.insert(example.id) {
+                // Equal ids are taken for equal texts. That two texts of a million share an id has a probability of
+                // 3e-8, and then one example too few is sold.
                 split.examples.push(example);
             } else {
                 split.dropped.duplicates += 1;
             }
         }
         split
+    }
+
+    /// Takes `size` examples with a gold label out for a test set, those that come first in an order that depends on
+    /// the seed and their ids alone. What was dropped so far stays on this split's account.
+    pub(crate) fn split_off(&mut self, name: String, size: usize, seed: u64) -> Result<Self, DataError> {
+        let with_gold = self.examples.iter().filter(|example| example.gold.is_some()).count();
+        if with_gold < size || self.examples.len() == size {
+            return Err(DataError::PoolTooSmall { data: self.name.clone(), examples: with_gold, size });
+        }
+        let order = SeededOrder::new("labelmix-data 1 test set of pooled splits", seed);
+        self.examples.sort_by_cached_key(|example| (example.gold.is_none(), order.place(example.id.number())));
+        let rest = self.examples.split_off(size);
+        let examples = std::mem::replace(&mut self.examples, rest);
+        self.rows -= size;
+        Ok(Self {
+            name,
+            rows: size,
+            left_out: Vec::new(),
+            dropped: Dropped::default(),
+            cleaned_class_counts: [0; 2],
+            examples,
+        })
+    }
+
+    /// The examples that are left.
+    pub(crate) fn examples_mut(&mut self) -> &mut [Example] {
+        &mut self.examples
+    }
+
+    /// Drops the examples without any label.
+    pub(crate) fn drop_unlabeled(&mut self) {
+        let before = self.examples.len();
+        self.examples.retain(|example| example.gold.is_some() || example.weak.is_some());
+        self.dropped.unlabeled = before - self.examples.len();
     }
 
     /// The ids of the examples that are left.
@@ -63,6 +107,7 @@ impl Split {
         if self.examples.is_empty() {
             return Err(self.nothing_left());
         }
+        self.cleaned_class_counts = self.class_counts();
         let order = SeededOrder::new("labelmix-data 1 order of cleaned examples", 0);
         self.examples.sort_by_cached_key(|example| order.place(example.id.number()));
         let limit = limit.unwrap_or(usize::MAX);
@@ -88,12 +133,16 @@ impl Split {
             [0, _] => 1,
             _ => return Ok(()),
         };
-        Err(DataError::OneClass { file: self.file.clone(), examples: self.examples.len(), class })
+        Err(DataError::OneClass { data: self.name.clone(), examples: self.examples.len(), class })
     }
 
     /// The examples that are left, and the account of how they came to be.
     pub(crate) fn finish(self) -> (Vec<Example>, SplitSummary) {
-        let summary = SplitSummary::new(&self.file, self.rows, self.dropped, &self.examples);
+        let summary = SplitSummary {
+            left_out: self.left_out,
+            cleaned_class_counts: self.cleaned_class_counts,
+            ..SplitSummary::new(self.name, self.rows, self.dropped, &self.examples)
+        };
         (self.examples, summary)
     }
 
@@ -115,12 +164,6 @@ impl Split {
     }
 
     fn nothing_left(&self) -> DataError {
-        DataError::NothingLeft {
-            file: self.file.clone(),
-            rows: self.rows,
-            empty: self.dropped.empty,
-            duplicates: self.dropped.duplicates,
-            in_test: self.dropped.in_test,
-        }
+        DataError::NothingLeft { data: self.name.clone(), rows: self.rows, dropped: Box::new(self.dropped) }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clean::Split;
+use crate::clean::{RowsRead, Split};
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
 use crate::pools::Pools;
@@ -29,6 +29,16 @@ pub struct CleaningOptions {
     pub balance: Balance,
     /// The size of the test set at most; `None` keeps all. The same examples are kept for every seed.
     pub max_test: Option<usize>,
+}
+
+impl CleaningOptions {
+    /// Refuses a limit that cannot be kept, before any file is read.
+    pub(crate) fn check(&self) -> Result<(), DataError> {
+        match self.max_test {
+            Some(max_test @ (0 | 1)) => Err(DataError::MaxTestTooSmall { max_test }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The cleaned examples of a task. Their order depends on their ids alone: it is the same whatever the order of
@@ -56,11 +66,17 @@ impl Dataset {
         columns: &ColumnNames,
         options: &CleaningOptions,
     ) -> Result<Self, DataError> {
-        if let Some(max_test @ (0 | 1)) = options.max_test {
-            return Err(DataError::MaxTestTooSmall { max_test });
-        }
-        let mut test = Split::distinct(test_file, read_test(test_file, columns)?);
-        let mut train = Split::distinct(train_file, read_training(train_file, columns)?);
+        options.check()?;
+        let split = |file: &Path, examples| {
+            Split::distinct(file.display().to_string(), RowsRead { examples, ..RowsRead::default() })
+        };
+        let test = split(test_file, read_test(test_file, columns)?);
+        let train = split(train_file, read_training(train_file, columns)?);
+        Self::clean(train, test, options)
+    }
+
+    /// What is left of two splits: no test text in training, and the classes in balance.
+    pub(crate) fn clean(mut train: Split, mut test: Split, options: &CleaningOptions) -> Result<Self, DataError> {
         train.hold_out(&test.ids());
         train.balance(options.balance, None)?;
         test.balance(options.balance, options.max_test)?;
@@ -68,7 +84,7 @@ impl Dataset {
 
         let (train, train_summary) = train.finish();
         let (test, test_summary) = test.finish();
-        Ok(Self { train, test, summary: DataSummary { train: train_summary, test: test_summary } })
+        Ok(Self { train, test, summary: DataSummary { train: train_summary, test: test_summary, weak_file: None } })
     }
 
     /// A hash of all examples and their labels: equal for equal datasets, whatever the format of their files and

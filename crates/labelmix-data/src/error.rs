@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::summary::Dropped;
+
 /// Where in a file something is wrong: a row, or the file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -20,7 +22,7 @@ pub struct Place {
 pub enum RowNumber {
     /// A line of a text file (of a CSV file: the line on which the record begins).
     Line(u64),
-    /// A row of a Parquet file.
+    /// A row of a Parquet or Arrow file.
     Row(u64),
 }
 
@@ -37,10 +39,15 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        match self.row {
-            None => Ok(()),
-            Some(RowNumber::Line(line)) => write!(f, ", line {line}"),
-            Some(RowNumber::Row(row)) => write!(f, ", row {row}"),
+        self.row.map_or(Ok(()), |row| write!(f, ", {row}"))
+    }
+}
+
+impl fmt::Display for RowNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Row(row) => write!(f, "row {row}"),
         }
     }
 }
@@ -117,6 +124,16 @@ pub enum DataError {
         /// The file.
         file: PathBuf,
         /// What the Parquet reader says.
+        reason: String,
+    },
+
+    /// A file that is not Arrow, or is cut short.
+    #[error("{} cannot be read as Arrow: {reason}", file.display())]
+    #[diagnostic(help("check that the file is complete, or write it again as .parquet or .jsonl"))]
+    MalformedArrow {
+        /// The file.
+        file: PathBuf,
+        /// What the Arrow reader says.
         reason: String,
     },
 
@@ -197,32 +214,37 @@ pub enum DataError {
     },
 
     /// No example survived cleaning.
-    #[error(
-        "{}: none of the {rows} rows is left ({empty} empty, {duplicates} duplicate, {in_test} also in the test file)",
-        file.display()
-    )]
+    #[error("{data}: none of the {rows} rows is left ({dropped})")]
     #[diagnostic(help("check the text column and that the training and the test file are different files"))]
     NothingLeft {
-        /// The file.
-        file: PathBuf,
+        /// The split's file.
+        data: String,
         /// Rows read.
         rows: usize,
-        /// Rows with an empty text.
-        empty: usize,
-        /// Rows with the text of an earlier row.
-        duplicates: usize,
-        /// Rows with a text of the test file.
-        in_test: usize,
+        /// Why they were dropped.
+        dropped: Box<Dropped>,
+    },
+
+    /// Fewer examples in all splits together than the test set is to take from them.
+    #[error("{data}: {examples} examples with a gold label are too few to take a test set of {size} from")]
+    #[diagnostic(help("set test_size in the task's [splits] to less, a quarter of the examples for instance"))]
+    PoolTooSmall {
+        /// The splits' files.
+        data: String,
+        /// Examples with a gold label in them.
+        examples: usize,
+        /// The size of the test set.
+        size: usize,
     },
 
     /// Only one class in a split that needs both.
-    #[error("{}: all {examples} examples are of class {class}", file.display())]
+    #[error("{data}: all {examples} examples are of class {class}")]
     #[diagnostic(help(
         "both classes, 0 and 1, are needed: check the label columns, or add examples of the other class"
     ))]
     OneClass {
-        /// The file.
-        file: PathBuf,
+        /// The split's file.
+        data: String,
         /// Examples left after cleaning.
         examples: usize,
         /// Their class.
@@ -253,7 +275,7 @@ impl DataError {
 }
 
 /// The name most like `wanted`, if it is like it at all; capitals make no difference.
-fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     const ALIKE: f64 = 0.75;
     let likeness = |name: &str| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
     names
@@ -264,7 +286,10 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
 }

@@ -66,13 +66,18 @@ pub struct Example {
     pub gold: Option<bool>,
     /// The cheap label: the probability that the example is of class 1; 0 or 1 if the label is hard.
     pub weak: Option<f32>,
+    /// What a cheap labeler sees in the text's place, if that is not the text (a review's title alone).
+    pub proxy: Option<Box<str>>,
+    /// What each annotator says, `None` where one says nothing, in the order of the columns that they come from;
+    /// empty if the weak label is not made of several. `weak` is what they were merged into.
+    pub votes: Box<[Option<f32>]>,
 }
 
 impl Example {
     /// An example with the id of its text.
     #[must_use]
     pub fn new(text: String, gold: Option<bool>, weak: Option<f32>) -> Self {
-        Self { id: ExampleId::of(&text), text, gold, weak }
+        Self { id: ExampleId::of(&text), text, gold, weak, proxy: None, votes: Box::default() }
     }
 
     /// The class by the best label there is: gold, or else the side of one half on which the weak label lies
@@ -89,7 +94,8 @@ pub(crate) fn weak_class(probability: f32) -> bool {
 }
 
 /// A hash of examples, in their order, that stands for their texts and labels in the keys of caches. The bytes
-/// hashed are part of the store's format: ids, lengths, texts, and labels with a tag for absence.
+/// hashed are part of the store's format: ids, lengths, texts, and labels with a tag for absence. Proxy texts and
+/// votes are no part of it: a stage learns from the text and the label that was made of the votes.
 #[must_use]
 pub fn content_hash<'a>(examples: impl IntoIterator<Item = &'a Example>) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("labelmix-data 1 content of examples");

@@ -1,10 +1,10 @@
 //! From files to pools: texts with gold and weak labels, cleaned, split, and put in the order of their sale.
 //!
-//! [`Dataset::load`] reads a training and a test file (JSONL, CSV or Parquet) and cleans them; [`Dataset::pools`]
-//! puts the training examples up for sale, in an order that depends on a seed alone; [`validation_split`] sets
-//! a part of the bought labels apart. Nothing here depends on the order of rows in a file: the same examples
-//! shuffled make the same dataset, byte for byte. (One exception: of two rows with the same text the first is
-//! kept, so that two labels for one text depend on which row comes first.)
+//! [`Dataset::load`] reads a training and a test file (JSONL, CSV or Parquet) and cleans them; a [`Task`] does so for
+//! datasets whose rows are no texts yet; [`Dataset::pools`] puts the training examples up for sale, in an order that
+//! depends on a seed alone; [`validation_split`] sets a part of the bought labels apart. Nothing here depends on the
+//! order of rows in a file: the same examples shuffled make the same dataset, byte for byte. (One exception: of two
+//! rows with the same text the first is kept, so that two labels for one text depend on which row comes first.)
 
 mod cell;
 mod clean;
@@ -16,6 +16,7 @@ mod pools;
 mod read;
 mod split;
 mod summary;
+mod task;
 
 pub use dataset::{Balance, CleaningOptions, Dataset};
 pub use error::{DataError, Place, RowNumber};
@@ -23,4 +24,9 @@ pub use example::{Example, ExampleId, content_hash};
 pub use pools::Pools;
 pub use read::{ColumnNames, read_texts};
 pub use split::{ValidationSplit, validation_split};
-pub use summary::{DataSummary, Dropped, SplitSummary};
+pub use summary::{DataSummary, Dropped, LeftOut, SplitSummary, WeakFileSummary};
+pub use task::{
+    AnswerIs, BinaryTable, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable, OneOrMore,
+    PreferenceTable, RenderedExample, Source, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
+    TaskDescription, TaskError, WeakTable,
+};

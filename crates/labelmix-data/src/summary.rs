@@ -1,7 +1,6 @@
 //! The account of what was read, what was dropped and why, and what is for sale.
 
 use std::fmt;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -14,6 +13,33 @@ pub struct DataSummary {
     pub train: SplitSummary,
     /// The test file.
     pub test: SplitSummary,
+    /// The account of the file of weak labels, where they come from one of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weak_file: Option<WeakFileSummary>,
+}
+
+/// What became of the rows of a file of weak labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WeakFileSummary {
+    /// The file.
+    pub file: String,
+    /// Rows read.
+    pub rows: usize,
+    /// Rows that repeat an earlier row, key and labels.
+    pub repeated: usize,
+    /// Keys that no row of the data has.
+    pub unmatched: usize,
+    /// Rows of the data that got no weak label.
+    pub without: usize,
+}
+
+/// Rows that a task leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub rows: usize,
 }
 
 /// The account of one file.
@@ -25,6 +51,11 @@ pub struct SplitSummary {
     pub rows: usize,
     /// Rows dropped.
     pub dropped: Dropped,
+    /// The rows that the task leaves out, by reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// Examples of class 0 and of class 1 before the classes were balanced.
+    pub cleaned_class_counts: [usize; 2],
     /// Examples kept: what the following numbers count.
     pub kept: usize,
     /// Examples of class 0 and of class 1, by gold label or else by weak label.
@@ -43,28 +74,41 @@ pub struct SplitSummary {
 /// How many rows were dropped, each counted for the first reason that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Dropped {
+    /// The task leaves the row out: see [`SplitSummary::left_out`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub by_the_task: usize,
     /// The text is empty or nothing but white space.
     pub empty: usize,
     /// An earlier row has the same text.
     pub duplicates: usize,
     /// A training text that is in the test file.
     pub in_test: usize,
+    /// There is neither a gold nor a weak label.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unlabeled: usize,
     /// Surplus of the larger class.
     pub undersampled: usize,
     /// More than the test set may hold.
     pub beyond_limit: usize,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl SplitSummary {
-    pub(crate) fn new(file: &Path, rows: usize, dropped: Dropped, examples: &[Example]) -> Self {
+    pub(crate) fn new(file: String, rows: usize, dropped: Dropped, examples: &[Example]) -> Self {
         let count = |is_counted: fn(&Example) -> bool| examples.iter().filter(|e| is_counted(e)).count();
         let ones = count(Example::class);
         let with_both = count(|example| example.gold.is_some() && example.weak.is_some());
         let right = count(|example| example.gold.is_some() && example.gold == example.weak.map(weak_class));
         Self {
-            file: file.display().to_string(),
+            file,
             rows,
             dropped,
+            left_out: Vec::new(),
+            cleaned_class_counts: [0; 2],
             kept: examples.len(),
             class_counts: [examples.len() - ones, ones],
             with_gold: count(|example| example.gold.is_some()),
@@ -78,7 +122,20 @@ impl SplitSummary {
 impl fmt::Display for DataSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "train: {}", self.train)?;
-        write!(f, "test:  {}", self.test)
+        write!(f, "test:  {}", self.test)?;
+        match &self.weak_file {
+            Some(weak_file) => write!(f, "\nweak:  {weak_file}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for WeakFileSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, repeated, unmatched, without] =
+            [self.rows, self.repeated, self.unmatched, self.without].map(grouped);
+        write!(f, "{}: {rows} rows, {repeated} repeated, {unmatched} of no row of the data; ", self.file)?;
+        write!(f, "{without} rows of the data without a weak label")
     }
 }
 
@@ -100,9 +157,11 @@ impl fmt::Display for SplitSummary {
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reasons = [
+            (self.by_the_task, "left out by the task"),
             (self.empty, "empty"),
             (self.duplicates, "duplicate"),
             (self.in_test, "also in the test file"),
+            (self.unlabeled, "without a label"),
             (self.undersampled, "to balance the classes"),
             (self.beyond_limit, "beyond the test set's size"),
         ];
@@ -116,7 +175,7 @@ impl fmt::Display for Dropped {
 }
 
 /// A count with commas between its thousands.
-fn grouped(count: usize) -> String {
+pub(crate) fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (position, digit) in digits.char_indices() {

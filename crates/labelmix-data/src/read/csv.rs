@@ -5,38 +5,40 @@ use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
-use super::{LabelColumn, RawRow, Wanted, invalid_utf8};
+use super::{BLOCK_ROWS, Block, Row, WantedColumn, check_columns, invalid_utf8};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 
-/// Reads the wanted columns of every record.
-pub(super) fn read(path: &Path, file: File, wanted: &Wanted) -> Result<Vec<RawRow>, DataError> {
+/// Reads every record.
+pub(super) fn read<E: From<DataError>>(
+    path: &Path,
+    file: File,
+    wanted: &[WantedColumn],
+    mut take: impl FnMut(Block) -> Result<(), E>,
+) -> Result<(), E> {
     let mut reader = ReaderBuilder::new().trim(Trim::Headers).from_reader(file);
     let header = reader.headers().map_err(|error| refused(path, &error))?;
     let columns: Vec<String> = header.iter().map(str::to_owned).collect();
-    wanted.check(path, &columns)?;
-
-    let position = |name: &str| columns.iter().position(|column| column == name);
-    let label_position = |label: Option<LabelColumn>| label.and_then(|label| position(label.name));
-    let text = position(wanted.text);
-    let gold = label_position(wanted.gold);
-    let weak = label_position(wanted.weak);
+    check_columns(path, wanted, &columns)?;
+    let positions: Vec<Option<usize>> =
+        wanted.iter().map(|wanted| columns.iter().position(|column| column == wanted.name)).collect();
 
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| refused(path, &error))? {
-        let cell = |position: Option<usize>| {
+        let cell = |position: &Option<usize>| {
             let field = position.and_then(|position| record.get(position));
             field.map_or(Cell::Missing, |field| Cell::Text(field.to_owned()))
         };
-        rows.push(RawRow {
+        rows.push(Row {
             number: RowNumber::Line(record.position().map_or(0, csv::Position::line)),
-            text: cell(text),
-            gold: cell(gold),
-            weak: cell(weak),
+            cells: positions.iter().map(cell).collect(),
         });
+        if rows.len() == BLOCK_ROWS {
+            take(Block::Rows(std::mem::take(&mut rows)))?;
+        }
     }
-    Ok(rows)
+    if rows.is_empty() { Ok(()) } else { take(Block::Rows(rows)) }
 }
 
 fn refused(path: &Path, error: &csv::Error) -> DataError {

@@ -7,3 +7,4 @@ mod cleaning;
 mod formats;
 mod scratch;
 mod sst2_priced;
+mod tasks;

@@ -28,6 +28,7 @@ impl Scratch {
 
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         path
     }
@@ -58,7 +59,7 @@ impl Scratch {
     }
 
     /// An error as the command line shows it, without the scratch folder's name.
-    pub(crate) fn report(&self, error: &DataError) -> String {
+    pub(crate) fn report(&self, error: &impl Diagnostic) -> String {
         let help = error.help().expect("every error says what to do");
         let folder = format!("{}/", self.0.path().display());
         format!("{error}\nhint: {help}").replace(&folder, "")
