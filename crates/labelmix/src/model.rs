@@ -8,6 +8,7 @@ use labelmix_sweep::{Study, WeightPrecision};
 use miette::Diagnostic;
 
 use crate::arguments::DeviceArgument;
+use crate::diagnosis::Failure;
 use crate::progress::DownloadProgress;
 
 /// How much of a checkpoint is wanted.
@@ -55,14 +56,15 @@ pub(crate) enum NoCheckpoint {
 
 /// The folder of a checkpoint: the folder of this name in `base`, or a repository of the Hub, of which what is wanted
 /// is downloaded unless the cache has it.
-pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathBuf, NoCheckpoint> {
+pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathBuf, Failure> {
     let folder = base.join(name);
     if folder.is_dir() {
         return Ok(folder);
     }
-    let Some(text) = repository_name(name) else { return Err(NoCheckpoint::NoFolder(folder)) };
-    let repository = Repository::model(text)?;
-    let hub = Hub::new(Settings::from_environment()?)?;
+    let Some(text) = repository_name(name) else { return Err(NoCheckpoint::NoFolder(folder).into()) };
+    let repository = Repository::model(text).map_err(NoCheckpoint::from)?;
+    let settings = Settings::from_environment().map_err(NoCheckpoint::from)?;
+    let hub = Hub::new(settings).map_err(NoCheckpoint::from)?;
     let progress = DownloadProgress::new();
     let of_hub = |cause| NoCheckpoint::Hub { name: text.to_owned(), cause };
     let warn = |warnings: &[Warning]| warnings.iter().for_each(|warning| anstream::eprintln!("warning: {warning}"));
@@ -82,7 +84,7 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
 }
 
 /// The folder of a study's model.
-pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, NoCheckpoint> {
+pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, Failure> {
     checkpoint(&study.model.path, study.folder(), parts)
 }
 
