@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use labelmix_data::{ValidationSplit, validation_split};
-use labelmix_models::{Adapter, Classifier, TokenBatch, stream};
+use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
     AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
 };
-use labelmix_stats::auroc;
+use labelmix_stats::{auroc, stream};
 use rand::seq::SliceRandom;
 
 use crate::error::{Error, Result};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use labelmix_nn::{Array, Device, Lora, Parameter, Value};
+use labelmix_stats::stream;
 use rand::RngExt;
 use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::error::Result;
-use crate::random::stream;
 
 /// Shape and strength of the low-rank additions.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -44,6 +44,7 @@ pub use moments::{mean, sample_standard_deviation};
 pub use noise::{ClassNoise, MarginNoise, flip_labels};
 pub use paired::{ComparedStatistic, PairedComparison, PairedDifference, Resampled, Verdict};
 pub use probe::{Probe, ProbeSettings, cross_validated_log_odds, probe};
+pub use random::stream;
 pub use scores::{brier_score, log_loss, log_loss_of_log_odds, probability};
 pub use shuffled_errors::shuffled_errors;
 pub use text_features::hashed_words;
