@@ -95,6 +95,9 @@ impl Machine {
 fn vector_instructions() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
+        if is_x86_feature_detected!("avx512bf16") {
+            return "AVX-512 with bf16 products";
+        }
         if is_x86_feature_detected!("avx512f") {
             return "AVX-512";
         }
