@@ -11,6 +11,7 @@ mod clean;
 mod dataset;
 mod error;
 mod example;
+mod labeler;
 mod order;
 mod pools;
 mod read;
@@ -20,7 +21,8 @@ mod task;
 
 pub use dataset::{Balance, CleaningOptions, Dataset};
 pub use error::{DataError, Place, RowNumber};
-pub use example::{Example, ExampleId, content_hash};
+pub use example::{Example, ExampleId, content_hash, weak_class};
+pub use labeler::labeler_split;
 pub use pools::Pools;
 pub use read::{ColumnNames, read_texts};
 pub use split::{ValidationSplit, validation_split};

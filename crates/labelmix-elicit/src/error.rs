@@ -10,12 +10,33 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The loss stopped being a number.
     #[error("the training loss became {loss} at step {step}")]
-    #[diagnostic(help("the learning rate is too high for this model: lower `learning_rate` in the study's [recipe]"))]
+    #[diagnostic(help(
+        "the learning rate is too high for this model: lower `learning_rate` in the study's [recipe] (a weak labeler's: in [labeler])"
+    ))]
     Diverged {
         /// The step, counted from one.
         step: usize,
         /// The loss.
         loss: f32,
+    },
+    /// A labeler was to be as good as this, and never was.
+    #[error(
+        "no checkpoint of the weak labeler comes near the accuracy {target}: the nearest had {nearest:.3}, after \
+             {step} of {steps} steps"
+    )]
+    #[diagnostic(help(
+        "choose a `target_accuracy` between one half and what the labeler reaches without one, or give \
+                       [labeler] more `epochs`, another `learning_rate` or a larger `model`"
+    ))]
+    TargetNotReached {
+        /// The accuracy that was asked for.
+        target: f64,
+        /// The validation accuracy of the checkpoint nearest to it.
+        nearest: f64,
+        /// The step of that checkpoint.
+        step: usize,
+        /// Steps that were made.
+        steps: usize,
     },
     /// The model could not be run.
     #[error(transparent)]

@@ -40,6 +40,8 @@ pub enum StopReason {
     NoImprovement,
     /// There were too few labels to validate on, and as many steps were made as a stage makes that never improves.
     NothingToValidateOn,
+    /// The accuracy that was aimed at was reached.
+    TargetReached,
 }
 
 /// One evaluation on the validation labels.
@@ -51,6 +53,9 @@ pub struct ValidationPoint {
     pub training_loss: f64,
     /// Cross-entropy on the validation labels.
     pub loss: f64,
+    /// The share of the validation labels on whose side the prediction is; not known of older outcomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// Area under the ROC curve against the validation labels (a soft label counts as 1 from one half on); none if
     /// they are all of one class.
     pub auroc: Option<f64>,

@@ -67,6 +67,55 @@ pub enum Error {
         /// What would make it fit.
         help: String,
     },
+    /// The weak labels are not in the store, and were not to be made now.
+    #[error("the weak labels of the study's [labeler] are not in the store ({})", path.display())]
+    #[diagnostic(help("make them with `labelmix sweep` or `labelmix weak-label`, with this study and this store"))]
+    NoWeakLabels {
+        /// Where they would be.
+        path: PathBuf,
+    },
+    /// Weak labels were asked of a study that says nothing of them.
+    #[error("the study {study:?} has no [labeler]")]
+    #[diagnostic(help(
+        "add a [labeler] table with the model that makes the weak labels: model = \"organisation/name\""
+    ))]
+    NoLabeler {
+        /// The study's name.
+        study: String,
+    },
+    /// A labeler has too little to learn from.
+    #[error("the labeler is left with {train} gold labels to train on and {validation} to validate on")]
+    #[diagnostic(help(
+        "the training data needs more examples with a gold label that the labeler can read: at least 4"
+    ))]
+    LabelerStarves {
+        /// Gold labels to train on.
+        train: usize,
+        /// Gold labels to validate on.
+        validation: usize,
+    },
+    /// A labeler was to read proxy texts that are not there.
+    #[error("[labeler] has proxy = true, but no example has a proxy text")]
+    #[diagnostic(help("leave `proxy` out, or name a task whose examples have a proxy text"))]
+    NoProxyTexts,
+    /// A text that the labeler cannot read.
+    #[error("the labeler: {source}")]
+    #[diagnostic(help("set `too_long` for the labeler: model = {{ path = \"…\", too_long = \"cut\" }} in [labeler]"))]
+    LabelerText {
+        /// What is wrong with it.
+        source: labelmix_models::Error,
+    },
+    /// The labeler could not be trained.
+    #[error("the weak labeler")]
+    Labeler(
+        #[source]
+        #[diagnostic_source]
+        labelmix_elicit::Error,
+    ),
+    /// Labels of the accuracy that was asked for cannot be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stats(#[from] labelmix_stats::StatsError),
     /// A run that was asked for has no results.
     #[error("{} holds no finished run", path.display())]
     #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]

@@ -52,13 +52,8 @@ impl SharedInputs {
         labels: impl IntoIterator<Item = &'a Example>,
         seed: u64,
     ) -> StageKey {
-        let mut hasher = blake3::Hasher::new_derive_key(SCHEMA);
-        let mut part = |name: &str, bytes: &[u8]| {
-            hasher.update(&(name.len() as u64).to_le_bytes());
-            hasher.update(name.as_bytes());
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
+        let mut parts = HashedParts::new(SCHEMA);
+        let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
         part("model", &self.model);
         if let Some(rounding) = &self.rounding {
             part("rounding", rounding.as_bytes());
@@ -72,7 +67,28 @@ impl SharedInputs {
         part("kind", kind.name().as_bytes());
         part("labels", content_hash(labels).as_bytes());
         part("seed", &seed.to_le_bytes());
-        StageKey(hasher.finalize().to_hex()[..32].to_owned())
+        StageKey(parts.finish())
+    }
+}
+
+/// A hash of named parts, each with its length, in a fixed order.
+pub(crate) struct HashedParts(blake3::Hasher);
+
+impl HashedParts {
+    pub(crate) fn new(schema: &'static str) -> Self {
+        Self(blake3::Hasher::new_derive_key(schema))
+    }
+
+    pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) {
+        for part in [name.as_bytes(), bytes] {
+            self.0.update(&(part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+    }
+
+    /// 32 hexadecimal digits.
+    pub(crate) fn finish(&self) -> String {
+        self.0.finalize().to_hex()[..32].to_owned()
     }
 }
 

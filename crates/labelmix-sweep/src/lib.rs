@@ -12,6 +12,7 @@ mod record;
 mod store;
 mod study;
 mod sweep;
+mod weak_labels;
 
 pub use error::{Error, Result};
 pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
@@ -21,7 +22,10 @@ pub use memory::available_memory;
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
-    GridTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong,
-    WeightPrecision,
+    GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName, PricesTable,
+    Study, TaskTable, TooLong, WeightPrecision,
 };
 pub use sweep::{PrepareOptions, Sweep, SweepSummary};
+pub use weak_labels::{
+    IfMissing, LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data,
+};

@@ -22,6 +22,8 @@ pub(crate) struct Demand {
     pub(crate) longest: usize,
     /// Runs at a time.
     pub(crate) jobs: usize,
+    /// Where the study says how training goes, and how the model is run: what advice refers to.
+    pub(crate) tables: [&'static str; 2],
 }
 
 impl Demand {
@@ -50,6 +52,7 @@ impl Demand {
     /// Ever milder demands, each with the settings that lead to it.
     fn milder(&self, shape: &ModelShape) -> Vec<(Self, String)> {
         let mut demand = *self;
+        let [recipe_table, model_table] = self.tables;
         let mut settings: Vec<String> = Vec::new();
         let mut steps = Vec::new();
         while demand.jobs > 1 {
@@ -66,21 +69,21 @@ impl Demand {
         while demand.request.tokens / 2 >= demand.longest.max(1) {
             demand.request.tokens /= 2;
             let mut kept = settings.clone();
-            take(demand, format!("micro_batch_tokens = {} in [recipe]", demand.request.tokens), &mut kept);
+            take(demand, format!("micro_batch_tokens = {} in {recipe_table}", demand.request.tokens), &mut kept);
             if demand.request.tokens / 2 < demand.longest.max(1) {
                 settings = kept;
             }
         }
         if !demand.request.activation_checkpointing {
             demand.request.activation_checkpointing = true;
-            take(demand, "activation_checkpointing = true in [model]".to_owned(), &mut settings);
+            take(demand, format!("activation_checkpointing = true in {model_table}"), &mut settings);
         }
         let now = demand.request.precision.unwrap_or(shape.stored_precision());
         for precision in [Precision::Bf16, Precision::Nf4] {
             if precision.bytes(1 << 20) < now.bytes(1 << 20) {
                 demand.request.precision = Some(precision);
                 let mut kept = settings.clone();
-                take(demand, format!("weights = {:?} in [model]", precision.name()), &mut kept);
+                take(demand, format!("weights = {:?} in {model_table}", precision.name()), &mut kept);
             }
         }
         steps

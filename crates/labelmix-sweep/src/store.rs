@@ -5,12 +5,17 @@
 //!                  test_log_odds.json        the test examples' ids and log-odds
 //!                  adapter_model.safetensors what was trained, in PEFT's layout
 //!                  adapter_config.json
+//! STORE/labelers/KEY/outcome.json            what made weak labels, and how good they are
+//!                    labels.jsonl            the examples' ids and weak labels
+//!                    adapter_*               what was trained, if anything was
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //! STORE/unfinished/                          stages that are being written, or were when a process was killed
 //! ```
 //!
 //! A stage is written beside its place and renamed, so it is there whole or not at all; a key determines the content,
 //! so whoever comes second finds the same bytes and drops its own.
+
+mod labels;
 
 use std::fs;
 use std::io::{self, Write};
@@ -26,6 +31,8 @@ use crate::error::{Error, Result};
 use crate::key::StageKey;
 use crate::record::RunRecord;
 use crate::study::{MatmulPrecisionName, WeightPrecision};
+
+pub(crate) use self::labels::KeptLabels;
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -153,19 +160,23 @@ impl Store {
         adapter.save(&folder, base_model)?;
         write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
         write_json(&folder.join(OUTCOME_FILE), outcome)?;
-        let place = self.stage_folder(&outcome.key);
-        match fs::rename(&folder, &place) {
-            Ok(()) => Ok(()),
-            // Another process was faster; the same key means the same bytes.
-            Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(&folder).map_err(Error::store(&folder)),
-            Err(source) => Err(Error::Store { path: place, source }),
-        }
+        put(&folder, self.stage_folder(&outcome.key))
     }
 
     pub(crate) fn write_run(&self, study: &str, run: &RunFile) -> Result<()> {
         let folder = self.run_folder(study, &run.record.run);
         fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
         write_json(&folder.join(RUN_FILE), run)
+    }
+}
+
+/// Moves a folder with an outcome that was written beside its place to that place.
+fn put(folder: &Path, place: PathBuf) -> Result<()> {
+    match fs::rename(folder, &place) {
+        Ok(()) => Ok(()),
+        // Another process was faster; the same key means the same bytes.
+        Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(folder).map_err(Error::store(folder)),
+        Err(source) => Err(Error::Store { path: place, source }),
     }
 }
 

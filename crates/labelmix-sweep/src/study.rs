@@ -1,5 +1,6 @@
 //! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
 
+mod labeler;
 mod model;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use labelmix_elicit::{Recipe, method_named, method_names};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use labeler::{LabelerKind, LabelerTable};
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 
 /// A whole study file.
@@ -21,6 +23,9 @@ pub struct Study {
     pub task: TaskTable,
     /// The pretrained model.
     pub model: ModelTable,
+    /// Who makes the weak labels; without it the data has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labeler: Option<LabelerTable>,
     /// What labels cost.
     #[serde(default)]
     pub prices: PricesTable,
@@ -177,6 +182,7 @@ impl Study {
             let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
             return Err(Problem { reason: error.to_string(), help });
         }
+        self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
         if self.methods.is_empty() {
             return problem("there are no methods".into(), "add a [[methods]] table, or none for the default");
         }

@@ -19,6 +19,7 @@ use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::record::{GridPoint, NotAffordable};
 use crate::study::{Study, TooLong};
+use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
@@ -58,6 +59,8 @@ const SMALL_MODEL_BYTES: u64 = 1 << 30;
 pub struct SweepSummary {
     /// What was read and dropped.
     pub data: DataSummary,
+    /// Where the weak labels come from, if not from the data.
+    pub labels: Option<LabelsOutcome>,
     /// Texts that were left out because they are longer than the model's context.
     pub too_long: usize,
     /// Gold labels for sale.
@@ -75,13 +78,21 @@ pub struct SweepSummary {
 }
 
 impl Sweep {
-    /// Loads what the study names and expands its grid. `model_folder` holds the study's model.
+    /// Loads what the study names and expands its grid. `model_folder` holds the study's model; `labeling` is for a
+    /// study whose weak labels come from a labeler.
     ///
     /// # Errors
-    /// If data or model cannot be used, no point of the grid can be bought, or training would not fit into memory.
-    pub fn prepare(study: Study, model_folder: &Path, options: &PrepareOptions) -> Result<Self> {
+    /// If data or model cannot be used, weak labels cannot be made, no point of the grid can be bought, or training would
+    /// not fit into memory.
+    pub fn prepare(
+        study: Study,
+        model_folder: &Path,
+        options: &PrepareOptions,
+        labeling: &WeakLabeling<'_>,
+    ) -> Result<Self> {
         let prices = study.prices()?;
-        let dataset = load_data(&study)?;
+        let mut dataset = load_data(&study)?;
+        let labels = set_weak_labels(&study, &mut dataset, options, labeling)?;
         let shape = ModelShape::read(model_folder)?;
         let tokenizer = Tokenizer::load(model_folder)?;
         let data_summary = dataset.summary.clone();
@@ -128,6 +139,7 @@ impl Sweep {
         }
         let summary = SweepSummary {
             data: data_summary,
+            labels: labels.map(|(outcome, _)| outcome),
             too_long: train_too_long + test_too_long,
             gold_pool: sizes.n_gold,
             weak_pool: sizes.n_weak,
@@ -251,13 +263,13 @@ fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOpti
         return Ok(options.jobs.unwrap_or(useful));
     };
     let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
-    Demand { request, longest, jobs }.check(shape, available)?;
+    Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
     Ok(jobs)
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that
 /// computes in f32.
-fn rounding(options: &LoadOptions) -> Option<String> {
+pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
     let precision = options.precision.filter(|precision| *precision != Precision::F32).map(Precision::name);
     let products = (options.matmul_precision == MatmulPrecision::Bf16).then_some(" in products of bf16");
     let place = options.device.is_gpu().then_some(" on a graphics processor");
@@ -267,9 +279,11 @@ fn rounding(options: &LoadOptions) -> Option<String> {
     Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
 }
 
-fn load_data(study: &Study) -> Result<Dataset> {
+/// The examples of a study. Where a labeler makes the weak labels, those of the data are not read.
+pub(crate) fn load_data(study: &Study) -> Result<Dataset> {
     let task = &study.task;
-    let columns = ColumnNames { text: task.text.clone(), gold: task.gold.clone(), weak: Some(task.weak.clone()) };
+    let weak = study.labeler.is_none().then(|| task.weak.clone());
+    let columns = ColumnNames { text: task.text.clone(), gold: task.gold.clone(), weak };
     let options = CleaningOptions {
         balance: if task.balance { Balance::Undersample } else { Balance::AsIs },
         max_test: Some(task.max_test),
@@ -366,6 +380,14 @@ fn distinct(seeds: &[u64]) -> Vec<u64> {
 impl fmt::Display for SweepSummary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}", self.data.to_string().trim_end())?;
+        if let Some(labels) = &self.labels {
+            writeln!(
+                formatter,
+                "weak labels by the study's labeler ({} of {})",
+                labels.labeler.kind.name(),
+                labels.key
+            )?;
+        }
         if self.too_long > 0 {
             writeln!(formatter, "left out as longer than the model's context: {}", self.too_long)?;
         }

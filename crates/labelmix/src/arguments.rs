@@ -16,6 +16,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sweep(SweepArguments),
+    WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
     Predict(PredictArguments),
     Inspect(InspectArguments),
@@ -46,6 +47,9 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   weights = "auto"             # optional: f32, bf16 or nf4
   matmul_precision = "f32"     # optional: bf16 is faster on recent processors, with bf16 rounding
   activation_checkpointing = false   # optional: less memory, more time
+  [labeler]                    # optional, in place of a column of weak labels (docs/weak-labels.md)
+  model = "org/name"           # a small model, fine-tuned on gold labels of its own
+  target_accuracy = 0.8        # optional: how good its labels are to be
   [prices]                     # dollars per label
   weak = 0.10
   gold = 1.00
@@ -81,6 +85,27 @@ pub(crate) struct SweepArguments {
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make the weak labels of a study's [labeler], or find them in the store, and write them to a file
+#[derive(Debug, Args)]
+pub(crate) struct WeakLabelArguments {
+    /// The study file (TOML), with a [labeler] table
+    pub(crate) study: PathBuf,
+    /// Where to write the labels (JSONL): id, split (pool or test), text, gold, weak, one row for each weak label
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where labels are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// The memory to stay within, such as 16GiB [default: what is available]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+    /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -88,6 +88,13 @@ pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, Fail
     checkpoint(&study.model.path, study.folder(), parts)
 }
 
+/// The folder of the model of a study's labeler, if it has one that trains.
+pub(crate) fn labeler_checkpoint_of(study: &Study) -> Result<Option<PathBuf>, Failure> {
+    let model =
+        study.labeler.as_ref().filter(|labeler| labeler.kind.trains()).and_then(|labeler| labeler.model.as_ref());
+    model.map(|model| checkpoint(&model.path, study.folder(), Parts::All)).transpose()
+}
+
 /// A path as the name of a repository, if it can be one: an organisation and a name, and nothing like `./` or `/`.
 fn repository_name(path: &Path) -> Option<&str> {
     let normal = path.components().all(|component| matches!(component, Component::Normal(_)));

@@ -1,17 +1,25 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_sweep::{PrepareOptions, Store, Study, Sweep, records};
+use labelmix_sweep::{IfMissing, PrepareOptions, Store, Study, Sweep, WeakLabeling, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::model::{Parts, checkpoint_of};
+use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
 use crate::sweep::answer;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let model_folder = checkpoint_of(&study, Parts::All)?;
-    let sweep = Sweep::prepare(study, &model_folder, &PrepareOptions::default())?;
+    let labeler_folder = labeler_checkpoint_of(&study)?;
+    // A report trains nothing, the labeler neither.
+    let labeling = WeakLabeling {
+        store: &store,
+        model_folder: labeler_folder.as_deref(),
+        if_missing: IfMissing::Refuse,
+        observe: &|_| (),
+    };
+    let sweep = Sweep::prepare(study, &model_folder, &PrepareOptions::default(), &labeling)?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {

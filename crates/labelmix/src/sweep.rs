@@ -3,12 +3,15 @@
 use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
-use labelmix_sweep::{PrepareOptions, RunRecord, Store, Study, Sweep, available_memory, execute};
+use labelmix_sweep::{
+    IfMissing, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
+};
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
-use crate::model::{Parts, checkpoint_of, device};
+use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
 use crate::progress::SweepProgress;
+use crate::weak_label::LabelingProgress;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
@@ -19,7 +22,17 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
     let model_folder = checkpoint_of(&study, Parts::All)?;
-    let sweep = Sweep::prepare(study, &model_folder, &options)?;
+    let labeler_folder = labeler_checkpoint_of(&study)?;
+    let labeling_progress = LabelingProgress::new();
+    let labeling = WeakLabeling {
+        store: &store,
+        model_folder: labeler_folder.as_deref(),
+        if_missing: IfMissing::Make,
+        observe: &|progress| labeling_progress.observe(progress),
+    };
+    let sweep = Sweep::prepare(study, &model_folder, &options, &labeling);
+    labeling_progress.clear();
+    let sweep = sweep?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
     let execution = execute(&sweep, &store, &progress)?;

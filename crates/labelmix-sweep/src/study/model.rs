@@ -134,6 +134,19 @@ impl From<MatmulPrecisionName> for MatmulPrecision {
 }
 
 impl ModelTable {
+    /// The model of this path with the default settings.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            weights: WeightPrecision::default(),
+            matmul_precision: MatmulPrecisionName::default(),
+            activation_checkpointing: false,
+            pooling: None,
+            too_long: TooLong::default(),
+        }
+    }
+
     /// How the checkpoint is loaded and run on a device.
     #[must_use]
     pub fn load_options(&self, device: &Device) -> LoadOptions {

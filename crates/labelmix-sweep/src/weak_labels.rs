@@ -1,0 +1,247 @@
+//! The weak labels of a study that has a `[labeler]`: a stage like any other, which the store keeps under a hash of all
+//! that determines it.
+//!
+//! Everything is decided by ids, gold labels, texts and the seed. An example that the labeler was trained on gets no
+//! weak label unless the study asks for it; those it is only validated on do: they decide one number, when to stop.
+
+mod making;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
+use labelmix_elicit::{LabelQuality, StageHistory, StageProgress, TargetStop};
+use serde::{Deserialize, Serialize};
+
+use self::making::LoadedLabeler;
+use crate::error::{Error, Result};
+use crate::key::{HashedParts, SharedInputs};
+use crate::store::{KeptLabels, Store};
+use crate::study::{LabelerTable, Study};
+use crate::sweep::{PrepareOptions, load_data};
+
+/// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
+const SCHEMA: &str = "labelmix weak labels 1";
+
+/// What is needed to find the weak labels of a study, and to make them.
+#[derive(Clone, Copy)]
+pub struct WeakLabeling<'a> {
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// The folder of the labeler's model: must be there if the study has a labeler that trains one.
+    pub model_folder: Option<&'a Path>,
+    /// What to do if they are not there.
+    pub if_missing: IfMissing,
+    /// Hears of every step that takes time.
+    pub observe: &'a (dyn Fn(LabelerProgress) + Sync),
+}
+
+/// What to do if weak labels are not in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Make them.
+    Make,
+    /// Say so.
+    Refuse,
+}
+
+/// Where the making of weak labels is.
+#[derive(Clone, Copy, Debug)]
+pub enum LabelerProgress {
+    /// The labeler is being trained.
+    Training(StageProgress),
+    /// It labels.
+    Labeling {
+        /// Texts that are labelled.
+        done: usize,
+        /// Texts in all.
+        total: usize,
+    },
+}
+
+/// The name of weak labels: 32 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LabelsKey(String);
+
+impl fmt::Display for LabelsKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// How weak labels were made, and how good they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabelsOutcome {
+    /// Their name.
+    pub key: LabelsKey,
+    /// What made them.
+    pub labeler: LabelerTable,
+    /// How the labeler's model was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<StageHistory>,
+    /// Where training stopped, if it aimed at an accuracy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_stop: Option<TargetStop>,
+    /// The temperature of the noise, if flips depend on the margin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Weak labels of the pool.
+    pub pool_labels: usize,
+    /// Weak labels of the test set.
+    pub test_labels: usize,
+    /// How good those of the pool are.
+    pub pool: LabelQuality,
+    /// How good those of the test set are.
+    pub test: LabelQuality,
+}
+
+/// Whether weak labels were found or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// They were in the store.
+    Found,
+    /// They were made now.
+    Made,
+}
+
+/// A study's data with the weak labels of its labeler.
+pub struct LabeledData {
+    /// The data.
+    pub dataset: Dataset,
+    /// How the labels were made.
+    pub outcome: LabelsOutcome,
+    /// Whether they were found or made.
+    pub origin: Origin,
+}
+
+/// Loads a study's data and gives it the weak labels of the study's labeler.
+///
+/// # Errors
+/// If the study has no labeler, data or model cannot be used, or the labels cannot be made.
+pub fn label_data(study: &Study, options: &PrepareOptions, labeling: &WeakLabeling<'_>) -> Result<LabeledData> {
+    let mut dataset = load_data(study)?;
+    let (outcome, origin) = set_weak_labels(study, &mut dataset, options, labeling)?
+        .ok_or_else(|| Error::NoLabeler { study: study.name.clone() })?;
+    Ok(LabeledData { dataset, outcome, origin })
+}
+
+/// Gives data the weak labels of the study's labeler, if it has one.
+pub(crate) fn set_weak_labels(
+    study: &Study,
+    dataset: &mut Dataset,
+    options: &PrepareOptions,
+    labeling: &WeakLabeling<'_>,
+) -> Result<Option<(LabelsOutcome, Origin)>> {
+    let Some(table) = &study.labeler else { return Ok(None) };
+    if table.proxy && dataset.train.iter().all(|example| example.proxy.is_none()) {
+        return Err(Error::NoProxyTexts);
+    }
+    let labeler = if table.kind.trains() {
+        let folder =
+            labeling.model_folder.expect("who prepares a study with a labeler that trains has found its model");
+        Some(LoadedLabeler::load(table, folder, dataset, options)?)
+    } else {
+        None
+    };
+    let own = match &labeler {
+        Some(labeler) => {
+            let readable = |index: usize| labeler.pool_tokens[index].is_some();
+            labeler_split(&dataset.train, readable, table.train(), table.validation(), table.seed)
+        }
+        None => ValidationSplit { train: Vec::new(), validation: Vec::new() },
+    };
+    if table.kind.trains() && own.train.len().min(own.validation.len()) < 2 {
+        return Err(Error::LabelerStarves { train: own.train.len(), validation: own.validation.len() });
+    }
+    let key = key(table, labeler.as_ref(), &own, dataset)?;
+    let store = labeling.store;
+    let ((outcome, labels), origin) = match (store.weak_labels(&key)?, labeling.if_missing) {
+        (Some(found), _) => (found, Origin::Found),
+        (None, IfMissing::Refuse) => return Err(Error::NoWeakLabels { path: store.labels_folder(&key) }),
+        (None, IfMissing::Make) => {
+            let made = making::make(table, labeler.as_ref(), &own, dataset, labeling.observe)?;
+            let outcome = LabelsOutcome {
+                key,
+                labeler: table.clone(),
+                history: made.history,
+                target_stop: made.target_stop,
+                temperature: made.temperature,
+                pool_labels: made.labels.pool.len(),
+                test_labels: made.labels.test.len(),
+                pool: quality(&dataset.train, &made.labels.pool),
+                test: quality(&dataset.test, &made.labels.test),
+            };
+            let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
+            let adapter = made.adapter.as_ref().zip(base_model.as_deref());
+            store.write_weak_labels(&outcome, &made.labels, adapter)?;
+            // From the store, so that labels just made and labels found take the same path.
+            let kept = store.weak_labels(&outcome.key)?;
+            (kept.ok_or_else(|| Error::NoWeakLabels { path: store.labels_folder(&outcome.key) })?, Origin::Made)
+        }
+    };
+    let KeptLabels { pool, test } = labels;
+    let (train_labels, test_labels) = (in_order(&dataset.train, &pool), in_order(&dataset.test, &test));
+    dataset.set_weak_labels(&train_labels, &test_labels);
+    Ok(Some((outcome, origin)))
+}
+
+/// The text that the labeler sees.
+fn seen<'a>(table: &LabelerTable, example: &'a Example) -> &'a str {
+    example.proxy.as_deref().filter(|_| table.proxy).unwrap_or(&example.text)
+}
+
+/// The hash of everything that determines the labels: of the model what stages have in theirs; the examples' ids, gold
+/// labels and texts as the labeler sees them; which are its own; how it is trained and what is done with its
+/// predictions.
+fn key(
+    table: &LabelerTable,
+    labeler: Option<&LoadedLabeler>,
+    own: &ValidationSplit,
+    dataset: &Dataset,
+) -> Result<LabelsKey> {
+    let mut parts = HashedParts::new(SCHEMA);
+    parts.add("kind", table.kind.name().as_bytes());
+    if let Some(labeler) = labeler {
+        labeler.identify(table, &mut parts)?;
+        parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.train.len())).as_bytes());
+    }
+    for (name, number) in [
+        ("target accuracy", table.target_accuracy),
+        ("sensitivity", table.sensitivity),
+        ("specificity", table.specificity),
+    ] {
+        parts.add(name, &number.map(f64::to_le_bytes).unwrap_or_default());
+        parts.add(name, &[u8::from(number.is_some())]);
+    }
+    parts.add("shuffle errors", &[u8::from(table.shuffle_errors)]);
+    parts.add("include own examples", &[u8::from(table.include_own_examples)]);
+    parts.add("seed", &table.seed.to_le_bytes());
+    for examples in [&dataset.train, &dataset.test] {
+        parts.add("examples", &(examples.len() as u64).to_le_bytes());
+        for example in examples {
+            parts.add("id", &example.id.number().to_le_bytes());
+            parts.add("gold", &[example.gold.map_or(2, u8::from)]);
+            parts.add("text", seen(table, example).as_bytes());
+        }
+    }
+    for indices in [&own.train, &own.validation] {
+        parts.add("own examples", &(indices.len() as u64).to_le_bytes());
+        for index in indices {
+            parts.add("own example", &dataset.train[*index].id.number().to_le_bytes());
+        }
+    }
+    Ok(LabelsKey(parts.finish()))
+}
+
+/// Labels in the order of the examples.
+fn in_order(examples: &[Example], labels: &[(ExampleId, f32)]) -> Vec<Option<f32>> {
+    let by_id: HashMap<ExampleId, f32> = labels.iter().copied().collect();
+    examples.iter().map(|example| by_id.get(&example.id).copied()).collect()
+}
+
+fn quality(examples: &[Example], labels: &[(ExampleId, f32)]) -> LabelQuality {
+    let pairs = examples.iter().zip(in_order(examples, labels));
+    LabelQuality::of(&pairs.filter_map(|(example, weak)| weak.zip(example.gold)).collect::<Vec<_>>())
+}

@@ -1,0 +1,255 @@
+//! Making weak labels: training a labeler, labelling with it, and simulated annotators.
+
+use std::path::Path;
+
+use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit};
+use labelmix_elicit::{
+    LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, log_odds, soft_label, train_labeler,
+};
+use labelmix_models::{
+    Adapter, Classifier, Error as ModelError, MemoryRequest, Model, ModelShape, TextLimit, Tokenizer,
+};
+use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
+use rayon::prelude::*;
+
+use super::{LabelerProgress, seen};
+use crate::error::{Error, Result};
+use crate::key::HashedParts;
+use crate::memory::Demand;
+use crate::store::KeptLabels;
+use crate::study::{LabelerKind, LabelerTable, TooLong};
+use crate::sweep::{PrepareOptions, rounding};
+
+/// Texts between two reports of progress.
+const TEXTS_AT_A_TIME: usize = 256;
+
+type Observe<'a> = &'a (dyn Fn(LabelerProgress) + Sync);
+
+/// Labels that were made, and how.
+#[derive(Default)]
+pub(super) struct MadeLabels {
+    pub(super) labels: KeptLabels,
+    pub(super) adapter: Option<Adapter>,
+    pub(super) history: Option<StageHistory>,
+    pub(super) target_stop: Option<TargetStop>,
+    pub(super) temperature: Option<f64>,
+}
+
+/// The labeler's model before it is trained, and the texts as it reads them.
+pub(super) struct LoadedLabeler {
+    model: Classifier,
+    tokenizer_hash: [u8; 32],
+    rounding: Option<String>,
+    /// The training examples' token ids; `None` for a text that is too long and left out.
+    pub(super) pool_tokens: Vec<Option<Vec<u32>>>,
+    test_tokens: Vec<Option<Vec<u32>>>,
+}
+
+impl LoadedLabeler {
+    /// Loads the model in `folder`, unless training it would not fit into memory.
+    pub(super) fn load(
+        table: &LabelerTable,
+        folder: &Path,
+        dataset: &Dataset,
+        options: &PrepareOptions,
+    ) -> Result<Self> {
+        let settings = table.model.as_ref().expect("a study is checked: a labeler that trains has a model");
+        let tokenizer = Tokenizer::load(folder)?;
+        let tokens = |examples: &[Example]| tokenize(table, examples, &tokenizer, settings.too_long);
+        let (pool_tokens, test_tokens) = (tokens(&dataset.train)?, tokens(&dataset.test)?);
+        let load = settings.load_options(&options.device);
+        // What graphics processors have is not known here.
+        if let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) {
+            let longest = pool_tokens.iter().chain(&test_tokens).flatten().map(Vec::len).max().unwrap_or(0);
+            let recipe = table.recipe(1);
+            let request = MemoryRequest {
+                tokens: recipe.micro_batch_tokens.max(longest),
+                lora_rank: recipe.lora_rank,
+                precision: load.kept_precision(),
+                activation_checkpointing: settings.activation_checkpointing,
+            };
+            let tables = ["[labeler]", "the model of [labeler]"];
+            Demand { request, longest, jobs: 1, tables }.check(&ModelShape::read(folder)?, available)?;
+        }
+        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(Into::into))?;
+        let (tokenizer_hash, rounding) = (tokenizer.content_hash(), rounding(&load));
+        Ok(Self { model, tokenizer_hash, rounding, pool_tokens, test_tokens })
+    }
+
+    /// Adds what determines the model's predictions.
+    pub(super) fn identify(&self, table: &LabelerTable, parts: &mut HashedParts) -> Result<()> {
+        parts.add("model", &self.model.model().content_hash()?);
+        parts.add("rounding", self.rounding.as_deref().unwrap_or_default().as_bytes());
+        parts.add("tokenizer", &self.tokenizer_hash);
+        parts.add("pooling", self.model.pooling().name().as_bytes());
+        parts.add("cut", &[u8::from(table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut))]);
+        Ok(())
+    }
+
+    fn train(
+        &self,
+        table: &LabelerTable,
+        own: &ValidationSplit,
+        dataset: &Dataset,
+        observe: Observe<'_>,
+    ) -> Result<TrainedLabeler> {
+        let gold = |indices: &[usize]| -> Vec<StageExample<'_>> {
+            let example = |index: &usize| StageExample {
+                token_ids: self.pool_tokens[*index].as_ref().expect("a labeler's own examples can be read"),
+                target: f32::from(dataset.train[*index].gold.expect("a labeler's own examples have a gold label")),
+            };
+            indices.iter().map(example).collect()
+        };
+        let (train, validation, recipe) = (gold(&own.train), gold(&own.validation), table.recipe(own.train.len()));
+        let request = LabelerRequest {
+            model: &self.model,
+            start: self.model.initial_adapter(recipe.lora(), table.seed)?,
+            train: &train,
+            validation: &validation,
+            recipe: &recipe,
+            target_accuracy: table.stops_at(),
+            seed: table.seed,
+        };
+        train_labeler(request, |progress| observe(LabelerProgress::Training(progress))).map_err(Error::Labeler)
+    }
+
+    /// The log-odds of the examples of the pool and of the test set that get a label.
+    fn predict(
+        &self,
+        table: &LabelerTable,
+        adapter: &Adapter,
+        own: &ValidationSplit,
+        observe: Observe<'_>,
+    ) -> Result<[Vec<Option<f32>>; 2]> {
+        let mut wanted: [Vec<Option<&[u32]>>; 2] =
+            [&self.pool_tokens, &self.test_tokens].map(|tokens| tokens.iter().map(Option::as_deref).collect());
+        if !table.include_own_examples {
+            for index in &own.train {
+                wanted[0][*index] = None;
+            }
+        }
+        let texts: Vec<&[u32]> = wanted.iter().flatten().copied().flatten().collect();
+        let micro_batch_tokens = table.recipe(1).micro_batch_tokens;
+        let mut scores = Vec::with_capacity(texts.len());
+        for chunk in texts.chunks(TEXTS_AT_A_TIME) {
+            scores.extend(log_odds(&self.model, adapter, chunk, micro_batch_tokens).map_err(Error::Labeler)?);
+            observe(LabelerProgress::Labeling { done: scores.len(), total: texts.len() });
+        }
+        let mut scores = scores.into_iter();
+        Ok(wanted.map(|tokens| tokens.into_iter().map(|tokens| tokens.and_then(|_| scores.next())).collect()))
+    }
+}
+
+/// The token ids of the texts that the labeler sees.
+fn tokenize(
+    table: &LabelerTable,
+    examples: &[Example],
+    tokenizer: &Tokenizer,
+    too_long: TooLong,
+) -> Result<Vec<Option<Vec<u32>>>> {
+    let limit = if too_long == TooLong::Cut { TextLimit::Cut } else { TextLimit::Refuse };
+    let encode = |example: &Example| match tokenizer.encode(seen(table, example), limit) {
+        Ok(token_ids) => Ok(Some(token_ids)),
+        Err(ModelError::TooLong { .. }) if too_long == TooLong::Drop => Ok(None),
+        Err(source @ ModelError::TooLong { .. }) => Err(Error::LabelerText { source }),
+        Err(error) => Err(error.into()),
+    };
+    let encoded: Vec<Result<_>> = examples.par_iter().map(encode).collect();
+    encoded.into_iter().collect()
+}
+
+/// Makes the labels. `labeler` is there if the kind trains a model.
+pub(super) fn make(
+    table: &LabelerTable,
+    labeler: Option<&LoadedLabeler>,
+    own: &ValidationSplit,
+    dataset: &Dataset,
+    observe: Observe<'_>,
+) -> Result<MadeLabels> {
+    let splits = [&dataset.train, &dataset.test];
+    let Some(labeler) = labeler else {
+        let flip = |gold: bool| class_noise(table).flip_probability(gold);
+        let [pool, test] = splits.map(|examples| flipped(table, examples, |_, gold| gold.map(flip)));
+        return Ok(MadeLabels { labels: KeptLabels { pool: pool?, test: test? }, ..MadeLabels::default() });
+    };
+    // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
+    let (trained, scores) = rayon::scope(|_| {
+        let trained = labeler.train(table, own, dataset, observe)?;
+        let scores = labeler.predict(table, &trained.adapter, own, observe)?;
+        Ok::<_, Error>((trained, scores))
+    })?;
+    let mut temperature = None;
+    let [pool, test] = if table.kind == LabelerKind::Margin {
+        let margins: Vec<f64> = scores[0].iter().flatten().map(|score| f64::from(*score)).collect();
+        let target = table.target_accuracy.expect("a study is checked: flips by margin aim at an accuracy");
+        let noise = MarginNoise::of_expected_accuracy(&margins, target)?;
+        temperature = Some(noise.temperature);
+        let [pool, test] = [0, 1].map(|split| {
+            flipped(table, splits[split], |index, gold| {
+                scores[split][index].zip(gold).map(|(score, _)| noise.flip_probability(f64::from(score)))
+            })
+        });
+        [pool?, test?]
+    } else {
+        [0, 1].map(|split| {
+            let labels = splits[split].iter().zip(&scores[split]);
+            labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
+        })
+    };
+    let mut labels = KeptLabels { pool, test };
+    if table.shuffle_errors {
+        labels.pool = with_shuffled_errors(table, &dataset.train, labels.pool)?;
+        labels.test = with_shuffled_errors(table, &dataset.test, labels.test)?;
+    }
+    let TrainedLabeler { adapter, history, target_stop } = trained;
+    Ok(MadeLabels { labels, adapter: Some(adapter), history: Some(history), target_stop, temperature })
+}
+
+/// How often a simulated annotator errs in either class.
+fn class_noise(table: &LabelerTable) -> ClassNoise {
+    match (table.target_accuracy, table.sensitivity, table.specificity) {
+        (Some(accuracy), _, _) => ClassNoise::symmetric(accuracy),
+        (None, Some(sensitivity), Some(specificity)) => ClassNoise { sensitivity, specificity },
+        _ => unreachable!("a study is checked: an annotator has an accuracy, or one for each class"),
+    }
+}
+
+/// Gold labels, flipped with a probability that `flip` tells from an example's index and gold label; none where it
+/// says nothing.
+fn flipped(
+    table: &LabelerTable,
+    examples: &[Example],
+    flip: impl Fn(usize, Option<bool>) -> Option<f64>,
+) -> Result<Vec<(ExampleId, f32)>> {
+    let (mut ids, mut gold, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, example) in examples.iter().enumerate() {
+        if let Some((probability, label)) = flip(index, example.gold).zip(example.gold) {
+            ids.push(example.id);
+            gold.push(label);
+            probabilities.push(probability);
+        }
+    }
+    let numbers: Vec<u64> = ids.iter().map(|id| id.number()).collect();
+    let labels = flip_labels(&gold, &numbers, &probabilities, table.seed)?;
+    Ok(ids.into_iter().zip(labels).map(|(id, label)| (id, f32::from(label))).collect())
+}
+
+/// The same labels with their errors dealt out anew. Those of examples without a gold label stay as they are.
+///
+/// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 to 0
+/// or 1, and no f32 but one half itself is nearer to one half than 2⁻²⁵.
+fn with_shuffled_errors(
+    table: &LabelerTable,
+    examples: &[Example],
+    labels: Vec<(ExampleId, f32)>,
+) -> Result<Vec<(ExampleId, f32)>> {
+    let gold: std::collections::HashMap<ExampleId, bool> =
+        examples.iter().filter_map(|example| Some((example.id, example.gold?))).collect();
+    let (known, unknown): (Vec<_>, Vec<_>) = labels.into_iter().partition(|(id, _)| gold.contains_key(id));
+    let weak: Vec<f64> = known.iter().map(|(_, weak)| f64::from(*weak)).collect();
+    let golds: Vec<bool> = known.iter().map(|(id, _)| gold[id]).collect();
+    let ids: Vec<u64> = known.iter().map(|(id, _)| id.number()).collect();
+    let shuffled = shuffled_errors(&weak, &golds, &ids, table.seed)?;
+    let shuffled = known.iter().zip(shuffled).map(|((id, _), weak)| (*id, weak as f32));
+    Ok(shuffled.chain(unknown).collect())
+}
