@@ -1,17 +1,18 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_sweep::{PrepareOptions, Store, Study, Sweep, records};
+use labelmix_sweep::{Inputs, PrepareOptions, Store, Study, Sweep, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::model::{Parts, checkpoint_of};
 use crate::sweep::answer;
+use crate::task::files_of;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let model_folder = checkpoint_of(&study, Parts::All)?;
-    let sweep = Sweep::prepare(study, &model_folder, &PrepareOptions::default())?;
+    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
+    let sweep = Sweep::prepare(study, inputs, &PrepareOptions::default())?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {

@@ -3,12 +3,13 @@
 use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
-use labelmix_sweep::{PrepareOptions, RunRecord, Store, Study, Sweep, available_memory, execute};
+use labelmix_sweep::{Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, available_memory, execute};
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
 use crate::model::{Parts, checkpoint_of, device};
 use crate::progress::SweepProgress;
+use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
@@ -18,8 +19,8 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
-    let model_folder = checkpoint_of(&study, Parts::All)?;
-    let sweep = Sweep::prepare(study, &model_folder, &options)?;
+    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
+    let sweep = Sweep::prepare(study, inputs, &options)?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
     let execution = execute(&sweep, &store, &progress)?;
