@@ -127,6 +127,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] labelmix_data::DataError),
+    /// The task cannot be used, or its data.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task(#[from] labelmix_data::TaskError),
     /// The prices or the grid make no sense.
     #[error(transparent)]
     #[diagnostic(help("check [prices] and [grid] in the study file"))]

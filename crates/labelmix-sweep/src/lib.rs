@@ -22,10 +22,10 @@ pub use memory::available_memory;
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
-    GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName, PricesTable,
-    Study, TaskTable, TooLong, WeightPrecision,
+    DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
+    PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
 };
-pub use sweep::{PrepareOptions, Sweep, SweepSummary};
+pub use sweep::{Inputs, PrepareOptions, Sweep, SweepSummary};
 pub use weak_labels::{
     IfMissing, LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data,
 };

@@ -2,9 +2,11 @@
 
 mod labeler;
 mod model;
+mod task;
 
 use std::path::{Path, PathBuf};
 
+use labelmix_data::{Dataset, SplitFiles, Task};
 use labelmix_econ::Prices;
 use labelmix_elicit::{Recipe, method_named, method_names};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 pub use labeler::{LabelerKind, LabelerTable};
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
+use task::WeakLabels;
+pub use task::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
 
 /// A whole study file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,34 +45,6 @@ pub struct Study {
     /// The folder of the study file, which its paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-/// `[task]`: the data. Paths are relative to the study file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaskTable {
-    /// The file whose labels are for sale: JSONL, CSV or Parquet.
-    pub train: PathBuf,
-    /// The file to measure accuracy on.
-    pub test: PathBuf,
-    /// The column of texts.
-    #[serde(default = "default_text_column")]
-    pub text: String,
-    /// The column of gold labels.
-    #[serde(default = "default_gold_column")]
-    pub gold: String,
-    /// The column of weak labels.
-    #[serde(default = "default_weak_column")]
-    pub weak: String,
-    /// The largest number of test examples that are used.
-    #[serde(default = "default_max_test")]
-    pub max_test: usize,
-    /// Whether both splits are balanced by leaving out examples of the larger class.
-    #[serde(default = "default_true")]
-    pub balance: bool,
-    /// The number of training examples whose gold labels are for sale; the rest are sold with weak labels. By default
-    /// what the grid's most gold-hungry point needs, and at most half of the examples.
-    pub gold_pool: Option<usize>,
 }
 
 /// `[prices]`: dollars per label.
@@ -121,26 +97,6 @@ fn default_methods() -> Vec<MethodTable> {
     vec![MethodTable { name: "seq-sft".to_owned() }]
 }
 
-fn default_text_column() -> String {
-    "text".to_owned()
-}
-
-fn default_gold_column() -> String {
-    "gold".to_owned()
-}
-
-fn default_weak_column() -> String {
-    "weak".to_owned()
-}
-
-fn default_max_test() -> usize {
-    1000
-}
-
-fn default_true() -> bool {
-    true
-}
-
 impl Study {
     /// Reads and checks a study file.
     ///
@@ -165,6 +121,7 @@ impl Study {
             let reason = format!("name = {:?}", self.name);
             return problem(reason, "a study's name names a folder: use letters, digits, '-', '_' and '.'");
         }
+        self.task.check(&self.folder)?;
         let grid = &self.grid;
         if grid.budgets.is_empty() || grid.weak_fractions.is_empty() || grid.seeds.is_empty() {
             return problem("an empty list in [grid]".into(), "give at least one budget, weak fraction and seed");
@@ -204,16 +161,28 @@ impl Study {
         Prices::new(self.prices.weak, self.prices.gold)
     }
 
+    /// The task that the study names; `None` if its data is files of texts.
+    ///
+    /// # Errors
+    /// If there is no such task or file, or what the study has different makes no sense.
+    pub fn named_task(&self) -> Result<Option<Task>> {
+        Ok(self.task.task(&self.folder)?)
+    }
+
+    /// The study's examples: from `task_files` if it names a task, which are the files of its splits. Where a labeler
+    /// makes the weak labels, those of the data are not read.
+    ///
+    /// # Errors
+    /// If the data cannot be used.
+    pub fn load_data(&self, task_files: &SplitFiles) -> Result<Dataset> {
+        let weak_labels = if self.labeler.is_some() { WeakLabels::Elsewhere } else { WeakLabels::InTheData };
+        self.task.load(&self.folder, task_files, weak_labels)
+    }
+
     /// The folder of the study file, which its paths are relative to.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// A path of the study file, made independent of the current folder.
-    #[must_use]
-    pub fn resolve(&self, path: &Path) -> PathBuf {
-        self.folder.join(path)
     }
 
     /// Where results are kept unless the user says otherwise: beside the study file.
@@ -278,7 +247,10 @@ mod tests {
         assert_eq!(study.grid.budgets.len(), 7);
         assert_eq!(study.methods[0].name, "seq-sft");
         assert_eq!(study.recipe, Recipe::default());
-        assert_eq!(study.resolve(&study.task.train), Path::new("studies/train.jsonl"));
+        assert_eq!((study.task.max_test, study.task.balance, study.task.gold_pool), (1000, true, None));
+        let TaskData::Files(files) = &study.task.data else { panic!("{:?}", study.task.data) };
+        assert_eq!((&*files.text, &*files.gold, &*files.weak), ("text", "gold", "weak"));
+        assert!(study.named_task().unwrap().is_none());
         assert_eq!(study.default_store(), Path::new("studies/labelmix-store"));
     }
 

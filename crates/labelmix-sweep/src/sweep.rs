@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Balance, CleaningOptions, ColumnNames, DataSummary, Dataset, Example, Pools, content_hash};
+use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
 use labelmix_econ::{Allocation, Prices, allocation_for};
 use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
 use labelmix_models::{
@@ -37,6 +37,15 @@ pub struct Sweep {
     summary: SweepSummary,
     model_folder: PathBuf,
     jobs: usize,
+}
+
+/// What a study names, found on this machine. Who prepares a sweep finds it first: a sweep knows no Hub.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The folder of the study's model.
+    pub model_folder: PathBuf,
+    /// The files of each split of the study's task; none where its data is files of texts, which it names itself.
+    pub task_files: SplitFiles,
 }
 
 /// How a study is prepared on this machine. None of it is part of the study.
@@ -78,30 +87,30 @@ pub struct SweepSummary {
 }
 
 impl Sweep {
-    /// Loads what the study names and expands its grid. `model_folder` holds the study's model; `labeling` is for a
-    /// study whose weak labels come from a labeler.
+    /// Loads what the study names and expands its grid; `labeling` is for a study whose weak labels come from a labeler.
     ///
     /// # Errors
     /// If data or model cannot be used, weak labels cannot be made, no point of the grid can be bought, or training would
     /// not fit into memory.
     pub fn prepare(
         study: Study,
-        model_folder: &Path,
+        inputs: Inputs,
         options: &PrepareOptions,
         labeling: &WeakLabeling<'_>,
     ) -> Result<Self> {
+        let Inputs { model_folder, task_files } = inputs;
         let prices = study.prices()?;
-        let mut dataset = load_data(&study)?;
+        let mut dataset = study.load_data(&task_files)?;
         let labels = set_weak_labels(&study, &mut dataset, options, labeling)?;
-        let shape = ModelShape::read(model_folder)?;
-        let tokenizer = Tokenizer::load(model_folder)?;
+        let shape = ModelShape::read(&model_folder)?;
+        let tokenizer = Tokenizer::load(&model_folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let jobs = jobs(&study, &shape, longest, options)?;
         let load = study.model.load_options(&options.device);
-        let model = Classifier::new(&Model::load(model_folder, &load)?, study.model.pooling.map(Into::into))?;
+        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
 
         let methods: Vec<&'static dyn Method> =
             study.methods.iter().filter_map(|table| method_named(&table.name)).collect();
@@ -161,7 +170,7 @@ impl Sweep {
             not_affordable,
             graph,
             summary,
-            model_folder: model_folder.to_owned(),
+            model_folder,
             jobs,
         })
     }
@@ -277,18 +286,6 @@ pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
         return None;
     }
     Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
-}
-
-/// The examples of a study. Where a labeler makes the weak labels, those of the data are not read.
-pub(crate) fn load_data(study: &Study) -> Result<Dataset> {
-    let task = &study.task;
-    let weak = study.labeler.is_none().then(|| task.weak.clone());
-    let columns = ColumnNames { text: task.text.clone(), gold: task.gold.clone(), weak };
-    let options = CleaningOptions {
-        balance: if task.balance { Balance::Undersample } else { Balance::AsIs },
-        max_test: Some(task.max_test),
-    };
-    Ok(Dataset::load(&study.resolve(&task.train), &study.resolve(&task.test), &columns, &options)?)
 }
 
 /// The examples that are kept, their tokens, and the number of texts that were left out as too long.

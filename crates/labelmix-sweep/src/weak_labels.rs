@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
+use labelmix_data::{Dataset, Example, ExampleId, SplitFiles, ValidationSplit, labeler_split};
 use labelmix_elicit::{LabelQuality, StageHistory, StageProgress, TargetStop};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::key::{HashedParts, SharedInputs};
 use crate::store::{KeptLabels, Store};
 use crate::study::{LabelerTable, Study};
-use crate::sweep::{PrepareOptions, load_data};
+use crate::sweep::PrepareOptions;
 
 /// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix weak labels 1";
@@ -120,8 +120,13 @@ pub struct LabeledData {
 ///
 /// # Errors
 /// If the study has no labeler, data or model cannot be used, or the labels cannot be made.
-pub fn label_data(study: &Study, options: &PrepareOptions, labeling: &WeakLabeling<'_>) -> Result<LabeledData> {
-    let mut dataset = load_data(study)?;
+pub fn label_data(
+    study: &Study,
+    task_files: &SplitFiles,
+    options: &PrepareOptions,
+    labeling: &WeakLabeling<'_>,
+) -> Result<LabeledData> {
+    let mut dataset = study.load_data(task_files)?;
     let (outcome, origin) = set_weak_labels(study, &mut dataset, options, labeling)?
         .ok_or_else(|| Error::NoLabeler { study: study.name.clone() })?;
     Ok(LabeledData { dataset, outcome, origin })

@@ -19,6 +19,7 @@ pub(crate) enum Command {
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
     Predict(PredictArguments),
+    Tasks(TasksArguments),
     Inspect(InspectArguments),
     Doctor(DoctorArguments),
 }
@@ -62,6 +63,16 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   [recipe]                     # optional
   total_examples = 30000
   learning_rate = 5e-4
+
+The data may also be a task (`labelmix tasks` lists them; docs/tasks.md):
+
+  [task]
+  name = "sciq"                # or: file = "mine.toml"
+  folder = "data"              # optional: a folder with the data, instead of the Hugging Face Hub
+  template = "{{ question }} {{ answer }}"   # optional, and `proxy`: other templates than the task's
+  weak = ["ann", "bob"]        # optional: a column of weak labels, or several; or a table [task.weak]
+  merge = "dawid-skene"        # optional: how several become one label: mean, majority or dawid-skene
+  max_test = 1000
 
 Results are kept as they come: after an interruption the same command goes on where it was.
 
@@ -143,6 +154,61 @@ pub(crate) struct PredictArguments {
     pub(crate) cut: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+/// List the tasks that labelmix knows, show one, or check one on its data
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct TasksArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<TasksCommand>,
+    /// Print a JSON array instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TasksCommand {
+    Show(TaskShowArguments),
+    Check(TaskCheckArguments),
+}
+
+/// Show a task: its data, its templates, and examples where the data is at hand
+#[derive(Debug, Args)]
+pub(crate) struct TaskShowArguments {
+    /// The name of a task, or a task file (TOML)
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) task: String,
+    /// Show the first N examples of each class
+    #[arg(long, value_name = "N")]
+    pub(crate) examples: Option<usize>,
+    /// A folder with the data, instead of where the task has it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Download what the examples need
+    #[arg(long, requires = "examples", conflicts_with = "folder")]
+    pub(crate) download: bool,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Check a task on all of its data: what is dropped and why, balance, duplicates, overlap with the test set, examples
+#[derive(Debug, Args)]
+pub(crate) struct TaskCheckArguments {
+    /// The name of a task, or a task file (TOML)
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) task: String,
+    /// A folder with the data, instead of where the task has it (the Hugging Face Hub: what the cache lacks is
+    /// downloaded)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Also measure the texts in tokens of this model: a folder in the Hugging Face layout, or a repository of the Hub
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Show what a checkpoint is, and what it makes of texts

@@ -3,12 +3,15 @@
 mod arguments;
 mod diagnosis;
 mod doctor;
+mod hub;
 mod inspect;
 mod model;
 mod predict;
 mod progress;
 mod report;
 mod sweep;
+mod task;
+mod tasks;
 mod texts;
 mod weak_label;
 
@@ -37,6 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Tasks(arguments) => tasks::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
     };

@@ -2,13 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use labelmix_hub::{Hub, HubError, Repository, RepositoryNameError, Settings, SettingsError, Warning};
+use labelmix_hub::{HubError, Repository, RepositoryNameError};
 use labelmix_models::{Device, MissingFiles, checkpoint_files};
 use labelmix_sweep::{Study, WeightPrecision};
 use miette::Diagnostic;
 
 use crate::arguments::DeviceArgument;
 use crate::diagnosis::Failure;
+use crate::hub::{hub, warn};
 use crate::progress::DownloadProgress;
 
 /// How much of a checkpoint is wanted.
@@ -16,8 +17,21 @@ use crate::progress::DownloadProgress;
 pub(crate) enum Parts {
     /// All that it takes to run it.
     All,
+    /// Its configuration and its tokenizer.
+    Tokenizer,
     /// Its configuration.
     Configuration,
+}
+
+impl Parts {
+    /// The files that are wanted, where that does not depend on which there are.
+    fn named_files(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::All => None,
+            Self::Tokenizer => Some(&["tokenizer.json", "config.json"]),
+            Self::Configuration => Some(&["config.json"]),
+        }
+    }
 }
 
 /// A name that leads to no checkpoint.
@@ -32,12 +46,6 @@ pub(crate) enum NoCheckpoint {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] RepositoryNameError),
-    #[error("the settings of the Hugging Face Hub")]
-    Settings(
-        #[from]
-        #[diagnostic_source]
-        SettingsError,
-    ),
     #[error("the model {name:?} (there is no folder of this name, so it was looked for on the Hugging Face Hub)")]
     Hub {
         name: String,
@@ -63,15 +71,19 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
     }
     let Some(text) = repository_name(name) else { return Err(NoCheckpoint::NoFolder(folder).into()) };
     let repository = Repository::model(text).map_err(NoCheckpoint::from)?;
-    let settings = Settings::from_environment().map_err(NoCheckpoint::from)?;
-    let hub = Hub::new(settings).map_err(NoCheckpoint::from)?;
+    let hub = hub()?;
     let progress = DownloadProgress::new();
     let of_hub = |cause| NoCheckpoint::Hub { name: text.to_owned(), cause };
-    let warn = |warnings: &[Warning]| warnings.iter().for_each(|warning| anstream::eprintln!("warning: {warning}"));
-    if parts == Parts::Configuration {
-        let file = hub.file(&repository, "config.json", &progress).map_err(of_hub)?;
-        warn(&file.warnings);
-        return Ok(file.path.parent().expect("a file of a snapshot lies in a folder").to_owned());
+    if let Some(names) = parts.named_files() {
+        let (mut folder, mut warnings) = (PathBuf::new(), Vec::new());
+        for name in names {
+            let file = hub.file(&repository, name, &progress).map_err(of_hub)?;
+            folder = file.path.parent().expect("a file of a snapshot lies in a folder").to_owned();
+            warnings.extend(file.warnings);
+        }
+        progress.clear();
+        warn(warnings);
+        return Ok(folder);
     }
     let listing = hub.list(&repository, &progress).map_err(of_hub)?;
     let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
@@ -79,7 +91,7 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
         checkpoint_files(&names).map_err(|cause| NoCheckpoint::NotACheckpoint { name: text.to_owned(), cause })?;
     let snapshot = hub.snapshot(&repository, &|file| wanted.contains(&file), &progress).map_err(of_hub)?;
     progress.clear();
-    warn(&snapshot.warnings);
+    warn(snapshot.warnings);
     Ok(snapshot.folder)
 }
 

@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
 use labelmix_sweep::{
-    IfMissing, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
+    IfMissing, Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
 };
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
 use crate::progress::SweepProgress;
+use crate::task::files_of;
 use crate::weak_label::LabelingProgress;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
-    let model_folder = checkpoint_of(&study, Parts::All)?;
+    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling_progress = LabelingProgress::new();
     let labeling = WeakLabeling {
@@ -30,7 +31,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         if_missing: IfMissing::Make,
         observe: &|progress| labeling_progress.observe(progress),
     };
-    let sweep = Sweep::prepare(study, &model_folder, &options, &labeling);
+    let sweep = Sweep::prepare(study, inputs, &options, &labeling);
     labeling_progress.clear();
     let sweep = sweep?;
     anstream::eprintln!("{}", sweep.summary());

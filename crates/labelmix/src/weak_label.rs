@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::arguments::WeakLabelArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::model::{device, labeler_checkpoint_of};
+use crate::task::files_of;
 
 /// A row of the file.
 #[derive(Serialize)]
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         if_missing: IfMissing::Make,
         observe: &|event| progress.observe(event),
     };
-    let labeled = label_data(&study, &options, &labeling);
+    let labeled = label_data(&study, &files_of(&study)?, &options, &labeling);
     progress.clear();
     let LabeledData { dataset, outcome, origin } = labeled?;
     write(&arguments.out, &[("pool", &dataset.train), ("test", &dataset.test)])

@@ -4,26 +4,13 @@ use std::fs;
 
 use crate::workplace::{Workplace, example};
 
-/// Standard error of a command that fails with status 1, with the paths of this machine replaced.
-fn complaint(workplace: &Workplace, arguments: &[&str]) -> String {
-    let output = workplace.labelmix(arguments).assert().code(1).get_output().clone();
-    assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
-    let folder = fs::canonicalize(workplace.path()).unwrap();
-    String::from_utf8(output.stderr)
-        .unwrap()
-        .replace(&example().display().to_string(), "[example]")
-        .replace(&folder.display().to_string(), "[folder]")
-        .trim_end()
-        .to_owned()
-}
-
 /// What `labelmix sweep` says about the small study with `from` replaced by `to`.
 fn with_study(from: &str, to: &str) -> String {
     let workplace = Workplace::new();
     let study = Workplace::study();
     assert!(study.contains(from), "{from:?} is not in the study");
     workplace.write("study.toml", study.replace(from, to));
-    complaint(&workplace, &["sweep", "study.toml"])
+    workplace.complaint(&["sweep", "study.toml"])
 }
 
 /// What `labelmix sweep` says about a training file of this content.
@@ -33,7 +20,7 @@ fn with_training_file(name: &str, content: impl AsRef<[u8]>) -> String {
     let old = format!("{}/train.jsonl", example().display());
     workplace.write("study.toml", study.replace(&old, name));
     workplace.write(name, content);
-    complaint(&workplace, &["sweep", "study.toml"])
+    workplace.complaint(&["sweep", "study.toml"])
 }
 
 #[test]
@@ -51,7 +38,7 @@ error: [example]/test.jsonl, line 1: there is no column `review`; the columns ar
 hint: name one of these columns, or add the one that is missing
 "#);
     let workplace = Workplace::new();
-    insta::assert_snapshot!(complaint(&workplace, &["sweep", "missing.toml"]), @r#"
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "missing.toml"]), @r#"
 error: missing.toml: No such file or directory (os error 2)
 hint: give the path of a study file (TOML)
 "#);
@@ -106,7 +93,7 @@ fn in_the_checkpoint() {
         damage(&folder);
         let old = format!("{}/checkpoint", example().display());
         workplace.write("study.toml", Workplace::study().replace(&old, "checkpoint"));
-        complaint(&workplace, &["sweep", "study.toml"])
+        workplace.complaint(&["sweep", "study.toml"])
     };
     insta::assert_snapshot!(with_checkpoint(&|folder| fs::remove_file(folder.join("model.safetensors")).unwrap()), @r#"
 error: checkpoint/model.safetensors: No such file or directory (os error 2)
@@ -142,12 +129,12 @@ hint: set `too_long` in the study's [model] table: "drop" leaves such texts out,
 fn in_the_place_for_results() {
     let workplace = Workplace::new();
     workplace.write("a-file", "");
-    insta::assert_snapshot!(complaint(&workplace, &["sweep", "study.toml", "--store", "a-file/store"]), @r#"
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml", "--store", "a-file/store"]), @r#"
 error: the store a-file/store/stages: Not a directory (os error 20)
 hint: choose a folder that you may write to, on a disk with space, with --store
 "#);
     let arguments = ["predict", "--run", "nowhere", "--input", "x.jsonl", "--output", "y.jsonl"];
-    insta::assert_snapshot!(complaint(&workplace, &arguments), @r#"
+    insta::assert_snapshot!(workplace.complaint(&arguments), @r#"
 error: nowhere holds no finished run
 hint: give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json
 "#);

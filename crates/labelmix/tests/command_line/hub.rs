@@ -8,7 +8,7 @@ use labelmix_loopback_hub::{Fault, LoopbackHub, Script, ServedRepository};
 use crate::workplace::{Workplace, example};
 
 /// A command that knows no other hub, and keeps what it downloads in the workplace.
-fn at_hub(hub: &LoopbackHub, workplace: &Workplace, arguments: &[&str]) -> Command {
+pub(crate) fn at_hub(hub: &LoopbackHub, workplace: &Workplace, arguments: &[&str]) -> Command {
     let mut command = workplace.labelmix(arguments);
     for variable in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
         command.env_remove(variable);
@@ -17,11 +17,11 @@ fn at_hub(hub: &LoopbackHub, workplace: &Workplace, arguments: &[&str]) -> Comma
     command
 }
 
-fn output_of(command: &mut Command) -> String {
+pub(crate) fn output_of(command: &mut Command) -> String {
     String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
 }
 
-fn complaint(command: &mut Command) -> String {
+pub(crate) fn complaint(command: &mut Command) -> String {
     String::from_utf8(command.assert().code(1).get_output().stderr.clone()).unwrap()
 }
 

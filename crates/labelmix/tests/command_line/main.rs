@@ -4,7 +4,12 @@
 
 mod bad_input;
 mod checkpoints;
+mod datasets;
 mod hub;
 mod interruption;
 mod main_job;
+mod real_tasks;
+mod task_mistakes;
+mod task_studies;
+mod tasks;
 mod workplace;

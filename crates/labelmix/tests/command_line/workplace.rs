@@ -51,9 +51,11 @@ impl Workplace {
         self.folder.path()
     }
 
-    /// Writes a file into the folder.
+    /// Writes a file into the folder, or a folder in it.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), content).unwrap();
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
     }
 
     /// `labelmix` with the folder as the current one.
@@ -61,6 +63,19 @@ impl Workplace {
         let mut command = Command::cargo_bin("labelmix").unwrap();
         command.current_dir(self.path()).args(arguments);
         command
+    }
+
+    /// Standard error of a command that fails with status 1, with the paths of this machine replaced.
+    pub(crate) fn complaint(&self, arguments: &[&str]) -> String {
+        let output = self.labelmix(arguments).assert().code(1).get_output().clone();
+        assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
+        self.without_paths(&String::from_utf8(output.stderr).unwrap()).trim_end().to_owned()
+    }
+
+    /// A text with the paths of this machine replaced.
+    pub(crate) fn without_paths(&self, text: &str) -> String {
+        let folder = fs::canonicalize(self.path()).unwrap();
+        text.replace(&example().display().to_string(), "[example]").replace(&folder.display().to_string(), "[folder]")
     }
 
     /// Standard output of a command that succeeds.

@@ -1,0 +1,54 @@
+//! `labelmix tasks`: the tasks that there are.
+
+mod check;
+mod show;
+
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use labelmix_data::{Source, Task, TaskDescription};
+
+use crate::arguments::{TasksArguments, TasksCommand};
+use crate::diagnosis::{Failure, Status, print_data};
+
+pub(crate) fn run(arguments: &TasksArguments) -> Result<Status, Failure> {
+    match &arguments.command {
+        Some(TasksCommand::Show(arguments)) => return show::run(arguments),
+        Some(TasksCommand::Check(arguments)) => return check::run(arguments),
+        None => {}
+    }
+    let tasks = Task::all();
+    if arguments.json {
+        let descriptions: Vec<TaskDescription> = tasks.iter().map(Task::describe).collect();
+        print_json(&descriptions)?;
+    } else {
+        print_data(&table(&tasks))?;
+    }
+    Ok(Status::Done)
+}
+
+/// Columns set apart by space, the header by a line.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A row for each task, as wide as the terminal.
+fn table(tasks: &[Task]) -> String {
+    let mut table = Table::new();
+    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["name", "kind", "dataset", "description", "licence"]);
+    for task in tasks {
+        let TaskDescription { name, kind, description, licence, .. } = task.describe();
+        let dataset = match task.source() {
+            Source::Hub(hub) => match &hub.config {
+                Some(config) => format!("{} ({config})", hub.dataset),
+                None => hub.dataset.clone(),
+            },
+            Source::Local(_) => String::new(),
+        };
+        table.add_row([name, kind.to_owned(), dataset, description, licence.unwrap_or_default()]);
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value).expect("what is said of tasks is text and numbers");
+    print_data(&format!("{json}\n"))
+}

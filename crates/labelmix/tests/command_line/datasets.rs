@@ -1,0 +1,153 @@
+//! Tasks with datasets of the Hugging Face Hub, from a hub on this machine.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use labelmix_loopback_hub::{Fault, LoopbackHub, Script, ServedRepository};
+use parquet::arrow::ArrowWriter;
+
+use crate::hub::{at_hub, complaint, output_of};
+use crate::task_studies::study;
+use crate::workplace::Workplace;
+
+/// Questions in the layout of Social IQa, numbered from `first`, as Parquet.
+fn questions(first: usize, count: usize) -> Vec<u8> {
+    let numbers = first..first + count;
+    let column = |text: &dyn Fn(usize) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(numbers.clone().map(text)))
+    };
+    let answer = |letter: &'static str| column(&|number| format!("the {letter} of person {number}"));
+    let columns = [
+        ("context", column(&|number| format!("Person {number} came by train ."))),
+        ("question", column(&|number| format!("What did person {number} want ?"))),
+        ("answerA", answer("soup")),
+        ("answerB", answer("bread")),
+        ("answerC", answer("tea")),
+        ("label", column(&|number| (number % 3 + 1).to_string())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// The dataset of the task `social_i_qa`, where the task has it.
+fn social_i_qa() -> ServedRepository {
+    ServedRepository::dataset("allenai/social_i_qa")
+        .revision("refs/convert/parquet")
+        .file("README.md", "Questions.")
+        .large_file("default/train/0000.parquet", questions(0, 200))
+        .large_file("default/validation/0000.parquet", questions(1000, 60))
+}
+
+fn warnings(hub: &LoopbackHub, workplace: &Workplace, arguments: &[&str]) -> String {
+    let output = at_hub(hub, workplace, arguments).assert().success().get_output().clone();
+    String::from_utf8(output.stderr).unwrap().replace(&hub.endpoint(), "HUB")
+}
+
+#[test]
+fn examples_are_shown_once_they_are_downloaded() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(social_i_qa());
+    let arguments = ["tasks", "show", "social_i_qa", "--examples", "1"];
+    insta::assert_snapshot!(warnings(&hub, &workplace, &arguments), @"");
+    assert!(hub.requests().is_empty());
+    assert!(output_of(&mut at_hub(&hub, &workplace, &arguments)).starts_with("social_i_qa: "));
+    let download = [&arguments[..], &["--download"]].concat();
+    let shown = output_of(&mut at_hub(&hub, &workplace, &download));
+    insta::assert_snapshot!(shown.split_once("\n\nclass").unwrap().1, @"");
+    // Examples are of the training split.
+    assert!(
+        !hub.requests().iter().any(|request| request.path.contains("validation") || request.path.contains("README"))
+    );
+    hub.forget_requests();
+    assert_eq!(output_of(&mut at_hub(&hub, &workplace, &arguments)), shown);
+    assert!(hub.requests().is_empty());
+}
+
+#[test]
+fn a_check_downloads_both_splits_and_goes_on_where_it_broke_off() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(social_i_qa());
+    hub.script(Script::times(1, Fault::DropAfter(700)).at("train/0000.parquet?"));
+    hub.script(Script::times(1, Fault::DropAfter(700)).method("GET"));
+    let arguments = ["tasks", "check", "social_i_qa"];
+    let said = warnings(&hub, &workplace, &arguments);
+    assert!(said.contains("downloading default/train/0000.parquet"), "{said}");
+    assert!(hub.requests().iter().any(|request| request.range.is_some()));
+    let json = output_of(&mut at_hub(&hub, &workplace, &["tasks", "check", "social_i_qa", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["summary"]["train"]["rows"], &json["summary"]["test"]["rows"]), (&200.into(), &60.into()));
+
+    // What is cached is used where the Hub gives no answer, with a warning.
+    hub.script(Script::always(Fault::status(500)));
+    let said = warnings(&hub, &workplace, &arguments);
+    let commit = said.split("at commit ").nth(1).unwrap().split(':').next().unwrap();
+    insta::assert_snapshot!(said.replace(commit, "COMMIT"), @"");
+}
+
+#[test]
+fn a_study_may_name_a_task_of_the_hub() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(social_i_qa());
+    let study = study("name = \"social_i_qa\"\nmax_test = 40").replace("[0.0, 0.5, 1.0]", "[0.0]");
+    workplace.write("study.toml", study);
+    let answer = output_of(&mut at_hub(&hub, &workplace, &["sweep", "study.toml", "--json"]));
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["runs"].as_array().unwrap().len(), 2);
+    hub.forget_requests();
+    let mut report = at_hub(&hub, &workplace, &["report", "study.toml", "--out", "report"]);
+    output_of(report.env("HF_HUB_OFFLINE", "1"));
+    assert!(hub.requests().is_empty());
+}
+
+#[test]
+fn a_tokenizer_is_downloaded_without_its_model() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(social_i_qa());
+    hub.add(ServedRepository::model("org/tiny").folder(&crate::workplace::example().join("checkpoint")));
+    let checked = output_of(&mut at_hub(&hub, &workplace, &["tasks", "check", "social_i_qa", "--model", "org/tiny"]));
+    assert!(checked.contains("lengths in tokens of org/tiny"), "{checked}");
+    assert!(!hub.requests().iter().any(|request| request.path.contains("safetensors")));
+}
+
+#[test]
+fn datasets_that_cannot_be_had() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    let arguments = ["tasks", "check", "social_i_qa"];
+    let said = || complaint(&mut at_hub(&hub, &workplace, &arguments)).replace(&hub.endpoint(), "HUB");
+    insta::assert_snapshot!(said(), @"");
+    hub.add(social_i_qa().gated(&["hf_friend"]));
+    insta::assert_snapshot!(said(), @"");
+    let mut friend = at_hub(&hub, &workplace, &arguments);
+    friend.env("HF_TOKEN", "hf_friend").assert().success();
+
+    let workplace = Workplace::new();
+    let said = || complaint(&mut at_hub(&hub, &workplace, &arguments)).replace(&hub.endpoint(), "HUB");
+    hub.add(ServedRepository::dataset("allenai/social_i_qa").file("social_i_qa.py", "import datasets"));
+    insta::assert_snapshot!(said(), @"");
+    hub.add(
+        ServedRepository::dataset("allenai/social_i_qa")
+            .revision("refs/convert/parquet")
+            .large_file("default/train/0000.parquet", questions(0, 20))
+            .large_file("default/dev/0000.parquet", questions(30, 20)),
+    );
+    insta::assert_snapshot!(said(), @"");
+}
+
+#[test]
+fn a_hub_that_refuses() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(social_i_qa());
+    let said = |fault: Fault| {
+        hub.behave();
+        hub.script(Script::always(fault));
+        let said = complaint(&mut at_hub(&hub, &workplace, &["tasks", "check", "social_i_qa"]));
+        let host = hub.endpoint().replace("http://", "");
+        said.replace(&hub.endpoint(), "HUB").replace(&host, "HOST")
+    };
+    let wrong = vec![("X-Error-Message".to_owned(), "Invalid credentials in Authorization header".to_owned())];
+    insta::assert_snapshot!(said(Fault::Status(401, wrong)), @"");
+    insta::assert_snapshot!(said(Fault::rate_limited(3600)), @"");
+    insta::assert_snapshot!(said(Fault::status(500)), @"");
+}

@@ -1,0 +1,134 @@
+//! Tasks are listed, shown, and checked on small folders.
+
+use serde_json::{Value as Json, json};
+
+use crate::workplace::{Workplace, example};
+
+/// Rows in the layout of SciQ.
+pub(crate) fn sciq_rows(count: usize) -> String {
+    let row = |number: usize| {
+        let wrong = |letter: &str| format!("the {letter} of thing {number}");
+        json!({
+            "question": format!("What is thing {number} ?"),
+            "correct_answer": format!("thing {number} itself"),
+            "distractor1": wrong("colour"), "distractor2": wrong("weight"), "distractor3": wrong("price"),
+            "support": "",
+        })
+    };
+    (0..count).map(|number| format!("{}\n", row(number))).collect()
+}
+
+/// A task file whose text is the column `review`, with its data in `data`.
+pub(crate) const OWN_TASK: &str = r#"
+description = "Is the guest content?"
+template = "Review: {{ review }}"
+[local]
+folder = "data"
+[binary]
+label = "stars"
+values = { "1" = 0, "5" = 1 }
+drop = ["3"]
+[[filters]]
+keep = "language == 'en'"
+reason = "not in English"
+"#;
+
+pub(crate) const OWN_TRAIN: &str = "review,stars,language\nthe soup was good .,5,en\nthe bread was dull .,1,en\n\
+                                    the bread was dull .,1,en\nthe room was awful .,1,en\ndas Brot war gut .,5,de\n\
+                                    it was food .,3,en\n,5,en\nthe tea was cold .,1,en\nthe beach was great .,5,en\n";
+pub(crate) const OWN_TEST: &str = "review,stars,language\nthe tea was cold .,1,en\nthe tea was good .,5,en\n";
+
+/// A workplace with a task of one's own, `mine.toml`.
+pub(crate) fn with_own_task() -> Workplace {
+    let workplace = Workplace::new();
+    workplace.write("mine.toml", OWN_TASK);
+    workplace.write("data/train.csv", OWN_TRAIN);
+    workplace.write("data/test.csv", OWN_TEST);
+    workplace
+}
+
+fn json_of(workplace: &Workplace, arguments: &[&str]) -> Json {
+    serde_json::from_str(&workplace.output_of(arguments)).unwrap()
+}
+
+#[test]
+fn every_task_is_listed() {
+    let workplace = Workplace::new();
+    let table = workplace.output_of(&["tasks"]);
+    let tasks = json_of(&workplace, &["tasks", "--json"]);
+    let tasks = tasks.as_array().unwrap();
+    assert!(tasks.len() > 25);
+    for task in tasks {
+        let name = task["name"].as_str().unwrap();
+        let line = table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+        for column in ["kind", "description", "licence"] {
+            assert!(line.contains(task[column].as_str().unwrap()), "{line}");
+        }
+    }
+    let lines: Vec<&str> = table.lines().filter(|line| line.contains("sst2") || line.contains("dataset")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn a_task_is_shown_without_its_data() {
+    let workplace = Workplace::new();
+    insta::assert_snapshot!(workplace.output_of(&["tasks", "show", "sciq"]), @"");
+    assert_eq!(json_of(&workplace, &["tasks", "show", "sciq", "--json"])["kind"], "multiple choice");
+}
+
+#[test]
+fn a_task_is_shown_with_examples_from_a_folder() {
+    let workplace = Workplace::new();
+    workplace.write("data/train.jsonl", sciq_rows(20));
+    workplace.write("data/validation.jsonl", "");
+    workplace.write("data/test.jsonl", "");
+    let arguments = ["tasks", "show", "sciq", "--folder", "data", "--examples", "1"];
+    let shown = workplace.output_of(&arguments);
+    let examples = shown.split_once("\n\n").unwrap().1;
+    insta::assert_snapshot!(examples, @"");
+    let json = json_of(&workplace, &[&arguments[..5], &["--examples", "3", "--json"]].concat());
+    assert_eq!(json["examples"].as_array().unwrap().len(), 6);
+    assert!(json["template"].as_str().unwrap().contains("{{ question }}"));
+}
+
+#[test]
+fn a_check_accounts_for_the_rows_of_ones_own_task() {
+    let workplace = with_own_task();
+    let checkpoint = example().join("checkpoint").display().to_string();
+    let checked = workplace.output_of(&["tasks", "check", "mine.toml", "--model", &checkpoint]);
+    insta::assert_snapshot!(workplace.without_paths(&checked), @"");
+    let json = json_of(&workplace, &["tasks", "check", "mine.toml", "--model", &checkpoint, "--json"]);
+    assert_eq!(json["task"]["kind"], "binary label");
+    assert_eq!(json["summary"]["train"]["dropped"]["in_test"], 1);
+    assert_eq!(json["tokens"]["train"]["texts"], 4);
+    assert_eq!(json["examples"].as_array().unwrap().len(), 4);
+    assert!(json_of(&workplace, &["tasks", "check", "mine.toml", "--json"])["tokens"].is_null());
+}
+
+#[test]
+fn a_check_counts_texts_that_exceed_the_context() {
+    let workplace = with_own_task();
+    let long = "the soup was good . ".repeat(100);
+    workplace.write("data/train.csv", format!("{OWN_TRAIN}{long},5,en\n"));
+    let checkpoint = example().join("checkpoint").display().to_string();
+    let json = json_of(&workplace, &["tasks", "check", "mine.toml", "--model", &checkpoint, "--json"]);
+    let context = json["tokens"]["context"].as_u64().unwrap();
+    // The word "Review:" and what the tokenizer adds come on top.
+    assert!(json["tokens"]["train"]["largest"].as_u64().unwrap() > 500);
+    assert!(context < 500);
+    assert_eq!(json["tokens"]["train"]["beyond_context"], 1);
+    assert_eq!(json["tokens"]["test"]["beyond_context"], 0);
+}
+
+#[test]
+fn a_check_of_a_shipped_task_on_local_data() {
+    let workplace = Workplace::new();
+    workplace.write("data/train.jsonl", sciq_rows(3200));
+    workplace.write("data/validation.jsonl", "");
+    workplace.write("data/test.jsonl", sciq_rows(5));
+    let json = json_of(&workplace, &["tasks", "check", "sciq", "--folder", "data", "--json"]);
+    let train = &json["summary"]["train"];
+    assert_eq!(json["summary"]["test"]["rows"], 3000);
+    assert_eq!((&train["rows"], &train["dropped"]["duplicates"]), (&json!(205), &json!(5)));
+    assert_eq!(train["class_counts"][0], train["class_counts"][1]);
+}
