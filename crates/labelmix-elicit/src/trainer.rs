@@ -69,6 +69,13 @@ impl Timetable {
     }
 }
 
+/// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
+/// [`train_stage`] makes: whoever accounts for the labels asks here.
+#[must_use]
+pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
+    validation_split(targets, recipe.validation_fraction, seed)
+}
+
 /// Trains one stage: early stopping on a part of its own labels, the best checkpoint kept. The same request gives
 /// the same bytes.
 ///
@@ -81,7 +88,7 @@ pub fn train_stage(request: StageRequest<'_>, mut observe: impl FnMut(StageProgr
     let StageRequest { model, start: mut adapter, examples, recipe, seed } = request;
     assert!(!examples.is_empty(), "a stage has labels");
     let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
-    let ValidationSplit { train, validation } = validation_split(&targets, recipe.validation_fraction, seed);
+    let ValidationSplit { train, validation } = stage_split(&targets, recipe, seed);
     let validation: Vec<StageExample<'_>> = validation.iter().map(|index| examples[*index]).collect();
     let Timetable { schedule, evaluate_every } = Timetable::new(recipe, train.len());
 

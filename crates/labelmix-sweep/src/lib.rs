@@ -7,6 +7,7 @@ mod error;
 mod execute;
 mod graph;
 mod key;
+mod ledger;
 mod memory;
 mod record;
 mod store;
@@ -24,4 +25,4 @@ pub use study::{
     GridTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName, PricesTable, Study, TaskTable, TooLong,
     WeightPrecision,
 };
-pub use sweep::{PrepareOptions, Sweep, SweepSummary};
+pub use sweep::{PrepareOptions, Sweep, SweepSummary, load_data};

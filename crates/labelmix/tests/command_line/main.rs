@@ -6,5 +6,6 @@ mod bad_input;
 mod checkpoints;
 mod hub;
 mod interruption;
+mod ledger;
 mod main_job;
 mod workplace;
