@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EconError, Prices};
+use crate::{EconError, LabelKind, Prices};
 
 /// A number of weak and a number of gold labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -11,6 +11,17 @@ pub struct Allocation {
     pub n_weak: usize,
     /// Gold labels bought.
     pub n_gold: usize,
+}
+
+impl Allocation {
+    /// Labels of one kind.
+    #[must_use]
+    pub fn of_kind(kind: LabelKind, count: usize) -> Self {
+        match kind {
+            LabelKind::Weak => Self { n_weak: count, n_gold: 0 },
+            LabelKind::Gold => Self { n_weak: 0, n_gold: count },
+        }
+    }
 }
 
 /// The allocation that spends the share `f = weak_fraction` of a budget `B` on weak labels:

@@ -1,7 +1,7 @@
 //! What labels cost and what they buy.
 //!
 //! [`Prices`] and a budget give an [`Allocation`]; measured allocations are [`Observation`]s; from these come
-//! the best split of a budget and the Pareto frontier. No tensors and no files: a data scientist can use this
+//! the best split of a budget and the Pareto frontier. A [`Ledger`] says label by label what was bought. No tensors and no files: a data scientist can use this
 //! crate alone.
 //!
 //! ```
@@ -15,11 +15,13 @@
 //! ```
 
 mod allocation;
+mod ledger;
 mod observation;
 mod pareto;
 mod prices;
 
 pub use allocation::{Allocation, allocation_for};
+pub use ledger::{LabelKind, Ledger, LedgerEntry, LedgerTotals, Purpose, UseTotals};
 pub use observation::{Observation, best_split};
 pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
 pub use prices::{EconError, Prices};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::Allocation;
+use crate::{Allocation, LabelKind};
 
 /// A number that no budget can be planned with.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -63,16 +63,40 @@ impl Prices {
         self.gold_usd
     }
 
+    /// The price of a label of this kind, in dollars.
+    #[must_use]
+    pub fn price_usd(&self, kind: LabelKind) -> f64 {
+        match kind {
+            LabelKind::Weak => self.weak_usd,
+            LabelKind::Gold => self.gold_usd,
+        }
+    }
+
     /// What an allocation costs, in dollars.
     #[must_use]
     pub fn cost_usd(&self, allocation: Allocation) -> f64 {
         allocation.n_weak as f64 * self.weak_usd + allocation.n_gold as f64 * self.gold_usd
+    }
+
+    /// What an allocation costs as it is reported, to a millionth of a dollar: 3 labels at $0.10 are $0.30 and not
+    /// $0.30000000000000004.
+    #[must_use]
+    pub fn bill_usd(&self, allocation: Allocation) -> f64 {
+        (self.cost_usd(allocation) * 1e6).round() / 1e6
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bills_are_free_of_floating_error() {
+        let prices = Prices::new(0.1, 1.0).unwrap();
+        let allocation = Allocation { n_weak: 3, n_gold: 0 };
+        assert_eq!(prices.cost_usd(allocation).to_string(), "0.30000000000000004");
+        assert_eq!(prices.bill_usd(allocation).to_string(), "0.3");
+    }
 
     #[test]
     fn refuses_a_price_that_is_no_price() {

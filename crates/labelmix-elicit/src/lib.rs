@@ -16,9 +16,10 @@ mod weak_labeler;
 
 pub use error::{Error, Result};
 pub use evaluation::{TestMetrics, log_odds, test_metrics};
-pub use method::{LabelKind, Method, StagePlan, method_named, method_names};
+pub use labelmix_econ::LabelKind;
+pub use method::{Method, StagePlan, method_named, method_names};
 pub use recipe::{Recipe, RecipeError};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;
-pub use trainer::{StageProgress, StageRequest, StageResult, train_stage};
+pub use trainer::{StageProgress, StageRequest, StageResult, stage_split, train_stage};
 pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, soft_label, train_labeler};

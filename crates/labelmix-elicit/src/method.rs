@@ -1,30 +1,8 @@
 //! What a method is: a list of stages. Adding one touches its own file and the list below.
 
-use labelmix_econ::Allocation;
-use serde::{Deserialize, Serialize};
+use labelmix_econ::{Allocation, LabelKind};
 
 use crate::methods::seq_sft::SeqSft;
-
-/// The kind of label that a stage trains on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LabelKind {
-    /// Cheap and often wrong.
-    Weak,
-    /// The expert's.
-    Gold,
-}
-
-impl LabelKind {
-    /// As it is written in tables and keys.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Weak => "weak",
-            Self::Gold => "gold",
-        }
-    }
-}
 
 /// One stage of a method. The first starts from a fresh adapter, each later one from its predecessor's best
 /// checkpoint; each has an optimizer and a schedule of its own.

@@ -1,6 +1,6 @@
 //! Training one stage.
 
-use labelmix_data::validation_split;
+use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
     AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
@@ -68,6 +68,13 @@ impl Timetable {
     }
 }
 
+/// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
+/// [`train_stage`] makes: whoever accounts for the labels asks here.
+#[must_use]
+pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
+    validation_split(targets, recipe.validation_fraction, seed)
+}
+
 /// Trains one stage: early stopping on a part of its own labels, the best checkpoint kept. The same request gives
 /// the same bytes.
 ///
@@ -80,7 +87,7 @@ pub fn train_stage(request: StageRequest<'_>, observe: impl FnMut(StageProgress)
     let StageRequest { model, start: mut adapter, examples, recipe, seed } = request;
     assert!(!examples.is_empty(), "a stage has labels");
     let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
-    let split = validation_split(&targets, recipe.validation_fraction, seed);
+    let split = stage_split(&targets, recipe, seed);
     let of = |indices: &[usize]| -> Vec<StageExample<'_>> { indices.iter().map(|index| examples[*index]).collect() };
     let (train, validation) = (of(&split.train), of(&split.validation));
     let training = Training { model, train: &train, validation: &validation, recipe, seed };

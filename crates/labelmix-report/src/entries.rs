@@ -101,7 +101,7 @@ impl RunEntry {
             seed: run.seed,
             n_weak: run.allocation.n_weak,
             n_gold: run.allocation.n_gold,
-            cost_usd: cost_usd(prices, run.allocation),
+            cost_usd: run.cost_usd.unwrap_or_else(|| prices.bill_usd(run.allocation)),
             accuracy: run.metrics.accuracy,
             accuracy_low: run.metrics.accuracy_low,
             accuracy_high: run.metrics.accuracy_high,
@@ -122,7 +122,7 @@ impl SplitEntry {
             weak_fraction: point.weak_fraction,
             n_weak: point.allocation.n_weak,
             n_gold: point.allocation.n_gold,
-            cost_usd: cost_usd(prices, point.allocation),
+            cost_usd: prices.bill_usd(point.allocation),
             accuracy_mean: mean(&accuracies)?,
             accuracy_sd: sample_standard_deviation(&accuracies),
             seeds: accuracies.len(),
@@ -150,20 +150,33 @@ impl NotAffordableEntry {
     }
 }
 
-/// What an allocation costs, to a millionth of a dollar: 3 labels at $0.10 are $0.30 and not $0.30000000000000004.
-fn cost_usd(prices: &Prices, allocation: Allocation) -> f64 {
-    (prices.cost_usd(allocation) * 1e6).round() / 1e6
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::worked_example::prices;
+    use labelmix_econ::{LabelKind, Ledger, Purpose};
+    use proptest::prelude::*;
 
-    #[test]
-    fn costs_are_free_of_floating_error() {
-        let allocation = Allocation { n_weak: 3, n_gold: 0 };
-        assert_eq!(prices().cost_usd(allocation).to_string(), "0.30000000000000004");
-        assert_eq!(cost_usd(&prices(), allocation).to_string(), "0.3");
+    use super::*;
+    use crate::worked_example::run;
+
+    proptest! {
+        #[test]
+        fn costs_are_the_ledgers_to_the_last_bit(
+            n_weak in 0usize..3000,
+            n_gold in 0usize..300,
+            weak_usd in 0.001f64..2.0,
+            gold_usd in 0.01f64..20.0,
+        ) {
+            let prices = Prices::new(weak_usd, gold_usd).unwrap();
+            let mut ledger = Ledger::new(prices);
+            for (kind, count) in [(LabelKind::Weak, n_weak), (LabelKind::Gold, n_gold)] {
+                (0..count).for_each(|label| ledger.enter(label.to_string(), kind, Purpose::Train));
+            }
+            let unpriced = run("seq-sft", n_weak, n_gold, 0);
+            let priced = RunRecord { cost_usd: Some(ledger.cost_usd()), ..unpriced.clone() };
+            let point = GridPoint { method: "seq-sft", budget_usd: 1.0, weak_fraction: 0.5, allocation: unpriced.allocation };
+            prop_assert_eq!(RunEntry::new(&unpriced, &prices).cost_usd, ledger.cost_usd());
+            prop_assert_eq!(RunEntry::new(&priced, &prices).cost_usd, ledger.cost_usd());
+            prop_assert_eq!(SplitEntry::new(&point, &prices, &[&priced]).unwrap().cost_usd, ledger.cost_usd());
+        }
     }
 }

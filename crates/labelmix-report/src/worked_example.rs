@@ -41,6 +41,7 @@ pub(crate) fn run(method: &str, n_weak: usize, n_gold: usize, seed: u64) -> RunR
         model: "tiny".to_owned(),
         seed,
         allocation: Allocation { n_weak, n_gold },
+        cost_usd: None,
         metrics: TestMetrics {
             n_test: 1000,
             accuracy,

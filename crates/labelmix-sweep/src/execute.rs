@@ -242,7 +242,8 @@ fn do_stage(
     Ok(outcome)
 }
 
-/// The records of all runs whose last stage is in the store. Each is written to the store as well.
+/// The records of all runs whose last stage is in the store. Each is written to the store as well,
+/// beside the ledger of its labels at the study's prices.
 ///
 /// # Errors
 /// If the store cannot be read or written.
@@ -252,6 +253,7 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
     let mut records = Vec::new();
     for run in sweep.graph().runs() {
         let Some(outcome) = store.outcome(&nodes[run.last_stage()].key)? else { continue };
+        let ledger = sweep.ledger(run);
         let record = RunRecord {
             run: run.name.clone(),
             method: run.method.to_owned(),
@@ -259,10 +261,12 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
             model: study.model.path.display().to_string(),
             seed: run.seed,
             allocation: run.allocation,
+            cost_usd: Some(ledger.cost_usd()),
             metrics: outcome.metrics,
         };
         let file = RunFile {
             record: record.clone(),
+            labels: Some(ledger.totals()),
             stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
             model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
             weights: study.model.weights,
@@ -270,7 +274,7 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
             pooling: sweep.model().pooling().name().to_owned(),
             recipe: study.recipe.clone(),
         };
-        store.write_run(&study.name, &file)?;
+        store.write_run(&study.name, &file, &ledger)?;
         records.push(record);
     }
     Ok(records)

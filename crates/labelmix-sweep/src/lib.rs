@@ -7,6 +7,7 @@ mod error;
 mod execute;
 mod graph;
 mod key;
+mod ledger;
 mod memory;
 mod record;
 mod store;

@@ -19,6 +19,9 @@ pub struct RunRecord {
     pub seed: u64,
     /// The labels that were bought.
     pub allocation: Allocation,
+    /// What the labels cost by the run's ledger, in dollars; none in records from before there were ledgers.
+    #[serde(default)]
+    pub cost_usd: Option<f64>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }

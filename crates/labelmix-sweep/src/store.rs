@@ -9,6 +9,7 @@
 //!                    labels.jsonl            the examples' ids and weak labels
 //!                    adapter_*               what was trained, if anything was
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
+//!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
 //! STORE/unfinished/                          stages that are being written, or were when a process was killed
 //! ```
 //!
@@ -22,6 +23,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use labelmix_data::ExampleId;
+use labelmix_econ::{Ledger, LedgerTotals};
 use labelmix_elicit::{LabelKind, Recipe, StageHistory, TestMetrics};
 use labelmix_models::Adapter;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::key::StageKey;
+use crate::ledger;
 use crate::record::RunRecord;
 use crate::study::{MatmulPrecisionName, WeightPrecision};
 
@@ -75,6 +78,9 @@ pub struct TestLogOdds {
 pub struct RunFile {
     /// What came out.
     pub record: RunRecord,
+    /// Its ledger in numbers; none in files from before there were ledgers.
+    #[serde(default)]
+    pub labels: Option<LedgerTotals>,
     /// Its stages, first to last.
     pub stages: Vec<StageKey>,
     /// The checkpoint's folder.
@@ -94,6 +100,7 @@ pub struct RunFile {
 const OUTCOME_FILE: &str = "outcome.json";
 const LOG_ODDS_FILE: &str = "test_log_odds.json";
 const RUN_FILE: &str = "run.json";
+const LEDGER_FILE: &str = "ledger.csv";
 
 impl Store {
     /// Opens a store, making the folder if needed.
@@ -163,9 +170,11 @@ impl Store {
         put(&folder, self.stage_folder(&outcome.key))
     }
 
-    pub(crate) fn write_run(&self, study: &str, run: &RunFile) -> Result<()> {
+    /// The ledger first: a run that is there has one.
+    pub(crate) fn write_run(&self, study: &str, run: &RunFile, ledger: &Ledger) -> Result<()> {
         let folder = self.run_folder(study, &run.record.run);
         fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        write_whole(&folder.join(LEDGER_FILE), &ledger::to_csv(ledger))?;
         write_json(&folder.join(RUN_FILE), run)
     }
 }
@@ -192,13 +201,17 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         .map_err(|error| Error::Damaged { path: path.into(), reason: error.to_string() })
 }
 
-/// Writes a JSON file beside its place and renames it.
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
     let mut bytes = serde_json::to_vec_pretty(value).expect("records have string keys");
     bytes.push(b'\n');
+    write_whole(path, &bytes)
+}
+
+/// Writes a file beside its place and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_added_extension(std::process::id().to_string());
     fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(&bytes))
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&beside, path))
         .map_err(Error::store(path))
 }

@@ -217,6 +217,11 @@ impl Sweep {
         &self.test
     }
 
+    /// The examples whose labels are for sale.
+    pub(crate) fn train(&self) -> &[Example] {
+        &self.train
+    }
+
     /// The checkpoint's folder.
     pub(crate) fn model_folder(&self) -> &Path {
         &self.model_folder
@@ -235,24 +240,25 @@ impl Sweep {
         self.test_tokens.iter().map(Vec::as_slice).collect()
     }
 
-    /// The labels that a stage trains on.
-    pub(crate) fn stage_examples(&self, node: &StageNode) -> Vec<StageExample<'_>> {
+    /// The labels that a stage buys, in the order in which they are bought: their examples' places among
+    /// [`Self::train`], and the label as a probability of class 1.
+    pub(crate) fn stage_labels(&self, node: &StageNode) -> impl Iterator<Item = (usize, f32)> {
         let (_, pools) =
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
-        bought(pools, node.labels, node.count)
-            .iter()
-            .map(|&index| {
-                let example = &self.train[index];
-                let target = match node.labels {
-                    LabelKind::Weak => example.weak,
-                    LabelKind::Gold => example.gold.map(|gold| if gold { 1.0 } else { 0.0 }),
-                };
-                StageExample {
-                    token_ids: &self.train_tokens[index],
-                    target: target.expect("a pool sells labels that are there"),
-                }
-            })
-            .collect()
+        bought(pools, node.labels, node.count).iter().map(|&index| {
+            let example = &self.train[index];
+            let target = match node.labels {
+                LabelKind::Weak => example.weak,
+                LabelKind::Gold => example.gold.map(|gold| if gold { 1.0 } else { 0.0 }),
+            };
+            (index, target.expect("a pool sells labels that are there"))
+        })
+    }
+
+    /// The labels that a stage trains on.
+    pub(crate) fn stage_examples(&self, node: &StageNode) -> Vec<StageExample<'_>> {
+        let labels = self.stage_labels(node);
+        labels.map(|(index, target)| StageExample { token_ids: &self.train_tokens[index], target }).collect()
     }
 }
 

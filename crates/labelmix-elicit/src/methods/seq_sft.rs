@@ -1,9 +1,9 @@
 //! Sequential supervised fine-tuning (SPEC.md section 5): on the weak labels, then, from the weak stage's best
 //! checkpoint and with a fresh optimizer, on the gold labels. Either stage may be empty.
 
-use labelmix_econ::Allocation;
+use labelmix_econ::{Allocation, LabelKind};
 
-use crate::method::{LabelKind, Method, StagePlan};
+use crate::method::{Method, StagePlan};
 
 pub(crate) struct SeqSft;
 
