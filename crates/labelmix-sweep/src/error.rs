@@ -106,7 +106,7 @@ pub enum Error {
         source: labelmix_models::Error,
     },
     /// The labeler could not be trained.
-    #[error("the weak labeler")]
+    #[error("the weak labeler could not be trained, or not label")]
     Labeler(
         #[source]
         #[diagnostic_source]

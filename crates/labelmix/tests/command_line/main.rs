@@ -7,4 +7,5 @@ mod checkpoints;
 mod hub;
 mod interruption;
 mod main_job;
+mod weak_labels;
 mod workplace;
