@@ -7,7 +7,7 @@
 //!                  adapter_config.json
 //! STORE/labelers/KEY/outcome.json            what made weak labels, and how good they are
 //!                    labels.jsonl            the examples' ids and weak labels
-//!                    adapter_*               what was trained, if anything was
+//!                    adapter_*               what was trained, if it was trained for these labels
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
 //! STORE/unfinished/                          stages that are being written, or were when a process was killed

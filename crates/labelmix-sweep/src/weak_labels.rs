@@ -160,84 +160,106 @@ pub(crate) fn set_weak_labels(
     if table.kind.trains() && own.train.len().min(own.validation.len()) < 2 {
         return Err(Error::LabelerStarves { train: own.train.len(), validation: own.validation.len() });
     }
-    let key = key(table, labeler.as_ref(), &own, dataset)?;
-    let store = labeling.store;
-    let ((outcome, labels), origin) = match (store.weak_labels(&key)?, labeling.if_missing) {
-        (Some(found), _) => (found, Origin::Found),
-        (None, IfMissing::Refuse) => return Err(Error::NoWeakLabels { path: store.labels_folder(&key) }),
-        (None, IfMissing::Make) => {
-            let made = making::make(table, labeler.as_ref(), &own, dataset, labeling.observe)?;
-            let outcome = LabelsOutcome {
-                key,
-                labeler: table.clone(),
-                history: made.history,
-                target_stop: made.target_stop,
-                temperature: made.temperature,
-                pool_labels: made.labels.pool.len(),
-                test_labels: made.labels.test.len(),
-                pool: quality(&dataset.train, &made.labels.pool),
-                test: quality(&dataset.test, &made.labels.test),
-            };
-            let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
-            let adapter = made.adapter.as_ref().zip(base_model.as_deref());
-            store.write_weak_labels(&outcome, &made.labels, adapter)?;
-            // From the store, so that labels just made and labels found take the same path.
-            let kept = store.weak_labels(&outcome.key)?;
-            (kept.ok_or_else(|| Error::NoWeakLabels { path: store.labels_folder(&outcome.key) })?, Origin::Made)
-        }
-    };
+    let inputs = Inputs { labeler: labeler.as_ref(), own: &own, dataset };
+    let (outcome, labels, origin) = inputs.find_or_make(table, labeling)?;
     let KeptLabels { pool, test } = labels;
     let (train_labels, test_labels) = (in_order(&dataset.train, &pool), in_order(&dataset.test, &test));
     dataset.set_weak_labels(&train_labels, &test_labels);
     Ok(Some((outcome, origin)))
 }
 
+/// What labels are made from.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    /// There if the kind trains a model.
+    labeler: Option<&'a LoadedLabeler>,
+    /// The examples that the labeler is trained and validated on.
+    own: &'a ValidationSplit,
+    dataset: &'a Dataset,
+}
+
+impl Inputs<'_> {
+    /// The labels that a table asks for. Those with shuffled errors are made from those without, which are kept too: a
+    /// labeler is trained once for both.
+    fn find_or_make(
+        &self,
+        table: &LabelerTable,
+        labeling: &WeakLabeling<'_>,
+    ) -> Result<(LabelsOutcome, KeptLabels, Origin)> {
+        let (key, store) = (self.key(table)?, labeling.store);
+        if let Some((outcome, labels)) = store.weak_labels(&key)? {
+            return Ok((outcome, labels, Origin::Found));
+        }
+        if labeling.if_missing == IfMissing::Refuse {
+            return Err(Error::NoWeakLabels { path: store.labels_folder(&key) });
+        }
+        let dataset = self.dataset;
+        let made = if table.shuffle_errors {
+            let as_they_fall = LabelerTable { shuffle_errors: false, ..table.clone() };
+            let (outcome, labels, _) = self.find_or_make(&as_they_fall, labeling)?;
+            making::shuffle(table.seed, dataset, outcome, &labels)?
+        } else {
+            making::make(table, *self, labeling.observe)?
+        };
+        let outcome = LabelsOutcome {
+            key,
+            labeler: table.clone(),
+            history: made.history,
+            target_stop: made.target_stop,
+            temperature: made.temperature,
+            pool_labels: made.labels.pool.len(),
+            test_labels: made.labels.test.len(),
+            pool: quality(&dataset.train, &made.labels.pool),
+            test: quality(&dataset.test, &made.labels.test),
+        };
+        let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
+        let adapter = made.adapter.as_ref().zip(base_model.as_deref());
+        store.write_weak_labels(&outcome, &made.labels, adapter)?;
+        Ok((outcome, made.labels, Origin::Made))
+    }
+
+    /// The hash of everything that determines the labels: of the model what stages have in theirs; the examples' ids,
+    /// gold labels and texts as the labeler sees them; which are its own; how it is trained and what is done with its
+    /// predictions.
+    fn key(&self, table: &LabelerTable) -> Result<LabelsKey> {
+        let Self { labeler, own, dataset } = *self;
+        let mut parts = HashedParts::new(SCHEMA);
+        parts.add("kind", table.kind.name().as_bytes());
+        if let Some(labeler) = labeler {
+            labeler.identify(table, &mut parts)?;
+            parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.train.len())).as_bytes());
+        }
+        for (name, number) in [
+            ("target accuracy", table.target_accuracy),
+            ("sensitivity", table.sensitivity),
+            ("specificity", table.specificity),
+        ] {
+            parts.add(name, number.map(f64::to_le_bytes).as_ref().map_or(&[], |bytes| bytes));
+        }
+        parts.add("shuffle errors", &[u8::from(table.shuffle_errors)]);
+        parts.add("include own examples", &[u8::from(table.include_own_examples)]);
+        parts.add("seed", &table.seed.to_le_bytes());
+        for examples in [&dataset.train, &dataset.test] {
+            parts.add("examples", &(examples.len() as u64).to_le_bytes());
+            for example in examples {
+                parts.add("id", &example.id.number().to_le_bytes());
+                parts.add("gold", &[example.gold.map_or(2, u8::from)]);
+                parts.add("text", seen(table, example).as_bytes());
+            }
+        }
+        for indices in [&own.train, &own.validation] {
+            parts.add("own examples", &(indices.len() as u64).to_le_bytes());
+            for index in indices {
+                parts.add("own example", &dataset.train[*index].id.number().to_le_bytes());
+            }
+        }
+        Ok(LabelsKey(parts.finish()))
+    }
+}
+
 /// The text that the labeler sees.
 fn seen<'a>(table: &LabelerTable, example: &'a Example) -> &'a str {
     example.proxy.as_deref().filter(|_| table.proxy).unwrap_or(&example.text)
-}
-
-/// The hash of everything that determines the labels: of the model what stages have in theirs; the examples' ids, gold
-/// labels and texts as the labeler sees them; which are its own; how it is trained and what is done with its
-/// predictions.
-fn key(
-    table: &LabelerTable,
-    labeler: Option<&LoadedLabeler>,
-    own: &ValidationSplit,
-    dataset: &Dataset,
-) -> Result<LabelsKey> {
-    let mut parts = HashedParts::new(SCHEMA);
-    parts.add("kind", table.kind.name().as_bytes());
-    if let Some(labeler) = labeler {
-        labeler.identify(table, &mut parts)?;
-        parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.train.len())).as_bytes());
-    }
-    for (name, number) in [
-        ("target accuracy", table.target_accuracy),
-        ("sensitivity", table.sensitivity),
-        ("specificity", table.specificity),
-    ] {
-        parts.add(name, &number.map(f64::to_le_bytes).unwrap_or_default());
-        parts.add(name, &[u8::from(number.is_some())]);
-    }
-    parts.add("shuffle errors", &[u8::from(table.shuffle_errors)]);
-    parts.add("include own examples", &[u8::from(table.include_own_examples)]);
-    parts.add("seed", &table.seed.to_le_bytes());
-    for examples in [&dataset.train, &dataset.test] {
-        parts.add("examples", &(examples.len() as u64).to_le_bytes());
-        for example in examples {
-            parts.add("id", &example.id.number().to_le_bytes());
-            parts.add("gold", &[example.gold.map_or(2, u8::from)]);
-            parts.add("text", seen(table, example).as_bytes());
-        }
-    }
-    for indices in [&own.train, &own.validation] {
-        parts.add("own examples", &(indices.len() as u64).to_le_bytes());
-        for index in indices {
-            parts.add("own example", &dataset.train[*index].id.number().to_le_bytes());
-        }
-    }
-    Ok(LabelsKey(parts.finish()))
 }
 
 /// Labels in the order of the examples.
@@ -249,4 +271,96 @@ fn in_order(examples: &[Example], labels: &[(ExampleId, f32)]) -> Vec<Option<f32
 fn quality(examples: &[Example], labels: &[(ExampleId, f32)]) -> LabelQuality {
     let pairs = examples.iter().zip(in_order(examples, labels));
     LabelQuality::of(&pairs.filter_map(|(example, weak)| weak.zip(example.gold)).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn example() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews")
+    }
+
+    /// A store and a study on the example's data with this [labeler].
+    fn place(labeler: &str) -> (TempDir, Store, Study) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("study.toml");
+        let example = example().display().to_string();
+        let study = format!(
+            "name = 'a'\n[task]\ntrain = '{example}/train.jsonl'\ntest = '{example}/test.jsonl'\n\
+             [model]\npath = 'a'\n[labeler]\n{labeler}"
+        );
+        std::fs::write(&path, study).unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let study = Study::read(&path).unwrap();
+        (folder, store, study)
+    }
+
+    /// Labels a dataset with the example's checkpoint.
+    fn label(study: &Study, store: &Store, dataset: &mut Dataset) -> Result<LabelsKey> {
+        let checkpoint = example().join("checkpoint");
+        let labeling =
+            WeakLabeling { store, model_folder: Some(&checkpoint), if_missing: IfMissing::Make, observe: &|_| () };
+        let labeled = set_weak_labels(study, dataset, &PrepareOptions::default(), &labeling)?;
+        Ok(labeled.expect("the study has a labeler").0.key)
+    }
+
+    #[test]
+    fn a_labeler_reads_proxy_texts_where_there_are_any() {
+        let keys = "model = 'a'\ntrain = 100\nvalidation = 50\nepochs = 1\nlearning_rate = 5e-3\n";
+        let (_folder, store, study) = place(keys);
+        let (_other, _, with_proxy) = place(&format!("{keys}proxy = true\n"));
+        let dataset = load_data(&study).unwrap();
+        let plain = label(&study, &store, &mut dataset.clone()).unwrap();
+        let error = label(&with_proxy, &store, &mut dataset.clone()).unwrap_err();
+        assert!(matches!(error, Error::NoProxyTexts));
+
+        // Proxies that say the same: the same labels, found under the same key.
+        let mut same = dataset.clone();
+        same.train[0].proxy = Some(same.train[0].text.clone().into());
+        assert_eq!(label(&with_proxy, &store, &mut same).unwrap(), plain);
+
+        // Proxies that are all alike: nothing can be told from them. A labeler that is not asked for them does not care.
+        let mut alike = dataset.clone();
+        for example in alike.train.iter_mut().chain(&mut alike.test) {
+            example.proxy = Some("the soup was good .".into());
+        }
+        assert_eq!(label(&study, &store, &mut alike).unwrap(), plain);
+        assert_ne!(label(&with_proxy, &store, &mut alike).unwrap(), plain);
+        let labels: std::collections::BTreeSet<u32> =
+            alike.train.iter().filter_map(|example| example.weak).map(f32::to_bits).collect();
+        assert_eq!(labels.len(), 1);
+    }
+
+    #[test]
+    fn the_key_knows_gold_labels_texts_and_the_seed_and_nothing_of_prices() {
+        let symmetric = |more: &str| place(&format!("kind = 'symmetric'\ntarget_accuracy = 0.8\n{more}"));
+        let (_folder, store, study) = symmetric("");
+        let dataset = load_data(&study).unwrap();
+        let key = |study: &Study, dataset: &Dataset| label(study, &store, &mut dataset.clone()).unwrap();
+        let base = key(&study, &dataset);
+        assert_eq!(key(&symmetric("[prices]\nweak = 0.5\n[recipe]\nbatch_size = 8\n").2, &dataset), base);
+        assert_ne!(key(&symmetric("seed = 1\n").2, &dataset), base);
+        let mut flipped = dataset.clone();
+        flipped.train[0].gold = flipped.train[0].gold.map(|gold| !gold);
+        assert_ne!(key(&study, &flipped), base);
+        let mut shorter = dataset.clone();
+        shorter.train.pop();
+        assert_ne!(key(&study, &shorter), base);
+    }
+
+    #[test]
+    fn the_summary_counts_the_labels_that_were_made() {
+        let (_folder, store, study) = place("kind = 'symmetric'\ntarget_accuracy = 0.8\n");
+        let mut dataset = load_data(&study).unwrap();
+        assert_eq!(dataset.summary.train.with_weak, 0);
+        label(&study, &store, &mut dataset).unwrap();
+        let summary = &dataset.summary.train;
+        assert_eq!((summary.with_weak, summary.with_both), (summary.kept, summary.kept));
+        assert!((summary.weak_accuracy.unwrap() - 0.8).abs() < 0.03);
+    }
 }

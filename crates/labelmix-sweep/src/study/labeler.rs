@@ -247,21 +247,21 @@ mod tests {
     #[test]
     fn problems_name_the_key_and_the_remedy() {
         let problem = |keys: &str| parse(keys).unwrap_err();
-        insta::assert_snapshot!(problem("kind = 'asymmetric'"), @"");
-        insta::assert_snapshot!(problem("kind = 'model'"), @"");
-        insta::assert_snapshot!(problem("model = { path = 'a', wieghts = 'f32' }"), @"");
-        insta::assert_snapshot!(problem("model = 7"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = 0.5"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = nan"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\nlearning_rate = -1.0"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\nepochs = 0"), @"");
-        insta::assert_snapshot!(problem("model = 'a'\nsensitivity = 0.9"), @"");
-        insta::assert_snapshot!(problem("kind = 'symmetric'"), @"");
-        insta::assert_snapshot!(problem("kind = 'symmetric'\ntarget_accuracy = 0.8\nproxy = true"), @"");
-        insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8"), @"");
-        insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8\nspecificity = 1.8"), @"");
+        insta::assert_snapshot!(problem("kind = 'asymmetric'"), @"line 8: unknown variant `asymmetric`, expected one of `model`, `symmetric`, `class-dependent`, `margin` | did you mean `symmetric`?");
+        insta::assert_snapshot!(problem("kind = 'model'"), @r#"[labeler] of kind "model" has no `model` | give the small model that is fine-tuned: model = "a folder" or "organisation/name""#);
+        insta::assert_snapshot!(problem("model = { path = 'a', wieghts = 'f32' }"), @"line 8: unknown field `wieghts`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `weights`?");
+        insta::assert_snapshot!(problem("model = 7"), @"line 8: invalid type: integer `7`, expected a model's path, or a table with its path and settings | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"line 9: unknown field `target`, expected one of `kind`, `model`, `train`, `validation`, `epochs`, `learning_rate`, `micro_batch_tokens`, `target_accuracy`, `sensitivity`, `specificity`, `shuffle_errors`, `include_own_examples`, `proxy`, `seed` | did you mean `target_accuracy`?");
+        insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = 0.5"), @"target_accuracy = 0.5 in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
+        insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = nan"), @"target_accuracy = NaN in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
+        insta::assert_snapshot!(problem("model = 'a'\nlearning_rate = -1.0"), @"learning_rate = -1 in [labeler] | learning_rate must be a positive number");
+        insta::assert_snapshot!(problem("model = 'a'\nepochs = 0"), @"epochs = 0 in [labeler] | epochs must be at least 1");
+        insta::assert_snapshot!(problem("model = 'a'\nsensitivity = 0.9"), @r#"`sensitivity` in [labeler], whose kind is "model" | it is for the kind "class-dependent""#);
+        insta::assert_snapshot!(problem("kind = 'symmetric'"), @r#"[labeler] of kind "symmetric" has no `target_accuracy` | give the share of labels that are right, such as target_accuracy = 0.8"#);
+        insta::assert_snapshot!(problem("kind = 'symmetric'\ntarget_accuracy = 0.8\nproxy = true"), @r#"`proxy` in [labeler], whose kind is "symmetric" | it is for the kinds that train a model: "model" and "margin""#);
+        insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8"), @r#"[labeler] of kind "class-dependent" has no `specificity` | give the share of its class that is labelled right, such as specificity = 0.8"#);
+        insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8\nspecificity = 1.8"), @"specificity = 1.8 in [labeler] | specificity lies between 0 and 1");
         insta::assert_snapshot!(
-            problem("kind = 'class-dependent'\nsensitivity = 0.8\nspecificity = 0.8\ntarget_accuracy = 0.8"), @"");
+            problem("kind = 'class-dependent'\nsensitivity = 0.8\nspecificity = 0.8\ntarget_accuracy = 0.8"), @r#"`target_accuracy` in [labeler], whose kind is "class-dependent" | a class-dependent annotator is described by `sensitivity` and `specificity`"#);
     }
 }

@@ -1,5 +1,6 @@
 //! Making weak labels: training a labeler, labelling with it, and simulated annotators.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit};
@@ -12,7 +13,7 @@ use labelmix_models::{
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
 use rayon::prelude::*;
 
-use super::{LabelerProgress, seen};
+use super::{Inputs, LabelerProgress, LabelsOutcome, seen};
 use crate::error::{Error, Result};
 use crate::key::HashedParts;
 use crate::memory::Demand;
@@ -158,14 +159,9 @@ fn tokenize(
     encoded.into_iter().collect()
 }
 
-/// Makes the labels. `labeler` is there if the kind trains a model.
-pub(super) fn make(
-    table: &LabelerTable,
-    labeler: Option<&LoadedLabeler>,
-    own: &ValidationSplit,
-    dataset: &Dataset,
-    observe: Observe<'_>,
-) -> Result<MadeLabels> {
+/// Makes labels whose errors stay where they fall.
+pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, observe: Observe<'_>) -> Result<MadeLabels> {
+    let Inputs { labeler, own, dataset } = inputs;
     let splits = [&dataset.train, &dataset.test];
     let Some(labeler) = labeler else {
         let flip = |gold: bool| class_noise(table).flip_probability(gold);
@@ -196,12 +192,8 @@ pub(super) fn make(
             labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
         })
     };
-    let mut labels = KeptLabels { pool, test };
-    if table.shuffle_errors {
-        labels.pool = with_shuffled_errors(table, &dataset.train, labels.pool)?;
-        labels.test = with_shuffled_errors(table, &dataset.test, labels.test)?;
-    }
     let TrainedLabeler { adapter, history, target_stop } = trained;
+    let labels = KeptLabels { pool, test };
     Ok(MadeLabels { labels, adapter: Some(adapter), history: Some(history), target_stop, temperature })
 }
 
@@ -234,22 +226,32 @@ fn flipped(
     Ok(ids.into_iter().zip(labels).map(|(id, label)| (id, f32::from(label))).collect())
 }
 
-/// The same labels with their errors dealt out anew. Those of examples without a gold label stay as they are.
-///
-/// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 to 0
-/// or 1, and no f32 but one half itself is nearer to one half than 2⁻²⁵.
-fn with_shuffled_errors(
-    table: &LabelerTable,
-    examples: &[Example],
-    labels: Vec<(ExampleId, f32)>,
-) -> Result<Vec<(ExampleId, f32)>> {
-    let gold: std::collections::HashMap<ExampleId, bool> =
+/// The same labels with the errors of either split dealt out anew. Those of examples without a gold label stay as they
+/// are.
+pub(super) fn shuffle(seed: u64, dataset: &Dataset, outcome: LabelsOutcome, labels: &KeptLabels) -> Result<MadeLabels> {
+    let LabelsOutcome { history, target_stop, temperature, .. } = outcome;
+    let pool = with_shuffled_errors(seed, &dataset.train, &labels.pool)?;
+    let test = with_shuffled_errors(seed, &dataset.test, &labels.test)?;
+    Ok(MadeLabels { labels: KeptLabels { pool, test }, adapter: None, history, target_stop, temperature })
+}
+
+/// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 from 0
+/// or 1, so if it is below one half it is so by 2⁻²⁵ or more, which an f32 can tell; and one half itself counts as 1.
+fn with_shuffled_errors(seed: u64, examples: &[Example], labels: &[(ExampleId, f32)]) -> Result<Vec<(ExampleId, f32)>> {
+    let gold: HashMap<ExampleId, bool> =
         examples.iter().filter_map(|example| Some((example.id, example.gold?))).collect();
-    let (known, unknown): (Vec<_>, Vec<_>) = labels.into_iter().partition(|(id, _)| gold.contains_key(id));
-    let weak: Vec<f64> = known.iter().map(|(_, weak)| f64::from(*weak)).collect();
-    let golds: Vec<bool> = known.iter().map(|(id, _)| gold[id]).collect();
-    let ids: Vec<u64> = known.iter().map(|(id, _)| id.number()).collect();
-    let shuffled = shuffled_errors(&weak, &golds, &ids, table.seed)?;
-    let shuffled = known.iter().zip(shuffled).map(|((id, _), weak)| (*id, weak as f32));
-    Ok(shuffled.chain(unknown).collect())
+    let (mut ids, mut weak, mut golds) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, label) in labels {
+        if let Some(gold) = gold.get(id) {
+            ids.push(id.number());
+            weak.push(f64::from(*label));
+            golds.push(*gold);
+        }
+    }
+    let mut shuffled = shuffled_errors(&weak, &golds, &ids, seed)?.into_iter();
+    let label = |(id, label): &(ExampleId, f32)| {
+        let shuffled = gold.get(id).and_then(|_| shuffled.next());
+        (*id, shuffled.map_or(*label, |shuffled| shuffled as f32))
+    };
+    Ok(labels.iter().map(label).collect())
 }

@@ -13,4 +13,5 @@ mod real_tasks;
 mod task_mistakes;
 mod task_studies;
 mod tasks;
+mod weak_labels;
 mod workplace;
