@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn interpolation_is_straight() {
         let (from, to) = (Array::new(vec![0.0, 1.0], &[2]), Array::new(vec![4.0, -1.0], &[2]));
-        assert_eq!(between(&[from.clone()], &[to.clone()], 0.25)[0].values(), [1.0, 0.5]);
-        assert_eq!(between(&[from], &[to.clone()], 1.0)[0].values(), to.values());
+        assert_eq!(between(std::slice::from_ref(&from), std::slice::from_ref(&to), 0.25)[0].values(), [1.0, 0.5]);
+        assert_eq!(between(&[from], std::slice::from_ref(&to), 1.0)[0].values(), to.values());
     }
 }

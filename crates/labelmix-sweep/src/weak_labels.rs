@@ -314,7 +314,7 @@ mod tests {
         let keys = "model = 'a'\ntrain = 100\nvalidation = 50\nepochs = 1\nlearning_rate = 5e-3\n";
         let (_folder, store, study) = place(keys);
         let (_other, _, with_proxy) = place(&format!("{keys}proxy = true\n"));
-        let dataset = load_data(&study).unwrap();
+        let dataset = study.load_data(&SplitFiles::new()).unwrap();
         let plain = label(&study, &store, &mut dataset.clone()).unwrap();
         let error = label(&with_proxy, &store, &mut dataset.clone()).unwrap_err();
         assert!(matches!(error, Error::NoProxyTexts));
@@ -340,7 +340,7 @@ mod tests {
     fn the_key_knows_gold_labels_texts_and_the_seed_and_nothing_of_prices() {
         let symmetric = |more: &str| place(&format!("kind = 'symmetric'\ntarget_accuracy = 0.8\n{more}"));
         let (_folder, store, study) = symmetric("");
-        let dataset = load_data(&study).unwrap();
+        let dataset = study.load_data(&SplitFiles::new()).unwrap();
         let key = |study: &Study, dataset: &Dataset| label(study, &store, &mut dataset.clone()).unwrap();
         let base = key(&study, &dataset);
         assert_eq!(key(&symmetric("[prices]\nweak = 0.5\n[recipe]\nbatch_size = 8\n").2, &dataset), base);
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn the_summary_counts_the_labels_that_were_made() {
         let (_folder, store, study) = place("kind = 'symmetric'\ntarget_accuracy = 0.8\n");
-        let mut dataset = load_data(&study).unwrap();
+        let mut dataset = study.load_data(&SplitFiles::new()).unwrap();
         assert_eq!(dataset.summary.train.with_weak, 0);
         label(&study, &store, &mut dataset).unwrap();
         let summary = &dataset.summary.train;
