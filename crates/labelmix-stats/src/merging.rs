@@ -66,7 +66,9 @@ mod tests {
         let agreeing = [false, false, false, true, false, true, false, false];
         let rows: Vec<Vec<Option<f32>>> = agreeing
             .iter()
-            .map(|label| vec![Some(f32::from(u8::from(*label))), Some(f32::from(u8::from(*label))), Some(1.0), Some(1.0)])
+            .map(|label| {
+                vec![Some(f32::from(u8::from(*label))), Some(f32::from(u8::from(*label))), Some(1.0), Some(1.0)]
+            })
             .collect();
         let rows: Vec<&[Option<f32>]> = rows.iter().map(Vec::as_slice).collect();
         assert_eq!(merge_by_majority(&rows)[0], Some(0.5));

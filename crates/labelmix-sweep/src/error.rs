@@ -81,7 +81,7 @@ pub enum Error {
     /// The task cannot be used, or its data.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Task(#[from] labelmix_data::TaskError),
+    Task(Box<labelmix_data::TaskError>),
     /// The prices or the grid make no sense.
     #[error(transparent)]
     #[diagnostic(help("check [prices] and [grid] in the study file"))]
@@ -90,6 +90,12 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Model(#[from] labelmix_models::Error),
+}
+
+impl From<labelmix_data::TaskError> for Error {
+    fn from(error: labelmix_data::TaskError) -> Self {
+        Self::Task(Box::new(error))
+    }
 }
 
 impl Error {

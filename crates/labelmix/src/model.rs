@@ -75,15 +75,12 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
     let progress = DownloadProgress::new();
     let of_hub = |cause| NoCheckpoint::Hub { name: text.to_owned(), cause };
     if let Some(names) = parts.named_files() {
-        let (mut folder, mut warnings) = (PathBuf::new(), Vec::new());
-        for name in names {
-            let file = hub.file(&repository, name, &progress).map_err(of_hub)?;
-            folder = file.path.parent().expect("a file of a snapshot lies in a folder").to_owned();
-            warnings.extend(file.warnings);
-        }
+        let files = names.iter().map(|name| hub.file(&repository, name, &progress));
+        let files = files.collect::<Result<Vec<_>, _>>().map_err(of_hub)?;
         progress.clear();
-        warn(warnings);
-        return Ok(folder);
+        let folder = files.last().and_then(|file| file.path.parent()).map(Path::to_owned);
+        warn(files.into_iter().flat_map(|file| file.warnings).collect());
+        return Ok(folder.expect("a file is named, and in a snapshot it lies in a folder"));
     }
     let listing = hub.list(&repository, &progress).map_err(of_hub)?;
     let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();

@@ -28,12 +28,12 @@ pub(crate) enum NoData {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] RepositoryNameError),
-    #[error("the data of task {task}")]
+    #[error("the data of task {task} (on the Hugging Face Hub) cannot be had")]
     Hub {
         task: String,
         #[source]
         #[diagnostic_source]
-        cause: Box<HubError>,
+        cause: HubError,
     },
 }
 
@@ -61,8 +61,7 @@ pub(crate) fn files_at_hand(task: &Task, splits: Splits) -> Result<Option<SplitF
     match hub_files(&cache()?, task, table, splits) {
         Ok(files) => Ok(Some(files)),
         // What others left of the dataset in the cache may be no data at all.
-        Err(NoData::Task(_)) => Ok(None),
-        Err(NoData::Hub { cause, .. }) if matches!(*cause, HubError::NotCached { .. }) => Ok(None),
+        Err(NoData::Task(_) | NoData::Hub { cause: HubError::NotCached { .. }, .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -72,8 +71,9 @@ pub(crate) fn files_of(study: &Study) -> Result<SplitFiles, Failure> {
     study.named_task()?.map_or_else(|| Ok(SplitFiles::new()), |task| files(&task, Splits::All))
 }
 
+#[expect(clippy::result_large_err, reason = "it is made once in a command, and then boxed")]
 fn hub_files(hub: &Hub, task: &Task, table: &HubTable, splits: Splits) -> Result<SplitFiles, NoData> {
-    let of_hub = |cause| NoData::Hub { task: task.name().to_owned(), cause: Box::new(cause) };
+    let of_hub = |cause| NoData::Hub { task: task.name().to_owned(), cause };
     let repository = Repository::dataset(&table.dataset)?;
     let repository = match &table.revision {
         Some(revision) => repository.at(revision)?,

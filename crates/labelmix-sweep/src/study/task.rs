@@ -170,7 +170,10 @@ impl TaskTable {
         let annotators = task.definition().weak.as_ref().map_or(0, |weak| weak.columns.as_slice().len());
         if reference.merge != VoteMerging::Mean && annotators < 2 {
             return Err(Problem {
-                reason: format!("`merge` in [task], where {annotators} columns of weak labels are named"),
+                reason: format!(
+                    "`merge` in [task] is for several annotators' columns of weak labels, and there {}",
+                    if annotators == 1 { "is one" } else { "are none" }
+                ),
                 help: "name a column for each annotator, `weak = [\"ann\", \"bob\"]`, or leave `merge` out".to_owned(),
             });
         }
@@ -221,11 +224,13 @@ impl TryFrom<WrittenTable> for TaskTable {
                 ));
             }
             (None, None) => {
-                return Err("[task] does not say where the data is: it needs `train` and `test` (files of texts), the \
+                return Err(
+                    "[task] does not say where the data is: it needs `train` and `test` (files of texts), the \
                             `name` of a task, or the `file` of one"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
-            (Some(_), None) => TaskData::Files(written.files()?),
+            (Some(key), None) => TaskData::Files(written.files(key)?),
             (None, Some(key)) => TaskData::Task(written.task(key)?),
         };
         Ok(Self { data, max_test, balance, gold_pool })
@@ -253,21 +258,30 @@ impl WrittenTable {
             ("template", self.template.is_some()),
             ("proxy", self.proxy.is_some()),
             ("merge", self.merge.is_some()),
-            ("[task.weak]", matches!(self.weak, Some(WrittenWeak::Table(_)))),
         ];
         keys.into_iter().find_map(|(key, is_there)| is_there.then_some(key))
     }
 
-    fn files(self) -> std::result::Result<TextFiles, String> {
+    /// The files of texts, of which the table has at least this key.
+    fn files(self, key: &str) -> std::result::Result<TextFiles, String> {
         let (train, test) = match (self.train, self.test) {
             (Some(train), Some(test)) => (train, test),
             (Some(_), None) => return Err("[task] has `train` but no `test`".to_owned()),
             (None, Some(_)) => return Err("[task] has `test` but no `train`".to_owned()),
-            (None, None) => return Err("[task] has neither `train` and `test` nor a task".to_owned()),
+            (None, None) => {
+                return Err(format!("`{key}` in [task] without files of texts: it needs `train` and `test`"));
+            }
         };
         let weak = match self.weak {
             Some(WrittenWeak::Column(column)) => column,
-            _ => "weak".to_owned(),
+            Some(WrittenWeak::Table(_)) => {
+                return Err(
+                    "`weak` in [task] is one column where the data is files of texts; a list or a table needs a \
+                            task (`name` or `file`)"
+                        .to_owned(),
+                );
+            }
+            None => "weak".to_owned(),
         };
         Ok(TextFiles {
             train,
@@ -278,6 +292,7 @@ impl WrittenTable {
         })
     }
 
+    /// The task, of which the table has at least this key.
     fn task(self, key: &str) -> std::result::Result<TaskReference, String> {
         let definition = match (self.name, self.file) {
             (Some(name), None) => DefinedIn::Name(name),
@@ -350,14 +365,16 @@ mod tests {
     use super::super::Study;
     use super::*;
 
-    fn parse(table: &str) -> std::result::Result<TaskTable, String> {
-        let text = format!("name = 'a'\n[model]\npath = 'model'\n[task]\n{table}\n");
-        let study = Study::parse(&text, PathBuf::new());
-        study.map(|study| study.task).map_err(|Problem { reason, help }| format!("{reason} | {help}"))
+    fn read(text: &str) -> std::result::Result<Study, String> {
+        Study::parse(text, PathBuf::new()).map_err(|Problem { reason, help }| format!("{reason} | {help}"))
+    }
+
+    fn with_table(table: &str) -> std::result::Result<Study, String> {
+        read(&format!("name = 'a'\n[model]\npath = 'model'\n[task]\n{table}\n"))
     }
 
     fn problem(table: &str) -> String {
-        parse(table).unwrap_err()
+        with_table(table).unwrap_err()
     }
 
     #[test]
@@ -368,44 +385,44 @@ mod tests {
             "name = 'sciq'\nweak = ['ann', 'bob']\nmerge = 'dawid-skene'\ntemplate = '{{ question }} {{ answer }}'",
             "name = 'sst2'\nproxy = 'nothing'\n[task.weak]\ncolumns = 'w'\nfile = 'crowd.jsonl'\nkey = 'key'",
         ] {
-            let read = parse(table).unwrap();
-            let written = toml::to_string(&read).unwrap();
-            assert_eq!(parse(&written).unwrap(), read, "{written}");
+            let study = with_table(table).unwrap();
+            let written = toml::to_string(&study).unwrap();
+            assert_eq!(read(&written).unwrap(), study, "{written}");
         }
     }
 
     #[test]
     fn a_task_with_its_changes() {
-        let table = parse("name = 'sst2'\nfolder = 'data'\ntemplate = 'Say: {{ sentence }}'\nweak = 'w'").unwrap();
-        let task = table.task(Path::new("/studies")).unwrap().unwrap();
+        let study = with_table("name = 'sst2'\nfolder = 'data'\ntemplate = 'Say: {{ sentence }}'\nweak = 'w'").unwrap();
+        let task = study.task.task(Path::new("/studies")).unwrap().unwrap();
         assert_eq!(task.definition().template, "Say: {{ sentence }}");
         let local = task.definition().local.as_ref().unwrap();
         assert_eq!(local.folder.as_deref(), Some(Path::new("/studies/data")));
         assert_eq!(task.definition().weak.as_ref().unwrap().columns, OneOrMore::One("w".to_owned()));
-        assert!(parse("train = 'a.csv'\ntest = 'b.csv'").unwrap().task(Path::new("")).unwrap().is_none());
+        assert!(with_table("train = 'a.csv'\ntest = 'b.csv'").unwrap().task.task(Path::new("")).unwrap().is_none());
     }
 
     #[test]
     fn forms_that_exclude_each_other_or_miss_something() {
-        insta::assert_snapshot!(problem("name = 'sciq'\ntrain = 'a.csv'"), @"");
-        insta::assert_snapshot!(problem("name = 'sciq'\nfile = 'mine.toml'"), @"");
-        insta::assert_snapshot!(problem("max_test = 100"), @"");
-        insta::assert_snapshot!(problem("train = 'a.csv'"), @"");
-        insta::assert_snapshot!(problem("text = 'review'"), @"");
-        insta::assert_snapshot!(problem("template = '{{ a }}'"), @"");
-        insta::assert_snapshot!(problem("train = 'a.csv'\ntest = 'b.csv'\nweak = ['ann', 'bob']"), @"");
-        insta::assert_snapshot!(problem("name = 'sciq'\nweak = 3"), @"");
-        insta::assert_snapshot!(problem("name = 'sciq'\n[task.weak]\ncolumn = 'w'"), @"");
-        insta::assert_snapshot!(problem("name = 'sciq'\nmerge = 'median'"), @"");
+        insta::assert_snapshot!(problem("name = 'sciq'\ntrain = 'a.csv'"), @"line 4: `train` and `name` in [task]: the data is either files of texts (`train` and `test`) or a task (`name` or `file`) | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("name = 'sciq'\nfile = 'mine.toml'"), @"line 4: `name` and `file` in [task]: a task is either one of labelmix, by its name, or one of your own, in a file | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("max_test = 100"), @"line 4: [task] does not say where the data is: it needs `train` and `test` (files of texts), the `name` of a task, or the `file` of one | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("train = 'a.csv'"), @"line 4: [task] has `train` but no `test` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("text = 'review'"), @"line 4: `text` in [task] without files of texts: it needs `train` and `test` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("template = '{{ a }}'"), @"line 4: `template` in [task] without a task: it needs the `name` of one (`labelmix tasks` lists them) or the `file` of your own | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("train = 'a.csv'\ntest = 'b.csv'\nweak = ['ann', 'bob']"), @"line 4: `weak` in [task] is one column where the data is files of texts; a list or a table needs a task (`name` or `file`) | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("name = 'sciq'\nweak = 3"), @"line 6: invalid type: integer `3`, expected a column of weak labels, a list of annotators' columns, or a table [task.weak] | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("name = 'sciq'\n[task.weak]\ncolumn = 'w'"), @"line 7: unknown field `column`, expected one of `columns`, `file`, `key` | did you mean `columns`?");
+        insta::assert_snapshot!(problem("name = 'sciq'\nmerge = 'median'"), @"line 6: unknown variant `median`, expected one of `mean`, `majority`, `dawid-skene` | did you mean `mean`?");
     }
 
     #[test]
     fn tasks_that_are_not_there_and_changes_that_make_no_sense() {
-        insta::assert_snapshot!(problem("name = 'siq'"), @"");
-        insta::assert_snapshot!(problem("file = 'missing.toml'"), @"");
-        insta::assert_snapshot!(problem("name = 'sst2'\ntemplate = '{{ label }}'"), @"");
-        insta::assert_snapshot!(problem("name = 'sst2'\ntemplate = '{{ sentence'"), @"");
-        insta::assert_snapshot!(problem("name = 'sst2'\nmerge = 'majority'"), @"");
-        insta::assert_snapshot!(problem("name = 'sst2'\nweak = 'w'\nmerge = 'dawid-skene'"), @"");
+        insta::assert_snapshot!(problem("name = 'siq'"), @"[task]: there is no task `siq` | did you mean `sciq`?");
+        insta::assert_snapshot!(problem("file = 'missing.toml'"), @"[task]: missing.toml cannot be read: No such file or directory (os error 2) | check that the file is there and that you may read it");
+        insta::assert_snapshot!(problem("name = 'sst2'\ntemplate = '{{ label }}'"), @"[task]: task sst2, text template: `label` is a label, which the text must not show | take it out of the template: a model that is shown the label has nothing to learn");
+        insta::assert_snapshot!(problem("name = 'sst2'\ntemplate = '{{ sentence'"), @"[task]: task sst2, text template, line 1: syntax error: unexpected end of input, expected end of variable block | templates are written in Jinja's language: {{ column }} puts a column's value in, {% if … %} … {% endif %} asks");
+        insta::assert_snapshot!(problem("name = 'sst2'\nmerge = 'majority'"), @r#"`merge` in [task] is for several annotators' columns of weak labels, and there are none | name a column for each annotator, `weak = ["ann", "bob"]`, or leave `merge` out"#);
+        insta::assert_snapshot!(problem("name = 'sst2'\nweak = 'w'\nmerge = 'dawid-skene'"), @r#"`merge` in [task] is for several annotators' columns of weak labels, and there is one | name a column for each annotator, `weak = ["ann", "bob"]`, or leave `merge` out"#);
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &TaskShowArguments) -> Result<Status, Failure> {
     }
     if let (Some(per_class), None) = (arguments.examples, &shown.examples) {
         anstream::eprintln!(
-            "no examples: {}, is not in the cache\nhint: `labelmix tasks show {} --examples {per_class} --download` \
+            "no examples: {} is not in the cache\nhint: `labelmix tasks show {} --examples {per_class} --download` \
              downloads the splits for training; --folder DIR takes the data from a folder",
             shown.task.data,
             arguments.task

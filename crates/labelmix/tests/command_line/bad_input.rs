@@ -66,8 +66,8 @@ hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, t
 
 #[test]
 fn in_the_files() {
-    insta::assert_snapshot!(with_training_file("train.jsonl", b"{\"text\": \"a\", \"gold\": 1}\n{\"text\": \"\xff\"}\n"), @r#"
-error: train.jsonl, line 2: byte 0xFF at offset 35 of the file is not valid UTF-8
+    insta::assert_snapshot!(with_training_file("train.jsonl", b"{\"text\": \"a\", \"gold\": 1, \"weak\": 1}\n{\"text\": \"\xff\"}\n"), @r#"
+error: train.jsonl, line 2: byte 0xFF at offset 46 of the file is not valid UTF-8
 hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
 "#);
     insta::assert_snapshot!(with_training_file("train.jsonl", ""), @r#"

@@ -54,7 +54,10 @@ fn tasks_of_which_only_the_validation_split_is_there() {
     if let Some(folder) = shared_data("boolq") {
         let folder = folder.display().to_string();
         let said = workplace.complaint(&["tasks", "check", "boolq", "--folder", &folder]).replace(&folder, "[data]");
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r#"
+error: [data] has no split `train`; its splits are `validation`
+hint: name one of these in the task's [splits]
+"#);
     }
     if let Some(folder) = shared_data("hellaswag") {
         let task = format!(

@@ -16,12 +16,12 @@ pub(crate) fn study(task: &str) -> String {
     format!("{before}[task]\n{task}\n[model]{after}")
 }
 
-/// A workplace with enough rows of SciQ that its test set of 3,000 leaves some to train on.
+/// A workplace with enough rows of `sciq` that its test set of 3,000 leaves some to train on.
 fn with_sciq() -> Workplace {
     let workplace = Workplace::new();
     workplace.write("data/train.jsonl", sciq_rows(3200));
-    workplace.write("data/validation.jsonl", "");
-    workplace.write("data/test.jsonl", "");
+    workplace.write("data/validation.jsonl", sciq_rows(1));
+    workplace.write("data/test.jsonl", sciq_rows(1));
     workplace
 }
 
@@ -86,7 +86,7 @@ fn annotators_votes_are_joined_and_merged() {
     // Two annotators are right, two say 1 of everything: in the mean, and by majority, class 0 is lost.
     let votes = examples["examples"].as_array().unwrap().iter().map(|example| {
         let class = &example["class"];
-        format!("{}\n", json!({"id": example["id"], "ann": class, "bob": class, "cy": 1, "dee": 1}))
+        json!({"id": example["id"], "ann": class, "bob": class, "cy": 1, "dee": 1}).to_string() + "\n"
     });
     workplace.write("crowd.jsonl", votes.collect::<String>());
     let accuracy = |merge: &str| {

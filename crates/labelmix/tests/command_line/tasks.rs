@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::workplace::{Workplace, example};
 
-/// Rows in the layout of SciQ.
+/// Rows in the layout of `sciq`.
 pub(crate) fn sciq_rows(count: usize) -> String {
     let row = |number: usize| {
         let wrong = |letter: &str| format!("the {letter} of thing {number}");
@@ -15,7 +15,7 @@ pub(crate) fn sciq_rows(count: usize) -> String {
             "support": "",
         })
     };
-    (0..count).map(|number| format!("{}\n", row(number))).collect()
+    (0..count).map(|number| row(number).to_string() + "\n").collect()
 }
 
 /// A task file whose text is the column `review`, with its data in `data`.
@@ -66,26 +66,50 @@ fn every_task_is_listed() {
         }
     }
     let lines: Vec<&str> = table.lines().filter(|line| line.contains("sst2") || line.contains("dataset")).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+name                            kind              dataset                                         description                                                                                                    licence
+dream                           multiple choice   dataset-org/dream                               Questions about dialogues: is the proposed answer right?                                                       not stated (research use)
+paws                            binary label      google-research-datasets/paws (labeled_final)   Pairs of sentences with nearly the same words: do they mean the same?                                          free for any purpose, Google LLC to be named as the source
+sst2                            binary label      stanfordnlp/sst2                                Phrases from film reviews: is the phrase favourable?                                                           not stated (research use)
+"#);
 }
 
 #[test]
 fn a_task_is_shown_without_its_data() {
     let workplace = Workplace::new();
-    insta::assert_snapshot!(workplace.output_of(&["tasks", "show", "sciq"]), @"");
+    insta::assert_snapshot!(workplace.output_of(&["tasks", "show", "sciq"]), @r#"
+sciq: Science exam questions: is the proposed answer right?
+data:    allenai/sciq on the Hugging Face Hub
+licence: CC BY-NC 3.0
+splits:  train and validation and test pooled, of which 3,000 are the test set
+kind:    multiple choice
+columns: correct_answer, distractor1, distractor2, distractor3, question
+seed:    0
+text:
+  Question: {{ question }}
+  Proposed answer: {{ answer }}
+"#);
     assert_eq!(json_of(&workplace, &["tasks", "show", "sciq", "--json"])["kind"], "multiple choice");
 }
 
 #[test]
 fn a_task_is_shown_with_examples_from_a_folder() {
     let workplace = Workplace::new();
-    workplace.write("data/train.jsonl", sciq_rows(20));
-    workplace.write("data/validation.jsonl", "");
-    workplace.write("data/test.jsonl", "");
+    for split in ["train", "validation", "test"] {
+        workplace.write(&format!("data/{split}.jsonl"), sciq_rows(20));
+    }
     let arguments = ["tasks", "show", "sciq", "--folder", "data", "--examples", "1"];
     let shown = workplace.output_of(&arguments);
     let examples = shown.split_once("\n\n").unwrap().1;
-    insta::assert_snapshot!(examples, @"");
+    insta::assert_snapshot!(examples, @r#"
+class 0, 8a3468b3a8ec15f1:
+  Question: What is thing 0 ?
+  Proposed answer: the colour of thing 0
+
+class 1, 7da4b46b05ca75f5:
+  Question: What is thing 2 ?
+  Proposed answer: thing 2 itself
+"#);
     let json = json_of(&workplace, &[&arguments[..5], &["--examples", "3", "--json"]].concat());
     assert_eq!(json["examples"].as_array().unwrap().len(), 6);
     assert!(json["template"].as_str().unwrap().contains("{{ question }}"));
@@ -96,7 +120,42 @@ fn a_check_accounts_for_the_rows_of_ones_own_task() {
     let workplace = with_own_task();
     let checkpoint = example().join("checkpoint").display().to_string();
     let checked = workplace.output_of(&["tasks", "check", "mine.toml", "--model", &checkpoint]);
-    insta::assert_snapshot!(workplace.without_paths(&checked), @"");
+    insta::assert_snapshot!(workplace.without_paths(&checked), @r#"
+mine.toml: Is the guest content?
+data:    data
+licence: not known
+splits:  train for training, test for testing
+kind:    binary label
+columns: language, review, stars
+seed:    0
+keeps:   language == 'en'
+text:
+  Review: {{ review }}
+
+train: data/train.csv: 9 rows, 4 kept (2 of class 0, 2 of class 1)
+       dropped: 2 left out by the task, 1 duplicate, 1 also in the test file, 1 to balance the classes
+       labels: 4 gold, 0 weak, 0 both
+test:  data/test.csv: 2 rows, 2 kept (1 of class 0, 1 of class 1)
+       dropped: nothing
+       labels: 2 gold, 0 weak, 0 both
+train before balancing: 2 of class 0, 3 of class 1 (60.0%)
+train, left out: 1 (`stars` is 3)
+train, left out: 1 (not in English)
+test before balancing: 1 of class 0, 1 of class 1 (50.0%)
+
+class 0, 29efcc1940740d93:
+  Review: the room was awful .
+class 0, b3632a8b3536c460:
+  Review: the bread was dull .
+class 1, bc719b2ff246ff1c:
+  Review:
+class 1, 2a39d5fa7688b4fb:
+  Review: the beach was great .
+
+lengths in tokens of [example]/checkpoint, which reads at most 256
+train: median 7, 95% up to 7, largest 7; 0 of 4 texts exceed the model's context
+test:  median 7, 95% up to 7, largest 7; 0 of 2 texts exceed the model's context
+"#);
     let json = json_of(&workplace, &["tasks", "check", "mine.toml", "--model", &checkpoint, "--json"]);
     assert_eq!(json["task"]["kind"], "binary label");
     assert_eq!(json["summary"]["train"]["dropped"]["in_test"], 1);
@@ -124,8 +183,8 @@ fn a_check_counts_texts_that_exceed_the_context() {
 fn a_check_of_a_shipped_task_on_local_data() {
     let workplace = Workplace::new();
     workplace.write("data/train.jsonl", sciq_rows(3200));
-    workplace.write("data/validation.jsonl", "");
-    workplace.write("data/test.jsonl", sciq_rows(5));
+    workplace.write("data/validation.jsonl", sciq_rows(2));
+    workplace.write("data/test.jsonl", sciq_rows(3));
     let json = json_of(&workplace, &["tasks", "check", "sciq", "--folder", "data", "--json"]);
     let train = &json["summary"]["train"];
     assert_eq!(json["summary"]["test"]["rows"], 3000);
