@@ -1,18 +1,19 @@
 //! `[task]`: the data of a study. Either files of texts with their labels, or a task of `labelmix-data`, which makes
 //! texts and labels out of a dataset's rows.
 
-mod written;
-
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, ColumnNames, Dataset, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
+    Balance, CleaningOptions, ColumnNames, Dataset, LoadOptions, MergeVotes, OneOrMore, SplitFiles, Task, TaskError,
+    WeakTable,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use self::written::WrittenTable;
 use super::Problem;
 use crate::error::Result;
 
@@ -371,8 +372,6 @@ impl<'de> Deserialize<'de> for WrittenWeak {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_data::OneOrMore;
-
     use super::super::Study;
     use super::*;
 
