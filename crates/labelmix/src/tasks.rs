@@ -3,7 +3,7 @@
 mod check;
 mod show;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use labelmix_data::{Source, Task, TaskDescription};
 
 use crate::arguments::{TasksArguments, TasksCommand};
@@ -43,6 +43,10 @@ fn table(tasks: &[Task]) -> String {
             Source::Local(_) => String::new(),
         };
         table.add_row([name, kind.to_owned(), dataset, description, licence.unwrap_or_default()]);
+    }
+    // A name is to be copied, and so is not broken.
+    for column in table.column_iter_mut().take(2) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.trim_fmt() + "\n"
 }

@@ -83,10 +83,12 @@ fn annotators_votes_are_joined_and_merged() {
     let workplace = with_sciq();
     let examples = workplace.output_of(&["tasks", "show", "sciq", "--folder", "data", "--examples", "5000", "--json"]);
     let examples: Json = serde_json::from_str(&examples).unwrap();
-    // Two annotators are right, two say 1 of everything: in the mean, and by majority, class 0 is lost.
+    // Two annotators are right and two say 1 of whatever they look at: one looks at everything, one at half of the texts. Where
+    // both do, mean and majority are a half for class 0.
     let votes = examples["examples"].as_array().unwrap().iter().map(|example| {
-        let class = &example["class"];
-        json!({"id": example["id"], "ann": class, "bob": class, "cy": 1, "dee": 1}).to_string() + "\n"
+        let looked_at = example["id"].as_str().unwrap().ends_with(|digit| "02468ace".contains(digit));
+        let (class, dee) = (&example["class"], looked_at.then_some(1));
+        json!({"id": example["id"], "ann": class, "bob": class, "cy": 1, "dee": dee}).to_string() + "\n"
     });
     workplace.write("crowd.jsonl", votes.collect::<String>());
     let accuracy = |merge: &str| {
@@ -98,10 +100,11 @@ fn annotators_votes_are_joined_and_merged() {
         workplace.write("study.toml", study);
         answer(&workplace)["weak_label_accuracy"].as_f64().unwrap()
     };
-    assert_eq!(accuracy(""), 0.5);
-    assert_eq!(accuracy("merge = \"mean\""), 0.5);
-    assert_eq!(accuracy("merge = \"majority\""), 0.5);
+    let mean = accuracy("");
+    assert!(0.6 < mean && mean < 0.9, "{mean}");
+    assert_eq!(accuracy("merge = \"mean\""), mean);
+    assert_eq!(accuracy("merge = \"majority\""), mean);
     assert_eq!(accuracy("merge = \"dawid-skene\""), 1.0);
-    // The mean twice, and the other two: three different lists of weak labels.
-    assert_eq!(stages(&workplace).len(), 2);
+    // Where one annotator of three is wrong, the mean is a third and the majority certain: three lists of labels.
+    assert_eq!(stages(&workplace).len(), 3);
 }
