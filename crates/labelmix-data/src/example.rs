@@ -17,7 +17,9 @@ impl ExampleId {
         Self(first_word(blake3::hash(text.as_bytes())))
     }
 
-    pub(crate) fn number(self) -> u64 {
+    /// The id as a number.
+    #[must_use]
+    pub fn number(self) -> u64 {
         self.0
     }
 }
@@ -88,8 +90,9 @@ impl Example {
     }
 }
 
-/// The class that a weak label speaks for.
-pub(crate) fn weak_class(probability: f32) -> bool {
+/// The class that a weak label speaks for: 1 from one half on.
+#[must_use]
+pub fn weak_class(probability: f32) -> bool {
     probability >= 0.5
 }
 

@@ -20,7 +20,7 @@ mod task;
 
 pub use dataset::{Balance, CleaningOptions, Dataset};
 pub use error::{DataError, Place, RowNumber};
-pub use example::{Example, ExampleId, content_hash};
+pub use example::{Example, ExampleId, content_hash, weak_class};
 pub use pools::Pools;
 pub use read::{ColumnNames, read_texts};
 pub use split::{ValidationSplit, validation_split};

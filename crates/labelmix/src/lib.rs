@@ -4,6 +4,7 @@ mod arguments;
 mod diagnosis;
 mod doctor;
 mod inspect;
+mod label_report;
 mod model;
 mod predict;
 mod progress;
@@ -34,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &arguments.command {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

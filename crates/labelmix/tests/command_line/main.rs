@@ -6,6 +6,7 @@ mod bad_input;
 mod checkpoints;
 mod hub;
 mod interruption;
+mod label_report;
 mod ledger;
 mod main_job;
 mod workplace;
