@@ -29,8 +29,13 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`] for the first file or folder that cannot be written.
 pub fn write_report(answer: &Answer, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
+    write_files(files(answer), folder)
+}
+
+/// Writes files of these names and contents into a folder, which is made if need be.
+pub(crate) fn write_files(files: Vec<(String, String)>, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
     fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
-    files(answer).into_iter().map(|(name, content)| write_whole(folder.join(name), &content)).collect()
+    files.into_iter().map(|(name, content)| write_whole(folder.join(name), &content)).collect()
 }
 
 /// The names and contents of the files.

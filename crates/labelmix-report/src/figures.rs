@@ -5,8 +5,12 @@ mod axes;
 mod canvas;
 mod cost_figure;
 mod key;
+mod label_accuracy_figure;
+mod label_calibration_figure;
 mod marks;
 mod series;
 
 pub use accuracy_figure::accuracy_by_weak_fraction;
 pub use cost_figure::cost_accuracy;
+pub use label_accuracy_figure::label_accuracy;
+pub use label_calibration_figure::label_calibration;

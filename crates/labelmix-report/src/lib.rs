@@ -4,11 +4,14 @@
 //! what `labelmix sweep --json` prints. [`render`] writes it as text, [`accuracy_by_weak_fraction`] and
 //! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
 //! same bytes.
+//!
+//! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
 mod entries;
 mod export;
 mod figures;
+mod labels;
 mod notation;
 mod table;
 #[cfg(test)]
@@ -17,6 +20,10 @@ mod worked_example;
 pub use answer::Answer;
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
-pub use figures::{accuracy_by_weak_fraction, cost_accuracy};
+pub use figures::{accuracy_by_weak_fraction, cost_accuracy, label_accuracy, label_calibration};
+pub use labels::{
+    ErrorProbe, FEWEST_OF_A_KIND, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError, SplitLabels,
+    render_labels, write_label_report,
+};
 pub use notation::count;
 pub use table::{Colours, Style, render};

@@ -1,5 +1,7 @@
 //! How amounts are written for people.
 
+use labelmix_stats::Interval;
+
 /// Dollars: `$64`, `$0.50`, `$1,024`. Whole dollars go without cents; less than a cent is written out.
 pub(crate) fn dollars(usd: f64) -> String {
     let cents = (usd * 100.0).round() as usize;
@@ -28,6 +30,11 @@ pub fn count(number: usize) -> String {
 pub(crate) fn proportion(value: f64) -> String {
     let written = format!("{value:.3}");
     written.strip_prefix('0').map(str::to_owned).unwrap_or(written)
+}
+
+/// An interval of proportions: `.710–.771`.
+pub(crate) fn range(interval: Interval) -> String {
+    format!("{}–{}", proportion(interval.low), proportion(interval.high))
 }
 
 /// A mean with its deviation, where there is one: `.742 ± .013`.
@@ -63,6 +70,7 @@ mod tests {
         assert_eq!(written, [".000", ".742", "1.000", "1.000"]);
         assert_eq!(mean_and_deviation(0.742, Some(0.0131)), ".742 ± .013");
         assert_eq!(mean_and_deviation(0.742, None), ".742");
+        assert_eq!(range(Interval { low: 0.7101, high: 0.7713 }), ".710–.771");
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn not_affordable(answer: &Answer) -> String {
     if lines.is_empty() { lines } else { "Not affordable (–), budget at weak fraction:".to_owned() + &lines }
 }
 
-fn table_with_header(style: Style, header: impl IntoIterator<Item = String>) -> Table {
+pub(crate) fn table_with_header(style: Style, header: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
     // Whether this is a terminal is the caller's to know, and the table's to be told.
     table.force_no_tty().load_style(RULED).set_header(header.into_iter().map(Cell::new).collect::<Vec<_>>());
@@ -151,7 +151,7 @@ fn table_with_header(style: Style, header: impl IntoIterator<Item = String>) -> 
     table
 }
 
-fn align_right(table: &mut Table, columns: &[usize]) {
+pub(crate) fn align_right(table: &mut Table, columns: &[usize]) {
     for column in table.column_iter_mut().filter(|column| columns.contains(&column.index)) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -18,6 +18,7 @@ pub(crate) enum Command {
     Sweep(SweepArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
+    LabelReport(LabelReportArguments),
     Predict(PredictArguments),
     Tasks(TasksArguments),
     Inspect(InspectArguments),
@@ -132,6 +133,19 @@ pub(crate) struct ReportArguments {
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text
+#[derive(Debug, Args)]
+pub(crate) struct LabelReportArguments {
+    /// The study file (TOML); its model is not needed
+    pub(crate) study: PathBuf,
+    /// A folder for the report as text, JSON and figures (SVG)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Classify new texts with a finished run

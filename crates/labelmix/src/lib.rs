@@ -5,6 +5,7 @@ mod diagnosis;
 mod doctor;
 mod hub;
 mod inspect;
+mod label_report;
 mod model;
 mod predict;
 mod progress;
@@ -39,6 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),

@@ -31,7 +31,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
     let x_title = "Weak spending fraction (share of the budget spent on weak labels)";
     let fractions = fraction_axis();
     let Range { start, end } = fractions.range;
-    let mut chart = chart(area, &title, (x_title, fractions), accuracies)?;
+    let mut chart = chart(area, &title, (x_title, fractions), ("Test accuracy", accuracies))?;
 
     if let Some(accuracy) = answer.weak_label_accuracy {
         chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;

@@ -12,7 +12,15 @@ pub(super) struct Axis {
     pub(super) range: Range<f64>,
     ticks: Vec<f64>,
     scale: Scale,
-    tick_label: fn(f64) -> String,
+    tick_labels: TickLabels,
+}
+
+#[derive(Clone, Debug)]
+enum TickLabels {
+    /// Written from the tick's value.
+    Written(fn(f64) -> String),
+    /// The names of the ticks 0, 1, ….
+    Named(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +44,31 @@ pub(super) fn fraction_axis() -> Axis {
         range: -0.04..1.04,
         ticks: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
         scale: Scale::Linear,
-        tick_label: |fraction| format!("{fraction:.1}"),
+        tick_labels: TickLabels::Written(|fraction| format!("{fraction:.1}")),
+    }
+}
+
+/// An axis for counts from 0, with room for a number above the largest. It has no ticks: each count is written where it
+/// is drawn.
+pub(super) fn count_axis(most: usize) -> Axis {
+    const ROOM: f64 = 1.25;
+    Axis {
+        range: 0.0..most.max(1) as f64 * ROOM,
+        ticks: Vec::new(),
+        scale: Scale::Linear,
+        tick_labels: TickLabels::Named(Vec::new()),
+    }
+}
+
+/// An axis upwards with a tick for every name, the first on top; rows without a name have none.
+pub(super) fn row_axis(names: &[String]) -> Axis {
+    let upwards: Vec<String> = names.iter().rev().cloned().collect();
+    let rows = (0u32..).zip(&upwards);
+    Axis {
+        range: -0.7..names.len() as f64 - 0.3,
+        ticks: rows.filter(|(_, name)| !name.is_empty()).map(|(row, _)| f64::from(row)).collect(),
+        scale: Scale::Linear,
+        tick_labels: TickLabels::Named(upwards),
     }
 }
 
@@ -63,7 +95,7 @@ pub(super) fn accuracy_axis(values: impl Iterator<Item = f64>) -> Axis {
         range: tick(first)..tick(last),
         ticks: (first..=last).map(tick).collect(),
         scale: Scale::Linear,
-        tick_label: |accuracy| format!("{accuracy:.2}"),
+        tick_labels: TickLabels::Written(|accuracy| format!("{accuracy:.2}")),
     }
 }
 
@@ -86,7 +118,18 @@ pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: V
             ticks.push(budget);
         }
     }
-    Axis { range, ticks, scale: Scale::Logarithmic, tick_label: dollars }
+    Axis { range, ticks, scale: Scale::Logarithmic, tick_labels: TickLabels::Written(dollars) }
+}
+
+impl Axis {
+    /// The space that labels and title take beside an upright axis, in pixels.
+    pub(super) fn width(&self) -> u32 {
+        const LEAST: u32 = 105;
+        const OF_A_LETTER: u32 = 12;
+        let TickLabels::Named(names) = &self.tick_labels else { return LEAST };
+        let longest = names.iter().map(|name| name.chars().count() as u32).max().unwrap_or(0);
+        LEAST.max(longest * OF_A_LETTER)
+    }
 }
 
 /// The smallest and the largest value.
@@ -114,7 +157,10 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        (self.tick_label)(*value)
+        match &self.tick_labels {
+            TickLabels::Written(write) => write(*value),
+            TickLabels::Named(names) => names[*value as usize].clone(),
+        }
     }
 }
 
@@ -137,6 +183,14 @@ mod tests {
         assert_eq!(accuracies(&[0.0, 1.0]), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]);
         assert_eq!(accuracies(&[1.0]), [0.99, 1.0]);
         assert_eq!(accuracies(&[0.0]), [0.0, 0.01]);
+    }
+
+    #[test]
+    fn rows_go_downwards_and_unnamed_ones_have_no_tick() {
+        let axis = row_axis(&["first".to_owned(), String::new(), "last".to_owned()]);
+        assert_eq!(axis.ticks, [0.0, 2.0]);
+        assert_eq!((axis.format_ext(&2.0).as_str(), axis.format_ext(&0.0).as_str()), ("first", "last"));
+        assert!(axis.map(&2.0, (500, 0)) < axis.map(&0.0, (500, 0)));
     }
 
     #[test]

@@ -35,20 +35,23 @@ pub(super) fn figure(draw: impl FnOnce(&Area<'_>, &Area<'_>) -> Result<(), DrawE
     svg
 }
 
-/// Draws a chart's title, axes and grid, accuracy upwards.
+/// Draws a chart's title, axes and grid. An empty title takes no space.
 pub(super) fn chart<'a, 'b>(
     area: &'a Area<'b>,
     title: &str,
     (x_title, x): (&str, Axis),
-    accuracy: Axis,
+    (y_title, y): (&str, Axis),
 ) -> Result<Chart<'a, 'b>, DrawError> {
     let text = ("sans-serif", TEXT_SIZE).into_text_style(area).color(&INK);
-    let mut chart = ChartBuilder::on(area)
-        .caption(printable(title), text.clone())
+    let mut builder = ChartBuilder::on(area);
+    if !title.is_empty() {
+        builder.caption(printable(title), text.clone());
+    }
+    let mut chart = builder
         .margin(20)
-        .x_label_area_size(85)
-        .y_label_area_size(105)
-        .build_cartesian_2d(x, accuracy)?;
+        .x_label_area_size(if x_title.is_empty() { 35 } else { 85 })
+        .y_label_area_size(y.width())
+        .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .bold_line_style(GRID)
@@ -57,7 +60,7 @@ pub(super) fn chart<'a, 'b>(
         .label_style(text.clone())
         .axis_desc_style(text)
         .x_desc(x_title)
-        .y_desc("Test accuracy")
+        .y_desc(y_title)
         .draw()?;
     Ok(chart)
 }

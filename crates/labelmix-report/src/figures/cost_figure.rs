@@ -26,7 +26,8 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, purchases: &[Purchase]) -> Resul
     let frontier = frontier_steps(&answer.frontier, costs.range.end);
     let accuracies = accuracy_axis(purchases.iter().map(|purchase| purchase.accuracy));
     let title = format!("{}: what labels cost and what they buy", answer.study);
-    let mut chart = chart(area, &title, ("Cost of the labels (US dollars, logarithmic)", costs), accuracies)?;
+    let x_title = "Cost of the labels (US dollars, logarithmic)";
+    let mut chart = chart(area, &title, (x_title, costs), ("Test accuracy", accuracies))?;
 
     chart.draw_series(LineSeries::new(frontier, INK.stroke_width(LINE_WIDTH)))?;
     for purchase in purchases {

@@ -7,6 +7,7 @@ mod checkpoints;
 mod datasets;
 mod hub;
 mod interruption;
+mod label_report;
 mod ledger;
 mod main_job;
 mod real_tasks;

@@ -1,0 +1,110 @@
+//! The label report as text for the terminal.
+
+use comfy_table::{Attribute, Cell};
+use labelmix_stats::Interval;
+
+use super::{LabelQuality, LabelReport, SplitLabels};
+use crate::Style;
+use crate::notation::{count, proportion, range};
+use crate::table::{align_right, table_with_header};
+
+/// The label report as text: what there is, the scores of pool and test set side by side, then for each of them the
+/// confusion, the calibration, where the labels fail, and whether their errors can be told from the text.
+#[must_use]
+pub fn render_labels(report: &LabelReport, style: Style) -> String {
+    let mut sections = vec![heading(report), quality_table(report, style)];
+    for (name, quality) in report.judged() {
+        sections.push(confusion_table(name, quality, style));
+        sections.push(calibration_table(name, quality, style));
+        sections.push(group_table(name, quality, style));
+        sections.push(format!("{name}: {}", quality.errors.sentence()));
+    }
+    sections.join("\n\n") + "\n"
+}
+
+fn heading(report: &LabelReport) -> String {
+    let line = |(name, split): (&str, &SplitLabels)| {
+        let [examples, gold, weak, both] =
+            [split.examples, split.with_gold, split.with_weak, split.quality.as_ref().map_or(0, |both| both.count)]
+                .map(count);
+        format!("\n{name}: {examples} examples, {gold} with a gold label, {weak} with a weak label, {both} with both")
+    };
+    format!("{}: the weak labels beside the gold labels{}", report.study, report.splits().map(line).concat())
+}
+
+fn quality_table(report: &LabelReport, style: Style) -> String {
+    let (names, judged): (Vec<&str>, Vec<&LabelQuality>) = report.judged().unzip();
+    let mut table = table_with_header(style, [""].into_iter().chain(names).map(str::to_owned));
+    let mut row = |score: &str, cell: fn(&LabelQuality) -> String| {
+        table.add_row([score.to_owned()].into_iter().chain(judged.iter().map(|quality| cell(quality))));
+    };
+    row("labels", |quality| count(quality.count));
+    row("accuracy", |quality| with_range(quality.accuracy, Some(quality.accuracy_interval)));
+    row("AUROC", |quality| {
+        quality.auroc.map_or("one class".to_owned(), |auroc| with_range(auroc, quality.auroc_interval))
+    });
+    row("log-loss", |quality| format!("{} nats", proportion(quality.log_loss)));
+    row("Brier score", |quality| proportion(quality.brier_score));
+    row("calibration error", |quality| proportion(quality.calibration_error));
+    let certain = report.judged().filter(|(_, quality)| quality.certain_mistakes > 0);
+    let notes: Vec<String> = certain
+        .map(|(name, quality)| {
+            let mistakes = count(quality.certain_mistakes);
+            format!("\n{name}: labels of exactly 0 or 1 that are wrong: {mistakes}; each counts 36.04 in the log-loss")
+        })
+        .collect();
+    let notes = notes.concat();
+    format!("Quality (95% intervals in brackets)\n{}{notes}", table.trim_fmt())
+}
+
+fn confusion_table(name: &str, quality: &LabelQuality, style: Style) -> String {
+    let matrix = &quality.confusion;
+    let mut table = table_with_header(style, ["gold", "weak says 0", "weak says 1"].map(str::to_owned));
+    table.add_row(["0".to_owned(), count(matrix.true_negatives), count(matrix.false_positives)]);
+    table.add_row(["1".to_owned(), count(matrix.false_negatives), count(matrix.true_positives)]);
+    align_right(&mut table, &[0, 1, 2]);
+    format!("{name}: confusion\n{}", table.trim_fmt())
+}
+
+fn calibration_table(name: &str, quality: &LabelQuality, style: Style) -> String {
+    let header = ["weak label", "labels", "mean", "share of gold 1"];
+    let mut table = table_with_header(style, header.map(str::to_owned));
+    for bin in &quality.calibration {
+        table.add_row([
+            format!("{:.1}–{:.1}", bin.low, bin.high),
+            count(bin.count),
+            proportion(bin.mean_predicted),
+            with_range(bin.fraction_positive, Some(bin.interval)),
+        ]);
+    }
+    align_right(&mut table, &[1, 2]);
+    format!("{name}: calibration, or what the weak labels claim and what is true\n{}", table.trim_fmt())
+}
+
+fn group_table(name: &str, quality: &LabelQuality, style: Style) -> String {
+    let mut table = table_with_header(style, ["", "labels", "wrong", "accuracy"].map(str::to_owned));
+    for group in quality.groups().into_iter().flatten() {
+        let accuracy = with_range(group.accuracy, Some(group.accuracy_interval));
+        let accuracy = if group.below_all {
+            Cell::new(accuracy + " *").add_attribute(Attribute::Bold)
+        } else {
+            Cell::new(accuracy)
+        };
+        table.add_row([
+            Cell::new(group.of.name()),
+            Cell::new(count(group.count)),
+            Cell::new(count(group.wrong)),
+            accuracy,
+        ]);
+    }
+    align_right(&mut table, &[1, 2]);
+    let any_below = quality.groups().into_iter().flatten().any(|group| group.below_all);
+    let legend = if any_below { " (* the interval lies below the accuracy of all)" } else { "" };
+    format!("{name}: where they fail{legend}\n{}", table.trim_fmt())
+}
+
+/// `.742 (.710–.771)`.
+fn with_range(value: f64, interval: Option<Interval>) -> String {
+    let value = proportion(value);
+    interval.map_or(value.clone(), |interval| format!("{value} ({})", range(interval)))
+}

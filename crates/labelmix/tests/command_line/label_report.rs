@@ -1,0 +1,172 @@
+//! `label-report`: the quality of the weak labels, without a model.
+
+use std::fs;
+
+use serde_json::Value as Json;
+
+use crate::workplace::Workplace;
+
+/// The example's study, without its model.
+fn example_study(workplace: &Workplace) {
+    let example = crate::workplace::example();
+    let study = fs::read_to_string(example.join("study.toml")).unwrap();
+    let study = study.replace("\"train.jsonl\"", &format!("\"{}/train.jsonl\"", example.display()));
+    workplace.write("study.toml", study.replace("\"test.jsonl\"", &format!("\"{}/test.jsonl\"", example.display())));
+}
+
+#[test]
+fn the_report_on_the_example() {
+    let workplace = Workplace::new();
+    example_study(&workplace);
+    insta::assert_snapshot!(workplace.output_of(&["label-report", "study.toml"]), @r#"
+reviews: the weak labels beside the gold labels
+pool: 3,200 examples, 3,200 with a gold label, 3,200 with a weak label, 3,200 with both
+test: 600 examples, 600 with a gold label, 600 with a weak label, 600 with both
+
+Quality (95% intervals in brackets)
+                     pool               test
+─────────────────────────────────────────────────────────
+ labels              3,200              600
+ accuracy            .752 (.737–.767)   .777 (.742–.808)
+ AUROC               .819 (.803–.833)   .848 (.816–.879)
+ log-loss            .578 nats          .511 nats
+ Brier score         .181               .159
+ calibration error   .092               .065
+
+pool: confusion
+ gold   weak says 0   weak says 1
+──────────────────────────────────
+    0         1,162           438
+    1           354         1,246
+
+pool: calibration, or what the weak labels claim and what is true
+ weak label   labels   mean   share of gold 1
+───────────────────────────────────────────────
+ 0.0–0.1         839   .048   .132 (.111–.157)
+ 0.1–0.2         341   .182   .320 (.272–.371)
+ 0.3–0.4         336   .378   .399 (.348–.452)
+ 0.4–0.5          47   .500   .617 (.474–.742)
+ 0.6–0.7         371   .622   .539 (.488–.589)
+ 0.8–0.9         408   .818   .716 (.670–.757)
+ 0.9–1.0         858   .953   .845 (.819–.868)
+
+pool: where they fail (* the interval lies below the accuracy of all)
+                      labels   wrong   accuracy
+──────────────────────────────────────────────────────────
+ 39–69 characters        646     125   .807 (.774–.835)
+ 70–86 characters        671     102   .848 (.819–.873)
+ 87–101 characters       626     134   .786 (.752–.816)
+ 102–124 characters      643     177   .725 (.689–.758)
+ 125–239 characters      614     254   .586 (.547–.625) *
+ gold 0                1,600     438   .726 (.704–.748) *
+ gold 1                1,600     354   .779 (.758–.798)
+ confidence 0.5–0.6       47      18   .617 (.474–.742) *
+ confidence 0.6–0.7      707     305   .569 (.532–.605) *
+ confidence 0.8–0.9      749     225   .700 (.666–.731) *
+ confidence 0.9–1.0    1,697     244   .856 (.839–.872)
+
+pool: the errors can be told from the text: a probe on its words finds them with AUROC .957 (.948–.966); chance is .500.
+A model trained on these labels can learn the errors as well.
+
+test: confusion
+ gold   weak says 0   weak says 1
+──────────────────────────────────
+    0           230            70
+    1            64           236
+
+test: calibration, or what the weak labels claim and what is true
+ weak label   labels   mean   share of gold 1
+───────────────────────────────────────────────
+ 0.0–0.1         160   .051   .113 (.072–.171)
+ 0.1–0.2          69   .182   .232 (.148–.344)
+ 0.3–0.4          65   .378   .462 (.346–.581)
+ 0.4–0.5           8   .500   .625 (.306–.863)
+ 0.6–0.7          68   .622   .559 (.441–.671)
+ 0.8–0.9          75   .818   .747 (.638–.831)
+ 0.9–1.0         155   .948   .884 (.824–.925)
+
+test: where they fail (* the interval lies below the accuracy of all)
+                      labels   wrong   accuracy
+──────────────────────────────────────────────────────────
+ 39–70 characters        124      25   .798 (.719–.860)
+ 71–85 characters        117      11   .906 (.839–.947)
+ 86–100 characters       120      18   .850 (.775–.903)
+ 101–121 characters      119      32   .731 (.645–.803)
+ 122–225 characters      120      48   .600 (.511–.683) *
+ gold 0                  300      70   .767 (.716–.811)
+ gold 1                  300      64   .787 (.737–.829)
+ confidence 0.5–0.6        8       3   .625 (.306–.863)
+ confidence 0.6–0.7      133      60   .549 (.464–.631) *
+ confidence 0.8–0.9      144      35   .757 (.681–.820)
+ confidence 0.9–1.0      315      36   .886 (.846–.916)
+
+test: the errors can be told from the text: a probe on its words finds them with AUROC .871 (.824–.912); chance is .500.
+A model trained on these labels can learn the errors as well.
+"#);
+}
+
+#[test]
+fn a_folder_of_files_and_json() {
+    let workplace = Workplace::new();
+    let printed = workplace.output_of(&["label-report", "study.toml", "--json", "--out", "report"]);
+    let report: Json = serde_json::from_str(&printed).unwrap();
+    let folder = workplace.path().join("report");
+    assert_eq!(fs::read_to_string(folder.join("labels.json")).unwrap(), printed);
+    assert_eq!(
+        fs::read_to_string(folder.join("labels.txt")).unwrap(),
+        workplace.output_of(&["label-report", "study.toml"])
+    );
+    let mut names: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let figures = ["pool_accuracy.svg", "pool_calibration.svg", "test_accuracy.svg", "test_calibration.svg"];
+    assert_eq!(names, [&["labels.json", "labels.txt"][..], &figures].concat());
+
+    assert_eq!(report["study"], "small");
+    for split in ["pool", "test"] {
+        let quality = &report[split]["quality"];
+        assert_eq!(quality["count"], report[split]["with_weak"]);
+        let (right, count) = (quality["accuracy"].as_f64().unwrap(), quality["count"].as_f64().unwrap());
+        for groups in ["by_length", "by_gold_class", "by_confidence"] {
+            let groups = quality[groups].as_array().unwrap();
+            let total = |field: &str| groups.iter().map(|group| group[field].as_f64().unwrap()).sum::<f64>();
+            assert_eq!(total("count"), count);
+            assert!((total("wrong") - (1.0 - right) * count).abs() < 1e-6);
+        }
+        assert_eq!(
+            quality["errors"]["verdict"], "learnable",
+            "keyword labels err on the texts that keywords mislead on"
+        );
+    }
+    // What a sweep says of the same labels.
+    let table = workplace.output_of(&["sweep", "study.toml"]);
+    let accuracy = format!("is right {:.3} of the time", report["pool"]["quality"]["accuracy"].as_f64().unwrap());
+    assert!(table.contains(&accuracy.replace("0.", ".")), "{table}");
+}
+
+#[test]
+fn labels_that_cannot_be_judged() {
+    let complaint = |train: &str, test: &str| {
+        let workplace = Workplace::new();
+        workplace.write("train.csv", train);
+        workplace.write("test.csv", test);
+        let study = "name = \"tiny\"\n[task]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n[model]\npath = \"none\"\n";
+        workplace.write("study.toml", study);
+        let output = workplace.labelmix(&["label-report", "study.toml"]).assert().code(1).get_output().clone();
+        assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let test = "text,gold\nc,1\nd,0\n";
+    insta::assert_snapshot!(complaint("text,gold,weak\na,1,\nb,0,\n", test), @r#"
+error: none of the 4 examples has a weak label
+hint: fill the column that `weak` names in the study's [task] table, or name another one there
+"#);
+    insta::assert_snapshot!(complaint("text,gold,weak\na,,0.9\nb,,0.1\n", test), @r#"
+error: none of the 2 examples with a weak label has a gold label
+hint: weak labels are judged by gold labels of the same texts: add some, for a hundred examples drawn at random to begin with
+"#);
+    insta::assert_snapshot!(complaint("text,gold\na,1\nb,0\n", test), @r#"
+error: train.csv: there is no column `weak`; the columns are `text`, `gold`
+hint: name one of these columns, or add the one that is missing
+"#);
+}
