@@ -2,7 +2,6 @@
 
 use labelmix_models::Adapter;
 use labelmix_nn::Array;
-use labelmix_stats::probability;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -32,15 +31,7 @@ pub struct TargetStop {
     pub share: f64,
     /// The validation accuracy there.
     pub accuracy: f64,
-    /// What the head was multiplied by, so that log-odds are as large as they are right.
-    pub scale: f64,
 }
-
-/// The least and the greatest scale of log-odds.
-const SCALES: (f64, f64) = (1e-2, 1e6);
-
-/// Halvings of the range of scales, on a logarithmic axis: the scale is known to a hundred-millionth.
-const SCALE_HALVINGS: usize = 40;
 
 /// A checkpoint and how good it is.
 #[derive(Clone)]
@@ -88,9 +79,8 @@ impl TargetStopping {
                 });
             }
             adapter.restore(&nearest.values)?;
-            let scale = calibrate(training, adapter)?;
             let Checkpoint { step, accuracy, .. } = nearest;
-            return Ok((TargetStop { from_step: step, to_step: step, share: 0.0, accuracy, scale }, false, points));
+            return Ok((TargetStop { from_step: step, to_step: step, share: 0.0, accuracy }, false, points));
         };
         let mut at = |share: f64| -> Result<f64> {
             adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
@@ -98,8 +88,7 @@ impl TargetStopping {
         };
         let (share, accuracy) = bisect(target, previous.accuracy, beyond.accuracy, &mut at)?;
         adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
-        let scale = calibrate(training, adapter)?;
-        let stop = TargetStop { from_step: previous.step, to_step: beyond.step, share, accuracy, scale };
+        let stop = TargetStop { from_step: previous.step, to_step: beyond.step, share, accuracy };
         Ok((stop, true, points))
     }
 }
@@ -133,43 +122,6 @@ impl CheckpointWatch for TargetStopping {
 
 fn accuracy(point: &ValidationPoint) -> f64 {
     point.accuracy.expect("an evaluation of this version knows its accuracy")
-}
-
-/// Multiplies the head by what makes its log-odds fit the validation labels best (temperature scaling: Guo et al. 2017),
-/// and says by how much.
-///
-/// Where a low target is reached during warm-up, log-odds are of the order of a thousandth: right as often as asked,
-/// but soft labels of 0.500 and 0.501 would teach next to nothing. Scaling moves no label to the other side.
-fn calibrate(training: &Training<'_>, adapter: &mut Adapter) -> Result<f64> {
-    let scores: Vec<f64> = training.validation_log_odds(adapter)?.into_iter().map(f64::from).collect();
-    let targets: Vec<f64> = training.validation.iter().map(|example| f64::from(example.target)).collect();
-    let scale = calibrating_scale(&scores, &targets);
-    let is_head: Vec<bool> =
-        adapter.parameters().iter().map(|parameter| !parameter.name().contains(".lora_")).collect();
-    let scaled = adapter.snapshot()?.into_iter().zip(is_head).map(|(array, is_head)| {
-        if is_head {
-            Array::new(array.values().iter().map(|value| value * scale as f32).collect(), array.shape())
-        } else {
-            array
-        }
-    });
-    adapter.restore(&scaled.collect::<Vec<_>>())?;
-    Ok(scale)
-}
-
-/// The scale of log-odds with the least cross-entropy against the targets. The cross-entropy is convex in the scale, so
-/// bisection finds where its slope vanishes; where it never does (no target is missed, or chance does as well), the end
-/// of the range is the answer.
-fn calibrating_scale(log_odds: &[f64], targets: &[f64]) -> f64 {
-    let slope = |scale: f64| -> f64 {
-        log_odds.iter().zip(targets).map(|(score, target)| (probability(scale * score) - target) * score).sum()
-    };
-    let (mut low, mut high) = SCALES;
-    for _ in 0..SCALE_HALVINGS {
-        let middle = (low * high).sqrt();
-        if slope(middle) < 0.0 { low = middle } else { high = middle }
-    }
-    (low * high).sqrt()
 }
 
 /// The point at `share` of the way from one checkpoint to another.
@@ -258,19 +210,6 @@ mod tests {
         // From above, and a jump over the target: the nearer side is taken.
         let (share, accuracy) = bisect(0.7, 0.8, 0.5, &mut |share| Ok(if share < 0.3 { 0.76 } else { 0.55 })).unwrap();
         assert!(share < 0.3 && accuracy == 0.76);
-    }
-
-    #[test]
-    fn log_odds_become_as_large_as_they_are_right() {
-        // Three in four are right, whatever the size of the log-odds: it should be ln 3.
-        let targets = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        for size in [1e-3, 1.0, 30.0] {
-            let scores: Vec<f64> = (0..8).map(|item| if item < 4 { size } else { -size }).collect();
-            let scale = calibrating_scale(&scores, &targets);
-            assert!((scale * size / 3f64.ln() - 1.0).abs() < 1e-6, "{scale}");
-        }
-        assert!(calibrating_scale(&[1.0, -1.0], &[1.0, 0.0]) > 0.99 * SCALES.1);
-        assert!(calibrating_scale(&[1.0, -1.0], &[0.0, 1.0]) < 1.01 * SCALES.0);
     }
 
     #[test]

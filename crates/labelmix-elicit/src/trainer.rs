@@ -181,12 +181,9 @@ impl Training<'_> {
 
     /// How good an adapter is on the validation labels, of which there must be some.
     pub(crate) fn evaluate(&self, adapter: &Adapter, step: usize, training_loss: f64) -> Result<ValidationPoint> {
-        Ok(validation_point(&self.validation_log_odds(adapter)?, self.validation, step, training_loss))
-    }
-
-    pub(crate) fn validation_log_odds(&self, adapter: &Adapter) -> Result<Vec<f32>> {
         let texts: Vec<&[u32]> = self.validation.iter().map(|example| example.token_ids).collect();
-        log_odds(self.model, adapter, &texts, self.recipe.micro_batch_tokens)
+        let scores = log_odds(self.model, adapter, &texts, self.recipe.micro_batch_tokens)?;
+        Ok(validation_point(&scores, self.validation, step, training_loss))
     }
 
     /// The account of a training that ended.

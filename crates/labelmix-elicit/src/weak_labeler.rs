@@ -160,9 +160,6 @@ mod tests {
             assert!((stop.accuracy - target).abs() < 0.01, "{stop:?}");
             assert_eq!(labeler_at.history.stop_reason, StopReason::TargetReached);
             assert_eq!(labeler_at.history.best_step, stop.to_step);
-            // As sure as it is good: a labeler that is right three times in four is that sure on average.
-            let sure = scores.iter().map(|score| f64::from(soft_label(score.abs()))).sum::<f64>() / scores.len() as f64;
-            assert!((sure - target).abs() < 0.06, "{sure}");
             let (again, scores_again, _) = labeler(Some(target), &recipe()).unwrap();
             assert_eq!((labeler_at.history, scores), (again.history, scores_again));
         }
