@@ -115,7 +115,10 @@ impl LabelQuality {
             auroc: auroc(&weak, &gold),
             auroc_interval: auroc_interval(&weak, &gold, &Bootstrap::new(SEED)).map(|resampled| resampled.interval),
             log_loss: log_loss(&weak, &gold).expect(scored),
-            certain_mistakes: labels.iter().filter(|label| label.is_wrong() && label.confidence() == 1.0).count(),
+            certain_mistakes: labels
+                .iter()
+                .filter(|label| label.is_wrong() && [0.0, 1.0].contains(&label.weak))
+                .count(),
             brier_score: brier_score(&weak, &gold).expect(scored),
             calibration_error: expected_calibration_error(&calibration).expect(scored),
             calibration,

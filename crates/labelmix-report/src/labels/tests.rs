@@ -72,6 +72,11 @@ fn certain_mistakes_are_counted_and_named() {
     close(quality.log_loss, 0.5 * 36.043_653_389);
     assert_eq!(quality.certain_mistakes, 5);
     assert!(render_labels(&report, Style::PLAIN).contains("0 or 1 that are wrong: 5; each counts 36.04"));
+
+    // 1 − 10⁻²⁰ is 1 to a double, but the label is not 0.
+    let nearly_certain = [Example::new("almost".to_owned(), Some(true), Some(1e-20))];
+    let report = LabelReport::new("tiny", &nearly_certain, &[]).unwrap();
+    assert_eq!(report.pool.quality.unwrap().certain_mistakes, 0);
 }
 
 #[test]
