@@ -2,6 +2,7 @@
 
 use labelmix_models::Adapter;
 use labelmix_nn::Array;
+use labelmix_stats::probability;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -17,6 +18,12 @@ const PRECISION: f64 = 0.001;
 /// Halvings of the stretch between two checkpoints: a thousandth of it is as fine as accuracy gets.
 const HALVINGS: usize = 10;
 
+/// Validation labels that show whether the target is near.
+const SCREENING_LABELS: usize = 400;
+
+/// An accuracy on those that is this far below the target is below it for certain: three standard errors at least.
+const SCREENING_MARGIN: f64 = 0.075;
+
 /// Steps between two evaluations late in training.
 const EVALUATE_EVERY: usize = 32;
 
@@ -31,7 +38,15 @@ pub struct TargetStop {
     pub share: f64,
     /// The validation accuracy there.
     pub accuracy: f64,
+    /// What the head was multiplied by, so that log-odds are as large as they are right.
+    pub scale: f64,
 }
+
+/// The least and the greatest scale of log-odds.
+const SCALES: (f64, f64) = (1e-2, 1e6);
+
+/// Halvings of the range of scales, on a logarithmic axis: the scale is known to a hundred-millionth.
+const SCALE_HALVINGS: usize = 40;
 
 /// A checkpoint and how good it is.
 #[derive(Clone)]
@@ -56,8 +71,14 @@ pub(crate) struct TargetStopping {
 }
 
 impl TargetStopping {
+    /// A watch over a training that starts from this adapter.
+    pub(crate) fn over(training: &Training<'_>, target: f64, adapter: &Adapter) -> Result<Self> {
+        let start = training.evaluate(adapter, training.validation, 0, 0.0)?;
+        Ok(Self::new(target, start, adapter.snapshot()?))
+    }
+
     /// `start` and `values` are the evaluation of the adapter before the first step, and its tensors.
-    pub(crate) fn new(target: f64, start: ValidationPoint, values: Vec<Array>) -> Self {
+    fn new(target: f64, start: ValidationPoint, values: Vec<Array>) -> Self {
         let start = Checkpoint { step: 0, accuracy: accuracy(&start), values };
         Self { target, previous: start.clone(), nearest: start, beyond: None, points: Vec::new() }
     }
@@ -79,16 +100,18 @@ impl TargetStopping {
                 });
             }
             adapter.restore(&nearest.values)?;
+            let scale = calibrate(training, adapter)?;
             let Checkpoint { step, accuracy, .. } = nearest;
-            return Ok((TargetStop { from_step: step, to_step: step, share: 0.0, accuracy }, false, points));
+            return Ok((TargetStop { from_step: step, to_step: step, share: 0.0, accuracy, scale }, false, points));
         };
         let mut at = |share: f64| -> Result<f64> {
             adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
-            Ok(accuracy(&training.evaluate(adapter, 0, 0.0)?))
+            Ok(accuracy(&training.evaluate(adapter, training.validation, 0, 0.0)?))
         };
         let (share, accuracy) = bisect(target, previous.accuracy, beyond.accuracy, &mut at)?;
         adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
-        let stop = TargetStop { from_step: previous.step, to_step: beyond.step, share, accuracy };
+        let scale = calibrate(training, adapter)?;
+        let stop = TargetStop { from_step: previous.step, to_step: beyond.step, share, accuracy, scale };
         Ok((stop, true, points))
     }
 }
@@ -98,6 +121,24 @@ impl CheckpointWatch for TargetStopping {
     fn is_due(&self, step: usize) -> bool {
         let distance = (1 << step.max(1).ilog2()) / 4;
         step.is_multiple_of(distance.clamp(4, EVALUATE_EVERY))
+    }
+
+    /// Early in training a tenth of the validation labels shows that the target is far.
+    fn evaluate(
+        &self,
+        training: &Training<'_>,
+        adapter: &Adapter,
+        step: usize,
+        training_loss: f64,
+    ) -> Result<ValidationPoint> {
+        let Training { validation, .. } = *training;
+        if validation.len() > 2 * SCREENING_LABELS && self.previous.accuracy < self.target {
+            let point = training.evaluate(adapter, &validation[..SCREENING_LABELS], step, training_loss)?;
+            if accuracy(&point) < self.target - SCREENING_MARGIN {
+                return Ok(point);
+            }
+        }
+        training.evaluate(adapter, validation, step, training_loss)
     }
 
     fn judge(&mut self, point: ValidationPoint, checkpoint: impl FnOnce() -> Result<Vec<Array>>) -> Result<Verdict> {
@@ -122,6 +163,43 @@ impl CheckpointWatch for TargetStopping {
 
 fn accuracy(point: &ValidationPoint) -> f64 {
     point.accuracy.expect("an evaluation of this version knows its accuracy")
+}
+
+/// Multiplies the head by what makes its log-odds fit the validation labels best (temperature scaling: Guo et al. 2017),
+/// and says by how much.
+///
+/// Where a low target is reached during warm-up, log-odds are of the order of a thousandth: right as often as asked,
+/// but soft labels of 0.500 and 0.501 would teach next to nothing. Scaling moves no label to the other side.
+fn calibrate(training: &Training<'_>, adapter: &mut Adapter) -> Result<f64> {
+    let scores: Vec<f64> = training.log_odds(adapter, training.validation)?.into_iter().map(f64::from).collect();
+    let targets: Vec<f64> = training.validation.iter().map(|example| f64::from(example.target)).collect();
+    let scale = calibrating_scale(&scores, &targets);
+    let is_head: Vec<bool> =
+        adapter.parameters().iter().map(|parameter| !parameter.name().contains(".lora_")).collect();
+    let scaled = adapter.snapshot()?.into_iter().zip(is_head).map(|(array, is_head)| {
+        if is_head {
+            Array::new(array.values().iter().map(|value| value * scale as f32).collect(), array.shape())
+        } else {
+            array
+        }
+    });
+    adapter.restore(&scaled.collect::<Vec<_>>())?;
+    Ok(scale)
+}
+
+/// The scale of log-odds with the least cross-entropy against the targets. The cross-entropy is convex in the scale, so
+/// bisection finds where its slope vanishes; where it never does (no target is missed, or chance does as well), the end
+/// of the range is the answer.
+fn calibrating_scale(log_odds: &[f64], targets: &[f64]) -> f64 {
+    let slope = |scale: f64| -> f64 {
+        log_odds.iter().zip(targets).map(|(score, target)| (probability(scale * score) - target) * score).sum()
+    };
+    let (mut low, mut high) = SCALES;
+    for _ in 0..SCALE_HALVINGS {
+        let middle = (low * high).sqrt();
+        if slope(middle) < 0.0 { low = middle } else { high = middle }
+    }
+    (low * high).sqrt()
 }
 
 /// The point at `share` of the way from one checkpoint to another.
@@ -214,8 +292,8 @@ mod tests {
 
     #[test]
     fn interpolation_is_straight() {
-        let (from, to) = (Array::new(vec![0.0, 1.0], &[2]), Array::new(vec![4.0, -1.0], &[2]));
-        assert_eq!(between(std::slice::from_ref(&from), std::slice::from_ref(&to), 0.25)[0].values(), [1.0, 0.5]);
-        assert_eq!(between(&[from], std::slice::from_ref(&to), 1.0)[0].values(), to.values());
+        let (from, to) = ([Array::new(vec![0.0, 1.0], &[2])], [Array::new(vec![4.0, -1.0], &[2])]);
+        assert_eq!(between(&from, &to, 0.25)[0].values(), [1.0, 0.5]);
+        assert_eq!(between(&from, &to, 1.0)[0].values(), to[0].values());
     }
 }

@@ -103,6 +103,17 @@ pub(crate) trait CheckpointWatch {
     /// Whether there is an evaluation after so many steps. There always is one after the last.
     fn is_due(&self, step: usize) -> bool;
 
+    /// Evaluates a checkpoint: on all validation labels, unless fewer will do.
+    fn evaluate(
+        &self,
+        training: &Training<'_>,
+        adapter: &Adapter,
+        step: usize,
+        training_loss: f64,
+    ) -> Result<ValidationPoint> {
+        training.evaluate(adapter, training.validation, step, training_loss)
+    }
+
     /// Takes note of an evaluation, and keeps the checkpoint if it wants it.
     fn judge(&mut self, point: ValidationPoint, checkpoint: impl FnOnce() -> Result<Vec<Array>>) -> Result<Verdict>;
 
@@ -168,7 +179,7 @@ impl Training<'_> {
                     let verdict = if validation.is_empty() {
                         watch.pass()
                     } else {
-                        let point = self.evaluate(adapter, step, training_loss)?;
+                        let point = watch.evaluate(self, adapter, step, training_loss)?;
                         watch.judge(point, || Ok(adapter.snapshot()?))?
                     };
                     if verdict == Verdict::Stop || ended {
@@ -179,11 +190,20 @@ impl Training<'_> {
         }
     }
 
-    /// How good an adapter is on the validation labels, of which there must be some.
-    pub(crate) fn evaluate(&self, adapter: &Adapter, step: usize, training_loss: f64) -> Result<ValidationPoint> {
-        let texts: Vec<&[u32]> = self.validation.iter().map(|example| example.token_ids).collect();
-        let scores = log_odds(self.model, adapter, &texts, self.recipe.micro_batch_tokens)?;
-        Ok(validation_point(&scores, self.validation, step, training_loss))
+    /// How good an adapter is on some labels, at least one.
+    pub(crate) fn evaluate(
+        &self,
+        adapter: &Adapter,
+        labels: &[StageExample<'_>],
+        step: usize,
+        training_loss: f64,
+    ) -> Result<ValidationPoint> {
+        Ok(validation_point(&self.log_odds(adapter, labels)?, labels, step, training_loss))
+    }
+
+    pub(crate) fn log_odds(&self, adapter: &Adapter, labels: &[StageExample<'_>]) -> Result<Vec<f32>> {
+        let texts: Vec<&[u32]> = labels.iter().map(|example| example.token_ids).collect();
+        log_odds(self.model, adapter, &texts, self.recipe.micro_batch_tokens)
     }
 
     /// The account of a training that ended.

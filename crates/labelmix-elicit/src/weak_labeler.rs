@@ -61,7 +61,7 @@ pub fn train_labeler(request: LabelerRequest<'_>, observe: impl FnMut(StageProgr
         let history = training.history(steps, best_step, StopReason::ScheduleEnded, points);
         return Ok(TrainedLabeler { adapter, history, target_stop: None });
     };
-    let mut watch = TargetStopping::new(target, training.evaluate(&adapter, 0, 0.0)?, adapter.snapshot()?);
+    let mut watch = TargetStopping::over(&training, target, &adapter)?;
     let steps = training.run(&mut adapter, &mut watch, observe)?;
     let (stop, crossed, points) = watch.finish(&training, &mut adapter)?;
     let reason = if crossed { StopReason::TargetReached } else { StopReason::ScheduleEnded };
@@ -160,6 +160,9 @@ mod tests {
             assert!((stop.accuracy - target).abs() < 0.01, "{stop:?}");
             assert_eq!(labeler_at.history.stop_reason, StopReason::TargetReached);
             assert_eq!(labeler_at.history.best_step, stop.to_step);
+            // As sure as it is good: a labeler that is right three times in four is that sure on average.
+            let sure = scores.iter().map(|score| f64::from(soft_label(score.abs()))).sum::<f64>() / scores.len() as f64;
+            assert!((sure - target).abs() < 0.06, "{sure}");
             let (again, scores_again, _) = labeler(Some(target), &recipe()).unwrap();
             assert_eq!((labeler_at.history, scores), (again.history, scores_again));
         }

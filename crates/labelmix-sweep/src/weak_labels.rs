@@ -22,7 +22,7 @@ use crate::study::{LabelerTable, Study};
 use crate::sweep::PrepareOptions;
 
 /// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
-const SCHEMA: &str = "labelmix weak labels 1";
+const SCHEMA: &str = "labelmix weak labels 2";
 
 /// What is needed to find the weak labels of a study, and to make them.
 #[derive(Clone, Copy)]

@@ -126,7 +126,7 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
 fn stop(history: &StageHistory, target_stop: Option<TargetStop>) -> String {
     let StageHistory { steps, scheduled_steps, best_step, stop_reason, .. } = history;
     match (stop_reason, target_stop) {
-        (StopReason::TargetReached, Some(TargetStop { from_step, to_step, share, accuracy })) => format!(
+        (StopReason::TargetReached, Some(TargetStop { from_step, to_step, share, accuracy, .. })) => format!(
             "stopped at step {steps} of {scheduled_steps}, {share:.2} of the way from step {from_step} to {to_step}, where \
              the validation accuracy is {accuracy:.3}"
         ),
