@@ -13,6 +13,7 @@ mod record;
 mod store;
 mod study;
 mod sweep;
+mod tokens;
 mod weak_labels;
 
 pub use error::{Error, Result};
@@ -27,6 +28,4 @@ pub use study::{
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, Sweep, SweepSummary};
-pub use weak_labels::{
-    IfMissing, LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data,
-};
+pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

@@ -7,11 +7,7 @@ use std::path::{Path, PathBuf};
 use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
 use labelmix_econ::{Allocation, Prices, allocation_for};
 use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
-use labelmix_models::{
-    Classifier, Device, Error as ModelError, LoadOptions, MatmulPrecision, MemoryRequest, Model, ModelShape, Precision,
-    TextLimit, Tokenizer,
-};
-use rayon::prelude::*;
+use labelmix_models::{Classifier, Device, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer};
 
 use crate::error::{Error, Result};
 use crate::graph::{StageGraph, StageNode};
@@ -19,6 +15,7 @@ use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::record::{GridPoint, NotAffordable};
 use crate::study::{Study, TooLong};
+use crate::tokens::encode_all;
 use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
 
 /// A study with its data and model loaded, expanded into stages.
@@ -264,12 +261,7 @@ impl Sweep {
 
 /// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
 fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<usize> {
-    let request = MemoryRequest {
-        tokens: study.recipe.micro_batch_tokens.max(longest),
-        lora_rank: study.recipe.lora_rank,
-        precision: study.model.load_options(&options.device).kept_precision(),
-        activation_checkpointing: study.model.activation_checkpointing,
-    };
+    let request = study.model.memory_request(&options.device, &study.recipe, longest);
     let plan = shape.memory(&request);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
@@ -300,20 +292,16 @@ fn tokenize(
     tokenizer: &Tokenizer,
     too_long: TooLong,
 ) -> Result<(Vec<Example>, Vec<Vec<u32>>, usize)> {
-    let limit = match too_long {
-        TooLong::Cut => TextLimit::Cut,
-        TooLong::Error | TooLong::Drop => TextLimit::Refuse,
-    };
-    let encoded: Vec<_> = examples.par_iter().map(|example| tokenizer.encode(&example.text, limit)).collect();
+    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+    let encoded = encode_all(&texts, tokenizer, too_long)?;
     let (mut kept, mut tokens, mut dropped) = (Vec::new(), Vec::new(), 0);
-    for (example, encoded) in examples.into_iter().zip(encoded) {
-        match encoded {
-            Ok(token_ids) => {
+    for (example, token_ids) in examples.into_iter().zip(encoded) {
+        match token_ids {
+            Some(token_ids) => {
                 kept.push(example);
                 tokens.push(token_ids);
             }
-            Err(ModelError::TooLong { .. }) if too_long == TooLong::Drop => dropped += 1,
-            Err(error) => return Err(error.into()),
+            None => dropped += 1,
         }
     }
     Ok((kept, tokens, dropped))

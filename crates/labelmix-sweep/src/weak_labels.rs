@@ -27,19 +27,34 @@ const SCHEMA: &str = "labelmix weak labels 2";
 /// What is needed to find the weak labels of a study, and to make them.
 #[derive(Clone, Copy)]
 pub struct WeakLabeling<'a> {
-    /// Where they are kept.
-    pub store: &'a Store,
+    store: &'a Store,
     /// The folder of the labeler's model: must be there if the study has a labeler that trains one.
-    pub model_folder: Option<&'a Path>,
-    /// What to do if they are not there.
-    pub if_missing: IfMissing,
-    /// Hears of every step that takes time.
-    pub observe: &'a (dyn Fn(LabelerProgress) + Sync),
+    model_folder: Option<&'a Path>,
+    if_missing: IfMissing,
+    observe: &'a (dyn Fn(LabelerProgress) + Sync),
+}
+
+impl<'a> WeakLabeling<'a> {
+    /// Labels that are made if the store lacks them; `observe` hears of every step that takes time.
+    #[must_use]
+    pub fn made(
+        store: &'a Store,
+        model_folder: Option<&'a Path>,
+        observe: &'a (dyn Fn(LabelerProgress) + Sync),
+    ) -> Self {
+        Self { store, model_folder, if_missing: IfMissing::Make, observe }
+    }
+
+    /// Labels that the store must have: nothing is trained.
+    #[must_use]
+    pub fn kept(store: &'a Store, model_folder: Option<&'a Path>) -> Self {
+        Self { store, model_folder, if_missing: IfMissing::Refuse, observe: &|_| () }
+    }
 }
 
 /// What to do if weak labels are not in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMissing {
+enum IfMissing {
     /// Make them.
     Make,
     /// Say so.

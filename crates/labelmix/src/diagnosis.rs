@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use miette::Diagnostic;
+use serde::Serialize;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub(crate) fn print_data(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderLeft),
         Err(source) => Err(WriteError { place: "standard output".into(), source }.into()),
     }
+}
+
+/// Prints a value to standard output as JSON, for programs.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value).expect("what is printed is text and numbers with names");
+    print_data(&format!("{json}\n"))
 }
 
 /// Prints a failure to standard error: the message, and what to do about it.

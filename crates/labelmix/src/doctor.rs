@@ -10,7 +10,7 @@ use labelmix_sweep::{Study, WeightPrecision, available_memory};
 use serde::Serialize;
 
 use crate::arguments::DoctorArguments;
-use crate::diagnosis::{Failure, Status, print_data};
+use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint, checkpoint_of};
 
 /// Everything that is printed.
@@ -71,8 +71,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Status, Failure> {
     });
     let report = Report { version: env!("CARGO_PKG_VERSION"), machine: Machine::here(available), model };
     if arguments.json {
-        let json = serde_json::to_string_pretty(&report).expect("a report is JSON");
-        print_data(&format!("{json}\n"))?;
+        print_json(&report)?;
     } else {
         print_data(&describe(&report))?;
     }

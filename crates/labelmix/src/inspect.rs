@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 use crate::arguments::InspectArguments;
-use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::diagnosis::{Failure, Status, WriteError, print_data, print_json};
 use crate::model::{Parts, checkpoint, device, precision};
 use crate::progress::counting_bar;
 use crate::texts::tokenize;
@@ -108,8 +108,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
         }
     }
     if arguments.json {
-        let json = serde_json::to_string_pretty(&inspection).expect("an inspection is JSON");
-        print_data(&format!("{json}\n"))?;
+        print_json(&inspection)?;
     } else {
         print_data(&describe(&inspection, &plan))?;
     }

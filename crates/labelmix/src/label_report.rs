@@ -2,7 +2,7 @@
 
 use labelmix_data::Dataset;
 use labelmix_report::{LabelReport, render_labels, write_label_report};
-use labelmix_sweep::{IfMissing, PrepareOptions, Store, Study, WeakLabeling, label_data};
+use labelmix_sweep::{PrepareOptions, Store, Study, WeakLabeling, label_data};
 
 use crate::arguments::LabelReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
@@ -31,11 +31,6 @@ fn labeled_data(study: &Study) -> Result<Dataset, Failure> {
     }
     let store = Store::open(&study.default_store())?;
     let model_folder = labeler_checkpoint_of(study)?;
-    let labeling = WeakLabeling {
-        store: &store,
-        model_folder: model_folder.as_deref(),
-        if_missing: IfMissing::Refuse,
-        observe: &|_| (),
-    };
+    let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
     Ok(label_data(study, &task_files, &PrepareOptions::default(), &labeling)?.dataset)
 }

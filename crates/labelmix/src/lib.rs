@@ -10,6 +10,7 @@ mod model;
 mod predict;
 mod progress;
 mod report;
+mod rows;
 mod sweep;
 mod task;
 mod tasks;

@@ -1,19 +1,17 @@
 //! `labelmix predict`: a finished run's classifier on new texts.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-
 use indicatif::ProgressBar;
 use labelmix_data::read_texts;
-use labelmix_elicit::log_odds;
+use labelmix_elicit::{log_odds, soft_label};
 use labelmix_models::{Classifier, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
 use labelmix_sweep::Store;
 use serde::Serialize;
 
 use crate::arguments::PredictArguments;
-use crate::diagnosis::{Failure, Status, WriteError};
+use crate::diagnosis::{Failure, Status};
 use crate::model::device;
 use crate::progress::counting_bar;
+use crate::rows::write_rows;
 use crate::texts::tokenize;
 
 /// Texts between two movements of the progress bar.
@@ -53,27 +51,13 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
         predictions.extend(texts.iter().zip(scores).map(|(text, log_odds)| Prediction {
             text,
             label: u8::from(log_odds > 0.0),
-            probability: 1.0 / (1.0 + (-log_odds).exp()),
+            probability: soft_label(log_odds),
             log_odds,
         }));
         bar.inc(texts.len() as u64);
     }
     bar.finish_and_clear();
-    write(arguments, &predictions)
-        .map_err(|source| WriteError { place: arguments.output.display().to_string(), source })?;
+    write_rows(&arguments.output, &predictions)?;
     anstream::eprintln!("{} predictions written to {}", predictions.len(), arguments.output.display());
     Ok(Status::Done)
-}
-
-/// Writes the predictions beside their place and renames them.
-fn write(arguments: &PredictArguments, predictions: &[Prediction<'_>]) -> std::io::Result<()> {
-    let mut beside = arguments.output.clone().into_os_string();
-    beside.push(format!(".{}", std::process::id()));
-    let mut file = BufWriter::new(File::create(&beside)?);
-    for prediction in predictions {
-        serde_json::to_writer(&mut file, prediction)?;
-        file.write_all(b"\n")?;
-    }
-    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&beside, &arguments.output)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use labelmix_elicit::StageProgress;
-use labelmix_sweep::{Observer, StageFailure, StageNode, StageOutcome};
+use labelmix_sweep::{LabelerProgress, Observer, StageFailure, StageNode, StageOutcome};
 
 /// Without a terminal, the time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -57,6 +57,52 @@ impl labelmix_hub::Progress for DownloadProgress {
 
     fn waiting(&self, reason: &str, delay: Duration) {
         self.bar.suspend(|| anstream::eprintln!("{reason}; trying again in {}", HumanDuration(delay)));
+    }
+}
+
+/// The progress of a labeler: a bar on a terminal, a line every now and then elsewhere.
+pub(crate) struct LabelingProgress {
+    bar: ProgressBar,
+    on_terminal: bool,
+    started: Instant,
+    last_line: Mutex<Instant>,
+}
+
+impl LabelingProgress {
+    pub(crate) fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is valid");
+        let now = Instant::now();
+        Self {
+            bar: ProgressBar::new(1).with_style(style),
+            on_terminal: io::stderr().is_terminal(),
+            started: now,
+            last_line: Mutex::new(now),
+        }
+    }
+
+    pub(crate) fn observe(&self, progress: LabelerProgress) {
+        let (done, total, message) = match progress {
+            LabelerProgress::Training(progress) => {
+                let (step, scheduled) = (progress.step, progress.scheduled_steps);
+                let message =
+                    format!("weak labeler: step {step} of at most {scheduled}, loss {:.3}", progress.training_loss);
+                (step, scheduled, message)
+            }
+            LabelerProgress::Labeling { done, total } => (done, total, format!("weak labels: {done} of {total} texts")),
+        };
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message.clone());
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
+            *last_line = Instant::now();
+            anstream::eprintln!("{message}, {} elapsed", HumanDuration(self.started.elapsed()));
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -1,6 +1,6 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_sweep::{IfMissing, Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling, records};
+use labelmix_sweep::{Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
@@ -14,12 +14,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     // A report trains nothing, the labeler neither.
-    let labeling = WeakLabeling {
-        store: &store,
-        model_folder: labeler_folder.as_deref(),
-        if_missing: IfMissing::Refuse,
-        observe: &|_| (),
-    };
+    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
     let sweep = Sweep::prepare(study, inputs, &PrepareOptions::default(), &labeling)?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();

@@ -3,16 +3,13 @@
 use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
-use labelmix_sweep::{
-    IfMissing, Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
-};
+use labelmix_sweep::{Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute};
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
-use crate::progress::SweepProgress;
+use crate::progress::{LabelingProgress, SweepProgress};
 use crate::task::files_of;
-use crate::weak_label::LabelingProgress;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
@@ -25,12 +22,8 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling_progress = LabelingProgress::new();
-    let labeling = WeakLabeling {
-        store: &store,
-        model_folder: labeler_folder.as_deref(),
-        if_missing: IfMissing::Make,
-        observe: &|progress| labeling_progress.observe(progress),
-    };
+    let observe = |progress| labeling_progress.observe(progress);
+    let labeling = WeakLabeling::made(&store, labeler_folder.as_deref(), &observe);
     let sweep = Sweep::prepare(study, inputs, &options, &labeling);
     labeling_progress.clear();
     let sweep = sweep?;

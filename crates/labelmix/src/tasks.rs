@@ -7,7 +7,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableS
 use labelmix_data::{Source, Task, TaskDescription};
 
 use crate::arguments::{TasksArguments, TasksCommand};
-use crate::diagnosis::{Failure, Status, print_data};
+use crate::diagnosis::{Failure, Status, print_data, print_json};
 
 pub(crate) fn run(arguments: &TasksArguments) -> Result<Status, Failure> {
     match &arguments.command {
@@ -49,10 +49,4 @@ fn table(tasks: &[Task]) -> String {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.trim_fmt() + "\n"
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(value).expect("what is said of tasks is text and numbers");
-    print_data(&format!("{json}\n"))
 }

@@ -115,15 +115,16 @@ impl FrozenMatrix {
         }
         let height = (PANEL_ELEMENTS / columns).clamp(16, rows.max(16));
         let mut panel = Buffer::uninitialised(height * columns);
-        let mut halves: Vec<bf16> = Vec::new();
+        // Two halves to a number.
+        let mut halves = Buffer::uninitialised(if in_halves { (height * columns).div_ceil(2) } else { 0 });
         for start in (0..rows).step_by(height) {
             let panel_rows = start..(start + height).min(rows);
             let panel = &mut panel[..panel_rows.len() * columns];
             self.convert_rows(panel_rows.clone(), panel);
             if in_halves {
-                halves.resize(panel.len(), bf16::ZERO);
+                let halves: &mut [bf16] = &mut bytemuck::cast_slice_mut(&mut halves)[..panel.len()];
                 halves.convert_from_f32_slice(panel);
-                work(panel_rows.clone(), Panel::Half(HalfMatrix::new(&halves, panel_rows.len(), columns)));
+                work(panel_rows.clone(), Panel::Half(HalfMatrix::new(halves, panel_rows.len(), columns)));
             } else {
                 if self.matmul_precision == MatmulPrecision::Bf16 {
                     round(panel);

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use labelmix_models::{Device, LoadOptions, MatmulPrecision, Pooling, Precision};
+use labelmix_elicit::Recipe;
+use labelmix_models::{Device, LoadOptions, MatmulPrecision, MemoryRequest, Pooling, Precision};
 use serde::{Deserialize, Serialize};
 
 /// `[model]`: the pretrained model.
@@ -154,6 +155,16 @@ impl ModelTable {
             device: device.clone(),
             precision: self.weights.precision(),
             matmul_precision: self.matmul_precision.into(),
+            activation_checkpointing: self.activation_checkpointing,
+        }
+    }
+
+    /// What training the model takes, where the longest text has so many tokens.
+    pub(crate) fn memory_request(&self, device: &Device, recipe: &Recipe, longest: usize) -> MemoryRequest {
+        MemoryRequest {
+            tokens: recipe.micro_batch_tokens.max(longest),
+            lora_rank: recipe.lora_rank,
+            precision: self.load_options(device).kept_precision(),
             activation_checkpointing: self.activation_checkpointing,
         }
     }

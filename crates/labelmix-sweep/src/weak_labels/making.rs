@@ -7,11 +7,8 @@ use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit};
 use labelmix_elicit::{
     LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, log_odds, soft_label, train_labeler,
 };
-use labelmix_models::{
-    Adapter, Classifier, Error as ModelError, MemoryRequest, Model, ModelShape, TextLimit, Tokenizer,
-};
+use labelmix_models::{Adapter, Classifier, Error as ModelError, Model, ModelShape, Tokenizer};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
-use rayon::prelude::*;
 
 use super::{Inputs, LabelerProgress, LabelsOutcome, seen};
 use crate::error::{Error, Result};
@@ -20,6 +17,7 @@ use crate::memory::Demand;
 use crate::store::KeptLabels;
 use crate::study::{LabelerKind, LabelerTable, TooLong};
 use crate::sweep::{PrepareOptions, rounding};
+use crate::tokens::encode_all;
 
 /// Texts between two reports of progress.
 const TEXTS_AT_A_TIME: usize = 256;
@@ -62,13 +60,7 @@ impl LoadedLabeler {
         // What graphics processors have is not known here.
         if let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) {
             let longest = pool_tokens.iter().chain(&test_tokens).flatten().map(Vec::len).max().unwrap_or(0);
-            let recipe = table.recipe(1);
-            let request = MemoryRequest {
-                tokens: recipe.micro_batch_tokens.max(longest),
-                lora_rank: recipe.lora_rank,
-                precision: load.kept_precision(),
-                activation_checkpointing: settings.activation_checkpointing,
-            };
+            let request = settings.memory_request(&options.device, &table.recipe(1), longest);
             let tables = ["[labeler]", "the model of [labeler]"];
             Demand { request, longest, jobs: 1, tables }.check(&ModelShape::read(folder)?, available)?;
         }
@@ -148,15 +140,11 @@ fn tokenize(
     tokenizer: &Tokenizer,
     too_long: TooLong,
 ) -> Result<Vec<Option<Vec<u32>>>> {
-    let limit = if too_long == TooLong::Cut { TextLimit::Cut } else { TextLimit::Refuse };
-    let encode = |example: &Example| match tokenizer.encode(seen(table, example), limit) {
-        Ok(token_ids) => Ok(Some(token_ids)),
-        Err(ModelError::TooLong { .. }) if too_long == TooLong::Drop => Ok(None),
-        Err(source @ ModelError::TooLong { .. }) => Err(Error::LabelerText { source }),
-        Err(error) => Err(error.into()),
-    };
-    let encoded: Vec<Result<_>> = examples.par_iter().map(encode).collect();
-    encoded.into_iter().collect()
+    let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
+    encode_all(&texts, tokenizer, too_long).map_err(|error| match error {
+        source @ ModelError::TooLong { .. } => Error::LabelerText { source },
+        error => error.into(),
+    })
 }
 
 /// Makes labels whose errors stay where they fall.

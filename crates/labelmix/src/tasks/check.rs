@@ -9,9 +9,8 @@ use labelmix_report::count;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::print_json;
 use crate::arguments::TaskCheckArguments;
-use crate::diagnosis::{Failure, Status, print_data};
+use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint};
 use crate::progress::counting_bar;
 use crate::task::{Splits, files, task};

@@ -5,9 +5,8 @@ use std::fmt::Write;
 use labelmix_data::{RenderedExample, Task, TaskDescription};
 use serde::Serialize;
 
-use super::print_json;
 use crate::arguments::TaskShowArguments;
-use crate::diagnosis::{Failure, Status, print_data};
+use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::task::{Splits, files, files_at_hand, task};
 
 /// Everything that is printed.

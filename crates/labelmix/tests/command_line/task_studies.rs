@@ -83,8 +83,8 @@ fn annotators_votes_are_joined_and_merged() {
     let workplace = with_sciq();
     let examples = workplace.output_of(&["tasks", "show", "sciq", "--folder", "data", "--examples", "5000", "--json"]);
     let examples: Json = serde_json::from_str(&examples).unwrap();
-    // Two annotators are right and two say 1 of whatever they look at: one looks at everything, one at half of the texts. Where
-    // both do, mean and majority are a half for class 0.
+    // Two annotators are right and two say 1 of whatever they look at: one looks at everything, one at half of the
+    // texts. Where both do, mean and majority are a half for class 0.
     let votes = examples["examples"].as_array().unwrap().iter().map(|example| {
         let looked_at = example["id"].as_str().unwrap().ends_with(|digit| "02468ace".contains(digit));
         let (class, dee) = (&example["class"], looked_at.then_some(1));
