@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::classifier::SENTENCE_TRANSFORMER_FILES;
 use crate::error::{Error, Result};
+use crate::tensor_file::to_f32;
 
 /// The name of the weights where they fit one file.
 pub(crate) const SINGLE_FILE: &str = "model.safetensors";
@@ -263,17 +264,6 @@ fn file_names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Little-endian bytes of a float type as f32; `None` for other types.
-pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    let halves = |convert: fn([u8; 2]) -> f32| bytes.as_chunks::<2>().0.iter().map(|pair| convert(*pair)).collect();
-    match dtype {
-        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()),
-        Dtype::F16 => Some(halves(|pair| f16::from_le_bytes(pair).to_f32())),
-        Dtype::BF16 => Some(halves(|pair| bf16::from_le_bytes(pair).to_f32())),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,16 +280,6 @@ mod tests {
         assert_eq!(sharded[3..], shards);
         assert_eq!(files(&[]).unwrap_err().to_string(), "it has no model.safetensors");
         assert_eq!(checkpoint_files(&["config.json"]).unwrap_err().to_string(), "it has no tokenizer.json");
-    }
-
-    #[test]
-    fn half_precision_weights_become_f32() {
-        let halves: Vec<u8> = [1.5_f32, -0.25].iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
-        assert_eq!(to_f32(Dtype::F16, &halves), Some(vec![1.5, -0.25]));
-        let brains: Vec<u8> =
-            [1.5_f32, -3.0e38].iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect();
-        assert_eq!(to_f32(Dtype::BF16, &brains), Some(vec![1.5, bf16::from_f32(-3.0e38).to_f32()]));
-        assert_eq!(to_f32(Dtype::I64, &[0; 8]), None);
     }
 
     /// A file with one tensor in `data`, whose elements begin `skew` bytes further than they would.

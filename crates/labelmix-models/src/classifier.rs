@@ -7,7 +7,7 @@ use labelmix_nn::{Value, Weight, activation, gather_rows, linear, mean_of_sequen
 use crate::adapter::{Adapter, AdapterSite, HeadSite, LoraSettings};
 use crate::batch::TokenBatch;
 use crate::error::{Error, Result};
-use crate::layers::Linear;
+use crate::layers::{Layers, Linear};
 use crate::model::Model;
 
 /// How a sequence's hidden states become the one vector that the head reads.

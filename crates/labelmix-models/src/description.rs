@@ -93,6 +93,12 @@ pub(crate) enum NormKind {
     LayerWithoutBias,
 }
 
+impl NormKind {
+    pub(crate) fn is_root_mean_square(self) -> bool {
+        matches!(self, Self::RootMeanSquare | Self::RootMeanSquarePlusOne)
+    }
+}
+
 /// A linear layer that LoRA may adapt.
 #[derive(Clone, Debug)]
 pub(crate) struct Projection {

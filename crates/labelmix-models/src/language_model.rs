@@ -1,17 +1,35 @@
 //! A decoder with its language-modelling head, and prefixes that are computed once.
 
-use labelmix_nn::{FrozenMatrix, KeyValues, Value, Weight, gather_rows, linear, soft_cap};
+use labelmix_nn::{KeyValues, Value, gather_rows, linear, soft_cap};
 
 use crate::batch::TokenBatch;
 use crate::error::{Error, Result};
+use crate::layers::WeightMatrix;
 use crate::model::Model;
 use crate::transformer::Past;
 
 /// A decoder that gives the logits of the next token.
 pub struct LanguageModel {
     model: Model,
-    weight: FrozenMatrix,
-    soft_cap: Option<f32>,
+    head: Head,
+}
+
+/// What turns hidden states into the logits of the next token.
+pub(crate) struct Head {
+    /// `[vocabulary, hidden]`.
+    pub(crate) weight: WeightMatrix,
+    pub(crate) soft_cap: Option<f32>,
+}
+
+impl Head {
+    /// `hidden [tokens, hidden]` to `[tokens, vocabulary]`.
+    pub(crate) fn logits(&self, hidden: &Value) -> Result<Value> {
+        let logits = linear(hidden, self.weight.as_weight(), None, None)?;
+        match self.soft_cap {
+            Some(cap) => Ok(soft_cap(&logits, cap)?),
+            None => Ok(logits),
+        }
+    }
 }
 
 /// The keys and values of a prefix in every block: what any text that continues it needs of it.
@@ -40,9 +58,9 @@ impl LanguageModel {
         };
         let weight = match head.weight {
             None => model.transformer().words().clone(),
-            Some(name) => loader.table(name, [description.vocabulary, description.hidden])?,
+            Some(name) => loader.matrix(name, [description.vocabulary, description.hidden])?,
         };
-        Ok(Self { model: model.clone(), weight, soft_cap: head.soft_cap })
+        Ok(Self { model: model.clone(), head: Head { weight, soft_cap: head.soft_cap } })
     }
 
     /// The model without its head.
@@ -56,7 +74,7 @@ impl LanguageModel {
     /// # Errors
     /// If a token id or a length is beyond the model's.
     pub fn logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
-        self.head(&self.hidden_states(batch, prefix)?)
+        self.head.logits(&self.hidden_states(batch, prefix)?)
     }
 
     /// The next token's logits after each sequence, `[sequences, vocabulary]`. Sequences continue the prefix, if there
@@ -66,7 +84,7 @@ impl LanguageModel {
     /// If a token id or a length is beyond the model's.
     pub fn last_logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
         let hidden = self.hidden_states(batch, prefix)?;
-        self.head(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
+        self.head.logits(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
     }
 
     /// Computes a prefix, for many sequences to continue.
@@ -88,13 +106,5 @@ impl LanguageModel {
             _ => Past::Nothing,
         };
         self.model.transformer().forward(batch, None, past)
-    }
-
-    fn head(&self, hidden: &Value) -> Result<Value> {
-        let logits = linear(hidden, Weight::Frozen(&self.weight), None, None)?;
-        match self.soft_cap {
-            Some(cap) => Ok(soft_cap(&logits, cap)?),
-            None => Ok(logits),
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! Layers with their weights: linear ones with a place where an adapter may attach, and normalisations.
 
 use labelmix_nn::{
-    Array, Device, FrozenMatrix, MatmulPrecision, Precision, Value, Weight, layer_norm, linear, rms_norm,
+    Array, Device, FrozenMatrix, MatmulPrecision, Precision, Value, Weight, gather_frozen_rows, gather_rows,
+    layer_norm, linear, rms_norm,
 };
 
 use crate::adapter::{Adapter, LoraSite};
 use crate::checkpoint::Weights;
-use crate::description::{Norm, NormKind, Projection};
+use crate::description::{Norm, NormKind, Projection, Table};
 use crate::error::Result;
 
 /// Where weights are put, and how.
@@ -19,10 +20,55 @@ pub(crate) struct Loader<'a> {
     pub(crate) matmul_precision: MatmulPrecision,
 }
 
-/// A frozen linear layer.
+/// Where a transformer's layers come from: a checkpoint, or tensors that are being trained.
+pub(crate) trait Layers {
+    /// A linear layer, entered in `sites` if adapters may reach it.
+    fn linear(&self, projection: &Projection, sites: Option<&mut Vec<LoraSite>>) -> Result<Linear>;
+    /// A normalisation.
+    fn norm(&self, norm: &Norm) -> Result<Normalization>;
+    /// A table of embeddings with `hidden` columns.
+    fn table(&self, table: &Table, hidden: usize) -> Result<WeightMatrix>;
+    /// Where the weights are.
+    fn device(&self) -> &Device;
+}
+
+/// A matrix of weights: frozen, or a leaf that is being trained. Cloning shares it.
+#[derive(Clone)]
+pub(crate) enum WeightMatrix {
+    Frozen(FrozenMatrix),
+    Trained(Value),
+}
+
+impl WeightMatrix {
+    /// As a linear layer's weight.
+    pub(crate) fn as_weight(&self) -> Weight<'_> {
+        match self {
+            Self::Frozen(matrix) => Weight::Frozen(matrix),
+            Self::Trained(value) => Weight::Trained(value),
+        }
+    }
+
+    /// Some of its rows, `[indices, columns]`.
+    pub(crate) fn rows(&self, indices: &[u32]) -> Result<Value> {
+        Ok(match self {
+            Self::Frozen(matrix) => gather_frozen_rows(matrix, indices)?,
+            Self::Trained(value) => gather_rows(value, indices)?,
+        })
+    }
+
+    /// The memory that it takes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frozen(matrix) => matrix.bytes(),
+            Self::Trained(value) => size_of::<f32>() * value.shape().iter().product::<usize>(),
+        }
+    }
+}
+
+/// A linear layer.
 pub(crate) struct Linear {
-    weight: FrozenMatrix,
-    bias: Option<Value>,
+    pub(crate) weight: WeightMatrix,
+    pub(crate) bias: Option<Value>,
     /// The layer's place in an adapter, if adapters reach it.
     pub(crate) site: Option<usize>,
 }
@@ -34,7 +80,7 @@ impl Linear {
             (Some(adapter), Some(site)) => Some(adapter.lora(site)),
             _ => None,
         };
-        Ok(linear(x, Weight::Frozen(&self.weight), self.bias.as_ref(), lora)?)
+        Ok(linear(x, self.weight.as_weight(), self.bias.as_ref(), lora)?)
     }
 
     /// The memory that the weight takes.
@@ -43,12 +89,13 @@ impl Linear {
     }
 }
 
-/// A frozen normalisation.
+/// A normalisation.
 pub(crate) struct Normalization {
-    weight: Value,
-    bias: Option<Value>,
-    root_mean_square: bool,
-    epsilon: f32,
+    /// What the normalised columns are multiplied by.
+    pub(crate) weight: Value,
+    pub(crate) bias: Option<Value>,
+    pub(crate) root_mean_square: bool,
+    pub(crate) epsilon: f32,
 }
 
 impl Normalization {
@@ -62,9 +109,8 @@ impl Normalization {
     }
 }
 
-impl Loader<'_> {
-    /// A linear layer, entered in `sites` if adapters may reach it.
-    pub(crate) fn linear(&self, projection: &Projection, sites: Option<&mut Vec<LoraSite>>) -> Result<Linear> {
+impl Layers for Loader<'_> {
+    fn linear(&self, projection: &Projection, sites: Option<&mut Vec<LoraSite>>) -> Result<Linear> {
         let Projection { outputs, inputs, .. } = *projection;
         let name = self.weights.name(&projection.name);
         let weight_name = format!("{name}.weight");
@@ -87,11 +133,11 @@ impl Loader<'_> {
             sites.push(LoraSite { name: projection.name.clone(), inputs, outputs });
             sites.len() - 1
         });
-        Ok(Linear { weight: kept.to_device(self.device)?, bias, site })
+        Ok(Linear { weight: WeightMatrix::Frozen(kept.to_device(self.device)?), bias, site })
     }
 
-    /// A normalisation. Older checkpoints call its weight gamma and its bias beta.
-    pub(crate) fn norm(&self, norm: &Norm) -> Result<Normalization> {
+    /// Older checkpoints call a normalisation's weight gamma and its bias beta.
+    fn norm(&self, norm: &Norm) -> Result<Normalization> {
         let vector = |new: &str, old: &str| {
             let name = self.weights.name(&format!("{}.{new}", norm.name));
             let old_name = format!("{}.{old}", norm.name);
@@ -109,19 +155,29 @@ impl Loader<'_> {
         Ok(Normalization {
             weight: self.device.constant(weight)?,
             bias,
-            root_mean_square: matches!(norm.kind, NormKind::RootMeanSquare | NormKind::RootMeanSquarePlusOne),
+            root_mean_square: norm.kind.is_root_mean_square(),
             epsilon: norm.epsilon,
         })
     }
 
-    /// A table of embeddings, as stored; by its whole name.
-    pub(crate) fn table(&self, name: &str, shape: [usize; 2]) -> Result<FrozenMatrix> {
-        Ok(self.weights.matrix(name, shape)?.to_device(self.device)?)
+    fn table(&self, table: &Table, hidden: usize) -> Result<WeightMatrix> {
+        self.matrix(&self.weights.name(&table.name), [table.rows, hidden])
+    }
+
+    fn device(&self) -> &Device {
+        self.device
+    }
+}
+
+impl Loader<'_> {
+    /// A matrix as stored, by its whole name.
+    pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<WeightMatrix> {
+        Ok(WeightMatrix::Frozen(self.weights.matrix(name, shape)?.to_device(self.device)?))
     }
 }
 
 /// `array [columns, rows]` as `[rows, columns]`.
-fn transposed(array: &Array, [rows, columns]: [usize; 2]) -> Array {
+pub(crate) fn transposed(array: &Array, [rows, columns]: [usize; 2]) -> Array {
     let values = array.values();
     let turned = (0..rows).flat_map(|row| (0..columns).map(move |column| values[column * rows + row])).collect();
     Array::new(turned, &[rows, columns])

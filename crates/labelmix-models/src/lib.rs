@@ -21,7 +21,9 @@ mod model;
 mod peft;
 mod rope;
 mod shape;
+mod tensor_file;
 mod tokenizer;
+mod trainable;
 mod transformer;
 
 pub use adapter::{Adapter, LoraSettings};
@@ -36,3 +38,4 @@ pub use memory::{MemoryPlan, MemoryRequest};
 pub use model::{LoadOptions, Model};
 pub use shape::{ModelShape, ShapeSummary};
 pub use tokenizer::{TextLimit, Tokenizer};
+pub use trainable::TrainableLanguageModel;

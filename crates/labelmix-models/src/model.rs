@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::description::{Description, Kind};
 use crate::error::{Error, Result};
 use crate::layers::Loader;
-use crate::transformer::{Past, Transformer};
+use crate::transformer::{Past, Transformer, rotary_tables};
 
 /// How a checkpoint is loaded and run. None of it changes what is computed but for rounding.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,7 @@ impl Model {
             precision: options.kept_precision(),
             matmul_precision: options.matmul_precision,
         };
-        let transformer = Transformer::load(&loader, &description)?;
+        let transformer = Transformer::assemble(&loader, &description, rotary_tables(&description))?;
         let options = options.clone();
         Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
     }

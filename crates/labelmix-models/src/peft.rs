@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use labelmix_nn::Array;
-use safetensors::tensor::TensorView;
+use labelmix_nn::{Array, Parameter};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::adapter::{Adapter, LoraSettings};
-use crate::checkpoint::to_f32;
 use crate::error::{Error, Result};
+use crate::tensor_file::{to_f32, write_tensors};
 
 /// The trained tensors.
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
@@ -25,19 +24,8 @@ impl Adapter {
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path, base_model: &str) -> Result<()> {
-        let arrays = self.snapshot()?;
-        let bytes: Vec<Vec<u8>> =
-            arrays.iter().map(|array| array.values().iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-        let mut views = Vec::with_capacity(arrays.len());
-        for ((parameter, array), bytes) in self.parameters().iter().zip(&arrays).zip(&bytes) {
-            let view = TensorView::new(Dtype::F32, array.shape().to_vec(), bytes)
-                .expect("an array has as many values as its shape says");
-            views.push((parameter.name(), view));
-        }
-        let path = folder.join(WEIGHTS_FILE);
-        let serialized = safetensors::serialize(views, None)
-            .map_err(|error| Error::Adapter { path: path.clone(), reason: error.to_string() })?;
-        std::fs::write(&path, serialized).map_err(|source| Error::Read { path, source })?;
+        let names = self.parameters().iter().map(Parameter::name);
+        write_tensors(&folder.join(WEIGHTS_FILE), Dtype::F32, names.zip(self.snapshot()?))?;
         let path = folder.join(CONFIG_FILE);
         let config = serde_json::to_string_pretty(&self.peft_config(base_model)).expect("JSON values can be written");
         std::fs::write(&path, config).map_err(|source| Error::Read { path, source })

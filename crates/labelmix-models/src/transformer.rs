@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use labelmix_nn::{
-    ColumnBlocks, Device, FrozenMatrix, KeyValues, RotaryTable, SequenceOffsets, Value, activation, add, attention,
-    checkpoint, columns, gated, gather_frozen_rows, rotary, scale,
+    ColumnBlocks, Device, KeyValues, RotaryTable, SequenceOffsets, Value, activation, add, attention, checkpoint,
+    columns, gated, rotary, scale,
 };
 
 use crate::adapter::{Adapter, LoraSite};
 use crate::batch::TokenBatch;
 use crate::description::{
-    Attention, Block, BranchNorms, Description, Embeddings, FeedForward, FusedLayout, QueryKeyValue,
+    Attention, Block, BranchNorms, Description, Embeddings, FeedForward, FusedLayout, QueryKeyValue, Rotary,
 };
 use crate::error::{Error, Result};
-use crate::layers::{Linear, Loader, Normalization};
+use crate::layers::{Layers, Linear, Normalization, WeightMatrix};
 
 type LoadedBlock = Block<Linear, Normalization>;
 
-/// A transformer without a head: frozen, shared by everything that runs it.
+/// A transformer without a head, shared by everything that runs it.
 pub(crate) struct Transformer {
-    embeddings: Embeddings<FrozenMatrix, Normalization>,
+    embeddings: Embeddings<WeightMatrix, Normalization>,
     rotary: Arc<[RotaryTable]>,
     blocks: Vec<Arc<LoadedBlock>>,
     final_norm: Option<Normalization>,
@@ -51,11 +51,20 @@ pub(crate) enum Past<'a> {
     Record(&'a mut Vec<KeyValues>),
 }
 
+/// The angles of a transformer's rotary embeddings at every position of its context.
+pub(crate) fn rotary_tables(description: &Description) -> Arc<[RotaryTable]> {
+    let table = |rotary: &Rotary| RotaryTable::new(description.context, rotary.head_dim, &rotary.frequencies);
+    description.rotary.iter().map(table).collect()
+}
+
 impl Transformer {
-    pub(crate) fn load(loader: &Loader<'_>, description: &Description) -> Result<Self> {
-        let hidden = description.hidden;
-        let table =
-            |table: &crate::description::Table| loader.table(&loader.weights.name(&table.name), [table.rows, hidden]);
+    /// Puts layers where the description has their names. `rotary` is [`rotary_tables`] of the same description.
+    pub(crate) fn assemble(
+        layers: &impl Layers,
+        description: &Description,
+        rotary: Arc<[RotaryTable]>,
+    ) -> Result<Self> {
+        let table = |table| layers.table(table, description.hidden);
         let Embeddings { words, scale, positions, token_types, norm } = &description.embeddings;
         let embeddings = Embeddings {
             words: table(words)?,
@@ -65,34 +74,29 @@ impl Transformer {
                 None => None,
             },
             token_types: token_types.as_ref().map(table).transpose()?,
-            norm: norm.as_ref().map(|norm| loader.norm(norm)).transpose()?,
+            norm: norm.as_ref().map(|norm| layers.norm(norm)).transpose()?,
         };
         let mut sites = Vec::new();
         let blocks = description
             .blocks
             .iter()
             .map(|block| {
-                block.try_map(|layer| loader.linear(layer, Some(&mut sites)), |norm| loader.norm(norm)).map(Arc::new)
+                block.try_map(|layer| layers.linear(layer, Some(&mut sites)), |norm| layers.norm(norm)).map(Arc::new)
             })
             .collect::<Result<_>>()?;
-        let rotary = description
-            .rotary
-            .iter()
-            .map(|rotary| RotaryTable::new(description.context, rotary.head_dim, &rotary.frequencies))
-            .collect();
         Ok(Self {
             embeddings,
             rotary,
             blocks,
-            final_norm: description.final_norm.as_ref().map(|norm| loader.norm(norm)).transpose()?,
+            final_norm: description.final_norm.as_ref().map(|norm| layers.norm(norm)).transpose()?,
             context: description.context,
             sites,
-            device: loader.device.clone(),
+            device: layers.device().clone(),
         })
     }
 
     /// The word embedding, which a tied head reads too.
-    pub(crate) fn words(&self) -> &FrozenMatrix {
+    pub(crate) fn words(&self) -> &WeightMatrix {
         &self.embeddings.words
     }
 
@@ -160,16 +164,16 @@ impl Transformer {
 
     fn embed(&self, batch: &TokenBatch, positions: &[u32]) -> Result<Value> {
         let Embeddings { words, scale: factor, positions: learned, token_types, norm } = &self.embeddings;
-        let mut x = gather_frozen_rows(words, batch.token_ids())?;
+        let mut x = words.rows(batch.token_ids())?;
         if let Some(factor) = factor {
             x = scale(&x, *factor)?;
         }
         if let Some(token_types) = token_types {
-            x = add(&x, &gather_frozen_rows(token_types, &vec![0; positions.len()])?)?;
+            x = add(&x, &token_types.rows(&vec![0; positions.len()])?)?;
         }
         if let Some((learned, first)) = learned {
             let rows: Vec<u32> = positions.iter().map(|position| position + *first as u32).collect();
-            x = add(&x, &gather_frozen_rows(learned, &rows)?)?;
+            x = add(&x, &learned.rows(&rows)?)?;
         }
         match norm {
             Some(norm) => norm.forward(&x),

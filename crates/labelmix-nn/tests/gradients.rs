@@ -8,9 +8,9 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor, Var};
 use labelmix_nn::{
     Activation, Array, AttentionSettings, ColumnBlocks, FrozenMatrix, Gradients, KeyValues, Lora, Mask, Precision,
-    Result, RotaryTable, SequenceOffsets, Value, Weight, activation, add, attention, checkpoint, columns, gated,
-    gather_frozen_rows, gather_rows, layer_norm, linear, mean_of_sequences, rms_norm, rotary, scale, soft_cap,
-    soft_cross_entropy,
+    Result, RotaryTable, SequenceOffsets, Value, Weight, activation, add, attention, checkpoint, columns,
+    cross_entropy, gated, gather_frozen_rows, gather_rows, layer_norm, linear, mean_of_sequences, rms_norm, rotary,
+    scale, soft_cap, soft_cross_entropy,
 };
 
 /// Numbers that look random and are the same everywhere, in [-1, 1].
@@ -318,6 +318,13 @@ fn sequences_behind_a_shared_prefix_see_it() {
             assert_close(&format!("{mask:?}"), "behind a prefix", &continued.to_vec().unwrap(), &expected, 2e-6);
         }
     }
+}
+
+#[test]
+fn the_language_models_loss() {
+    check("cross_entropy", &[&[4, 37]], |inputs| cross_entropy(&inputs[0], &[3, 36, 0, 3], 5.0));
+    let logits = Value::constant(Array::new(vec![0.0; 4], &[2, 2]));
+    assert!(cross_entropy(&logits, &[0, 2], 1.0).is_err() && cross_entropy(&logits, &[0], 1.0).is_err());
 }
 
 #[test]
