@@ -14,6 +14,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -50,6 +51,17 @@ def peak_rss_mb() -> float:
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
     raise RuntimeError("no VmHWM in /proc/self/status")
+
+
+def answer_steps(step: Callable[[], float]) -> None:
+    """Makes a step, which returns its loss, for every line that comes in."""
+    for line in sys.stdin:
+        if line.strip() != "step":
+            sys.exit(f"unknown request {line.strip()!r}, expected 'step'")
+        started = time.perf_counter()
+        loss = step()
+        seconds = time.perf_counter() - started
+        print(json.dumps({"seconds": seconds, "loss": loss, "peak_rss_mb": peak_rss_mb()}), flush=True)
 
 
 def main() -> None:
@@ -89,13 +101,7 @@ def main() -> None:
         optimizer.step()
         return total
 
-    for line in sys.stdin:
-        if line.strip() != "step":
-            sys.exit(f"unknown request {line.strip()!r}, expected 'step'")
-        started = time.perf_counter()
-        loss = step()
-        seconds = time.perf_counter() - started
-        print(json.dumps({"seconds": seconds, "loss": loss, "peak_rss_mb": peak_rss_mb()}), flush=True)
+    answer_steps(step)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,20 @@
 //! One LoRA training step, timed: our side of `bench/compare_lora_step.py`, which says what the folder holds.
 //!
-//! For each line `step` on standard input: one optimisation step on the folder's batch, answered by a line of JSON.
 //! A second argument names the precision of the frozen weights: f32 (as stored), bf16 or nf4; a third that of products
 //! with them: f32 or bf16.
 
-use std::io::{BufRead, Write};
+mod steps;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
 use labelmix_models::{Classifier, LoadOptions, LoraSettings, Model, TokenBatch};
 use labelmix_nn::{AdamW, AdamWSettings, MatmulPrecision, Precision, clip_gradient_norm, soft_cross_entropy};
 use safetensors::SafeTensors;
+use steps::{Failure, Step};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Anything that goes wrong ends the program with its message.
-type Failure = Box<dyn std::error::Error>;
 
 const LEARNING_RATE: f64 = 5e-4;
 
@@ -40,8 +38,7 @@ fn main() -> Result<(), Failure> {
     let (sequences, targets) = read_batch(&std::fs::read(folder.join("batch.safetensors"))?)?;
     let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
     let mut optimizer = AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 });
-    for line in std::io::stdin().lock().lines() {
-        line?;
+    steps::answer(|| {
         let start = Instant::now();
         let logits = model.logits(&batch, &adapter)?;
         let loss = soft_cross_entropy(&logits, &targets, targets.len() as f32)?;
@@ -51,16 +48,8 @@ fn main() -> Result<(), Failure> {
         let backward_seconds = start.elapsed().as_secs_f64() - forward_seconds;
         clip_gradient_norm(&mut gradients, adapter.parameters(), 1.0)?;
         optimizer.step(adapter.parameters_mut(), &gradients, LEARNING_RATE)?;
-        let seconds = start.elapsed().as_secs_f64();
-        let mut out = std::io::stdout().lock();
-        let peak_rss_mb = peak_rss_mb()?;
-        writeln!(
-            out,
-            r#"{{"seconds": {seconds}, "forward_seconds": {forward_seconds}, "backward_seconds": {backward_seconds}, "loss": {value}, "peak_rss_mb": {peak_rss_mb}}}"#
-        )?;
-        out.flush()?;
-    }
-    Ok(())
+        Ok(Step { loss: value, forward_seconds, backward_seconds })
+    })
 }
 
 /// Token ids `[sequences, length]` and soft targets `[sequences]`.
@@ -68,18 +57,6 @@ type Batch = (Vec<Vec<u32>>, Vec<f32>);
 
 fn read_batch(bytes: &[u8]) -> Result<Batch, Failure> {
     let tensors = SafeTensors::deserialize(bytes)?;
-    let token_ids = tensors.tensor("token_ids")?;
-    let length = token_ids.shape()[1];
-    let token_ids: Vec<u32> =
-        token_ids.data().as_chunks::<8>().0.iter().map(|chunk| i64::from_le_bytes(*chunk) as u32).collect();
     let targets = tensors.tensor("targets")?.data().as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c)).collect();
-    Ok((token_ids.chunks_exact(length).map(<[u32]>::to_vec).collect(), targets))
-}
-
-/// The largest resident set of this process, in MiB.
-fn peak_rss_mb() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes / 1024.0)
+    Ok((steps::token_ids(&tensors)?, targets))
 }

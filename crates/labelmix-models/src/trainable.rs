@@ -129,12 +129,20 @@ impl TrainableLanguageModel {
         (&mut self.matrices, &mut self.others)
     }
 
-    /// The sum, over every token that has one before it, of −log p(token | what came before), divided by `divisor`: the
-    /// number of such tokens in the whole optimisation step.
+    /// The sum, over every token that has one before it, of −weight · log p(token | what came before), divided by
+    /// `divisor`: the sum of the weights of such tokens in the whole optimisation step. There is a weight for every
+    /// token of the batch (that of a sequence's first does not matter); without weights all are one.
     ///
     /// # Errors
-    /// If a token id or a length is beyond the model's, or no sequence has two tokens.
-    pub fn next_token_loss(&self, batch: &TokenBatch, divisor: f32) -> Result<Value> {
+    /// If a token id or a length is beyond the model's, or the number of weights is not that of tokens.
+    pub fn next_token_loss(&self, batch: &TokenBatch, weights: Option<&[f32]>, divisor: f32) -> Result<Value> {
+        if let Some(weights) = weights
+            && weights.len() != batch.token_ids().len()
+        {
+            let shapes = vec![vec![batch.token_ids().len()], vec![weights.len()]];
+            let expected = "a weight for every token";
+            return Err(labelmix_nn::Error::Shape { operation: "next_token_loss", expected, shapes }.into());
+        }
         let parameters = self.matrices.iter().chain(&self.others);
         let leaves = Leaves {
             by_name: parameters.map(|parameter| (parameter.name(), parameter.value())).collect(),
@@ -151,8 +159,10 @@ impl TrainableLanguageModel {
         let ranges = batch.offsets().ranges();
         let predicting: Vec<u32> = ranges.flat_map(|range| range.start as u32..range.end as u32 - 1).collect();
         let next: Vec<u32> = predicting.iter().map(|row| batch.token_ids()[*row as usize + 1]).collect();
+        let weight_of = |row: &u32| weights.map_or(1.0, |weights| weights[*row as usize + 1]);
+        let weights: Vec<f32> = predicting.iter().map(weight_of).collect();
         let logits = Head { weight, soft_cap: head.soft_cap }.logits(&gather_rows(&hidden, &predicting)?)?;
-        Ok(cross_entropy(&logits, &next, divisor)?)
+        Ok(cross_entropy(&logits, &next, &weights, divisor)?)
     }
 
     /// Writes `model.safetensors` into an existing folder, in f32, f16 or bf16.

@@ -38,7 +38,7 @@ fn the_loss_has_pytorchs_gradients_and_falls_as_fast() {
             let mut adamw = AdamW::new(WITHOUT_DECAY);
             let [muon_rate, adamw_rate] = fixture.floats["rates"][..] else { panic!("two rates") };
             for (step, reference) in fixture.floats["losses"].iter().enumerate() {
-                let loss = model.next_token_loss(&batch, predicted).unwrap();
+                let loss = model.next_token_loss(&batch, None, predicted).unwrap();
                 let ours = loss.to_vec().unwrap()[0];
                 // PyTorch's Muon orthogonalises in bf16, so the losses part a little after the first step.
                 let tolerance = if step == 0 { 1e-5 } else { 5e-3 };
@@ -72,7 +72,8 @@ fn what_is_saved_is_the_model_that_was_trained() {
         let model = TrainableLanguageModel::initial(folder.path(), 5, &Device::Host).unwrap();
         model.save_weights(folder.path(), Precision::F32).unwrap();
         let again = TrainableLanguageModel::load(folder.path(), &Device::Host).unwrap();
-        let loss = |model: &TrainableLanguageModel| model.next_token_loss(&batch, predicted).unwrap().to_vec().unwrap();
+        let loss =
+            |model: &TrainableLanguageModel| model.next_token_loss(&batch, None, predicted).unwrap().to_vec().unwrap();
         assert_eq!(loss(&model), loss(&again), "{name}");
 
         // The frozen model that others load computes the same: its own loss from its logits.

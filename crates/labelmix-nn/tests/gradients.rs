@@ -322,9 +322,11 @@ fn sequences_behind_a_shared_prefix_see_it() {
 
 #[test]
 fn the_language_models_loss() {
-    check("cross_entropy", &[&[4, 37]], |inputs| cross_entropy(&inputs[0], &[3, 36, 0, 3], 5.0));
+    check("cross_entropy", &[&[4, 37]], |inputs| cross_entropy(&inputs[0], &[3, 36, 0, 3], &[1.0, 0.5, 0.0, 2.0], 5.0));
     let logits = Value::constant(Array::new(vec![0.0; 4], &[2, 2]));
-    assert!(cross_entropy(&logits, &[0, 2], 1.0).is_err() && cross_entropy(&logits, &[0], 1.0).is_err());
+    for (classes, weights) in [(&[0, 2][..], &[1.0, 1.0][..]), (&[0], &[1.0]), (&[0, 1], &[1.0])] {
+        assert!(cross_entropy(&logits, classes, weights, 1.0).is_err());
+    }
 }
 
 #[test]
