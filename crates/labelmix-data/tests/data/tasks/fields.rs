@@ -91,8 +91,8 @@ fn what_is_kept_changes_nothing_else() {
     let scratch = Scratch::new();
     let row = |number: usize| json!({"text": format!("text {number}"), "label": number % 2, "ann": 0.5, "n": number});
     scratch.write("train.jsonl", jsonl(&(0..200).map(row).collect::<Vec<_>>()));
-    let test: String = (0..40).map(|number| format!("test {number},{}\n", number % 2)).collect();
-    scratch.write("test.csv", format!("text,label\n{test}"));
+    let test: Vec<String> = (0..40).map(|number| format!("test {number},{}\n", number % 2)).collect();
+    scratch.write("test.csv", "text,label\n".to_owned() + &test.concat());
     let task = own_task(&scratch, "", "[splits]\nshare = 0.5\n[weak]\ncolumns = ['ann']\n").unwrap();
     let without = load(&task, &[]).unwrap();
     let with = load(&task, &names(["n", "ann", "text"])).unwrap();
@@ -126,7 +126,10 @@ hint: did you mean `source`?
     let columns = ColumnNames { weak: None, fields: names(["yaer"]), ..columns() };
     let test = scratch.write("plain_test.csv", "gold,text\n1,yes\n0,no\n");
     let error = Dataset::load(&train, &test, &columns, &AS_IS).unwrap_err();
-    assert_snapshot!(scratch.report(&error), @"");
+    assert_snapshot!(scratch.report(&error), @r#"
+plain.csv: there is no column `yaer`; the columns are `gold`, `text`, `year`
+hint: did you mean `year`?
+"#);
 }
 
 #[test]
