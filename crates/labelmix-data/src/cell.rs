@@ -95,7 +95,7 @@ impl Cell {
     }
 
     /// As JSON, but for numbers that JSON does not know.
-    fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Missing => serde_json::Value::Null,
             Self::Bool(value) => (*value).into(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clean::{RowsRead, Split};
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
+use crate::field::refuse_unknown;
 use crate::pools::Pools;
 use crate::read::{ColumnNames, read_test, read_training};
 use crate::summary::DataSummary;
@@ -71,7 +72,9 @@ impl Dataset {
             Split::distinct(file.display().to_string(), RowsRead { examples, ..RowsRead::default() })
         };
         let test = split(test_file, read_test(test_file, columns)?);
-        let train = split(train_file, read_training(train_file, columns)?);
+        let train = read_training(train_file, columns)?;
+        refuse_unknown(&columns.fields, &[train_file.to_path_buf()], &train)?;
+        let train = split(train_file, train);
         Self::clean(train, test, options)
     }
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::field::FieldValue;
+
 /// The name of an example: the first 64 bits of the BLAKE3 hash of its text, written as 16 hexadecimal digits.
 /// It is the same in every file, on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,13 +75,15 @@ pub struct Example {
     /// What each annotator says, `None` where one says nothing, in the order of the columns that they come from;
     /// empty if the weak label is not made of several. `weak` is what they were merged into.
     pub votes: Box<[Option<f32>]>,
+    /// What the row holds in the fields that were asked for when it was read, in the order in which they were.
+    pub fields: Box<[FieldValue]>,
 }
 
 impl Example {
     /// An example with the id of its text.
     #[must_use]
     pub fn new(text: String, gold: Option<bool>, weak: Option<f32>) -> Self {
-        Self { id: ExampleId::of(&text), text, gold, weak, proxy: None, votes: Box::default() }
+        Self { id: ExampleId::of(&text), text, gold, weak, proxy: None, votes: Box::default(), fields: Box::default() }
     }
 
     /// The class by the best label there is: gold, or else the side of one half on which the weak label lies
@@ -97,8 +101,8 @@ pub fn weak_class(probability: f32) -> bool {
 }
 
 /// A hash of examples, in their order, that stands for their texts and labels in the keys of caches. The bytes
-/// hashed are part of the store's format: ids, lengths, texts, and labels with a tag for absence. Proxy texts and
-/// votes are no part of it: a stage learns from the text and the label that was made of the votes.
+/// hashed are part of the store's format: ids, lengths, texts, and labels with a tag for absence. Proxy texts,
+/// votes and fields are no part of it: a stage learns from the text and the label that was made of the votes.
 #[must_use]
 pub fn content_hash<'a>(examples: impl IntoIterator<Item = &'a Example>) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("labelmix-data 1 content of examples");

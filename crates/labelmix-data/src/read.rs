@@ -10,6 +10,7 @@ mod columnar;
 mod csv;
 mod jsonl;
 mod labeled;
+mod names;
 mod parquet;
 
 use std::fs::File;
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 
 pub use self::labeled::{ColumnNames, read_texts};
 pub(crate) use self::labeled::{read_test, read_training};
+pub use self::names::field_names;
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 

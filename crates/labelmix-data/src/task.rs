@@ -36,6 +36,7 @@ use self::weak::{VoteTable, merge_votes};
 use crate::clean::Split;
 use crate::dataset::{CleaningOptions, Dataset};
 use crate::example::Example;
+use crate::field::refuse_unknown;
 
 /// The files of each split, by the split's name: paths, or names in a repository.
 pub type SplitFiles<F = PathBuf> = BTreeMap<String, Vec<F>>;
@@ -67,6 +68,9 @@ pub struct LoadOptions<'a> {
     pub cleaning: CleaningOptions,
     /// How several annotators' votes become a weak label; by default their mean does.
     pub merge_votes: Option<&'a MergeVotes<'a>>,
+    /// Fields of the rows to keep with the examples ([`Example::fields`]); `a.b` is the field `b` of the column `a`. The
+    /// training rows must have them, the test rows may.
+    pub fields: &'a [String],
 }
 
 /// How a task divides its data.
@@ -304,7 +308,7 @@ impl Task {
             Some((weak, file)) => Some(VoteTable::read(&self.folder.join(file), weak)?),
             None => None,
         };
-        let (mut train, mut test) = self.read_splits(files, votes.as_ref())?;
+        let (mut train, mut test) = self.read_splits(files, votes.as_ref(), options.fields)?;
         let weak_file = votes.map(|votes| {
             let examples = train.examples_mut().iter().chain(test.examples_mut().iter());
             votes.summary(examples.filter(|example| example.weak.is_none()).count())
@@ -319,14 +323,23 @@ impl Task {
     }
 
     /// The task's training and test rows, without repeated texts.
-    fn read_splits(&self, files: &SplitFiles, votes: Option<&VoteTable>) -> Result<(Split, Split), TaskError> {
+    fn read_splits(
+        &self,
+        files: &SplitFiles,
+        votes: Option<&VoteTable>,
+        fields: &[String],
+    ) -> Result<(Split, Split), TaskError> {
+        let reader = self.reader.keeping(fields);
         let read = |splits: &[&str], purpose| {
             let files = self.files_of(files, splits)?;
             let name = match files.as_slice() {
                 [file] => file.display().to_string(),
                 _ => format!("{}, {}", self.name, splits.join(" and ")),
             };
-            let rows = self.reader.read(&files, purpose, votes)?;
+            let rows = reader.read(&files, purpose, votes)?;
+            if purpose == Purpose::Training {
+                refuse_unknown(fields, &files, &rows.examples)?;
+            }
             Ok::<Split, TaskError>(Split::distinct(name, rows))
         };
         match self.division() {

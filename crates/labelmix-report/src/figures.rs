@@ -12,5 +12,5 @@ mod series;
 
 pub use accuracy_figure::accuracy_by_weak_fraction;
 pub use cost_figure::cost_accuracy;
-pub use label_accuracy_figure::label_accuracy;
+pub use label_accuracy_figure::{label_accuracy, label_accuracy_by_field};
 pub use label_calibration_figure::label_calibration;

@@ -4,6 +4,7 @@
 //! `labelmix label-report --json` prints. [`render_labels`] writes it as text, [`write_label_report`] puts it into a
 //! folder, with figures. The same data gives the same bytes.
 
+mod by_field;
 mod error_probe;
 mod files;
 mod quality;
@@ -13,11 +14,12 @@ mod text;
 #[cfg(test)]
 pub(crate) mod worked_example;
 
-use labelmix_data::{Example, weak_class};
+use labelmix_data::{Example, FieldValue, weak_class};
 use labelmix_stats::StatsError;
 use miette::Diagnostic;
 use serde::Serialize;
 
+pub use by_field::FieldGroups;
 pub use error_probe::{ErrorProbe, FEWEST_OF_A_KIND};
 pub use files::write_label_report;
 pub use quality::{GroupOf, LabelGroup, LabelQuality};
@@ -73,12 +75,12 @@ pub enum LabelReportError {
 }
 
 impl LabelReport {
-    /// Judges the weak labels of a study.
+    /// Judges the weak labels of a study, by the fields of the examples, too: `fields` are their names.
     ///
     /// # Errors
     /// If no example has both labels.
-    pub fn new(study: &str, pool: &[Example], test: &[Example]) -> Result<Self, LabelReportError> {
-        let (pool, test) = (SplitLabels::new(pool)?, SplitLabels::new(test)?);
+    pub fn new(study: &str, fields: &[String], pool: &[Example], test: &[Example]) -> Result<Self, LabelReportError> {
+        let (pool, test) = (SplitLabels::new(pool, fields)?, SplitLabels::new(test, fields)?);
         let with_weak = pool.with_weak + test.with_weak;
         if with_weak == 0 {
             return Err(LabelReportError::NoWeakLabels { examples: pool.examples + test.examples });
@@ -108,13 +110,13 @@ impl LabelReport {
 }
 
 impl SplitLabels {
-    fn new(examples: &[Example]) -> Result<Self, StatsError> {
+    fn new(examples: &[Example], fields: &[String]) -> Result<Self, StatsError> {
         let labels: Vec<JudgedLabel<'_>> = examples.iter().filter_map(JudgedLabel::of).collect();
         Ok(Self {
             examples: examples.len(),
             with_gold: examples.iter().filter(|example| example.gold.is_some()).count(),
             with_weak: examples.iter().filter(|example| example.weak.is_some()).count(),
-            quality: LabelQuality::of(&labels)?,
+            quality: LabelQuality::of(&labels, fields)?,
         })
     }
 }
@@ -127,6 +129,7 @@ struct JudgedLabel<'a> {
     weak: f64,
     weak_class: bool,
     gold: bool,
+    fields: &'a [FieldValue],
 }
 
 impl<'a> JudgedLabel<'a> {
@@ -138,11 +141,17 @@ impl<'a> JudgedLabel<'a> {
             weak: as_written(weak),
             weak_class: weak_class(weak),
             gold,
+            fields: &example.fields,
         })
     }
 
     fn is_wrong(&self) -> bool {
         self.weak_class != self.gold
+    }
+
+    /// What the row holds in a field; nothing if the fields were not kept.
+    fn field(&self, position: usize) -> &'a FieldValue {
+        self.fields.get(position).unwrap_or(&FieldValue::Missing)
     }
 
     /// The probability that the label gives to its own class, from ½ to 1.

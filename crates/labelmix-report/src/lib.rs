@@ -20,10 +20,12 @@ mod worked_example;
 pub use answer::Answer;
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
-pub use figures::{accuracy_by_weak_fraction, cost_accuracy, label_accuracy, label_calibration};
+pub use figures::{
+    accuracy_by_weak_fraction, cost_accuracy, label_accuracy, label_accuracy_by_field, label_calibration,
+};
 pub use labels::{
-    ErrorProbe, FEWEST_OF_A_KIND, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError, SplitLabels,
-    render_labels, write_label_report,
+    ErrorProbe, FEWEST_OF_A_KIND, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError,
+    SplitLabels, render_labels, write_label_report,
 };
 pub use notation::count;
 pub use table::{Colours, Style, render};

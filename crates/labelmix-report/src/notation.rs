@@ -32,6 +32,30 @@ pub(crate) fn proportion(value: f64) -> String {
     written.strip_prefix('0').map(str::to_owned).unwrap_or(written)
 }
 
+/// Any number, to four digits: `2013`, `0.3333`, `-1.5`. Whole numbers are written out.
+pub(crate) fn number(value: f64) -> String {
+    const DIGITS: i32 = 4;
+    if value.fract() == 0.0 {
+        return value.to_string();
+    }
+    let places = DIGITS - 1 - value.abs().log10().floor() as i32;
+    let written = format!("{value:.*}", places.max(0) as usize);
+    match written.split_once('.') {
+        Some(_) => written.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        None => written,
+    }
+}
+
+/// Any text as a short name: on one line, its end left out if it is long.
+pub(crate) fn one_line(text: &str) -> String {
+    const MOST_CHARACTERS: usize = 30;
+    let line = text.replace(char::is_control, " ");
+    if line.chars().count() <= MOST_CHARACTERS {
+        return line;
+    }
+    line.chars().take(MOST_CHARACTERS - 1).chain(['…']).collect()
+}
+
 /// An interval of proportions: `.710–.771`.
 pub(crate) fn range(interval: Interval) -> String {
     format!("{}–{}", proportion(interval.low), proportion(interval.high))
@@ -71,6 +95,12 @@ mod tests {
         assert_eq!(mean_and_deviation(0.742, Some(0.0131)), ".742 ± .013");
         assert_eq!(mean_and_deviation(0.742, None), ".742");
         assert_eq!(range(Interval { low: 0.7101, high: 0.7713 }), ".710–.771");
+    }
+
+    #[test]
+    fn numbers_to_four_digits() {
+        let written = [2013.0, 1.0 / 3.0, -1.5, 1234.56, 12345.6, 0.000_012_345, 0.0, 1e9].map(number);
+        assert_eq!(written, ["2013", "0.3333", "-1.5", "1235", "12346", "0.00001234", "0", "1000000000"]);
     }
 
     #[test]

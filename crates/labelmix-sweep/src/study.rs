@@ -175,8 +175,24 @@ impl Study {
     /// # Errors
     /// If the data cannot be used.
     pub fn load_data(&self, task_files: &SplitFiles) -> Result<Dataset> {
+        self.load_data_with_fields(task_files, &[])
+    }
+
+    /// The same, with these fields of the rows beside each example; `a.b` is the field `b` of the column `a`.
+    ///
+    /// # Errors
+    /// As [`Study::load_data`], and if the training rows have no such field.
+    pub fn load_data_with_fields(&self, task_files: &SplitFiles, fields: &[String]) -> Result<Dataset> {
         let weak_labels = if self.labeler.is_some() { WeakLabels::Elsewhere } else { WeakLabels::InTheData };
-        self.task.load(&self.folder, task_files, weak_labels)
+        self.task.load(&self.folder, task_files, weak_labels, fields)
+    }
+
+    /// The fields that the training rows have, but for the texts and labels of files of texts.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn field_names(&self, task_files: &SplitFiles) -> Result<Vec<String>> {
+        self.task.field_names(&self.folder, task_files)
     }
 
     /// The folder of the study file, which its paths are relative to.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId, SplitFiles, ValidationSplit, labeler_split};
+use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
 use labelmix_elicit::{LabelQuality, StageHistory, StageProgress, TargetStop};
 use serde::{Deserialize, Serialize};
 
@@ -131,17 +131,16 @@ pub struct LabeledData {
     pub origin: Origin,
 }
 
-/// Loads a study's data and gives it the weak labels of the study's labeler.
+/// Gives a study's data the weak labels of the study's labeler.
 ///
 /// # Errors
-/// If the study has no labeler, data or model cannot be used, or the labels cannot be made.
+/// If the study has no labeler, its model cannot be used, or the labels cannot be made.
 pub fn label_data(
     study: &Study,
-    task_files: &SplitFiles,
+    mut dataset: Dataset,
     options: &PrepareOptions,
     labeling: &WeakLabeling<'_>,
 ) -> Result<LabeledData> {
-    let mut dataset = study.load_data(task_files)?;
     let (outcome, origin) = set_weak_labels(study, &mut dataset, options, labeling)?
         .ok_or_else(|| Error::NoLabeler { study: study.name.clone() })?;
     Ok(LabeledData { dataset, outcome, origin })
@@ -292,6 +291,7 @@ fn quality(examples: &[Example], labels: &[(ExampleId, f32)]) -> LabelQuality {
 mod tests {
     use std::path::PathBuf;
 
+    use labelmix_data::SplitFiles;
     use tempfile::TempDir;
 
     use super::*;

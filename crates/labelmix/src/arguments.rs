@@ -140,6 +140,16 @@ pub(crate) struct ReportArguments {
 pub(crate) struct LabelReportArguments {
     /// The study file (TOML); its model is not needed
     pub(crate) study: PathBuf,
+    /// Also break the accuracy down by this field of the training and test rows (may be repeated)
+    ///
+    /// The ten most frequent values, the others together, and the rows without a value; numbers of more than ten values in
+    /// fifths. `a.b` is the field `b` of records in the column `a`. No field is chosen for you: of many groups, some look
+    /// bad by chance, and you know which field may matter. Without `--by`, a line says which fields there are.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) by: Vec<String>,
+    /// Where the labels of the study's [labeler] are kept, if it has one [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
     /// A folder for the report as text, JSON and figures (SVG)
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -44,10 +44,11 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
     let model_folder = labeler_checkpoint_of(&study)?;
+    let dataset = study.load_data(&files_of(&study)?)?;
     let progress = LabelingProgress::new();
     let observe = |event| progress.observe(event);
     let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe);
-    let labeled = label_data(&study, &files_of(&study)?, &options, &labeling);
+    let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();
     let LabeledData { dataset, outcome, origin } = labeled?;
     write_rows(&arguments.out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;

@@ -15,13 +15,31 @@ use crate::error::DataError;
 /// The first bytes of Arrow's file format; its streaming format has none of its own.
 const FILE_MAGIC: &[u8] = b"ARROW1";
 
+/// A reader of either form.
+enum Batches {
+    File(FileReader<BufReader<File>>),
+    Stream(StreamReader<BufReader<File>>),
+}
+
+/// The columns and their types.
+pub(super) fn schema(path: &Path, file: File) -> Result<SchemaRef, DataError> {
+    Ok(opened(path, file)?.0)
+}
+
 /// Reads every row of an Arrow stream, as `datasets` writes it, or of an Arrow file (Feather 2).
 pub(super) fn read<E: From<DataError>>(
     path: &Path,
-    mut file: File,
+    file: File,
     wanted: &[WantedColumn],
     take: impl FnMut(Block) -> Result<(), E>,
 ) -> Result<(), E> {
+    match opened(path, file)? {
+        (schema, Batches::File(reader)) => read_batches(path, &schema, reader, wanted, take),
+        (schema, Batches::Stream(reader)) => read_batches(path, &schema, reader, wanted, take),
+    }
+}
+
+fn opened(path: &Path, mut file: File) -> Result<(SchemaRef, Batches), DataError> {
     let unreadable = |reason| DataError::unreadable(path, &reason);
     let malformed =
         |error: ArrowError| DataError::MalformedArrow { file: path.to_path_buf(), reason: error.to_string() };
@@ -31,12 +49,10 @@ pub(super) fn read<E: From<DataError>>(
     let file = BufReader::new(file);
     if start == FILE_MAGIC {
         let reader = FileReader::try_new(file, None).map_err(malformed)?;
-        let schema = reader.schema();
-        read_batches(path, &schema, reader, wanted, take)
+        Ok((reader.schema(), Batches::File(reader)))
     } else {
         let reader = StreamReader::try_new(file, None).map_err(malformed)?;
-        let schema = reader.schema();
-        read_batches(path, &schema, reader, wanted, take)
+        Ok((reader.schema(), Batches::Stream(reader)))
     }
 }
 

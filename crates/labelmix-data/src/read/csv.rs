@@ -3,11 +3,25 @@
 use std::fs::File;
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
 
 use super::{BLOCK_ROWS, Block, Row, WantedColumn, check_columns, invalid_utf8};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
+
+/// The names of the columns.
+pub(super) fn columns(path: &Path, file: File) -> Result<Vec<String>, DataError> {
+    header(path, &mut reader(file))
+}
+
+fn reader(file: File) -> Reader<File> {
+    ReaderBuilder::new().trim(Trim::Headers).from_reader(file)
+}
+
+fn header(path: &Path, reader: &mut Reader<File>) -> Result<Vec<String>, DataError> {
+    let header = reader.headers().map_err(|error| refused(path, &error))?;
+    Ok(header.iter().map(str::to_owned).collect())
+}
 
 /// Reads every record.
 pub(super) fn read<E: From<DataError>>(
@@ -16,9 +30,8 @@ pub(super) fn read<E: From<DataError>>(
     wanted: &[WantedColumn],
     mut take: impl FnMut(Block) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut reader = ReaderBuilder::new().trim(Trim::Headers).from_reader(file);
-    let header = reader.headers().map_err(|error| refused(path, &error))?;
-    let columns: Vec<String> = header.iter().map(str::to_owned).collect();
+    let mut reader = reader(file);
+    let columns = header(path, &mut reader)?;
     check_columns(path, wanted, &columns)?;
     let positions: Vec<Option<usize>> =
         wanted.iter().map(|wanted| columns.iter().position(|column| column == wanted.name)).collect();

@@ -6,6 +6,7 @@ use super::{Holds, Need, WantedColumn, read_blocks};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 use crate::example::Example;
+use crate::field::KeptFields;
 
 /// The columns of a task's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ColumnNames {
     /// The column of the weak label, if there are weak labels. The training file must have it, the test file
     /// may.
     pub weak: Option<String>,
+    /// Fields to keep with the examples ([`Example::fields`]); the training file must have them, the test file may.
+    pub fields: Vec<String>,
 }
 
 /// Reads a training file: every row with a text needs a gold label, a weak label or both.
@@ -72,10 +75,13 @@ fn read_labeled(
     let weak_column = columns.weak.as_deref().unwrap_or_default();
     let mut wanted = vec![text(&columns.text), label(&columns.gold, needs[0])];
     wanted.extend(columns.weak.as_deref().map(|weak| label(weak, needs[1])));
+    let kept = KeptFields::new(&columns.fields);
+    wanted.extend(kept.wanted());
 
     let mut examples = Vec::new();
     read_blocks(file, &wanted, |block| {
         examples.extend(block.map(|mut row| {
+            let fields = kept.take(&mut row);
             row.cells.resize(3, Cell::Missing);
             let [text, gold, weak] = exactly(row.cells);
             let place = || Place::row(file, row.number);
@@ -90,7 +96,7 @@ fn read_labeled(
                 column: weak_column.to_owned(),
                 value: cell.to_string(),
             })?;
-            let example = Example::new(text, gold, weak);
+            let example = Example { fields: kept.values(&fields), ..Example::new(text, gold, weak) };
             if !example.text.trim().is_empty() {
                 check(&example, place())?;
             }

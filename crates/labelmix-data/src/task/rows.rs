@@ -16,6 +16,7 @@ use super::weak::{VoteTable, mean_vote, votes_of};
 use crate::clean::RowsRead;
 use crate::error::{DataError, Place};
 use crate::example::Example;
+use crate::field::KeptFields;
 use crate::read::{Block, Holds, Need, Row, WantedColumn, read_blocks};
 
 /// A task ready to read rows.
@@ -34,13 +35,15 @@ pub(super) struct RowReader {
     draw_by: Vec<usize>,
     share: f64,
     weak: Weak,
+    /// In the row's last cells.
+    fields: KeptFields,
 }
 
 /// Where the weak labels of a row are.
 #[derive(Debug, Clone)]
 enum Weak {
     None,
-    /// In the row's last cells, after those of the columns that every row needs.
+    /// In the row's cells after those of the columns that every row needs.
     Columns(Vec<String>),
     /// In a file, by the key at this position; without one by the example's id.
     Joined(Option<usize>),
@@ -121,7 +124,13 @@ impl RowReader {
             draw_by,
             share: definition.splits.share.unwrap_or(1.0),
             weak,
+            fields: KeptFields::default(),
         })
+    }
+
+    /// The same reader, which keeps these fields of the rows.
+    pub(super) fn keeping(&self, fields: &[String]) -> Self {
+        Self { fields: KeptFields::new(fields), ..self.clone() }
     }
 
     /// The columns that every row needs, sorted.
@@ -197,6 +206,7 @@ impl RowReader {
             let need = if purpose == Purpose::Training { Need::Somewhere } else { Need::IfThere };
             wanted.extend(columns.iter().map(|name| WantedColumn { name, need, holds: Holds::Label }));
         }
+        wanted.extend(self.fields.wanted());
         let read = read_blocks(file, &wanted, |block: Block| {
             for outcome in block.map(|row| self.outcome(file, row, purpose, votes))? {
                 if !take(outcome) {
@@ -218,6 +228,7 @@ impl RowReader {
         purpose: Purpose,
         votes: Option<&VoteTable>,
     ) -> Result<Outcome, TaskError> {
+        let kept = self.fields.take(&mut row);
         let draw = self.draws.of(self.draw_by.iter().map(|position| &row.cells[*position]));
         if self.share < 1.0 && !draw.is_within(self.share) {
             return Ok(Outcome::LeftOut(format!("not in the share of {}", self.share)));
@@ -244,6 +255,7 @@ impl RowReader {
         };
         let mut example = Example::new(render(&self.template)?, gold, None);
         example.proxy = self.proxy.as_ref().map(render).transpose()?.map(String::into_boxed_str);
+        example.fields = self.fields.values(&kept);
         let number = row.number;
         let votes = match &self.weak {
             Weak::None => None,

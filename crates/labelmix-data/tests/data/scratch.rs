@@ -67,5 +67,5 @@ impl Scratch {
 }
 
 pub(crate) fn columns() -> ColumnNames {
-    ColumnNames { text: "text".to_owned(), gold: "gold".to_owned(), weak: Some("weak".to_owned()) }
+    ColumnNames { text: "text".to_owned(), gold: "gold".to_owned(), weak: Some("weak".to_owned()), fields: Vec::new() }
 }

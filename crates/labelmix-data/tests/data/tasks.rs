@@ -1,5 +1,6 @@
 //! Tasks from their public face: files in any layout in, rendered examples or an error out.
 
+mod fields;
 mod files;
 mod mistakes;
 mod properties;

@@ -9,21 +9,35 @@ use super::axes::{accuracy_axis, row_axis};
 use super::canvas::{Area, DrawError, chart, figure, weak_share_colour};
 use super::key::{Symbol, draw_key};
 use super::marks::{dashed, draw_marker};
-use crate::notation::{count, proportion};
-use crate::{LabelGroup, LabelQuality};
+use crate::notation::{count, one_line, proportion};
+use crate::{FieldGroups, LabelGroup, LabelQuality};
 
 /// Draws the accuracy of weak labels by length of the text, by gold class and by their confidence, a row per group, with
 /// 95% Wilson intervals and the accuracy of all labels dashed. SVG.
 #[must_use]
 pub fn label_accuracy(quality: &LabelQuality, title: &str) -> String {
+    draw(&rows(quality), quality, &format!("{title}: where weak labels fail"))
+}
+
+/// The same by a field of the rows.
+#[must_use]
+pub fn label_accuracy_by_field(quality: &LabelQuality, field: &FieldGroups, title: &str) -> String {
+    let rows: Vec<Row<'_>> = field.groups.iter().map(|group| Some((group, weak_share_colour(1.0)))).collect();
+    draw(&rows, quality, &format!("{title}: where weak labels fail by {}", one_line(&field.field)))
+}
+
+/// A group with its colour; `None` between those of different kinds.
+type Row<'a> = Option<(&'a LabelGroup, RGBColor)>;
+
+fn draw(rows: &[Row<'_>], quality: &LabelQuality, title: &str) -> String {
     figure(|area, key| {
-        draw_rows(area, quality, title)?;
+        draw_rows(area, rows, quality.accuracy, title)?;
         draw_key(key, &key_entries(quality))
     })
 }
 
-/// The groups from top to bottom, each with its colour, and `None` between those of different kinds.
-fn rows(quality: &LabelQuality) -> Vec<Option<(&LabelGroup, RGBColor)>> {
+/// The groups that every report has, from top to bottom.
+fn rows(quality: &LabelQuality) -> Vec<Row<'_>> {
     let colours = [1.0, 0.0, 0.5].map(weak_share_colour);
     let kinds = quality.groups().into_iter().zip(colours);
     let mut rows: Vec<_> = kinds
@@ -33,18 +47,16 @@ fn rows(quality: &LabelQuality) -> Vec<Option<(&LabelGroup, RGBColor)>> {
     rows
 }
 
-fn draw_rows(area: &Area<'_>, quality: &LabelQuality, title: &str) -> Result<(), DrawError> {
-    let rows = rows(quality);
+fn draw_rows(area: &Area<'_>, rows: &[Row<'_>], accuracy_of_all: f64, title: &str) -> Result<(), DrawError> {
     let intervals = rows.iter().flatten().map(|(group, _)| group.accuracy_interval);
     let accuracies =
-        accuracy_axis(intervals.flat_map(|interval| [interval.low, interval.high]).chain([quality.accuracy]));
+        accuracy_axis(intervals.flat_map(|interval| [interval.low, interval.high]).chain([accuracy_of_all]));
     let names: Vec<String> = rows.iter().map(|row| row.map_or(String::new(), |(group, _)| name(group))).collect();
     let axis = row_axis(&names);
     let Range { start, end } = axis.range;
-    let title = format!("{title}: where weak labels fail");
-    let mut chart = chart(area, &title, ("Share of weak labels that are right", accuracies), ("", axis))?;
+    let mut chart = chart(area, title, ("Share of weak labels that are right", accuracies), ("", axis))?;
 
-    chart.draw_series([dashed(vec![(quality.accuracy, start), (quality.accuracy, end)])])?;
+    chart.draw_series([dashed(vec![(accuracy_of_all, start), (accuracy_of_all, end)])])?;
     for (row, (group, colour)) in (0u32..).zip(rows.iter().rev()).filter_map(|(row, group)| Some((row, (*group)?))) {
         let row = f64::from(row);
         let Interval { low, high } = group.accuracy_interval;
@@ -82,6 +94,18 @@ mod tests {
         let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).map(str::trim).collect();
         for group in quality.groups().into_iter().flatten() {
             assert!(texts.contains(&name(group).as_str()), "{} in {texts:?}", name(group));
+        }
+    }
+
+    #[test]
+    fn a_field_has_a_row_for_each_of_its_values() {
+        let report = worked_example::report_by_field();
+        let quality = report.pool.quality.as_ref().unwrap();
+        let svg = label_accuracy_by_field(quality, &quality.by_field[0], "tiny");
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).map(str::trim).collect();
+        for expected in ["tiny: where weak labels fail by source", "<shop> (5)", "forum (3)", "no value (2)"] {
+            assert!(texts.contains(&expected), "{expected} in {texts:?}");
         }
     }
 

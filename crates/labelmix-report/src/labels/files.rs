@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{LabelReport, render_labels};
+use super::{FieldGroups, LabelReport, render_labels};
 use crate::Style;
 use crate::export::{WriteError, write_files};
-use crate::figures::{label_accuracy, label_calibration};
+use crate::figures::{label_accuracy, label_accuracy_by_field, label_calibration};
 
 /// Writes the report into a folder, which is made if need be, and returns the paths of the files:
 /// - `labels.json`, the report as data;
 /// - `labels.txt`, as text;
-/// - `pool_calibration.svg` and `pool_accuracy.svg`, and the same of `test`, where there are labels to judge.
+/// - `pool_calibration.svg` and `pool_accuracy.svg`, and the same of `test`, where there are labels to judge;
+/// - `pool_accuracy_by_NAME.svg`, and the same of `test`, for each field that was asked for.
 ///
 /// Files of these names are replaced, each at one stroke.
 ///
@@ -25,6 +26,38 @@ pub fn write_label_report(report: &LabelReport, folder: &Path) -> Result<Vec<Pat
         let title = format!("{}, {name}", report.study);
         files.push((format!("{name}_calibration.svg"), label_calibration(quality, &title)));
         files.push((format!("{name}_accuracy.svg"), label_accuracy(quality, &title)));
+        for (field, file_name) in quality.by_field.iter().zip(file_names(&quality.by_field)) {
+            let figure = label_accuracy_by_field(quality, field, &title);
+            files.push((format!("{name}_accuracy_by_{file_name}.svg"), figure));
+        }
     }
     write_files(files, folder)
+}
+
+/// The fields' names as parts of file names, each another one on any file system.
+fn file_names(fields: &[FieldGroups]) -> Vec<String> {
+    /// Longer ones are cut: file systems take 255 bytes in all.
+    const MOST_CHARACTERS: usize = 60;
+    let mut names: Vec<String> = Vec::new();
+    for FieldGroups { field, .. } in fields {
+        let safe =
+            |character: char| if character.is_alphanumeric() || "_-.".contains(character) { character } else { '-' };
+        let plain: String = field.chars().take(MOST_CHARACTERS).map(safe).collect();
+        let numbered = (2..).map(|number| format!("{plain}-{number}"));
+        let is_free = |name: &String| names.iter().all(|taken| taken.to_lowercase() != name.to_lowercase());
+        names.extend([plain.clone()].into_iter().chain(numbered).find(is_free));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_a_file_of_its_own() {
+        let fields = ["source", "a/b", "a b", "A-b", "meta.jahr"];
+        let fields = fields.map(|field| FieldGroups { field: field.to_owned(), groups: Vec::new() });
+        assert_eq!(file_names(&fields), ["source", "a-b", "a-b-2", "A-b-3", "meta.jahr"]);
+    }
 }

@@ -6,11 +6,14 @@ use labelmix_stats::{
 };
 use serde::Serialize;
 
-use super::{ErrorProbe, JudgedLabel};
+use super::by_field::by_field;
+use super::{ErrorProbe, FieldGroups, JudgedLabel};
+use crate::notation::{count, number, one_line};
 
 /// Bins of the calibration curve, of equal width.
 const CALIBRATION_BINS: usize = 10;
-const LENGTH_GROUPS: usize = 5;
+/// Groups of as many labels each, of lengths and other numbers.
+const QUANTILE_GROUPS: usize = 5;
 /// What separates the groups of confidence, each of which holds its upper end.
 const CONFIDENCE_EDGES: [f64; 6] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 /// Decides the resamples behind the intervals.
@@ -48,6 +51,8 @@ pub struct LabelQuality {
     pub by_gold_class: Vec<LabelGroup>,
     /// By the probability that the weak label gives to its own class.
     pub by_confidence: Vec<LabelGroup>,
+    /// By each field of the rows that was asked for.
+    pub by_field: Vec<FieldGroups>,
     /// Whether the errors can be told from the text.
     pub errors: ErrorProbe,
 }
@@ -71,7 +76,7 @@ pub struct LabelGroup {
 }
 
 /// What the labels of a group have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupOf {
     /// Texts of this many characters: the shortest and the longest of them.
@@ -90,11 +95,22 @@ pub enum GroupOf {
         /// At most this.
         high: f64,
     },
+    /// This value of a field; `None` where the row has none.
+    Value(Option<String>),
+    /// Numbers in a field: the smallest and the largest of them.
+    Values {
+        /// The smallest.
+        low: f64,
+        /// The largest.
+        high: f64,
+    },
+    /// A field's rarer values, so many.
+    OtherValues(usize),
 }
 
 impl LabelQuality {
-    /// `None` of no labels.
-    pub(super) fn of(labels: &[JudgedLabel<'_>]) -> Result<Option<Self>, StatsError> {
+    /// `None` of no labels. `fields` are the names of the labels' fields.
+    pub(super) fn of(labels: &[JudgedLabel<'_>], fields: &[String]) -> Result<Option<Self>, StatsError> {
         let weak: Vec<f64> = labels.iter().map(|label| label.weak).collect();
         let gold: Vec<bool> = labels.iter().map(|label| label.gold).collect();
         let weak_class: Vec<f64> = labels.iter().map(|label| f64::from(u8::from(label.weak_class))).collect();
@@ -126,11 +142,19 @@ impl LabelQuality {
             by_length: groups(by_length(labels)),
             by_gold_class: groups(by_gold_class(labels)),
             by_confidence: groups(by_confidence(labels)),
+            by_field: fields
+                .iter()
+                .enumerate()
+                .map(|(position, field)| FieldGroups {
+                    field: field.clone(),
+                    groups: groups(by_field(labels, position)),
+                })
+                .collect(),
             errors: ErrorProbe::of(labels)?,
         }))
     }
 
-    /// All groups, those of one kind together.
+    /// The groups that every report has, those of one kind together.
     pub(crate) fn groups(&self) -> [&[LabelGroup]; 3] {
         [&self.by_length, &self.by_gold_class, &self.by_confidence]
     }
@@ -154,33 +178,40 @@ impl LabelGroup {
 
 impl GroupOf {
     /// In words: `39–74 characters`.
-    pub(crate) fn name(self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Characters { low, high } if low == high => format!("{low} characters"),
             Self::Characters { low, high } => format!("{low}–{high} characters"),
             Self::GoldClass(class) => format!("gold {class}"),
             Self::Confidence { low, high } => format!("confidence {low:.1}–{high:.1}"),
+            Self::Value(Some(value)) => one_line(value),
+            Self::Value(None) => "no value".to_owned(),
+            Self::Values { low, high } if low == high => number(*low),
+            Self::Values { low, high } => format!("{} to {}", number(*low), number(*high)),
+            Self::OtherValues(values) => format!("{} other values", count(*values)),
         }
     }
 }
 
-/// Groups between the quintiles of the lengths; texts of one length stay together.
 fn by_length<'a>(labels: &'a [JudgedLabel<'a>]) -> Vec<(GroupOf, Vec<&'a JudgedLabel<'a>>)> {
-    let mut by_length: Vec<(usize, &JudgedLabel<'_>)> =
-        labels.iter().map(|label| (label.text.chars().count(), label)).collect();
-    by_length.sort_by_key(|(length, _)| *length);
-    let mut longest: Vec<usize> = (1..=LENGTH_GROUPS)
-        .filter_map(|group| (group * by_length.len()).div_ceil(LENGTH_GROUPS).checked_sub(1))
-        .map(|last| by_length[last].0)
+    let measured = labels.iter().map(|label| (label.text.chars().count() as f64, label)).collect();
+    // A length is a whole number far below 2⁵³.
+    let of_length = |(low, high, members)| (GroupOf::Characters { low: low as usize, high: high as usize }, members);
+    fifths(measured).into_iter().map(of_length).collect()
+}
+
+/// Groups between the quintiles of a number, each with the smallest and the largest in it; equal numbers stay together.
+pub(super) fn fifths<'a>(mut measured: Vec<(f64, &'a JudgedLabel<'a>)>) -> Vec<(f64, f64, Vec<&'a JudgedLabel<'a>>)> {
+    measured.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let mut largest: Vec<f64> = (1..=QUANTILE_GROUPS)
+        .filter_map(|group| (group * measured.len()).div_ceil(QUANTILE_GROUPS).checked_sub(1))
+        .map(|last| measured[last].0)
         .collect();
-    longest.dedup();
-    let group = |length: usize| longest.partition_point(|longest| *longest < length);
-    let groups = by_length.chunk_by(|a, b| group(a.0) == group(b.0));
+    largest.dedup();
+    let group = |number: f64| largest.partition_point(|largest| *largest < number);
+    let groups = measured.chunk_by(|(a, _), (b, _)| group(*a) == group(*b));
     groups
-        .map(|group| {
-            let of = GroupOf::Characters { low: group[0].0, high: group[group.len() - 1].0 };
-            (of, group.iter().map(|(_, label)| *label).collect())
-        })
+        .map(|group| (group[0].0, group[group.len() - 1].0, group.iter().map(|(_, label)| *label).collect()))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use labelmix_stats::ConfusionMatrix;
 
-use super::worked_example::{pool, report, test};
+use super::worked_example::{self, pool, report, test};
 use super::*;
 use crate::{Colours, Style};
 
@@ -52,10 +52,32 @@ fn groups_as_counted_by_hand() {
 }
 
 #[test]
+fn fields_as_counted_by_hand() {
+    let report = worked_example::report_by_field();
+    let by_field = &report.pool.quality.as_ref().unwrap().by_field;
+    assert_eq!(by_field.len(), 1);
+    let counted: Vec<_> = by_field[0].groups.iter().map(|group| (group.of.name(), group.wrong, group.count)).collect();
+    assert_eq!(counted, [("<shop>".into(), 3, 5), ("forum".into(), 0, 3), ("no value".into(), 0, 2)]);
+    let text = render_labels(&report, Style::PLAIN);
+    let table = text.split("\n\n").find(|section| section.starts_with("pool: where they fail by source")).unwrap();
+    insta::assert_snapshot!(table, @r#"
+pool: where they fail by source
+            labels   wrong   accuracy
+────────────────────────────────────────────────
+ <shop>          5       3   .400 (.118–.769)
+ forum           3       0   1.000 (.439–1.000)
+ no value        2       0   1.000 (.342–1.000)
+"#);
+    let json = serde_json::to_value(&by_field[0]).unwrap();
+    let values: Vec<_> = json["groups"].as_array().unwrap().iter().map(|group| group["value"].clone()).collect();
+    assert_eq!(values, ["<shop>".into(), "forum".into(), serde_json::Value::Null]);
+}
+
+#[test]
 fn texts_of_one_length_stay_together() {
     let example = |(number, gold)| Example::new(format!("text {number}"), Some(gold), Some(1.0));
     let pool: Vec<_> = (10..20).zip([true, false].into_iter().cycle()).map(example).collect();
-    let report = LabelReport::new("tiny", &pool, &[]).unwrap();
+    let report = LabelReport::new("tiny", &[], &pool, &[]).unwrap();
     let quality = report.pool.quality.as_ref().unwrap();
     assert_eq!(quality.by_length.len(), 1);
     assert_eq!(quality.by_length[0].of, GroupOf::Characters { low: 7, high: 7 });
@@ -66,7 +88,7 @@ fn texts_of_one_length_stay_together() {
 fn certain_mistakes_are_counted_and_named() {
     let example = |(number, gold)| Example::new(format!("text {number}"), Some(gold), Some(1.0));
     let pool: Vec<_> = (0..10).zip([true, false].into_iter().cycle()).map(example).collect();
-    let report = LabelReport::new("tiny", &pool, &[]).unwrap();
+    let report = LabelReport::new("tiny", &[], &pool, &[]).unwrap();
     let quality = report.pool.quality.as_ref().unwrap();
     // −ln 2⁻⁵² for half of the labels, as good as nothing for the others.
     close(quality.log_loss, 0.5 * 36.043_653_389);
@@ -75,14 +97,14 @@ fn certain_mistakes_are_counted_and_named() {
 
     // 1 − 10⁻²⁰ is 1 to a double, but the label is not 0.
     let nearly_certain = [Example::new("almost".to_owned(), Some(true), Some(1e-20))];
-    let report = LabelReport::new("tiny", &nearly_certain, &[]).unwrap();
+    let report = LabelReport::new("tiny", &[], &nearly_certain, &[]).unwrap();
     assert_eq!(report.pool.quality.unwrap().certain_mistakes, 0);
 }
 
 #[test]
 fn gold_labels_of_one_class_have_no_auroc() {
     let pool: Vec<_> = pool().into_iter().filter(|example| example.gold == Some(true)).collect();
-    let report = LabelReport::new("tiny", &pool, &[]).unwrap();
+    let report = LabelReport::new("tiny", &[], &pool, &[]).unwrap();
     let quality = report.pool.quality.as_ref().unwrap();
     assert_eq!((quality.auroc, quality.auroc_interval, quality.by_gold_class.len()), (None, None, 1));
     assert!(render_labels(&report, Style::PLAIN).contains("one class"));
@@ -97,7 +119,7 @@ fn probed(is_wrong: impl Fn(usize) -> bool) -> ErrorProbe {
         Example::new(format!("{word} text of number {number}"), Some(gold), Some(weak))
     };
     let pool: Vec<_> = (0..300).map(example).collect();
-    LabelReport::new("probed", &pool, &[]).unwrap().pool.quality.unwrap().errors
+    LabelReport::new("probed", &[], &pool, &[]).unwrap().pool.quality.unwrap().errors
 }
 
 #[test]
@@ -123,20 +145,20 @@ fn without_pattern(number: usize) -> u64 {
 #[test]
 fn labels_that_cannot_be_judged() {
     let gold_alone = test();
-    let error = LabelReport::new("tiny", &gold_alone, &gold_alone).unwrap_err();
+    let error = LabelReport::new("tiny", &[], &gold_alone, &gold_alone).unwrap_err();
     assert_eq!(error.to_string(), "none of the 4 examples has a weak label");
     let weak_alone = [Example::new("weak alone".to_owned(), None, Some(0.5))];
-    let error = LabelReport::new("tiny", &weak_alone, &gold_alone).unwrap_err();
+    let error = LabelReport::new("tiny", &[], &weak_alone, &gold_alone).unwrap_err();
     assert_eq!(error.to_string(), "none of the 1 examples with a weak label has a gold label");
     // The test set is enough.
-    assert!(LabelReport::new("tiny", &weak_alone, &pool()).unwrap().pool.quality.is_none());
+    assert!(LabelReport::new("tiny", &[], &weak_alone, &pool()).unwrap().pool.quality.is_none());
 }
 
 #[test]
 fn the_order_of_the_examples_does_not_matter() {
     let mut backwards = pool();
     backwards.reverse();
-    let backwards = LabelReport::new("tiny", &backwards, &test()).unwrap();
+    let backwards = LabelReport::new("tiny", &[], &backwards, &test()).unwrap();
     assert_eq!(render_labels(&backwards, Style::PLAIN), render_labels(&report(), Style::PLAIN));
 }
 
@@ -203,7 +225,7 @@ fn groups_below_the_others_are_bold_in_colour() {
             Example::new("a".repeat(number + 1), Some(gold), Some(if gold == failing { 0.1 } else { 0.9 }))
         })
         .collect();
-    let report = LabelReport::new("tiny", &pool, &[]).unwrap();
+    let report = LabelReport::new("tiny", &[], &pool, &[]).unwrap();
     let coloured = render_labels(&report, Style { colours: Colours::On, width: None });
     let bold: Vec<&str> = coloured.lines().filter(|line| line.contains("\u{1b}[1m")).collect();
     assert!(bold.len() == 1 && bold[0].contains("gold 0") && bold[0].contains('*'), "{bold:?}");
@@ -214,7 +236,7 @@ fn groups_below_the_others_are_bold_in_colour() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is one snapshot")]
 fn the_json_that_programs_read() {
-    let report = LabelReport::new("tiny", &pool()[..2], &test()).unwrap();
+    let report = LabelReport::new("tiny", &[], &pool()[..2], &test()).unwrap();
     insta::assert_snapshot!(report.to_json(), @r#"
 {
   "study": "tiny",
@@ -338,6 +360,7 @@ fn the_json_that_programs_read() {
           "below_all": false
         }
       ],
+      "by_field": [],
       "errors": {
         "verdict": "too-few",
         "wrong": 0,

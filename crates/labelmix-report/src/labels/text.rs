@@ -3,20 +3,23 @@
 use comfy_table::{Attribute, Cell};
 use labelmix_stats::Interval;
 
-use super::{LabelQuality, LabelReport, SplitLabels};
+use super::{FieldGroups, LabelGroup, LabelQuality, LabelReport, SplitLabels};
 use crate::Style;
-use crate::notation::{count, proportion, range};
+use crate::notation::{count, one_line, proportion, range};
 use crate::table::{align_right, table_with_header};
 
 /// The label report as text: what there is, the scores of pool and test set side by side, then for each of them the
-/// confusion, the calibration, where the labels fail, and whether their errors can be told from the text.
+/// confusion, the calibration, where the labels fail (by each field that was asked for, too), and whether their errors can be told from the text.
 #[must_use]
 pub fn render_labels(report: &LabelReport, style: Style) -> String {
     let mut sections = vec![heading(report), quality_table(report, style)];
     for (name, quality) in report.judged() {
         sections.push(confusion_table(name, quality, style));
         sections.push(calibration_table(name, quality, style));
-        sections.push(group_table(name, quality, style));
+        sections.push(group_table(&format!("{name}: where they fail"), &quality.groups(), style));
+        sections.extend(quality.by_field.iter().map(|FieldGroups { field, groups }| {
+            group_table(&format!("{name}: where they fail by {}", one_line(field)), &[groups], style)
+        }));
         sections.push(format!("{name}: {}", quality.errors.sentence()));
     }
     sections.join("\n\n") + "\n"
@@ -81,9 +84,9 @@ fn calibration_table(name: &str, quality: &LabelQuality, style: Style) -> String
     format!("{name}: calibration, or what the weak labels claim and what is true\n{}", table.trim_fmt())
 }
 
-fn group_table(name: &str, quality: &LabelQuality, style: Style) -> String {
+fn group_table(title: &str, kinds: &[&[LabelGroup]], style: Style) -> String {
     let mut table = table_with_header(style, ["", "labels", "wrong", "accuracy"].map(str::to_owned));
-    for group in quality.groups().into_iter().flatten() {
+    for group in kinds.iter().copied().flatten() {
         let accuracy = with_range(group.accuracy, Some(group.accuracy_interval));
         let accuracy = if group.below_all {
             Cell::new(accuracy + " *").add_attribute(Attribute::Bold)
@@ -98,9 +101,9 @@ fn group_table(name: &str, quality: &LabelQuality, style: Style) -> String {
         ]);
     }
     align_right(&mut table, &[1, 2]);
-    let any_below = quality.groups().into_iter().flatten().any(|group| group.below_all);
+    let any_below = kinds.iter().copied().flatten().any(|group| group.below_all);
     let legend = if any_below { " (* the interval lies below the accuracy of all)" } else { "" };
-    format!("{name}: where they fail{legend}\n{}", table.trim_fmt())
+    format!("{title}{legend}\n{}", table.trim_fmt())
 }
 
 /// `.742 (.710–.771)`.

@@ -1,6 +1,6 @@
 //! Ten labels that can be counted by hand, and two that cannot be judged.
 
-use labelmix_data::Example;
+use labelmix_data::{Example, FieldValue};
 
 use super::LabelReport;
 
@@ -30,5 +30,19 @@ pub(crate) fn test() -> Vec<Example> {
 }
 
 pub(crate) fn report() -> LabelReport {
-    LabelReport::new("tiny", &pool(), &test()).unwrap()
+    LabelReport::new("tiny", &[], &pool(), &test()).unwrap()
+}
+
+/// The same, with where the texts are from.
+pub(crate) fn report_by_field() -> LabelReport {
+    let sources = ["<shop>", "forum", "<shop>", "forum", "<shop>", "", "<shop>", "forum", "", "<shop>"];
+    let value = |source: &str| match source {
+        "" => FieldValue::Missing,
+        source => FieldValue::Text(source.into()),
+    };
+    let mut pool = pool();
+    for (example, source) in pool.iter_mut().zip(sources) {
+        example.fields = [value(source)].into();
+    }
+    LabelReport::new("tiny", &["source".to_owned()], &pool, &test()).unwrap()
 }

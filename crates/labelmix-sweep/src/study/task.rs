@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{
     Balance, CleaningOptions, ColumnNames, Dataset, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
+    field_names,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
@@ -145,11 +146,18 @@ impl TaskTable {
         Ok(Some(task))
     }
 
-    /// Loads the data: from `task_files` if the table names a task, which are the files of its splits.
+    /// Loads the data, and keeps these fields of its rows: from `task_files` if the table names a task, which are the files
+    /// of its splits.
     ///
     /// # Errors
     /// If the data cannot be used.
-    pub(super) fn load(&self, folder: &Path, task_files: &SplitFiles, weak_labels: WeakLabels) -> Result<Dataset> {
+    pub(super) fn load(
+        &self,
+        folder: &Path,
+        task_files: &SplitFiles,
+        weak_labels: WeakLabels,
+        fields: &[String],
+    ) -> Result<Dataset> {
         let cleaning = CleaningOptions {
             balance: if self.balance { Balance::Undersample } else { Balance::AsIs },
             max_test: Some(self.max_test),
@@ -157,12 +165,32 @@ impl TaskTable {
         match &self.data {
             TaskData::Files(TextFiles { train, test, text, gold, weak }) => {
                 let weak = (weak_labels == WeakLabels::InTheData).then(|| weak.clone());
-                let columns = ColumnNames { text: text.clone(), gold: gold.clone(), weak };
+                let columns = ColumnNames { text: text.clone(), gold: gold.clone(), weak, fields: fields.to_vec() };
                 Ok(Dataset::load(&folder.join(train), &folder.join(test), &columns, &cleaning)?)
             }
             TaskData::Task(reference) => {
                 let task = self.task(folder)?.expect("the table names a task");
-                Ok(task.load(task_files, &LoadOptions { cleaning, merge_votes: reference.merge.function() })?)
+                let options = LoadOptions { cleaning, merge_votes: reference.merge.function(), fields };
+                Ok(task.load(task_files, &options)?)
+            }
+        }
+    }
+
+    /// The fields of the training rows, but for the texts and labels of files of texts.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn field_names(&self, folder: &Path, task_files: &SplitFiles) -> Result<Vec<String>> {
+        match &self.data {
+            TaskData::Files(TextFiles { train, text, gold, weak, .. }) => {
+                let mut names = field_names(&folder.join(train))?;
+                names.retain(|name| ![text, gold, weak].contains(&name));
+                Ok(names)
+            }
+            TaskData::Task(_) => {
+                let task = self.task(folder)?.expect("the table names a task");
+                let first = task.train_splits().into_iter().find_map(|split| task_files.get(split)?.first());
+                Ok(first.map_or(Ok(Vec::new()), |file| field_names(file))?)
             }
         }
     }

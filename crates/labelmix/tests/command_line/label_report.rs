@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::workplace::Workplace;
 
@@ -168,5 +168,121 @@ hint: weak labels are judged by gold labels of the same texts: add some, for a h
     insta::assert_snapshot!(complaint("text,gold\na,1\nb,0\n", test), @r#"
 error: train.csv: there is no column `weak`; the columns are `text`, `gold`
 hint: name one of these columns, or add the one that is missing
+"#);
+}
+
+/// A task whose rows have a weak label and fields: the labels are wrong on every other review of the forum.
+fn with_fields() -> Workplace {
+    let workplace = Workplace::new();
+    let row = |split: &str, number: usize| {
+        let gold = number % 2;
+        let source = ["shop", "forum", "mail"][number % 3];
+        let is_wrong = source == "forum" && number % 4 < 2;
+        let guest = if number.is_multiple_of(5) { Json::Null } else { json!({"age": 20 + number}) };
+        let weak = if is_wrong { 1 - gold } else { gold };
+        json!({
+            "review": format!("{split} {number}"), "stars": gold, "ann": weak, "source": source, "guest": guest,
+            "site": format!("site {}", number % 15),
+        })
+        .to_string()
+            + "\n"
+    };
+    for (split, rows) in [("train", 60), ("test", 8)] {
+        workplace.write(&format!("data/{split}.jsonl"), (0..rows).map(|number| row(split, number)).collect::<String>());
+    }
+    workplace.write(
+        "mine.toml",
+        "description = \"Reviews\"\ntemplate = \"{{ review }}\"\n[local]\nfolder = \"data\"\n\
+         [binary]\nlabel = \"stars\"\n[weak]\ncolumns = \"ann\"\n",
+    );
+    workplace.write("study.toml", crate::task_studies::study("file = \"mine.toml\""));
+    workplace
+}
+
+#[test]
+fn where_labels_fail_by_field() {
+    let workplace = with_fields();
+    let by = ["--by", "source", "--by", "guest.age", "--by", "site", "--by", "source"];
+    let text = workplace.output_of(&[&["label-report", "study.toml"][..], &by].concat());
+    let pool: Vec<&str> =
+        text.split("\n\n").filter(|section| section.starts_with("pool: where they fail by ")).collect();
+    insta::assert_snapshot!(pool.join("\n\n"), @r#"
+pool: where they fail by source (* the interval lies below the accuracy of all)
+         labels   wrong   accuracy
+─────────────────────────────────────────────
+ forum       20      10   .500 (.299–.701) *
+ mail        20       0   1.000 (.839–1.000)
+ shop        20       0   1.000 (.839–1.000)
+
+pool: where they fail by guest.age
+            labels   wrong   accuracy
+──────────────────────────────────────────────
+ 21 to 32       10       2   .800 (.490–.943)
+ 33 to 44       10       2   .800 (.490–.943)
+ 46 to 56        9       1   .889 (.565–.980)
+ 57 to 68       10       1   .900 (.596–.982)
+ 69 to 79        9       2   .778 (.453–.937)
+ no value       12       2   .833 (.552–.953)
+
+pool: where they fail by site
+                  labels   wrong   accuracy
+──────────────────────────────────────────────────────
+ site 0                4       0   1.000 (.510–1.000)
+ site 1                4       2   .500 (.150–.850)
+ site 10               4       2   .500 (.150–.850)
+ site 11               4       0   1.000 (.510–1.000)
+ site 12               4       0   1.000 (.510–1.000)
+ site 13               4       2   .500 (.150–.850)
+ site 14               4       0   1.000 (.510–1.000)
+ site 2                4       0   1.000 (.510–1.000)
+ site 3                4       0   1.000 (.510–1.000)
+ site 4                4       2   .500 (.150–.850)
+ 5 other values       20       2   .900 (.699–.972)
+"#);
+
+    let printed =
+        workplace.output_of(&[&["label-report", "study.toml", "--json", "--out", "report"][..], &by].concat());
+    let report: Json = serde_json::from_str(&printed).unwrap();
+    for split in ["pool", "test"] {
+        let by_field = report[split]["quality"]["by_field"].as_array().unwrap();
+        let names: Vec<&Json> = by_field.iter().map(|breakdown| &breakdown["field"]).collect();
+        assert_eq!(names, ["source", "guest.age", "site"]);
+        for breakdown in by_field {
+            let counts = breakdown["groups"].as_array().unwrap().iter().map(|group| group["count"].as_u64().unwrap());
+            assert_eq!(counts.sum::<u64>(), report[split]["quality"]["count"].as_u64().unwrap());
+            let figure = format!("report/{split}_accuracy_by_{}.svg", breakdown["field"].as_str().unwrap());
+            assert!(fs::read_to_string(workplace.path().join(figure)).unwrap().starts_with("<svg"));
+        }
+    }
+    let age = &report["pool"]["quality"]["by_field"][1]["groups"];
+    assert_eq!((&age[0]["values"]["low"], &age[5]["value"]), (&json!(21.0), &Json::Null));
+}
+
+#[test]
+fn fields_that_could_be_named_and_those_that_cannot() {
+    let workplace = with_fields();
+    let unasked = workplace.labelmix(&["label-report", "study.toml"]).assert().success().get_output().clone();
+    insta::assert_snapshot!(String::from_utf8(unasked.stderr).unwrap().trim(), @"`--by FIELD` breaks the accuracy down by a field of the rows: ann, review, site, source, stars, guest.age");
+    assert!(!String::from_utf8(unasked.stdout).unwrap().contains("fail by"));
+    insta::assert_snapshot!(workplace.complaint(&["label-report", "study.toml", "--by", "source", "--by", "guest.aeg"]), @r#"
+error: data/train.jsonl: there is no column `guest.aeg`; the columns are `ann`, `review`, `site`, `source`, `stars`, `guest.age`
+hint: did you mean `guest.age`?
+"#);
+
+    // Of files of texts, what is neither text nor label.
+    let workplace = Workplace::new();
+    workplace.write("train.csv", "text,gold,weak,year\na,1,1,1999\nb,0,1,\n");
+    workplace.write("test.csv", "text,gold\nc,1\nd,0\n");
+    let study = "name = \"tiny\"\n[task]\ntrain = \"train.csv\"\ntest = \"test.csv\"\n[model]\npath = \"none\"\n";
+    workplace.write("study.toml", study);
+    let unasked = workplace.labelmix(&["label-report", "study.toml"]).assert().success().get_output().clone();
+    insta::assert_snapshot!(String::from_utf8(unasked.stderr).unwrap().trim(), @"`--by FIELD` breaks the accuracy down by a field of the rows: year");
+    let text = workplace.output_of(&["label-report", "study.toml", "--by", "year"]);
+    insta::assert_snapshot!(text.split("\n\n").find(|section| section.contains("fail by")).unwrap(), @r#"
+pool: where they fail by year
+            labels   wrong   accuracy
+────────────────────────────────────────────────
+ 1999            1       0   1.000 (.207–1.000)
+ no value        1       1   .000 (.000–.793)
 "#);
 }

@@ -185,6 +185,18 @@ hint: make them with `labelmix sweep` or `labelmix weak-label`, with this study 
 }
 
 #[test]
+fn a_label_report_finds_labels_in_the_store_that_it_is_told() {
+    let workplace = workplace("kind = \"symmetric\"\ntarget_accuracy = 0.8");
+    let arguments = ["weak-label", "study.toml", "--out", "weak.jsonl", "--store", "elsewhere", "--json"];
+    let made: Json = serde_json::from_str(&workplace.output_of(&arguments)).unwrap();
+    let told = ["label-report", "study.toml", "--store", "elsewhere", "--json"];
+    let report: Json = serde_json::from_str(&workplace.output_of(&told)).unwrap();
+    assert_eq!(report["pool"]["quality"]["accuracy"], made["pool"]["accuracy"]);
+    let untold = complaint(&workplace, &["label-report", "study.toml"]);
+    assert!(untold.contains("are not in the store (labelmix-store/labelers/"), "{untold}");
+}
+
+#[test]
 fn labels_that_are_damaged_are_refused_and_the_remedy_works() {
     let workplace = workplace("kind = \"symmetric\"\ntarget_accuracy = 0.8");
     let (made, rows) = weak_label(&workplace, "study.toml");

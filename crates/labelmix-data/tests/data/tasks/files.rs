@@ -15,14 +15,14 @@ use super::{examples, hub_rows, jsonl, with_rows};
 use crate::scratch::Scratch;
 
 /// Rows as Arrow has them, in lists and structs.
-fn batch(rows: &[Value]) -> RecordBatch {
+pub(super) fn batch(rows: &[Value]) -> RecordBatch {
     let text = jsonl(rows);
     let (schema, _) = infer_json_schema(Cursor::new(&text), None).unwrap();
     let mut reader = ReaderBuilder::new(Arc::new(schema)).build(Cursor::new(&text)).unwrap();
     reader.next().unwrap().unwrap()
 }
 
-fn parquet_bytes(batch: &RecordBatch) -> Vec<u8> {
+pub(super) fn parquet_bytes(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
@@ -30,7 +30,7 @@ fn parquet_bytes(batch: &RecordBatch) -> Vec<u8> {
     bytes
 }
 
-fn arrow_stream(batch: &RecordBatch) -> Vec<u8> {
+pub(super) fn arrow_stream(batch: &RecordBatch) -> Vec<u8> {
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(batch).unwrap();
     writer.into_inner().unwrap()

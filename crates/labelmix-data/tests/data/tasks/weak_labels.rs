@@ -52,7 +52,7 @@ fn votes_are_merged_all_at_once() {
         assert_eq!(votes.len(), 7);
         votes.iter().map(|votes| votes[0]).collect()
     };
-    let options = LoadOptions { cleaning: AS_IS, merge_votes: Some(&merge) };
+    let options = LoadOptions { cleaning: AS_IS, merge_votes: Some(&merge), ..LoadOptions::default() };
     let dataset = task.load(&task.local_files().unwrap(), &options).unwrap();
     assert_eq!(weak(&dataset), [("a", Some(0.0)), ("b", Some(1.0)), ("c", Some(1.0)), ("d", None)]);
 }
