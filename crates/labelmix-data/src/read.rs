@@ -19,7 +19,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-pub use self::labeled::{ColumnNames, read_texts};
+pub use self::labeled::{ColumnNames, read_gold, read_texts};
 pub(crate) use self::labeled::{read_test, read_training};
 pub use self::names::field_names;
 use crate::cell::Cell;

@@ -6,7 +6,7 @@ mod task;
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Dataset, SplitFiles, Task};
+use labelmix_data::{Dataset, Example, SplitFiles, Task};
 use labelmix_econ::Prices;
 use labelmix_elicit::{Recipe, method_named, method_names};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,15 @@ impl Study {
     /// If a file cannot be read.
     pub fn field_names(&self, task_files: &SplitFiles) -> Result<Vec<String>> {
         self.task.field_names(&self.folder, task_files)
+    }
+
+    /// The gold labels of the labeler's own file, if it has one, without texts of the test set.
+    ///
+    /// # Errors
+    /// If the file cannot be used.
+    pub(crate) fn load_labeler_gold(&self, test: &[Example]) -> Result<Option<Vec<Example>>> {
+        let file = self.labeler.as_ref().and_then(|labeler| labeler.gold_file.as_ref());
+        file.map(|file| self.task.read_gold(&self.folder.join(file), test)).transpose()
     }
 
     /// The folder of the study file, which its paths are relative to.

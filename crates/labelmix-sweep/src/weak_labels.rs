@@ -157,23 +157,26 @@ pub(crate) fn set_weak_labels(
     if table.proxy && dataset.train.iter().all(|example| example.proxy.is_none()) {
         return Err(Error::NoProxyTexts);
     }
+    let gold_file = study.load_labeler_gold(&dataset.test)?;
     let labeler = if table.kind.trains() {
         let folder =
             labeling.model_folder.expect("who prepares a study with a labeler that trains has found its model");
-        Some(LoadedLabeler::load(table, folder, dataset, options)?)
+        Some(LoadedLabeler::load(table, folder, dataset, gold_file.as_deref(), options)?)
     } else {
         None
     };
-    let own = match &labeler {
+    let own_examples = gold_file.as_deref().unwrap_or(&dataset.train);
+    let split = match &labeler {
         Some(labeler) => {
-            let readable = |index: usize| labeler.pool_tokens[index].is_some();
-            labeler_split(&dataset.train, readable, table.train(), table.validation(), table.seed)
+            let readable = |index: usize| labeler.own_tokens()[index].is_some();
+            labeler_split(own_examples, readable, table.train(), table.validation(), table.seed)
         }
         None => ValidationSplit { train: Vec::new(), validation: Vec::new() },
     };
-    if table.kind.trains() && own.train.len().min(own.validation.len()) < 2 {
-        return Err(Error::LabelerStarves { train: own.train.len(), validation: own.validation.len() });
+    if table.kind.trains() && split.train.len().min(split.validation.len()) < 2 {
+        return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
     }
+    let own = OwnExamples { examples: own_examples, split, from_file: gold_file.is_some() };
     let inputs = Inputs { labeler: labeler.as_ref(), own: &own, dataset };
     let (outcome, labels, origin) = inputs.find_or_make(table, labeling)?;
     let KeptLabels { pool, test } = labels;
@@ -187,9 +190,17 @@ pub(crate) fn set_weak_labels(
 struct Inputs<'a> {
     /// There if the kind trains a model.
     labeler: Option<&'a LoadedLabeler>,
-    /// The examples that the labeler is trained and validated on.
-    own: &'a ValidationSplit,
+    own: &'a OwnExamples<'a>,
     dataset: &'a Dataset,
+}
+
+/// The examples that a labeler is trained and validated on.
+struct OwnExamples<'a> {
+    /// The training examples, or those of a file.
+    examples: &'a [Example],
+    /// Which of them.
+    split: ValidationSplit,
+    from_file: bool,
 }
 
 impl Inputs<'_> {
@@ -241,7 +252,7 @@ impl Inputs<'_> {
         parts.add("kind", table.kind.name().as_bytes());
         if let Some(labeler) = labeler {
             labeler.identify(table, &mut parts)?;
-            parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.train.len())).as_bytes());
+            parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.split.train.len())).as_bytes());
         }
         for (name, number) in [
             ("target accuracy", table.target_accuracy),
@@ -261,10 +272,15 @@ impl Inputs<'_> {
                 parts.add("text", seen(table, example).as_bytes());
             }
         }
-        for indices in [&own.train, &own.validation] {
+        for indices in [&own.split.train, &own.split.validation] {
             parts.add("own examples", &(indices.len() as u64).to_le_bytes());
             for index in indices {
-                parts.add("own example", &dataset.train[*index].id.number().to_le_bytes());
+                let example = &own.examples[*index];
+                parts.add("own example", &example.id.number().to_le_bytes());
+                if own.from_file {
+                    parts.add("own gold", &[example.gold.map_or(2, u8::from)]);
+                    parts.add("own text", example.text.as_bytes());
+                }
             }
         }
         Ok(LabelsKey(parts.finish()))
@@ -349,6 +365,38 @@ mod tests {
         let labels: std::collections::BTreeSet<u32> =
             alike.train.iter().filter_map(|example| example.weak).map(f32::to_bits).collect();
         assert_eq!(labels.len(), 1);
+    }
+
+    #[test]
+    fn a_labeler_may_have_gold_labels_of_its_own() {
+        let keys = "model = 'a'\ntrain = 40\nvalidation = 40\nepochs = 1\nlearning_rate = 5e-3\n";
+        let texts = |folder: &Path, rows: &str| std::fs::write(folder.join("own.jsonl"), rows).unwrap();
+        let of_its_own = |number: usize, gold: usize| {
+            format!("{{\"text\": \"this {} is {number}\", \"gold\": {gold}}}\n", ["bad", "good"][gold])
+        };
+        let (folder, store, study) = place(&format!("{keys}gold_file = 'own.jsonl'\n"));
+        let dataset = study.load_data(&SplitFiles::new()).unwrap();
+        let mut rows: String = (0..100).map(|number| of_its_own(number, number % 2)).collect();
+        // A text that is for sale too, and one of the test set, which the labeler does not get to see.
+        let row = |example: &Example, gold: u8| serde_json::json!({"text": &*example.text, "gold": gold}).to_string();
+        let sold = (0..60).map(|index| row(&dataset.train[index], 1) + "\n").collect::<String>();
+        rows += &(row(&dataset.test[0], 0) + "\n");
+        texts(folder.path(), &(rows.clone() + &sold));
+
+        let mut labeled = dataset.clone();
+        let key = label(&study, &store, &mut labeled).unwrap();
+        let unlabeled = labeled.train.iter().filter(|example| example.weak.is_none()).count();
+        assert!(unlabeled > 0 && unlabeled < 40, "{unlabeled} of the 60 are among the 40 that it was trained on");
+        assert_eq!(label(&study, &store, &mut dataset.clone()).unwrap(), key);
+
+        // Other labels, another labeler; and labels of its own are not those of the pool.
+        texts(folder.path(), &(rows.replace("\"gold\": 1", "\"gold\": 0") + &sold));
+        assert_ne!(label(&study, &store, &mut dataset.clone()).unwrap(), key);
+        texts(folder.path(), &row(&dataset.test[0], 0));
+        let error = label(&study, &store, &mut dataset.clone()).unwrap_err();
+        assert!(matches!(error, Error::LabelerStarves { train: 0, validation: 0 }), "{error}");
+        std::fs::remove_file(folder.path().join("own.jsonl")).unwrap();
+        assert!(label(&study, &store, &mut dataset.clone()).unwrap_err().to_string().contains("own.jsonl"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Predict(PredictArguments),
     Tasks(TasksArguments),
     Inspect(InspectArguments),
+    Sandbox(SandboxArguments),
     Doctor(DoctorArguments),
 }
 
@@ -272,4 +273,27 @@ pub(crate) struct DoctorArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A synthetic world and tiny language models that are pretrained on it: experiments without a download
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
+    #[command(subcommand)]
+    pub(crate) command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    Pretrain(PretrainArguments),
+}
+
+/// Pretrain the strong and the weak language model from nothing (minutes), and write them and the world's questions
+#[derive(Debug, Args)]
+pub(crate) struct PretrainArguments {
+    /// The folder to write: strong/ and weak/ in the Hugging Face layout, train.jsonl, test.jsonl and labeler.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Decides the world: names, facts, colours
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
 }

@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod report;
 mod rows;
+mod sandbox;
 mod sweep;
 mod task;
 mod tasks;
@@ -45,6 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
     };
     match result {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use labelmix_elicit::StageProgress;
+use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::{LabelerProgress, Observer, StageFailure, StageNode, StageOutcome};
 
 /// Without a terminal, the time between two lines.
@@ -97,6 +98,46 @@ impl LabelingProgress {
         if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
             *last_line = Instant::now();
             anstream::eprintln!("{message}, {} elapsed", HumanDuration(self.started.elapsed()));
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of pretraining: a bar on a terminal, a line every now and then elsewhere.
+pub(crate) struct PretrainingBar {
+    bar: ProgressBar,
+    model: &'static str,
+    on_terminal: bool,
+    started: Instant,
+    last_line: Mutex<Instant>,
+}
+
+impl PretrainingBar {
+    pub(crate) fn new(model: &'static str) -> Self {
+        let now = Instant::now();
+        Self {
+            bar: counting_bar(1, "steps"),
+            model,
+            on_terminal: io::stderr().is_terminal(),
+            started: now,
+            last_line: Mutex::new(now),
+        }
+    }
+
+    pub(crate) fn observe(&self, progress: PretrainingProgress) {
+        let PretrainingProgress { step, steps, loss, .. } = progress;
+        self.bar.set_length(steps as u64);
+        self.bar.set_position(step as u64);
+        self.bar.set_message(format!("steps of the {} model, loss {loss:.3}", self.model));
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
+            *last_line = Instant::now();
+            let elapsed = HumanDuration(self.started.elapsed());
+            anstream::eprintln!("{} model: step {step} of {steps}, loss {loss:.3}, {elapsed} elapsed", self.model);
         }
     }
 

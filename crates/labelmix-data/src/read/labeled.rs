@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Holds, Need, WantedColumn, read_blocks};
 use crate::cell::Cell;
+use crate::clean::{RowsRead, Split};
 use crate::error::{DataError, Place, RowNumber};
 use crate::example::Example;
 use crate::field::KeptFields;
@@ -43,6 +44,17 @@ pub(crate) fn read_test(file: &Path, columns: &ColumnNames) -> Result<Vec<Exampl
         }
         Err(DataError::UnlabeledTest { place, column: columns.gold.clone() })
     })
+}
+
+/// Reads a file of texts with gold labels, without texts that are empty, repeated, or among those `held_out`.
+///
+/// # Errors
+/// [`DataError`] for files, columns and labels that cannot be used.
+pub fn read_gold(file: &Path, columns: &ColumnNames, held_out: &[Example]) -> Result<Vec<Example>, DataError> {
+    let rows = RowsRead { examples: read_test(file, columns)?, ..RowsRead::default() };
+    let mut split = Split::distinct(file.display().to_string(), rows);
+    split.hold_out(&held_out.iter().map(|example| example.id).collect());
+    Ok(split.finish().0)
 }
 
 /// Reads the texts of a file, one for every row and in the rows' order, for instance to predict their classes.

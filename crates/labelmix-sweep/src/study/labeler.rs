@@ -21,6 +21,10 @@ pub struct LabelerTable {
     /// The labeler's own model: a path or a repository of the Hub, or a table like `[model]`.
     #[serde(default, deserialize_with = "model_by_name_or_table", skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelTable>,
+    /// A file of texts with their gold labels, in the columns of the task's files (`text` and `gold` for a named task),
+    /// that the model learns from. Without it, it takes its gold labels from the training examples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gold_file: Option<PathBuf>,
     /// Gold labels that it is trained on: 8,000, and at most half of those there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<usize>,
@@ -133,6 +137,7 @@ impl LabelerTable {
         let named = kind.name();
         let of_models = [
             ("model", self.model.is_some()),
+            ("gold_file", self.gold_file.is_some()),
             ("train", self.train.is_some()),
             ("validation", self.validation.is_some()),
             ("epochs", self.epochs.is_some()),
@@ -145,6 +150,10 @@ impl LabelerTable {
         if let Some((key, _)) = of_models.iter().find(|(_, is_there)| *is_there && !kind.trains()) {
             let help = "it is for the kinds that train a model: \"model\" and \"margin\"".to_owned();
             return problem(format!("`{key}` in [labeler], whose kind is {named:?}"), help);
+        }
+        if self.proxy && self.gold_file.is_some() {
+            let help = "a `gold_file` has texts only: leave one of the two out".to_owned();
+            return problem("`proxy` in [labeler], which has a `gold_file`".to_owned(), help);
         }
         let rates = [("sensitivity", self.sensitivity), ("specificity", self.specificity)];
         for (key, rate) in rates {
@@ -251,12 +260,13 @@ mod tests {
         insta::assert_snapshot!(problem("kind = 'model'"), @r#"[labeler] of kind "model" has no `model` | give the small model that is fine-tuned: model = "a folder" or "organisation/name""#);
         insta::assert_snapshot!(problem("model = { path = 'a', wieghts = 'f32' }"), @"line 8: unknown field `wieghts`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `weights`?");
         insta::assert_snapshot!(problem("model = 7"), @"line 8: invalid type: integer `7`, expected a model's path, or a table with its path and settings | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"line 9: unknown field `target`, expected one of `kind`, `model`, `train`, `validation`, `epochs`, `learning_rate`, `micro_batch_tokens`, `target_accuracy`, `sensitivity`, `specificity`, `shuffle_errors`, `include_own_examples`, `proxy`, `seed` | did you mean `target_accuracy`?");
+        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"line 9: unknown field `target`, expected one of `kind`, `model`, `gold_file`, `train`, `validation`, `epochs`, `learning_rate`, `micro_batch_tokens`, `target_accuracy`, `sensitivity`, `specificity`, `shuffle_errors`, `include_own_examples`, `proxy`, `seed` | did you mean `target_accuracy`?");
         insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = 0.5"), @"target_accuracy = 0.5 in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
         insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = nan"), @"target_accuracy = NaN in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
         insta::assert_snapshot!(problem("model = 'a'\nlearning_rate = -1.0"), @"learning_rate = -1 in [labeler] | learning_rate must be a positive number");
         insta::assert_snapshot!(problem("model = 'a'\nepochs = 0"), @"epochs = 0 in [labeler] | epochs must be at least 1");
         insta::assert_snapshot!(problem("model = 'a'\nsensitivity = 0.9"), @r#"`sensitivity` in [labeler], whose kind is "model" | it is for the kind "class-dependent""#);
+        insta::assert_snapshot!(problem("model = 'a'\ngold_file = 'b.jsonl'\nproxy = true"), @"`proxy` in [labeler], which has a `gold_file` | a `gold_file` has texts only: leave one of the two out");
         insta::assert_snapshot!(problem("kind = 'symmetric'"), @r#"[labeler] of kind "symmetric" has no `target_accuracy` | give the share of labels that are right, such as target_accuracy = 0.8"#);
         insta::assert_snapshot!(problem("kind = 'symmetric'\ntarget_accuracy = 0.8\nproxy = true"), @r#"`proxy` in [labeler], whose kind is "symmetric" | it is for the kinds that train a model: "model" and "margin""#);
         insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8"), @r#"[labeler] of kind "class-dependent" has no `specificity` | give the share of its class that is labelled right, such as specificity = 0.8"#);

@@ -6,8 +6,8 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, ColumnNames, Dataset, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
-    field_names,
+    Balance, CleaningOptions, ColumnNames, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError,
+    WeakTable, field_names, read_gold,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
@@ -174,6 +174,19 @@ impl TaskTable {
                 Ok(task.load(task_files, &options)?)
             }
         }
+    }
+
+    /// Texts with gold labels from another file, in the columns of files of texts; for a named task they are called `text`
+    /// and `gold`. Texts of the test set are left out.
+    ///
+    /// # Errors
+    /// If the file cannot be used.
+    pub(super) fn read_gold(&self, file: &Path, test: &[Example]) -> Result<Vec<Example>> {
+        let (text, gold) = match &self.data {
+            TaskData::Files(TextFiles { text, gold, .. }) => (text.clone(), gold.clone()),
+            TaskData::Task(_) => ("text".to_owned(), "gold".to_owned()),
+        };
+        Ok(read_gold(file, &ColumnNames { text, gold, weak: None, fields: Vec::new() }, test)?)
     }
 
     /// The fields of the training rows, but for the texts and labels of files of texts.

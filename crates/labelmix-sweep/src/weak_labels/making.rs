@@ -1,16 +1,16 @@
 //! Making weak labels: training a labeler, labelling with it, and simulated annotators.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit};
+use labelmix_data::{Dataset, Example, ExampleId};
 use labelmix_elicit::{
     LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, log_odds, soft_label, train_labeler,
 };
 use labelmix_models::{Adapter, Classifier, Error as ModelError, Model, ModelShape, Tokenizer};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
 
-use super::{Inputs, LabelerProgress, LabelsOutcome, seen};
+use super::{Inputs, LabelerProgress, LabelsOutcome, OwnExamples, seen};
 use crate::error::{Error, Result};
 use crate::key::HashedParts;
 use crate::memory::Demand;
@@ -42,6 +42,8 @@ pub(super) struct LoadedLabeler {
     /// The training examples' token ids; `None` for a text that is too long and left out.
     pub(super) pool_tokens: Vec<Option<Vec<u32>>>,
     test_tokens: Vec<Option<Vec<u32>>>,
+    /// Those of the labeler's own file, if it has one.
+    file_tokens: Option<Vec<Option<Vec<u32>>>>,
 }
 
 impl LoadedLabeler {
@@ -50,23 +52,31 @@ impl LoadedLabeler {
         table: &LabelerTable,
         folder: &Path,
         dataset: &Dataset,
+        gold_file: Option<&[Example]>,
         options: &PrepareOptions,
     ) -> Result<Self> {
         let settings = table.model.as_ref().expect("a study is checked: a labeler that trains has a model");
         let tokenizer = Tokenizer::load(folder)?;
         let tokens = |examples: &[Example]| tokenize(table, examples, &tokenizer, settings.too_long);
         let (pool_tokens, test_tokens) = (tokens(&dataset.train)?, tokens(&dataset.test)?);
+        let file_tokens = gold_file.map(tokens).transpose()?;
         let load = settings.load_options(&options.device);
         // What graphics processors have is not known here.
         if let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) {
-            let longest = pool_tokens.iter().chain(&test_tokens).flatten().map(Vec::len).max().unwrap_or(0);
+            let all = pool_tokens.iter().chain(&test_tokens).chain(file_tokens.iter().flatten());
+            let longest = all.flatten().map(Vec::len).max().unwrap_or(0);
             let request = settings.memory_request(&options.device, &table.recipe(1), longest);
             let tables = ["[labeler]", "the model of [labeler]"];
             Demand { request, longest, jobs: 1, tables }.check(&ModelShape::read(folder)?, available)?;
         }
         let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(Into::into))?;
         let (tokenizer_hash, rounding) = (tokenizer.content_hash(), rounding(&load));
-        Ok(Self { model, tokenizer_hash, rounding, pool_tokens, test_tokens })
+        Ok(Self { model, tokenizer_hash, rounding, pool_tokens, test_tokens, file_tokens })
+    }
+
+    /// The token ids of the examples that the labeler may learn from.
+    pub(super) fn own_tokens(&self) -> &[Option<Vec<u32>>] {
+        self.file_tokens.as_deref().unwrap_or(&self.pool_tokens)
     }
 
     /// Adds what determines the model's predictions.
@@ -79,21 +89,16 @@ impl LoadedLabeler {
         Ok(())
     }
 
-    fn train(
-        &self,
-        table: &LabelerTable,
-        own: &ValidationSplit,
-        dataset: &Dataset,
-        observe: Observe<'_>,
-    ) -> Result<TrainedLabeler> {
+    fn train(&self, table: &LabelerTable, own: &OwnExamples<'_>, observe: Observe<'_>) -> Result<TrainedLabeler> {
         let gold = |indices: &[usize]| -> Vec<StageExample<'_>> {
             let example = |index: &usize| StageExample {
-                token_ids: self.pool_tokens[*index].as_ref().expect("a labeler's own examples can be read"),
-                target: f32::from(dataset.train[*index].gold.expect("a labeler's own examples have a gold label")),
+                token_ids: self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read"),
+                target: f32::from(own.examples[*index].gold.expect("a labeler's own examples have a gold label")),
             };
             indices.iter().map(example).collect()
         };
-        let (train, validation, recipe) = (gold(&own.train), gold(&own.validation), table.recipe(own.train.len()));
+        let (train, validation, recipe) =
+            (gold(&own.split.train), gold(&own.split.validation), table.recipe(own.split.train.len()));
         let request = LabelerRequest {
             model: &self.model,
             start: self.model.initial_adapter(recipe.lora(), table.seed)?,
@@ -111,14 +116,16 @@ impl LoadedLabeler {
         &self,
         table: &LabelerTable,
         adapter: &Adapter,
-        own: &ValidationSplit,
+        own: &OwnExamples<'_>,
+        dataset: &Dataset,
         observe: Observe<'_>,
     ) -> Result<[Vec<Option<f32>>; 2]> {
         let mut wanted: [Vec<Option<&[u32]>>; 2] =
             [&self.pool_tokens, &self.test_tokens].map(|tokens| tokens.iter().map(Option::as_deref).collect());
         if !table.include_own_examples {
-            for index in &own.train {
-                wanted[0][*index] = None;
+            let trained_on: HashSet<ExampleId> = own.split.train.iter().map(|index| own.examples[*index].id).collect();
+            for (tokens, example) in wanted[0].iter_mut().zip(&dataset.train) {
+                *tokens = tokens.filter(|_| !trained_on.contains(&example.id));
             }
         }
         let texts: Vec<&[u32]> = wanted.iter().flatten().copied().flatten().collect();
@@ -158,8 +165,8 @@ pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, observe: Observe<'_
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
     let (trained, scores) = rayon::scope(|_| {
-        let trained = labeler.train(table, own, dataset, observe)?;
-        let scores = labeler.predict(table, &trained.adapter, own, observe)?;
+        let trained = labeler.train(table, own, observe)?;
+        let scores = labeler.predict(table, &trained.adapter, own, dataset, observe)?;
         Ok::<_, Error>((trained, scores))
     })?;
     let mut temperature = None;

@@ -1,0 +1,32 @@
+//! What can go wrong in the sandbox.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+
+/// The result of making something in the sandbox.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A model that could not be made, or a folder that could not be written.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Error {
+    /// A file cannot be written.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("choose a folder that can be written to"))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A model could not be trained or run.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Model(#[from] labelmix_models::Error),
+}
+
+impl From<labelmix_nn::Error> for Error {
+    fn from(error: labelmix_nn::Error) -> Self {
+        Self::Model(error.into())
+    }
+}

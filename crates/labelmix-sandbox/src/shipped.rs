@@ -1,0 +1,43 @@
+//! The models that come with labelmix: what `labelmix sandbox pretrain` made.
+
+use std::path::Path;
+
+use crate::checkpoint::write_description;
+use crate::error::{Error, Result};
+use crate::organism::write_questions;
+use crate::pretraining::write_untrained;
+use crate::recipes::SandboxModel;
+use crate::world::{World, WorldSettings};
+
+/// The folder of the control: a model of the strong one's shape that was never trained.
+pub const UNTRAINED: &str = "untrained";
+
+impl SandboxModel {
+    /// The shipped weights: a safetensors file in f16.
+    #[must_use]
+    pub fn weights(self) -> &'static [u8] {
+        match self {
+            Self::Strong => include_bytes!("../weights/strong.safetensors"),
+            Self::Weak => include_bytes!("../weights/weak.safetensors"),
+        }
+    }
+}
+
+/// Writes the shipped models, an untrained one, and the questions of their world into a folder, which is created:
+/// `strong`, `weak`, `untrained`, [`TRAIN_FILE`](crate::TRAIN_FILE), [`TEST_FILE`](crate::TEST_FILE) and
+/// [`LABELER_FILE`](crate::LABELER_FILE).
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_organism(folder: &Path) -> Result<()> {
+    let world = World::new(WorldSettings::default());
+    for model in SandboxModel::ALL {
+        let checkpoint = folder.join(model.name());
+        write_description(&checkpoint, &world, &model.pretraining().shape)?;
+        let path = checkpoint.join("model.safetensors");
+        std::fs::write(&path, model.weights()).map_err(|source| Error::Write { path, source })?;
+    }
+    let strong = SandboxModel::Strong.pretraining();
+    write_untrained(&world, &strong.shape, strong.seed, &folder.join(UNTRAINED))?;
+    write_questions(&world, folder)
+}
