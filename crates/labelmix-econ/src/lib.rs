@@ -15,13 +15,26 @@
 //! ```
 
 mod allocation;
+mod correct_counts;
+mod error;
 mod ledger;
+mod measurement;
 mod observation;
 mod pareto;
 mod prices;
+mod resample;
+mod schedule;
+mod tariff;
+mod warning;
 
 pub use allocation::{Allocation, allocation_for};
+pub use error::{AnalysisError, Result};
 pub use ledger::{LabelKind, Ledger, LedgerEntry, LedgerTotals, Purpose, UseTotals};
+pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point};
 pub use observation::{Observation, best_split};
 pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
 pub use prices::{EconError, Prices};
+pub use resample::{ASSUMED_SEED_DEVIATION, Resamples};
+pub use schedule::{Schedule, Tier};
+pub use tariff::{Purchase, SourcePrices, Tariff};
+pub use warning::Warning;
