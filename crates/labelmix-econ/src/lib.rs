@@ -15,25 +15,37 @@
 //! ```
 
 mod allocation;
+mod budget_table;
+mod contenders;
 mod correct_counts;
 mod error;
+mod frontier;
 mod ledger;
 mod measurement;
 mod observation;
 mod pareto;
 mod prices;
+mod regime;
+mod regime_map;
 mod resample;
 mod schedule;
 mod tariff;
 mod warning;
 
 pub use allocation::{Allocation, allocation_for};
+pub use budget_table::{
+    AccuracyCurve, BudgetEntry, BudgetRow, BudgetTable, CurveStep, accuracy_at_budget, budget_table,
+};
+pub use contenders::{Contender, WhatDecides};
 pub use error::{AnalysisError, Result};
+pub use frontier::{BandStep, DOMINATED_BELOW, FrontierPoint, MethodStanding, UncertainFrontier};
 pub use ledger::{LabelKind, Ledger, LedgerEntry, LedgerTotals, Purpose, UseTotals};
 pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point};
 pub use observation::{Observation, best_split};
 pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
 pub use prices::{EconError, Prices};
+pub use regime::{Regime, RegimeAnswer, RegimeProbabilities, VERDICT_PROBABILITY, regime};
+pub use regime_map::{RegimeAt, RegimeBoundary, regime_boundaries, regimes_over_budgets, regimes_over_price_ratios};
 pub use resample::{ASSUMED_SEED_DEVIATION, Resamples};
 pub use schedule::{Schedule, Tier};
 pub use tariff::{Purchase, SourcePrices, Tariff};
