@@ -29,6 +29,8 @@ mod regime;
 mod regime_map;
 mod resample;
 mod schedule;
+mod simulated;
+mod surface;
 mod tariff;
 mod warning;
 
@@ -48,5 +50,9 @@ pub use regime::{Regime, RegimeAnswer, RegimeProbabilities, VERDICT_PROBABILITY,
 pub use regime_map::{RegimeAt, RegimeBoundary, regime_boundaries, regimes_over_budgets, regimes_over_price_ratios};
 pub use resample::{ASSUMED_SEED_DEVIATION, Resamples};
 pub use schedule::{Schedule, Tier};
+pub use simulated::{World, WorldKind};
+pub use surface::{
+    EXTRAPOLATED_BEYOND, Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceSettings,
+};
 pub use tariff::{Purchase, SourcePrices, Tariff};
 pub use warning::Warning;

@@ -1,0 +1,149 @@
+//! The measurements that a surface is fitted to: mean accuracies of allocations, and their noise.
+
+use labelmix_stats::sample_standard_deviation;
+
+use crate::error::Result;
+use crate::measurement::{Cell, Measurements, Outcome, Point};
+use crate::resample::ASSUMED_SEED_DEVIATION;
+
+/// The mean accuracies of one method's allocations. An accuracy is y = f + s·t + e: the surface's value, an error of the
+/// test set that is shared by all allocations, and noise of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct SurfaceCells {
+    pub(crate) labels: Vec<Labels>,
+    pub(crate) accuracies: Vec<f64>,
+    /// The variance of each accuracy's own noise e.
+    pub(crate) variances: Vec<f64>,
+    /// The deviation s of each accuracy's part in the error of the test set.
+    pub(crate) shared: Vec<f64>,
+}
+
+/// Numbers of labels that need not be whole.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Labels {
+    pub(crate) weak: f64,
+    pub(crate) gold: f64,
+}
+
+/// The share of a test set's binomial variance that all allocations have in common, where no test items say so: what is
+/// hard for one classifier of a task is mostly hard for the next.
+const SHARED_SHARE: f64 = 0.5;
+
+/// How many degrees of freedom the pooled variance between seeds weighs beside a cell's own.
+const POOLED_FREEDOM: f64 = 10.0;
+
+impl SurfaceCells {
+    /// All points of measurements of one method; several tasks are averaged.
+    ///
+    /// # Errors
+    /// As [`Measurements::of_method`].
+    pub(crate) fn new(measurements: &Measurements, method: &str) -> Result<Self> {
+        let measurements = measurements.of_method(method)?;
+        let tasks = measurements.tasks().len();
+        let pooled: Vec<Option<f64>> = (0..tasks).map(|task| pooled_variance(&measurements, task)).collect();
+        let shared_variance: Vec<f64> = (0..tasks).map(|task| shared_variance(&measurements, task)).collect();
+
+        let points = measurements.points();
+        let shared = |point: &Point| {
+            let of_cell = |&cell: &usize| {
+                let cell = &measurements.cells()[cell];
+                shared_variance[cell.task] * binomial_shape(cell.mean_accuracy())
+            };
+            point.cells.iter().map(of_cell).sum::<f64>().sqrt() / tasks as f64
+        };
+        let variance = |cells: &[usize]| {
+            let of_cell = |&cell: &usize| {
+                let cell = &measurements.cells()[cell];
+                let shared = shared_variance[cell.task] * binomial_shape(cell.mean_accuracy());
+                own_variance(cell, pooled[cell.task], shared)
+            };
+            cells.iter().map(of_cell).sum::<f64>() / (tasks * tasks) as f64
+        };
+        Ok(Self {
+            labels: points.iter().map(|point| Labels::from(point.allocation)).collect(),
+            accuracies: points.iter().map(|point| point.accuracy).collect(),
+            variances: points.iter().map(|point| variance(&point.cells)).collect(),
+            shared: points.iter().map(shared).collect(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The cells of these places.
+    pub(crate) fn subset(&self, places: &[usize]) -> Self {
+        let pick = |values: &[f64]| places.iter().map(|&place| values[place]).collect();
+        Self {
+            labels: places.iter().map(|&place| self.labels[place]).collect(),
+            accuracies: pick(&self.accuracies),
+            variances: pick(&self.variances),
+            shared: pick(&self.shared),
+        }
+    }
+}
+
+impl From<crate::Allocation> for Labels {
+    fn from(allocation: crate::Allocation) -> Self {
+        Self { weak: allocation.n_weak as f64, gold: allocation.n_gold as f64 }
+    }
+}
+
+/// The variance of a cell's mean that it shares with no other cell: that between its seeds, drawn towards what all cells
+/// show, and never less than what the test items leave to chance.
+fn own_variance(cell: &Cell, pooled: Option<f64>, shared: f64) -> f64 {
+    let (mean, seeds) = (cell.mean_accuracy(), cell.seeds.len() as f64);
+    let binomial = (mean * (1.0 - mean)).max(0.01) / cell.outcomes[0].n_test() as f64;
+    let unexplained = (binomial - shared).max(0.1 * binomial);
+    let pooled = pooled.unwrap_or(ASSUMED_SEED_DEVIATION.powi(2));
+    let between = match sample_standard_deviation(&cell.accuracies()) {
+        Some(own) => (POOLED_FREEDOM * pooled + (seeds - 1.0) * own * own) / (POOLED_FREEDOM + seeds - 1.0),
+        None => pooled,
+    };
+    between.max(unexplained) / seeds
+}
+
+/// The mean variance between a cell's seeds; none where no cell has two.
+fn pooled_variance(measurements: &Measurements, task: usize) -> Option<f64> {
+    let deviations = measurements.cells().iter().filter(|cell| cell.task == task).filter_map(|cell| {
+        Some((sample_standard_deviation(&cell.accuracies())?.powi(2), (cell.seeds.len() - 1) as f64))
+    });
+    let (sum, freedom) =
+        deviations.fold((0.0, 0.0), |(sum, all), (variance, freedom)| (sum + variance * freedom, all + freedom));
+    (freedom > 0.0).then(|| sum / freedom)
+}
+
+/// How the variance of the common error changes with accuracy: as a proportion's does, but near chance, where
+/// classifiers guess, no item is harder than another.
+fn binomial_shape(accuracy: f64) -> f64 {
+    const GUESSING_ENDS: f64 = 0.15;
+    (accuracy * (1.0 - accuracy)).max(0.01) * ((accuracy - 0.5) / GUESSING_ENDS).clamp(0.0, 1.0)
+}
+
+/// The variance of the error that a task's test set gives all runs together, in units of [`binomial_shape`]: from how
+/// much more often than by chance the same items are right in several runs, or, without items, a share of the binomial
+/// variance.
+fn shared_variance(measurements: &Measurements, task: usize) -> f64 {
+    let cells: Vec<&Cell> = measurements.cells().iter().filter(|cell| cell.task == task).collect();
+    let n_test = cells[0].outcomes[0].n_test();
+    let mut rights = vec![0u32; n_test];
+    let (mut shapes, mut chance, mut runs) = (0.0, 0.0, 0.0);
+    for outcome in cells.iter().flat_map(|cell| &cell.outcomes) {
+        if let Outcome::Items(correct) = outcome {
+            let accuracy = outcome.accuracy();
+            runs += 1.0;
+            shapes += binomial_shape(accuracy).sqrt();
+            chance += accuracy * (1.0 - accuracy);
+            rights.iter_mut().enumerate().for_each(|(item, rights)| *rights += u32::from(correct.is_correct(item)));
+        }
+    }
+    let n_test = n_test as f64;
+    if runs < 2.0 || shapes == 0.0 {
+        return SHARED_SHARE / n_test;
+    }
+    let mean = rights.iter().map(|&rights| f64::from(rights)).sum::<f64>() / n_test;
+    let between = rights.iter().map(|&rights| (f64::from(rights) - mean).powi(2)).sum::<f64>() / n_test;
+    // The variance of a sum of independent runs is `chance`; what is above it are covariances, of all pairs.
+    let pairs = shapes * shapes * (1.0 - 1.0 / runs);
+    ((between - chance) / pairs).clamp(0.0, 1.0) / n_test
+}
