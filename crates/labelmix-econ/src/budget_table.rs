@@ -75,10 +75,10 @@ pub fn accuracy_at_budget(measurements: &Measurements, tariff: &Tariff) -> Vec<A
         costs.dedup();
         let mut steps: Vec<CurveStep> = Vec::new();
         for budget_usd in costs {
-            if let Some(entry) = choices.entry(method, budget_usd) {
-                if steps.last().is_none_or(|last| last.entry.accuracy < entry.accuracy) {
-                    steps.push(CurveStep { budget_usd, entry });
-                }
+            let entry = choices.entry(method, budget_usd);
+            let better = |entry: &BudgetEntry| steps.last().is_none_or(|last| last.entry.accuracy < entry.accuracy);
+            if let Some(entry) = entry.filter(better) {
+                steps.push(CurveStep { budget_usd, entry });
             }
         }
         AccuracyCurve { method: name.clone(), steps }

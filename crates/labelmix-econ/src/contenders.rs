@@ -54,7 +54,7 @@ const Z_VERDICT: f64 = 1.281_551_565_544_600_4;
 
 /// What would decide between the two most probable regimes; none with a single contender.
 ///
-/// A difference Δ has the variance V = V_seeds + V_items, of which the first falls with the number of seeds and the
+/// A difference Δ has the variance V, a sum of two parts, of which the first falls with the number of seeds and the
 /// second with that of test items; clear is Δ² ≥ z²·V.
 pub(crate) fn what_decides(
     measurements: &Measurements,

@@ -15,36 +15,51 @@
 //! ```
 
 mod allocation;
+mod backtest;
 mod budget_table;
 mod contenders;
 mod correct_counts;
 mod error;
 mod frontier;
+mod held_out;
 mod ledger;
+mod marginal;
 mod measurement;
 mod observation;
 mod pareto;
+mod pilot;
+mod planner;
 mod prices;
 mod regime;
 mod regime_map;
 mod resample;
 mod schedule;
 mod simulated;
+mod splits;
 mod surface;
 mod tariff;
+mod trial;
 mod warning;
 
 pub use allocation::{Allocation, allocation_for};
+pub use backtest::{Backtest, Rule, RuleRegret, backtest};
 pub use budget_table::{
     AccuracyCurve, BudgetEntry, BudgetRow, BudgetTable, CurveStep, accuracy_at_budget, budget_table,
 };
 pub use contenders::{Contender, WhatDecides};
 pub use error::{AnalysisError, Result};
 pub use frontier::{BandStep, DOMINATED_BELOW, FrontierPoint, MethodStanding, UncertainFrontier};
+pub use held_out::{HeldOut, PredictionScore, SurfaceScore, compare_surfaces};
 pub use ledger::{LabelKind, Ledger, LedgerEntry, LedgerTotals, Purpose, UseTotals};
+pub use marginal::{
+    CheapestMix, ExpansionStep, IsoquantPoint, MarginalValues, Quantity, cheapest_mix, expansion_path, isoquant,
+    marginal_values,
+};
 pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point};
 pub use observation::{Observation, best_split};
 pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
+pub use pilot::Pilot;
+pub use planner::{GOOD_ENOUGH, Plan, PlanQuestion, TargetPlan, plan};
 pub use prices::{EconError, Prices};
 pub use regime::{Regime, RegimeAnswer, RegimeProbabilities, VERDICT_PROBABILITY, regime};
 pub use regime_map::{RegimeAt, RegimeBoundary, regime_boundaries, regimes_over_budgets, regimes_over_price_ratios};
@@ -55,4 +70,5 @@ pub use surface::{
     EXTRAPOLATED_BEYOND, Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceSettings,
 };
 pub use tariff::{Purchase, SourcePrices, Tariff};
+pub use trial::{PlanTrial, RegimeTrial, TruthCheck};
 pub use warning::Warning;

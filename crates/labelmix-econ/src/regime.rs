@@ -5,9 +5,10 @@
 //! who represents it is not decided by the noise that it is judged by. The measured accuracies y, of covariance Σ, are
 //! split into y + e and y − e, where e is a draw of the noise: the two halves have independent noise (covariance
 //! Σ − Σ = 0; "data fission", Rasines and Young 2023). Representatives are chosen on one half and judged on the
-//! other, both ways round, and the mean of both, with a resample's noise on top, is what a regime achieves in that
-//! resample. Where the choice is clear both halves choose alike, e cancels, and what remains is the paired bootstrap;
-//! where all are equal, each regime wins a third of the time however many allocations it has.
+//! other, both ways round, and a regime achieves what they achieve on average over many draws of e. A resample's noise
+//! in the representatives, each weighted by how often it was chosen, makes it vary. Where the choice is clear both
+//! halves choose alike, e cancels, and what remains is the paired bootstrap; where all are equal, no regime gains by the
+//! number of its allocations.
 
 use labelmix_stats::Interval;
 use serde::{Deserialize, Serialize};
@@ -183,22 +184,13 @@ impl Candidates {
         self.of_regime.each_ref().map(|candidates| best_of(candidates, |index| accuracies[index]))
     }
 
-    /// How often each regime's representative is best. What is exactly equal shares the win.
+    /// How often each regime's representatives are best. What is exactly equal shares the win.
     pub(crate) fn probabilities(&self, resamples: &Resamples) -> RegimeProbabilities {
-        let observed = resamples.observed();
+        let standings = self.of_regime.each_ref().map(|candidates| Standing::new(candidates, resamples));
         let count = resamples.resamples();
         let mut wins = [0.0; 3];
         for number in 0..count {
-            let drawn = resamples.accuracies(number);
-            // The noise that splits the measurements is another resample's.
-            let split = resamples.accuracies((number + count / 2) % count);
-            let achieved = self.of_regime.each_ref().map(|candidates| {
-                let upper = best_of(candidates, |index| split[index])?;
-                let lower = best_of(candidates, |index| 2.0 * observed[index] - split[index])?;
-                let judged_below = drawn[upper] - (split[upper] - observed[upper]);
-                let judged_above = drawn[lower] + (split[lower] - observed[lower]);
-                Some(0.5 * (judged_below + judged_above))
-            });
+            let achieved = standings.each_ref().map(|standing| Some(standing.as_ref()?.in_resample(resamples, number)));
             let best = achieved.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
             let winners = achieved.map(|achieved| achieved.is_some_and(|achieved| achieved >= best - 1e-12));
             let share = 1.0 / winners.iter().filter(|wins| **wins).count() as f64;
@@ -225,6 +217,40 @@ impl Candidates {
             }
         }
         warnings
+    }
+}
+
+/// What a regime's representatives achieve.
+struct Standing {
+    /// The candidates and how often each of them was chosen, as shares.
+    representatives: Vec<(usize, f64)>,
+    /// The mean of what the representatives achieved where they were judged.
+    accuracy: f64,
+}
+
+impl Standing {
+    /// Chooses and judges with each resample's noise in turn.
+    fn new(candidates: &[usize], resamples: &Resamples) -> Option<Self> {
+        let observed = resamples.observed();
+        let mut chosen = vec![0.0; observed.len()];
+        let (mut sum, share) = (0.0, 0.5 / resamples.resamples() as f64);
+        for number in 0..resamples.resamples() {
+            let upper = resamples.accuracies(number);
+            let lower = |index: usize| 2.0 * observed[index] - upper[index];
+            let chosen_above = best_of(candidates, |index| upper[index])?;
+            let chosen_below = best_of(candidates, lower)?;
+            sum += share * (lower(chosen_above) + upper[chosen_below]);
+            chosen[chosen_above] += share;
+            chosen[chosen_below] += share;
+        }
+        let representatives = candidates.iter().map(|&index| (index, chosen[index])).filter(|(_, share)| *share > 0.0);
+        Some(Self { representatives: representatives.collect(), accuracy: sum })
+    }
+
+    fn in_resample(&self, resamples: &Resamples, number: usize) -> f64 {
+        let (drawn, observed) = (resamples.accuracies(number), resamples.observed());
+        let noise = self.representatives.iter().map(|&(index, share)| share * (drawn[index] - observed[index]));
+        self.accuracy + noise.sum::<f64>()
     }
 }
 

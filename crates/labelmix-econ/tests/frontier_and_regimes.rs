@@ -187,10 +187,11 @@ fn many_mixes_do_not_win_by_their_number() {
         });
         naively_mixed += usize::from(wins.count() >= resamples.resamples() * 9 / 10);
     }
-    // A third each is fair among three regimes of equal accuracy; the best of all resampled allocations would say
+    // A third is fair to the mixes among three regimes of equal accuracy, and less is cautious: their representatives
+    // are averaged, and there are two ends of which one is lucky. The best of all resampled allocations would say
     // "mixed" most of the time.
     let mixed = mixed / worlds as f64;
-    assert!((0.2..0.45).contains(&mixed), "{mixed}");
+    assert!((0.1..0.4).contains(&mixed), "{mixed}");
     assert!(decided_mixed <= worlds as usize / 10, "{decided_mixed} of {worlds}");
     assert!(naively_mixed >= worlds as usize / 3, "{naively_mixed} of {worlds}");
 }

@@ -125,7 +125,7 @@ impl<'a> Fit<'a> {
                 let partner = if moved < half { half } else { 0 } + random.random_range(0..half);
                 self.stretch(&mut walkers, moved, partner, random);
             }
-            if step > BURN_IN && (step - BURN_IN) % THINNING == 0 {
+            if step > BURN_IN && (step - BURN_IN).is_multiple_of(THINNING) {
                 kept.extend(walkers.iter().map(|(coordinates, _)| *coordinates));
             }
         }

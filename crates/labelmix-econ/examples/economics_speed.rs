@@ -1,0 +1,96 @@
+//! Measures frontier, regimes and surfaces of 10,000 runs with 1,000 resamples, by number of threads.
+//!
+//! ```console
+//! $ cargo run --release -p labelmix-econ --example economics_speed
+//! ```
+
+use std::time::Instant;
+
+use labelmix_econ::{
+    Allocation, CorrectItems, MeasuredRun, Measurements, Outcome, Prices, Resamples, Surface, SurfaceSettings, Tariff,
+    UncertainFrontier, World, WorldKind, regimes_over_budgets,
+};
+use labelmix_stats::{Bootstrap, stream};
+use rand::RngExt;
+
+const TASKS: [&str; 4] = ["a", "b", "c", "d"];
+const METHODS: [&str; 5] = ["seq-sft", "joint", "few-shot", "uncertainty", "log-confidence"];
+const SEEDS: u64 = 5;
+const TEST_ITEMS: usize = 1000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let measured = Measurements::new(runs()?)?;
+    println!("{} runs, {} points, {TEST_ITEMS} test items", measured.runs(), measured.points().len());
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        pool.install(|| measure(&measured, threads))?;
+    }
+    Ok(())
+}
+
+fn measure(measured: &Measurements, threads: usize) -> Result<(), labelmix_econ::AnalysisError> {
+    let tariff: Tariff = Prices::new(0.1, 1.0)?.into();
+    let start = Instant::now();
+    let resamples = Resamples::new(measured, &Bootstrap { level: 0.9, ..Bootstrap::new(1) })?;
+    let resampled = start.elapsed();
+    let frontier = UncertainFrontier::new(measured, &resamples, &tariff);
+    let frontier_done = start.elapsed();
+    let budgets = [16.0, 64.0, 256.0, 512.0, 1024.0, 4096.0, 8192.0];
+    let regimes = regimes_over_budgets(measured, &resamples, &tariff, &budgets)?;
+    let regimes_done = start.elapsed();
+    let surfaces = METHODS.map(|method| Surface::fit(measured, method, &SurfaceSettings::new(1)).map(|s| s.draws()));
+    let draws = surfaces.into_iter().sum::<Result<usize, _>>()?;
+    let all = start.elapsed();
+    println!(
+        "{threads} thread(s): resamples {:.2} s, frontier {:.2} s ({} points), regimes {:.2} s ({} budgets), surfaces \
+         {:.2} s ({draws} draws); all {:.2} s",
+        resampled.as_secs_f64(),
+        (frontier_done - resampled).as_secs_f64(),
+        frontier.points.len(),
+        (regimes_done - frontier_done).as_secs_f64(),
+        regimes.len(),
+        (all - regimes_done).as_secs_f64(),
+        all.as_secs_f64(),
+    );
+    Ok(())
+}
+
+/// 100 allocations: ten budgets in ten splits.
+fn runs() -> Result<Vec<MeasuredRun>, labelmix_econ::AnalysisError> {
+    let tariff: Tariff = Prices::new(0.1, 1.0)?.into();
+    let mut random = stream(0, "economics speed");
+    let mut runs = Vec::new();
+    for budget in 4..14 {
+        for split in 0..10 {
+            let allocation = tariff.allocation_for(2f64.powi(budget), f64::from(split) / 9.0)?;
+            for (number, method) in (0..).zip(METHODS) {
+                let world = World::random(WorldKind::Saturating, number);
+                for task in TASKS {
+                    runs.extend((0..SEEDS).map(|seed| run(&world, task, method, allocation, seed, &mut random)));
+                }
+            }
+        }
+    }
+    Ok(runs)
+}
+
+fn run(
+    world: &World,
+    task: &str,
+    method: &str,
+    allocation: Allocation,
+    seed: u64,
+    random: &mut impl RngExt,
+) -> MeasuredRun {
+    let truth =
+        world.accuracy(allocation.n_weak as f64, allocation.n_gold as f64) + 0.02 * (random.random::<f64>() - 0.5);
+    let correct: Vec<bool> = (0..TEST_ITEMS).map(|_| random.random::<f64>() < truth).collect();
+    MeasuredRun {
+        task: task.to_owned(),
+        method: method.to_owned(),
+        allocation,
+        seed,
+        outcome: Outcome::Items(CorrectItems::new(&correct)),
+        gpu_hours: None,
+    }
+}
