@@ -18,7 +18,7 @@ const BUDGETS_USD: [f64; 3] = [200.0, 600.0, 2000.0];
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let worlds: u64 = std::env::args().nth(1).map_or(Ok(200), |argument| argument.parse())?;
-    for kind in [WorldKind::Saturating, WorldKind::PowerLaw] {
+    for kind in [WorldKind::Saturating, WorldKind::PowerLaw, WorldKind::Wavy] {
         println!("\n{kind:?} worlds: {worlds}");
         for surface in SurfaceKind::ALL {
             let trials: Result<Vec<PlanTrial>, _> = (0..worlds)
@@ -47,6 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     Ok(())
 }
 
+/// A regret of one trial.
+type Regret = fn(&PlanTrial) -> f64;
+
 fn report_plans(surface: SurfaceKind, trials: &[PlanTrial]) {
     println!("  {} surface", surface.name());
     let checks = |name: &str, checks: Vec<TruthCheck>| {
@@ -61,7 +64,7 @@ fn report_plans(surface: SurfaceKind, trials: &[PlanTrial]) {
     checks("between the pilot's points", trials.iter().flat_map(|trial| trial.inside.clone()).collect());
     checks("splits of the whole budget", trials.iter().flat_map(|trial| trial.beyond.clone()).collect());
     checks("the plan", trials.iter().map(|trial| trial.planned).collect());
-    let rules: [(&str, fn(&PlanTrial) -> f64); 5] = [
+    let rules: [(&str, Regret); 5] = [
         ("the plan", |trial| trial.regret),
         ("all gold", |trial| trial.regret_all_gold),
         ("all weak", |trial| trial.regret_all_weak),

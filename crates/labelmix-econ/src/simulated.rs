@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::{Allocation, CorrectItems, MeasuredRun, Measurements, Outcome};
 
-/// How accuracy grows with labels in a simulated world. Neither is the family that surfaces are fitted with in all its
-/// parts, and the second is not at all.
+/// How accuracy grows with labels in a simulated world. The first two resemble the families that surfaces are fitted with,
+/// with other constants, another law of diminishing use, and worlds drawn otherwise than the priors; the third resembles
+/// neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorldKind {
@@ -18,12 +19,15 @@ pub enum WorldKind {
     Saturating,
     /// Error falls as a power of an effective number of labels, in which weak labels count for less and less.
     PowerLaw,
+    /// Saturating curves with waves of a point on top, which no formula foresees.
+    Wavy,
 }
 
 /// A world: a true accuracy for all numbers of labels, and the noise of measuring it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct World {
     truth: Truth,
+    waves: [Wave; 3],
     seed: u64,
     /// The number of test items.
     pub n_test: usize,
@@ -31,6 +35,15 @@ pub struct World {
     pub seed_deviation: f64,
     /// How much of what makes an item hard is the same for all classifiers, from 0 to 1.
     pub shared_difficulty: f64,
+}
+
+/// A deviation that waves along the logarithms of the numbers of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Wave {
+    height: f64,
+    weak: f64,
+    gold: f64,
+    phase: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +73,7 @@ impl World {
         let mut random = stream(seed, "world");
         let mut between = |low: f64, high: f64| low + (high - low) * random.random::<f64>();
         let truth = match kind {
-            WorldKind::Saturating => {
+            WorldKind::Saturating | WorldKind::Wavy => {
                 let ceiling = between(0.28, 0.47);
                 Truth::Saturating {
                     ceiling,
@@ -80,12 +93,30 @@ impl World {
                 useful_weak: between(4.0, 8.5).exp(),
             },
         };
-        Self { truth, seed, n_test: 1000, seed_deviation: between(0.004, 0.012), shared_difficulty: between(0.3, 0.7) }
+        let (seed_deviation, shared_difficulty) = (between(0.004, 0.012), between(0.3, 0.7));
+        let mut waves = [Wave::default(); 3];
+        if kind == WorldKind::Wavy {
+            waves = waves.map(|_| Wave {
+                height: between(-0.01, 0.01),
+                weak: between(0.3, 1.2),
+                gold: between(0.3, 1.2),
+                phase: between(0.0, std::f64::consts::TAU),
+            });
+        }
+        Self { truth, waves, seed, n_test: 1000, seed_deviation, shared_difficulty }
     }
 
     /// The true accuracy: on infinitely many test items, averaged over seeds.
     #[must_use]
     pub fn accuracy(&self, n_weak: f64, n_gold: f64) -> f64 {
+        let (weak, gold) = (n_weak.ln_1p(), n_gold.ln_1p());
+        let wave = |wave: &Wave| wave.height * (wave.weak * weak + wave.gold * gold + wave.phase).sin();
+        // There is nothing to deviate from at chance.
+        let grown = 1.0 - (-0.5 * (weak + gold)).exp();
+        (self.trend(n_weak, n_gold) + grown * self.waves.iter().map(wave).sum::<f64>()).clamp(0.5, 1.0)
+    }
+
+    fn trend(&self, n_weak: f64, n_gold: f64) -> f64 {
         match self.truth {
             Truth::Saturating { ceiling, weak_ceiling, half_weak, half_gold, steep_weak, steep_gold, speedup } => {
                 let hill = |n: f64, half: f64, steep: f64| n.powf(steep) / (n.powf(steep) + half.powf(steep));

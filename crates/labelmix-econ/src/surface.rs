@@ -2,10 +2,12 @@
 
 mod cells;
 mod component;
+mod family;
 mod hill;
 mod kernel;
 mod metric;
 mod posterior;
+mod substitution;
 
 use labelmix_stats::{Interval, percentile_interval, stream};
 use rayon::prelude::*;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use cells::{Labels, SurfaceCells};
 use component::{Assumption, Component};
+use family::Family;
 use kernel::Kernel;
 use metric::Metric;
 use posterior::Fit;
@@ -24,12 +27,13 @@ use crate::{Allocation, Measurements};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SurfaceKind {
-    /// Two saturating curves in ln n with chance level, ceilings and an interaction: says most where few allocations were
-    /// measured, if the truth is of its kind.
+    /// Two parametric families, weighed by the measurements: saturating curves in ln n with a ceiling for weak labels and
+    /// an interaction, and an error that falls as a power of an effective number of labels. Says most where few
+    /// allocations were measured, if the truth is of its kind.
     Parametric,
     /// A Gaussian process on ln(1 + n) with a straight trend: assumes nothing but smoothness.
     GaussianProcess,
-    /// The parametric family with a Gaussian process on what it leaves unexplained.
+    /// A parametric family with a Gaussian process on what it leaves unexplained.
     Combined,
 }
 
@@ -226,16 +230,15 @@ impl Surface {
 /// The assumptions that share the draws, each with its number. Draws are given out by how well an assumption explains the
 /// measurements, in four parts, so that what they cannot tell stays open.
 fn shares_of_draws(cells: &SurfaceCells, settings: &SurfaceSettings) -> Vec<(Assumption, usize)> {
-    const PARTS: usize = 4;
+    const PARTS: usize = 8;
     let assumptions = assumptions(settings.kind);
-    if let [only] = assumptions.as_slice() {
-        return vec![(*only, settings.draws)];
-    }
     let mut random = stream(settings.seed, "surface");
     let noise = Metric::of_noise(cells);
-    let mode = Fit::new(cells, &noise).modes(&mut random)[0].coordinates;
-    let scores: Vec<f64> =
-        assumptions.par_iter().map(|assumption| assumption.log_prior + assumption.log_evidence(cells, &mode)).collect();
+    let modes = Family::ALL.map(|family| Fit::new(family, cells, &noise).modes(&mut random)[0].coordinates);
+    let scores: Vec<f64> = assumptions
+        .par_iter()
+        .map(|assumption| assumption.log_prior + assumption.log_evidence(cells, &modes))
+        .collect();
     let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = scores.iter().map(|score| (score - best).exp()).collect();
     let total: f64 = weights.iter().sum();
@@ -257,25 +260,27 @@ fn shares_of_draws(cells: &SurfaceCells, settings: &SurfaceSettings) -> Vec<(Ass
 /// What is weighed against each other for a kind of surface.
 fn assumptions(kind: SurfaceKind) -> Vec<Assumption> {
     const LENGTHS: [f64; 3] = [1.0, 2.0, 4.0];
-    let with_process = |parametric: bool, amplitude: f64, log_prior: f64| {
+    let with_process = |family: Option<Family>, amplitude: f64| {
         LENGTHS.into_iter().flat_map(move |weak| {
             LENGTHS.into_iter().map(move |gold| {
-                let kernel = Kernel { amplitude, lengths: [weak, gold], trend: !parametric };
+                let kernel = Kernel { amplitude, lengths: [weak, gold], trend: family.is_none() };
                 // Nine pairs of lengths share the amplitude's plausibility.
-                Assumption { parametric, kernel: Some(kernel), log_prior: log_prior - 9f64.ln() }
+                Assumption { family, kernel: Some(kernel), log_prior: -9f64.ln() }
             })
         })
     };
-    let parametric = Assumption { parametric: true, kernel: None, log_prior: 0.0 };
+    let parametric = Family::ALL.map(|family| Assumption { family: Some(family), kernel: None, log_prior: 0.0 });
     match kind {
-        SurfaceKind::Parametric => vec![parametric],
+        SurfaceKind::Parametric => parametric.to_vec(),
         SurfaceKind::GaussianProcess => {
-            [0.03, 0.06, 0.12].into_iter().flat_map(|amplitude| with_process(false, amplitude, 0.0)).collect()
+            [0.03, 0.06, 0.12].into_iter().flat_map(|amplitude| with_process(None, amplitude)).collect()
         }
         SurfaceKind::Combined => {
-            let processes =
-                [0.005, 0.01, 0.02, 0.04].into_iter().flat_map(|amplitude| with_process(true, amplitude, 0.0));
-            std::iter::once(parametric).chain(processes).collect()
+            let amplitudes = [0.005, 0.01, 0.02, 0.04];
+            let processes = Family::ALL.into_iter().flat_map(|family| {
+                amplitudes.into_iter().flat_map(move |amplitude| with_process(Some(family), amplitude))
+            });
+            parametric.into_iter().chain(processes).collect()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The frontier, the regimes and Table 1 against cases worked by hand, against brute force, and against noise.
 
+#![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
+
 use labelmix_econ::{
     Allocation, AnalysisError, CorrectItems, MeasuredRun, Measurements, Outcome, Prices, Regime, Resamples, Tariff,
     UncertainFrontier, Warning, accuracy_at_budget, budget_table, pareto_frontier, regime, regime_boundaries,

@@ -2,6 +2,7 @@
 
 use labelmix_stats::sample_standard_deviation;
 
+use super::kernel::position;
 use crate::error::Result;
 use crate::measurement::{Cell, Measurements, Outcome, Point};
 use crate::resample::ASSUMED_SEED_DEVIATION;
@@ -29,8 +30,12 @@ pub(crate) struct Labels {
 /// hard for one classifier of a task is mostly hard for the next.
 const SHARED_SHARE: f64 = 0.5;
 
-/// How many degrees of freedom the pooled variance between seeds weighs beside a cell's own.
-const POOLED_FREEDOM: f64 = 10.0;
+/// How many degrees of freedom the neighbours' variance between seeds weighs beside a cell's own.
+const POOLED_FREEDOM: f64 = 8.0;
+
+/// How far neighbours lie in ln(1 + n). Few labels make seeds differ by ten points where many make them differ by half of
+/// one, so cells learn their variance from cells like them.
+const NEIGHBOURHOOD: f64 = 1.5;
 
 impl SurfaceCells {
     /// All points of measurements of one method; several tasks are averaged.
@@ -40,7 +45,7 @@ impl SurfaceCells {
     pub(crate) fn new(measurements: &Measurements, method: &str) -> Result<Self> {
         let measurements = measurements.of_method(method)?;
         let tasks = measurements.tasks().len();
-        let pooled: Vec<Option<f64>> = (0..tasks).map(|task| pooled_variance(&measurements, task)).collect();
+        let spreads: Vec<Vec<Spread>> = (0..tasks).map(|task| spreads(&measurements, task)).collect();
         let shared_variance: Vec<f64> = (0..tasks).map(|task| shared_variance(&measurements, task)).collect();
 
         let points = measurements.points();
@@ -55,7 +60,7 @@ impl SurfaceCells {
             let of_cell = |&cell: &usize| {
                 let cell = &measurements.cells()[cell];
                 let shared = shared_variance[cell.task] * binomial_shape(cell.mean_accuracy());
-                own_variance(cell, pooled[cell.task], shared)
+                own_variance(cell, pooled_variance(cell, &spreads[cell.task]), shared)
             };
             cells.iter().map(of_cell).sum::<f64>() / (tasks * tasks) as f64
         };
@@ -89,8 +94,8 @@ impl From<crate::Allocation> for Labels {
     }
 }
 
-/// The variance of a cell's mean that it shares with no other cell: that between its seeds, drawn towards what all cells
-/// show, and never less than what the test items leave to chance.
+/// The variance of a cell's mean that it shares with no other cell: that between its seeds, drawn towards what its
+/// neighbours show, and never less than what the test items leave to chance.
 fn own_variance(cell: &Cell, pooled: Option<f64>, shared: f64) -> f64 {
     let (mean, seeds) = (cell.mean_accuracy(), cell.seeds.len() as f64);
     let binomial = (mean * (1.0 - mean)).max(0.01) / cell.outcomes[0].n_test() as f64;
@@ -103,14 +108,36 @@ fn own_variance(cell: &Cell, pooled: Option<f64>, shared: f64) -> f64 {
     between.max(unexplained) / seeds
 }
 
-/// The mean variance between a cell's seeds; none where no cell has two.
-fn pooled_variance(measurements: &Measurements, task: usize) -> Option<f64> {
-    let deviations = measurements.cells().iter().filter(|cell| cell.task == task).filter_map(|cell| {
-        Some((sample_standard_deviation(&cell.accuracies())?.powi(2), (cell.seeds.len() - 1) as f64))
-    });
-    let (sum, freedom) =
-        deviations.fold((0.0, 0.0), |(sum, all), (variance, freedom)| (sum + variance * freedom, all + freedom));
-    (freedom > 0.0).then(|| sum / freedom)
+/// The variance between a cell's seeds, and how many seeds show it.
+struct Spread {
+    position: [f64; 2],
+    variance: f64,
+    freedom: f64,
+}
+
+/// The spreads of a task's cells of two seeds and more.
+fn spreads(measurements: &Measurements, task: usize) -> Vec<Spread> {
+    let of_task = measurements.cells().iter().filter(|cell| cell.task == task);
+    let spread = |cell: &Cell| {
+        let variance = sample_standard_deviation(&cell.accuracies())?.powi(2);
+        let freedom = (cell.seeds.len() - 1) as f64;
+        Some(Spread { position: position(cell.allocation.into()), variance, freedom })
+    };
+    of_task.filter_map(spread).collect()
+}
+
+/// The mean variance between seeds about a cell; none where no cell has two.
+fn pooled_variance(cell: &Cell, spreads: &[Spread]) -> Option<f64> {
+    let here = position(cell.allocation.into());
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for spread in spreads {
+        let square = (0..2).map(|axis| ((spread.position[axis] - here[axis]) / NEIGHBOURHOOD).powi(2)).sum::<f64>();
+        // The smallest weight keeps a lonely cell from having no neighbours.
+        let weight = spread.freedom * (-0.5 * square).exp().max(1e-3);
+        sum += weight * spread.variance;
+        weights += weight;
+    }
+    (weights > 0.0).then(|| sum / weights)
 }
 
 /// How the variance of the common error changes with accuracy: as a proportion's does, but near chance, where

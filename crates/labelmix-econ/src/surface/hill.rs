@@ -1,5 +1,5 @@
-//! The parametric family of surfaces: two saturating curves in the logarithm of the number of labels that share a
-//! ceiling.
+//! The family of surfaces in which weak labels have a ceiling of their own: two saturating curves in the logarithm of
+//! the number of labels.
 //!
 //! ```text
 //! W = w^hw / (w^hw + kw^hw)                 what weak labels have taught, from 0 to 1
@@ -11,13 +11,7 @@
 //! Hill curves are logistic curves of ln n, zero at n = 0. Priors are normal in the seven coordinates below and wide
 //! enough for tasks from a few labels to a hundred thousand; what few measurements leave open, they leave open.
 
-use super::cells::Labels;
-
-/// The number of coordinates.
-pub(crate) const DIMENSIONS: usize = 7;
-
-/// Standardised coordinates: their prior is the standard normal.
-pub(crate) type Coordinates = [f64; DIMENSIONS];
+use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
 
 /// Prior mean and deviation of: logit(2c), logit(r), ln kw, ln hw, ln kg, ln hg, κ.
 const PRIOR: [(f64, f64); DIMENSIONS] =
@@ -37,10 +31,7 @@ pub(crate) struct Hill {
 
 impl Hill {
     pub(crate) fn new(coordinates: &Coordinates) -> Self {
-        let mut raw = [0.0; DIMENSIONS];
-        for ((raw, coordinate), (mean, deviation)) in raw.iter_mut().zip(coordinates).zip(PRIOR) {
-            *raw = mean + deviation * coordinate;
-        }
+        let raw = raw(coordinates, &PRIOR);
         let ceiling = 0.5 * logistic(raw[0]);
         Self {
             ceiling,
@@ -53,19 +44,10 @@ impl Hill {
         }
     }
 
-    /// The accuracy after these labels, given the natural logarithms of their numbers (negative infinity for none).
-    pub(crate) fn accuracy(&self, ln_weak: f64, ln_gold: f64) -> f64 {
-        let weak = logistic(self.steepness_weak * (ln_weak - self.ln_half_weak));
-        let gold = logistic(self.steepness_gold * (ln_gold - self.ln_half_gold + self.interaction * weak));
+    pub(crate) fn accuracy(&self, place: &Place) -> f64 {
+        let weak = logistic(self.steepness_weak * (place.ln_weak - self.ln_half_weak));
+        let gold = logistic(self.steepness_gold * (place.ln_gold - self.ln_half_gold + self.interaction * weak));
         let from_weak = self.weak_ceiling * weak;
         0.5 + from_weak + (self.ceiling - from_weak) * gold
     }
-
-    pub(crate) fn at(&self, labels: Labels) -> f64 {
-        self.accuracy(labels.weak.ln(), labels.gold.ln())
-    }
-}
-
-fn logistic(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }

@@ -83,3 +83,23 @@ impl Waves {
         values
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use labelmix_stats::stream;
+
+    #[test]
+    fn waves_have_the_kernels_covariance() {
+        let kernel = Kernel { amplitude: 0.05, lengths: [1.0, 2.0], trend: true };
+        let (a, b) = ([3.0, 2.0], [3.5, 1.0]);
+        // The mean over many sets of waves of the covariance that each set gives.
+        let covariances = (0..400).map(|number| {
+            let waves = Waves::draw(kernel, &mut stream(number, "waves"));
+            waves.at(a).iter().zip(waves.at(b)).map(|(a, b)| a * b).sum::<f64>()
+        });
+        let mean = covariances.sum::<f64>() / 400.0;
+        let expected = kernel.between(a, b);
+        assert!((mean / expected - 1.0).abs() < 0.01, "{mean} for {expected}");
+    }
+}

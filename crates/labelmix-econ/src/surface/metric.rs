@@ -83,3 +83,29 @@ fn whitened_norm(factor: &DMatrix<f64>, residuals: &[f64]) -> f64 {
     }
     norm
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::Labels;
+
+    #[test]
+    fn the_short_form_of_the_noise_is_the_long_one() {
+        let cells = SurfaceCells {
+            labels: vec![Labels { weak: 1.0, gold: 1.0 }; 3],
+            accuracies: vec![0.6, 0.7, 0.8],
+            variances: vec![0.01, 0.02, 0.005],
+            shared: vec![0.05, 0.1, 0.15],
+        };
+        let (short, long) = (Metric::of_noise(&cells), Metric::dense(&cells, DMatrix::zeros(3, 3)).unwrap());
+        let residuals = [0.1, -0.05, 0.2];
+        let solved: f64 =
+            long.solve(&residuals).iter().zip(residuals).map(|(solved, residual)| solved * residual).sum();
+        assert!((short.quadratic(&residuals) - solved).abs() < 1e-9);
+        assert!((long.quadratic(&residuals) - solved).abs() < 1e-9);
+        assert!((short.log_determinant() - long.log_determinant()).abs() < 1e-9);
+        for (short, long) in short.solve(&residuals).iter().zip(long.solve(&residuals)) {
+            assert!((short - long).abs() < 1e-9);
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Which surfaces of the parametric family the measurements allow: modes first, then draws.
+//! Which surfaces of a parametric family the measurements allow: modes first, then draws.
 
 use nalgebra::{SMatrix, SVector};
 use rand::RngExt;
@@ -6,14 +6,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::cells::SurfaceCells;
-use super::hill::{Coordinates, DIMENSIONS, Hill};
+use super::family::{Coordinates, DIMENSIONS, Family, Place};
 use super::metric::Metric;
 
-/// The measurements as the family needs them.
+/// A family and the measurements as it needs them.
 pub(crate) struct Fit<'a> {
+    family: Family,
     cells: &'a SurfaceCells,
     metric: &'a Metric,
-    logarithms: Vec<(f64, f64)>,
+    places: Vec<Place>,
 }
 
 type Vector = SVector<f64, DIMENSIONS>;
@@ -36,14 +37,14 @@ const BURN_IN: usize = 120;
 const THINNING: usize = 20;
 
 impl<'a> Fit<'a> {
-    pub(crate) fn new(cells: &'a SurfaceCells, metric: &'a Metric) -> Self {
-        let logarithms = cells.labels.iter().map(|labels| (labels.weak.ln(), labels.gold.ln())).collect();
-        Self { cells, metric, logarithms }
+    pub(crate) fn new(family: Family, cells: &'a SurfaceCells, metric: &'a Metric) -> Self {
+        let places = cells.labels.iter().map(|&labels| labels.into()).collect();
+        Self { family, cells, metric, places }
     }
 
     pub(crate) fn residuals(&self, coordinates: &Coordinates) -> Vec<f64> {
-        let hill = Hill::new(coordinates);
-        let predicted = self.logarithms.iter().map(|&(weak, gold)| hill.accuracy(weak, gold));
+        let member = self.family.member(coordinates);
+        let predicted = self.places.iter().map(|place| member.accuracy(place));
         self.cells.accuracies.iter().zip(predicted).map(|(accuracy, predicted)| accuracy - predicted).collect()
     }
 
