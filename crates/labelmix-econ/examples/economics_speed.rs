@@ -31,26 +31,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn measure(measured: &Measurements, threads: usize) -> Result<(), labelmix_econ::AnalysisError> {
     let tariff: Tariff = Prices::new(0.1, 1.0)?.into();
     let start = Instant::now();
+    let seconds = || start.elapsed().as_secs_f64();
     let resamples = Resamples::new(measured, &Bootstrap { level: 0.9, ..Bootstrap::new(1) })?;
-    let resampled = start.elapsed();
+    let resampled = seconds();
     let frontier = UncertainFrontier::new(measured, &resamples, &tariff);
-    let frontier_done = start.elapsed();
+    let frontier_done = seconds();
     let budgets = [16.0, 64.0, 256.0, 512.0, 1024.0, 4096.0, 8192.0];
     let regimes = regimes_over_budgets(measured, &resamples, &tariff, &budgets)?;
-    let regimes_done = start.elapsed();
+    let regimes_done = seconds();
     let surfaces = METHODS.map(|method| Surface::fit(measured, method, &SurfaceSettings::new(1)).map(|s| s.draws()));
     let draws = surfaces.into_iter().sum::<Result<usize, _>>()?;
-    let all = start.elapsed();
+    let all = seconds();
     println!(
-        "{threads} thread(s): resamples {:.2} s, frontier {:.2} s ({} points), regimes {:.2} s ({} budgets), surfaces \
-         {:.2} s ({draws} draws); all {:.2} s",
-        resampled.as_secs_f64(),
-        (frontier_done - resampled).as_secs_f64(),
+        "{threads} thread(s): resamples {resampled:.2} s, frontier {:.2} s ({} points), regimes {:.2} s ({} budgets), \
+         surfaces {:.2} s ({draws} draws); all {all:.2} s",
+        frontier_done - resampled,
         frontier.points.len(),
-        (regimes_done - frontier_done).as_secs_f64(),
+        regimes_done - frontier_done,
         regimes.len(),
-        (all - regimes_done).as_secs_f64(),
-        all.as_secs_f64(),
+        all - regimes_done,
     );
     Ok(())
 }

@@ -4,7 +4,7 @@ use labelmix_stats::{Interval, sample_standard_deviation};
 use serde::Serialize;
 
 use crate::measurement::{Measurements, Outcome};
-use crate::regime::{Regime, RegimeProbabilities, difference_interval};
+use crate::regime::{Regime, RegimeProbabilities, Standing, difference_interval};
 use crate::{Allocation, Resamples};
 
 /// The best measured allocation of a regime within a budget.
@@ -26,8 +26,8 @@ pub struct Contender {
     pub interval: Interval,
 }
 
-/// What an undecided verdict hangs between. The numbers are estimates: they hold if the difference stays what it is now,
-/// and leave aside that it was picked for being close.
+/// What an undecided verdict hangs between. The numbers needed are estimates: they hold if the difference that is left
+/// after the correction for choosing stays what it is now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WhatDecides {
     /// The two most probable regimes' contenders, the more probable first, by their places in
@@ -37,6 +37,9 @@ pub struct WhatDecides {
     pub difference: f64,
     /// The difference's interval.
     pub interval: Interval,
+    /// The difference between what the two regimes achieve when their representatives are not chosen by the noise that
+    /// they are judged by: what the verdict rests on.
+    pub corrected_difference: f64,
     /// The seeds that each of the two has on a task, on average.
     pub seeds: f64,
     /// The seeds that would make a difference of this size clear with the present test set; none where no number would.
@@ -60,6 +63,7 @@ pub(crate) fn what_decides(
     measurements: &Measurements,
     resamples: &Resamples,
     contenders: &[Contender],
+    standings: &[Option<Standing>; 3],
     probabilities: &RegimeProbabilities,
 ) -> Option<WhatDecides> {
     let mut order: Vec<usize> = (0..contenders.len()).collect();
@@ -68,14 +72,24 @@ pub(crate) fn what_decides(
     let &[first, second, ..] = order.as_slice() else { return None };
 
     let (a, b) = (&contenders[first], &contenders[second]);
-    let difference = a.accuracy - b.accuracy;
-    let drawn: Vec<f64> = (0..resamples.resamples())
-        .map(|number| resamples.accuracies(number)[a.point] - resamples.accuracies(number)[b.point])
-        .collect();
-    let variance = sample_standard_deviation(&drawn).unwrap_or(0.0).powi(2);
-    let from_seeds = seed_variance(measurements, a.point, b.point).min(variance);
+    let standing = |contender: &Contender| standings[contender.regime as usize].as_ref();
+    let (standing_a, standing_b) = (standing(a)?, standing(b)?);
+    let corrected_difference = standing_a.accuracy - standing_b.accuracy;
+    let in_resamples = |difference: &dyn Fn(usize) -> f64| {
+        let drawn: Vec<f64> = (0..resamples.resamples()).map(difference).collect();
+        sample_standard_deviation(&drawn).unwrap_or(0.0).powi(2)
+    };
+    let variance =
+        in_resamples(&|number| standing_a.in_resample(resamples, number) - standing_b.in_resample(resamples, number));
+    // The contenders stand for all representatives in how the variance divides.
+    let of_contenders = in_resamples(&|number| {
+        let drawn = resamples.accuracies(number);
+        drawn[a.point] - drawn[b.point]
+    });
+    let share = seed_variance(measurements, a.point, b.point) / of_contenders.max(f64::MIN_POSITIVE);
+    let from_seeds = variance * share.min(1.0);
     let from_items = variance - from_seeds;
-    let allowed = (difference / Z_VERDICT).powi(2);
+    let allowed = (corrected_difference.max(0.0) / Z_VERDICT).powi(2);
 
     let cells = [a, b].map(|contender| &measurements.points()[contender.point].cells).into_iter().flatten();
     let cells: Vec<_> = cells.map(|&cell| &measurements.cells()[cell]).collect();
@@ -89,7 +103,8 @@ pub(crate) fn what_decides(
         |now: f64, falls: f64, stays: f64| (allowed > stays).then(|| now * (falls / (allowed - stays)).max(1.0));
     Some(WhatDecides {
         between: [first, second],
-        difference,
+        difference: a.accuracy - b.accuracy,
+        corrected_difference,
         interval: difference_interval(resamples, a.point, b.point),
         seeds,
         seeds_needed: needed(seeds, from_seeds, from_items),

@@ -129,7 +129,8 @@ pub fn regime(
     budget_usd: f64,
 ) -> Result<RegimeAnswer> {
     let candidates = Candidates::new(measurements, tariff, budget_usd)?;
-    let probabilities = candidates.probabilities(resamples);
+    let standings = candidates.standings(resamples);
+    let probabilities = probabilities(&standings, resamples);
     let verdict = probabilities.decided();
     let representatives = candidates.representatives(resamples.observed());
     let contender = |point: usize| {
@@ -145,8 +146,11 @@ pub fn regime(
         }
     };
     let contenders: Vec<Contender> = representatives.iter().flatten().map(|&point| contender(point)).collect();
-    let undecided =
-        if verdict.is_none() { what_decides(measurements, resamples, &contenders, &probabilities) } else { None };
+    let undecided = if verdict.is_some() {
+        None
+    } else {
+        what_decides(measurements, resamples, &contenders, &standings, &probabilities)
+    };
     let mut warnings = resamples.warnings().to_vec();
     warnings.extend(candidates.warnings(tariff, measurements, budget_usd));
     Ok(RegimeAnswer { budget_usd, probabilities, verdict, contenders, undecided, warnings })
@@ -184,19 +188,9 @@ impl Candidates {
         self.of_regime.each_ref().map(|candidates| best_of(candidates, |index| accuracies[index]))
     }
 
-    /// How often each regime's representatives are best. What is exactly equal shares the win.
-    pub(crate) fn probabilities(&self, resamples: &Resamples) -> RegimeProbabilities {
-        let standings = self.of_regime.each_ref().map(|candidates| Standing::new(candidates, resamples));
-        let count = resamples.resamples();
-        let mut wins = [0.0; 3];
-        for number in 0..count {
-            let achieved = standings.each_ref().map(|standing| Some(standing.as_ref()?.in_resample(resamples, number)));
-            let best = achieved.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
-            let winners = achieved.map(|achieved| achieved.is_some_and(|achieved| achieved >= best - 1e-12));
-            let share = 1.0 / winners.iter().filter(|wins| **wins).count() as f64;
-            wins.iter_mut().zip(winners).filter(|(_, won)| *won).for_each(|(wins, _)| *wins += share);
-        }
-        RegimeProbabilities::from_array(wins.map(|wins| wins / count as f64))
+    /// What each regime achieves; none where it has no candidates.
+    pub(crate) fn standings(&self, resamples: &Resamples) -> [Option<Standing>; 3] {
+        self.of_regime.each_ref().map(|candidates| Standing::new(candidates, resamples))
     }
 
     /// Regimes that are not measured, or not near the budget.
@@ -220,12 +214,26 @@ impl Candidates {
     }
 }
 
+/// How often each regime's representatives are best. What is exactly equal shares the win.
+fn probabilities(standings: &[Option<Standing>; 3], resamples: &Resamples) -> RegimeProbabilities {
+    let count = resamples.resamples();
+    let mut wins = [0.0; 3];
+    for number in 0..count {
+        let achieved = standings.each_ref().map(|standing| Some(standing.as_ref()?.in_resample(resamples, number)));
+        let best = achieved.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+        let winners = achieved.map(|achieved| achieved.is_some_and(|achieved| achieved >= best - 1e-12));
+        let share = 1.0 / winners.iter().filter(|wins| **wins).count() as f64;
+        wins.iter_mut().zip(winners).filter(|(_, won)| *won).for_each(|(wins, _)| *wins += share);
+    }
+    RegimeProbabilities::from_array(wins.map(|wins| wins / count as f64))
+}
+
 /// What a regime's representatives achieve.
-struct Standing {
+pub(crate) struct Standing {
     /// The candidates and how often each of them was chosen, as shares.
     representatives: Vec<(usize, f64)>,
     /// The mean of what the representatives achieved where they were judged.
-    accuracy: f64,
+    pub(crate) accuracy: f64,
 }
 
 impl Standing {
@@ -247,7 +255,8 @@ impl Standing {
         Some(Self { representatives: representatives.collect(), accuracy: sum })
     }
 
-    fn in_resample(&self, resamples: &Resamples, number: usize) -> f64 {
+    /// What they achieve in one resample.
+    pub(crate) fn in_resample(&self, resamples: &Resamples, number: usize) -> f64 {
         let (drawn, observed) = (resamples.accuracies(number), resamples.observed());
         let noise = self.representatives.iter().map(|&(index, share)| share * (drawn[index] - observed[index]));
         self.accuracy + noise.sum::<f64>()
