@@ -4,7 +4,8 @@ use labelmix_stats::{Interval, sample_standard_deviation};
 use serde::Serialize;
 
 use crate::measurement::{Measurements, Outcome};
-use crate::regime::{Regime, RegimeProbabilities, Standing, difference_interval};
+use crate::regime::{Regime, RegimeProbabilities, difference_interval};
+use crate::standing::Standing;
 use crate::{Allocation, Resamples};
 
 /// The best measured allocation of a regime within a budget.

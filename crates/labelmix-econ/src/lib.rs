@@ -36,6 +36,7 @@ mod resample;
 mod schedule;
 mod simulated;
 mod splits;
+mod standing;
 mod surface;
 mod tariff;
 mod trial;

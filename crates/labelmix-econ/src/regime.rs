@@ -1,20 +1,13 @@
 //! Whether a budget is best spent on weak labels, on gold labels or on both, and how sure that is.
 //!
-//! There are often ten mixed allocations within a budget for one that is all weak and one that is all gold, and the best
-//! of ten noisy accuracies is above the best of one without being better. So each regime sends one representative, and
-//! who represents it is not decided by the noise that it is judged by. The measured accuracies y, of covariance Σ, are
-//! split into y + e and y − e, where e is a draw of the noise: the two halves have independent noise (covariance
-//! Σ − Σ = 0; "data fission", Rasines and Young 2023). Representatives are chosen on one half and judged on the
-//! other, both ways round, and a regime achieves what they achieve on average over many draws of e. A resample's noise
-//! in the representatives, each weighted by how often it was chosen, makes it vary. Where the choice is clear both
-//! halves choose alike, e cancels, and what remains is the paired bootstrap; where all are equal, no regime gains by the
-//! number of its allocations.
+//! Each regime sends representatives, chosen without favour for the regime that has most of them ([`Standing`]).
 
 use labelmix_stats::Interval;
 use serde::{Deserialize, Serialize};
 
 use crate::contenders::{Contender, WhatDecides, what_decides};
 use crate::error::{AnalysisError, Result};
+use crate::standing::Standing;
 use crate::{Allocation, Measurements, Resamples, Tariff, Warning};
 
 /// The probability from which on a verdict is given (SPEC.md section 7).
@@ -184,8 +177,9 @@ impl Candidates {
     }
 
     /// The most accurate candidate of each regime; of equals the first.
-    pub(crate) fn representatives(&self, accuracies: &[f64]) -> [Option<usize>; 3] {
-        self.of_regime.each_ref().map(|candidates| best_of(candidates, |index| accuracies[index]))
+    fn representatives(&self, accuracies: &[f64]) -> [Option<usize>; 3] {
+        let better = |best: usize, next: usize| if accuracies[next] > accuracies[best] { next } else { best };
+        self.of_regime.each_ref().map(|candidates| candidates.iter().copied().reduce(better))
     }
 
     /// What each regime achieves; none where it has no candidates.
@@ -228,54 +222,9 @@ fn probabilities(standings: &[Option<Standing>; 3], resamples: &Resamples) -> Re
     RegimeProbabilities::from_array(wins.map(|wins| wins / count as f64))
 }
 
-/// What a regime's representatives achieve.
-pub(crate) struct Standing {
-    /// The candidates and how often each of them was chosen, as shares.
-    representatives: Vec<(usize, f64)>,
-    /// The mean of what the representatives achieved where they were judged.
-    pub(crate) accuracy: f64,
-}
-
-impl Standing {
-    /// Chooses and judges with each resample's noise in turn.
-    fn new(candidates: &[usize], resamples: &Resamples) -> Option<Self> {
-        let observed = resamples.observed();
-        let mut chosen = vec![0.0; observed.len()];
-        let (mut sum, share) = (0.0, 0.5 / resamples.resamples() as f64);
-        for number in 0..resamples.resamples() {
-            let upper = resamples.accuracies(number);
-            let lower = |index: usize| 2.0 * observed[index] - upper[index];
-            let chosen_above = best_of(candidates, |index| upper[index])?;
-            let chosen_below = best_of(candidates, lower)?;
-            sum += share * (lower(chosen_above) + upper[chosen_below]);
-            chosen[chosen_above] += share;
-            chosen[chosen_below] += share;
-        }
-        let representatives = candidates.iter().map(|&index| (index, chosen[index])).filter(|(_, share)| *share > 0.0);
-        Some(Self { representatives: representatives.collect(), accuracy: sum })
-    }
-
-    /// What they achieve in one resample.
-    pub(crate) fn in_resample(&self, resamples: &Resamples, number: usize) -> f64 {
-        let (drawn, observed) = (resamples.accuracies(number), resamples.observed());
-        let noise = self.representatives.iter().map(|&(index, share)| share * (drawn[index] - observed[index]));
-        self.accuracy + noise.sum::<f64>()
-    }
-}
-
 /// Whether a cost is within a budget, with the tolerance of [`allocation_for`](crate::allocation_for).
 pub(crate) fn within(cost_usd: f64, budget_usd: f64) -> bool {
     cost_usd <= budget_usd * (1.0 + 1e-9)
-}
-
-/// The candidate of the largest value; of equals the first.
-fn best_of(candidates: &[usize], value: impl Fn(usize) -> f64) -> Option<usize> {
-    let (first, rest) = candidates.split_first()?;
-    let better = |best: (usize, f64), &index: &usize| {
-        let value = value(index);
-        if value > best.1 { (index, value) } else { best }
-    };
-    Some(rest.iter().fold((*first, value(*first)), better).0)
 }
 
 /// The interval of a difference of two points' accuracies over resamples.
