@@ -4,8 +4,9 @@
 use serde::Serialize;
 
 use crate::error::{AnalysisError, Result};
-use crate::regime::{Regime, RegimeAnswer, regime};
-use crate::{Measurements, Resamples, Tariff};
+use crate::regime::{Regime, RegimeAnswer, RegimeProbabilities, regime};
+use crate::splits::Splits;
+use crate::{Allocation, Extrapolation, Measurements, Resamples, Surface, Tariff};
 
 /// The regime at one place of an axis of budgets or of price ratios.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,18 +76,77 @@ fn along(places: &[f64], answer: impl Fn(f64) -> Result<RegimeAnswer>) -> Result
     }
 }
 
-/// Where the most probable regime changes from one place to the next.
+impl RegimeAt {
+    /// The place and the probabilities there, for [`regime_boundaries`].
+    #[must_use]
+    pub fn place(&self) -> (f64, RegimeProbabilities) {
+        (self.at, self.answer.probabilities)
+    }
+}
+
+/// The regime that a surface expects at one place of an axis: measured nowhere near there, perhaps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SurfaceRegimeAt {
+    /// The budget in dollars, or the price of a weak label in gold labels.
+    pub at: f64,
+    /// How probable each regime is.
+    pub probabilities: RegimeProbabilities,
+    /// The share of the budget for weak labels that is expected to be best.
+    pub weak_fraction: f64,
+    /// How far the labels that it buys lie beyond what was measured.
+    pub extrapolation: Extrapolation,
+}
+
+impl SurfaceRegimeAt {
+    fn new(surface: &Surface, tariff: &Tariff, budget_usd: f64, at: f64) -> Result<Self> {
+        let splits = Splits::new(&[surface], tariff, Allocation::default(), budget_usd)?;
+        let best = splits.best();
+        let extrapolation = surface.extrapolation(best.total.n_weak as f64, best.total.n_gold as f64);
+        Ok(Self { at, probabilities: splits.probabilities(), weak_fraction: best.weak_fraction, extrapolation })
+    }
+
+    /// The place and the probabilities there, for [`regime_boundaries`].
+    #[must_use]
+    pub fn place(&self) -> (f64, RegimeProbabilities) {
+        (self.at, self.probabilities)
+    }
+}
+
+/// The regimes that a surface expects of several budgets.
+///
+/// # Errors
+/// [`AnalysisError`] for a budget that is negative or not finite.
+pub fn surface_regimes_over_budgets(
+    surface: &Surface,
+    tariff: &Tariff,
+    budgets_usd: &[f64],
+) -> Result<Vec<SurfaceRegimeAt>> {
+    budgets_usd.iter().map(|&budget_usd| SurfaceRegimeAt::new(surface, tariff, budget_usd, budget_usd)).collect()
+}
+
+/// The regimes that a surface expects of one budget where a weak label costs these shares of the (first) gold label.
+///
+/// # Errors
+/// [`AnalysisError`] for a budget that is negative or not finite and a share that is zero, negative or not finite.
+pub fn surface_regimes_over_price_ratios(
+    surface: &Surface,
+    tariff: &Tariff,
+    budget_usd: f64,
+    weak_per_gold: &[f64],
+) -> Result<Vec<SurfaceRegimeAt>> {
+    let at = |&ratio: &f64| SurfaceRegimeAt::new(surface, &tariff.with_price_ratio(ratio)?, budget_usd, ratio);
+    weak_per_gold.iter().map(at).collect()
+}
+
+/// Where the most probable regime changes from one place to the next ([`RegimeAt::place`], [`SurfaceRegimeAt::place`]).
 #[must_use]
-pub fn regime_boundaries(along: &[RegimeAt]) -> Vec<RegimeBoundary> {
-    let leading = |place: &RegimeAt| place.answer.probabilities.leading();
-    let changes = along.windows(2).filter(|pair| leading(&pair[0]) != leading(&pair[1]));
-    changes
-        .map(|pair| RegimeBoundary {
-            from: leading(&pair[0]),
-            to: leading(&pair[1]),
-            after: pair[0].at,
-            before: pair[1].at,
-            decided: pair.iter().all(|place| place.answer.verdict.is_some()),
-        })
-        .collect()
+pub fn regime_boundaries(along: impl IntoIterator<Item = (f64, RegimeProbabilities)>) -> Vec<RegimeBoundary> {
+    let places: Vec<(f64, RegimeProbabilities)> = along.into_iter().collect();
+    let boundary = |pair: &[(f64, RegimeProbabilities)]| {
+        let ((after, before_it), (before, behind_it)) = (pair[0], pair[1]);
+        let (from, to) = (before_it.leading(), behind_it.leading());
+        let decided = before_it.decided().is_some() && behind_it.decided().is_some();
+        (from != to).then_some(RegimeBoundary { from, to, after, before, decided })
+    };
+    places.windows(2).filter_map(boundary).collect()
 }

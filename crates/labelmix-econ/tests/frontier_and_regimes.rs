@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
 
 use labelmix_econ::{
-    Allocation, AnalysisError, CorrectItems, MeasuredRun, Measurements, Outcome, Prices, Regime, Resamples, Tariff,
-    UncertainFrontier, Warning, accuracy_at_budget, budget_table, pareto_frontier, regime, regime_boundaries,
+    Allocation, AnalysisError, CorrectItems, MeasuredRun, Measurements, Outcome, Prices, Regime, RegimeAt, Resamples,
+    Tariff, UncertainFrontier, Warning, accuracy_at_budget, budget_table, pareto_frontier, regime, regime_boundaries,
     regimes_over_budgets, regimes_over_price_ratios,
 };
 use labelmix_stats::{Bootstrap, stream};
@@ -90,7 +90,8 @@ fn each_budget_has_its_regime() {
     let answers = regimes_over_budgets(&measured, &resamples, &ten_cents(), &[1.0, 17.0, 150.0, 4097.0]).unwrap();
     let verdicts: Vec<_> = answers.iter().map(|place| place.answer.verdict).collect();
     assert_eq!(verdicts, [Some(Regime::AllWeak), Some(Regime::Mixed), Some(Regime::AllGold)]);
-    let boundaries: Vec<_> = regime_boundaries(&answers).iter().map(|b| (b.after, b.before, b.decided)).collect();
+    let boundaries: Vec<_> =
+        regime_boundaries(answers.iter().map(RegimeAt::place)).iter().map(|b| (b.after, b.before, b.decided)).collect();
     assert_eq!(boundaries, [(17.0, 150.0, true), (150.0, 4097.0, true)]);
 
     // At $150 and half the gold price the mix is out of reach, and 100 gold labels are the best that is left.
@@ -189,13 +190,12 @@ fn many_mixes_do_not_win_by_their_number() {
         });
         naively_mixed += usize::from(wins.count() >= resamples.resamples() * 9 / 10);
     }
-    // A third is fair to the mixes among three regimes of equal accuracy, and less is cautious: their representatives
-    // are averaged, and there are two ends of which one is lucky. The best of all resampled allocations would say
+    // A third each is fair among three regimes of equal accuracy; the best of all resampled allocations would say
     // "mixed" most of the time.
     let mixed = mixed / worlds as f64;
-    assert!((0.1..0.4).contains(&mixed), "{mixed}");
+    assert!((0.25..0.42).contains(&mixed), "{mixed}");
     assert!(decided_mixed <= worlds as usize / 10, "{decided_mixed} of {worlds}");
-    assert!(naively_mixed >= worlds as usize / 3, "{naively_mixed} of {worlds}");
+    assert!(naively_mixed >= worlds as usize / 2, "{naively_mixed} of {worlds}");
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn best_by_brute_force(runs: &[MeasuredRun], method: &str, tariff: &Tariff, budg
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn table_one_is_what_brute_force_finds(runs in runs(), budget in 0.0f64..70.0) {
@@ -347,6 +347,39 @@ proptest! {
         if let Ok(answer) = regime(&measured, &resamples, &ten_cents(), 50.0) {
             let sum: f64 = Regime::ALL.iter().map(|&regime| answer.probabilities.of(regime)).sum();
             prop_assert!((sum - 1.0).abs() < 1e-9);
+        }
+    }
+
+    /// Without noise to speak of, the regime is that of the best run within the budget.
+    #[test]
+    fn exact_regimes_are_what_brute_force_finds(runs in runs(), budget in 5.0f64..70.0) {
+        let tariff = ten_cents();
+        let exact: Vec<MeasuredRun> = runs
+            .into_iter()
+            .filter(|run| run.task == "a" && run.seed == 0)
+            .flat_map(|run| (0..3).map(move |seed| MeasuredRun {
+                seed,
+                outcome: Outcome::Accuracy { accuracy: run.outcome.accuracy(), n_test: 10_000_000 },
+                ..run.clone()
+            }))
+            .collect();
+        let measured = Measurements::new(exact.clone()).unwrap();
+        let best = Regime::ALL.map(|regime| {
+            let within = exact.iter().filter(|run| tariff.cost_usd(run.allocation) <= budget);
+            let of_regime = within.filter(|run| Regime::of(run.allocation) == Some(regime));
+            of_regime.map(|run| run.outcome.accuracy()).fold(0.0, f64::max)
+        });
+        let highest = best.iter().copied().fold(0.0, f64::max);
+        match regime(&measured, &resampled(&measured), &tariff, budget) {
+            Err(_) => prop_assert_eq!(highest, 0.0),
+            Ok(answer) => {
+                let winners: Vec<Regime> = Regime::ALL.into_iter().zip(best).filter(|(_, accuracy)| *accuracy == highest).map(|(regime, _)| regime).collect();
+                if let [only] = winners.as_slice() {
+                    prop_assert_eq!(answer.verdict, Some(*only));
+                } else {
+                    prop_assert!(answer.verdict.is_none_or(|verdict| winners.contains(&verdict)));
+                }
+            }
         }
     }
 

@@ -4,8 +4,9 @@
 
 use labelmix_econ::{
     Allocation, AnalysisError, HeldOut, MeasuredRun, Measurements, Outcome, PlanQuestion, PlanTrial, Prices, Regime,
-    Rule, Surface, SurfaceKind, SurfaceSettings, Tariff, Warning, World, WorldKind, backtest, cheapest_mix,
-    compare_surfaces, expansion_path, isoquant, marginal_values, plan,
+    Rule, Surface, SurfaceKind, SurfaceRegimeAt, SurfaceSettings, Tariff, Warning, World, WorldKind, backtest,
+    cheapest_mix, compare_surfaces, expansion_path, isoquant, marginal_values, plan, regime_boundaries,
+    surface_regimes_over_budgets, surface_regimes_over_price_ratios,
 };
 
 fn ten_cents() -> Prices {
@@ -223,6 +224,17 @@ fn clear_regimes_are_found_and_the_better_method_chosen() {
         0.5 + from_weak + (0.45 - from_weak) * gold / (gold + 250.0)
     });
     assert_eq!(planned(&[&both_needed]).verdict, Some(Regime::Mixed));
+
+    // The dearer weak labels are, the less there is to mix; in between, both are bought.
+    let ratios = [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0];
+    let along = surface_regimes_over_price_ratios(&as_good_as_gold, &tariff, 500.0, &ratios).unwrap();
+    let boundaries = regime_boundaries(along.iter().map(SurfaceRegimeAt::place));
+    assert_eq!(along[0].probabilities.leading(), Regime::AllWeak);
+    assert_eq!(along[6].probabilities.leading(), Regime::AllGold);
+    assert!(boundaries.iter().any(|boundary| boundary.after >= 0.5 && boundary.to == Regime::AllGold), "{along:?}");
+    let over_budgets = surface_regimes_over_budgets(&useless_weak, &tariff, &[64.0, 50_000.0]).unwrap();
+    assert_eq!(over_budgets[0].probabilities.decided(), Some(Regime::AllGold));
+    assert!(!over_budgets[0].extrapolation.is_far() && over_budgets[1].extrapolation.is_far());
 
     // At $500 the methods reach .84, .82 and .86.
     assert_eq!(planned(&[&useless_weak, &as_good_as_gold, &both_needed]).method, "both");

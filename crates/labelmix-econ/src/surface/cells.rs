@@ -30,6 +30,9 @@ pub(crate) struct Labels {
 /// hard for one classifier of a task is mostly hard for the next.
 const SHARED_SHARE: f64 = 0.5;
 
+/// More cells than this are merged.
+const MOST_CELLS: usize = 240;
+
 /// How many degrees of freedom the neighbours' variance between seeds weighs beside a cell's own.
 const POOLED_FREEDOM: f64 = 8.0;
 
@@ -64,12 +67,50 @@ impl SurfaceCells {
             };
             cells.iter().map(of_cell).sum::<f64>() / (tasks * tasks) as f64
         };
-        Ok(Self {
+        let cells = Self {
             labels: points.iter().map(|point| Labels::from(point.allocation)).collect(),
             accuracies: points.iter().map(|point| point.accuracy).collect(),
             variances: points.iter().map(|point| variance(&point.cells)).collect(),
             shared: points.iter().map(shared).collect(),
-        })
+        };
+        Ok(cells.merged(MOST_CELLS))
+    }
+
+    /// At most this many cells: neighbours are merged, in squares of ln(1 + n) that grow until they are few enough. Work
+    /// grows with the cube of the number of cells, and neighbours say nearly the same.
+    fn merged(&self, at_most: usize) -> Self {
+        let mut merged = self.clone();
+        let mut width = 0.05;
+        while merged.len() > at_most {
+            let square = |labels: &Labels| position(*labels).map(|along| (along / width).round() as i64);
+            // Labels of one kind alone are not neighbours of mixtures, however few the others.
+            let key = |labels: &Labels| (labels.weak > 0.0, labels.gold > 0.0, square(labels));
+            let mut groups = std::collections::BTreeMap::<_, Vec<usize>>::new();
+            for (place, labels) in self.labels.iter().enumerate() {
+                groups.entry(key(labels)).or_default().push(place);
+            }
+            merged = Self { labels: vec![], accuracies: vec![], variances: vec![], shared: vec![] };
+            for group in groups.values() {
+                self.push_mean(group, &mut merged);
+            }
+            width *= 1.5;
+        }
+        merged
+    }
+
+    /// Appends the mean of some cells, each weighted by the inverse of its variance.
+    fn push_mean(&self, places: &[usize], into: &mut Self) {
+        let weights: f64 = places.iter().map(|&place| 1.0 / self.variances[place]).sum();
+        let mean = |value: &dyn Fn(usize) -> f64| {
+            places.iter().map(|&place| value(place) / self.variances[place]).sum::<f64>() / weights
+        };
+        into.labels.push(Labels {
+            weak: mean(&|place| self.labels[place].weak.ln_1p()).exp_m1(),
+            gold: mean(&|place| self.labels[place].gold.ln_1p()).exp_m1(),
+        });
+        into.accuracies.push(mean(&|place| self.accuracies[place]));
+        into.variances.push(1.0 / weights);
+        into.shared.push(mean(&|place| self.shared[place]));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -173,4 +214,29 @@ fn shared_variance(measurements: &Measurements, task: usize) -> f64 {
     // The variance of a sum of independent runs is `chance`; what is above it are covariances, of all pairs.
     let pairs = shapes * shapes * (1.0 - 1.0 / runs);
     ((between - chance) / pairs).clamp(0.0, 1.0) / n_test
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_merged_where_there_are_many() {
+        let count = 1000u32;
+        let labels: Vec<Labels> = (0..count).map(|n| Labels { weak: f64::from(n), gold: f64::from(n % 10) }).collect();
+        let cells = SurfaceCells {
+            accuracies: labels.iter().map(|labels| 0.5 + 0.05 * labels.weak.ln_1p()).collect(),
+            variances: vec![1e-4; labels.len()],
+            shared: vec![0.01; labels.len()],
+            labels,
+        };
+        let merged = cells.merged(100);
+        assert!(merged.len() <= 100 && merged.len() > 30, "{}", merged.len());
+        let information = |cells: &SurfaceCells| cells.variances.iter().map(|variance| 1.0 / variance).sum::<f64>();
+        assert!((information(&merged) / information(&cells) - 1.0).abs() < 1e-9);
+        for (labels, accuracy) in merged.labels.iter().zip(&merged.accuracies) {
+            assert!((accuracy - 0.5 - 0.05 * labels.weak.ln_1p()).abs() < 1e-9);
+        }
+        assert_eq!(cells.merged(1000).len(), 1000);
+    }
 }
