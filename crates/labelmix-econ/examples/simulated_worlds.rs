@@ -97,6 +97,12 @@ fn report_plans(surface: SurfaceKind, trials: &[PlanTrial]) {
 }
 
 fn report_regimes(trials: &[RegimeTrial]) {
+    let mean = |value: fn(&RegimeTrial) -> f64| 100.0 * trials.iter().map(value).sum::<f64>() / trials.len() as f64;
+    println!(
+        "  full sweeps: coverage of points {:.1}%, of the frontier's band {:.1}%",
+        mean(|trial| trial.points_covered),
+        mean(|trial| trial.band_covered),
+    );
     println!("  regimes, by how much the best one truly leads");
     for (name, low, high) in
         [("under 0.5 points", 0.0, 0.005), ("0.5 to 2", 0.005, 0.02), ("2 to 4", 0.02, 0.04), ("over 4", 0.04, 1.0)]

@@ -4,7 +4,7 @@ use labelmix_stats::{Interval, sample_standard_deviation};
 use serde::Serialize;
 
 use crate::measurement::{Measurements, Outcome};
-use crate::regime::{Regime, RegimeProbabilities, difference_interval};
+use crate::regime::{Regime, RegimeProbabilities};
 use crate::standing::Standing;
 use crate::{Allocation, Resamples};
 
@@ -132,4 +132,10 @@ fn seed_variance(measurements: &Measurements, first: usize, second: usize) -> f6
         }
     };
     points[first].cells.iter().zip(&points[second].cells).map(task_variance).sum::<f64>() / (tasks * tasks)
+}
+
+/// The interval of a difference of two points' accuracies over resamples.
+fn difference_interval(resamples: &Resamples, first: usize, second: usize) -> Interval {
+    let difference = |number| resamples.accuracies(number)[first] - resamples.accuracies(number)[second];
+    resamples.interval_of((0..resamples.resamples()).map(difference).collect())
 }

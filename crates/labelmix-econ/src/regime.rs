@@ -2,7 +2,6 @@
 //!
 //! Each regime sends representatives, chosen without favour for the regime that has most of them ([`Standing`]).
 
-use labelmix_stats::Interval;
 use serde::{Deserialize, Serialize};
 
 use crate::contenders::{Contender, WhatDecides, what_decides};
@@ -225,10 +224,4 @@ fn probabilities(standings: &[Option<Standing>; 3], resamples: &Resamples) -> Re
 /// Whether a cost is within a budget, with the tolerance of [`allocation_for`](crate::allocation_for).
 pub(crate) fn within(cost_usd: f64, budget_usd: f64) -> bool {
     cost_usd <= budget_usd * (1.0 + 1e-9)
-}
-
-/// The interval of a difference of two points' accuracies over resamples.
-pub(crate) fn difference_interval(resamples: &Resamples, first: usize, second: usize) -> Interval {
-    let difference = |number| resamples.accuracies(number)[first] - resamples.accuracies(number)[second];
-    resamples.interval_of((0..resamples.resamples()).map(difference).collect())
 }

@@ -163,11 +163,10 @@ impl Surface {
                 assumption.draws(cells, draws, &mut random)
             })
             .collect();
-        let largest = |count: fn(&Labels) -> f64| cells.labels.iter().map(count).fold(0.0, f64::max) as usize;
         Ok(Self {
             method: method.to_owned(),
             settings: *settings,
-            largest: Allocation { n_weak: largest(|labels| labels.weak), n_gold: largest(|labels| labels.gold) },
+            largest: Allocation { n_weak: cells.largest.weak as usize, n_gold: cells.largest.gold as usize },
             components,
             run_variance: cells.variances.iter().sum::<f64>() / cells.len() as f64,
         })

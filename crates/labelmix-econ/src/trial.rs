@@ -1,11 +1,12 @@
 //! Trials of surfaces, plans and verdicts in worlds whose truth is known.
 
-use labelmix_stats::Bootstrap;
+use labelmix_stats::{Bootstrap, Interval};
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::{
-    Allocation, Plan, PlanQuestion, Prices, Regime, Resamples, Surface, SurfaceSettings, Tariff, World, plan, regime,
+    Allocation, Plan, PlanQuestion, Prices, Regime, Resamples, Surface, SurfaceSettings, Tariff, UncertainFrontier,
+    World, plan, regime,
 };
 
 /// A pilot of a tenth of the budget, and a plan for the rest.
@@ -124,6 +125,10 @@ pub struct RegimeTrial {
     pub verdict: Option<Regime>,
     /// The verdict by the share of resamples in which any of its allocations is best: what the correction corrects.
     pub naive_verdict: Option<Regime>,
+    /// The share of allocations whose true accuracy is in its interval.
+    pub points_covered: f64,
+    /// The share of steps of the frontier's band that hold the accuracy of the truly best allocation of their cost or less.
+    pub band_covered: f64,
 }
 
 impl RegimeTrial {
@@ -146,10 +151,11 @@ impl RegimeTrial {
         let resamples = Resamples::new(&measured, bootstrap)?;
         let answer = regime(&measured, &resamples, &tariff, budget_usd)?;
 
-        let true_best = Regime::ALL.map(|regime| {
-            let of_regime = allocations.iter().filter(|labels| Regime::of(**labels) == Some(regime));
-            of_regime.map(|labels| world.accuracy(labels.n_weak as f64, labels.n_gold as f64)).fold(0.0, f64::max)
-        });
+        let truth = |labels: &Allocation| world.accuracy(labels.n_weak as f64, labels.n_gold as f64);
+        let best_truth = |passes: &dyn Fn(&Allocation) -> bool| {
+            allocations.iter().filter(|labels| passes(labels)).map(truth).fold(0.0, f64::max)
+        };
+        let true_best = Regime::ALL.map(|regime| best_truth(&|labels| Regime::of(*labels) == Some(regime)));
         let mut order = Regime::ALL;
         order.sort_by(|a, b| true_best[*b as usize].total_cmp(&true_best[*a as usize]));
         let mut wins = [0usize; 3];
@@ -160,12 +166,22 @@ impl RegimeTrial {
                 wins[regime as usize] += 1;
             }
         }
+        let frontier = UncertainFrontier::new(&measured, &resamples, &tariff);
+        let covers =
+            |interval: Interval, truth: f64| f64::from(u8::from(interval.low <= truth && truth <= interval.high));
+        let points = frontier.points.iter().map(|point| covers(point.interval, truth(&point.allocation)));
+        let band = frontier
+            .band
+            .iter()
+            .map(|step| covers(step.interval, best_truth(&|labels| tariff.cost_usd(*labels) <= step.cost_usd)));
         let enough = (crate::VERDICT_PROBABILITY * resamples.resamples() as f64) as usize;
         Ok(Self {
             truth: order[0],
             margin: true_best[order[0] as usize] - true_best[order[1] as usize],
             verdict: answer.verdict,
             naive_verdict: Regime::ALL.into_iter().find(|&regime| wins[regime as usize] >= enough),
+            points_covered: points.sum::<f64>() / frontier.points.len() as f64,
+            band_covered: band.sum::<f64>() / frontier.band.len() as f64,
         })
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct SurfaceCells {
     pub(crate) variances: Vec<f64>,
     /// The deviation s of each accuracy's part in the error of the test set.
     pub(crate) shared: Vec<f64>,
+    /// The largest numbers of labels, each by itself.
+    pub(crate) largest: Labels,
 }
 
 /// Numbers of labels that need not be whole.
@@ -72,6 +74,7 @@ impl SurfaceCells {
             accuracies: points.iter().map(|point| point.accuracy).collect(),
             variances: points.iter().map(|point| variance(&point.cells)).collect(),
             shared: points.iter().map(shared).collect(),
+            largest: largest(points.iter().map(|point| point.allocation.into())),
         };
         Ok(cells.merged(MOST_CELLS))
     }
@@ -89,7 +92,8 @@ impl SurfaceCells {
             for (place, labels) in self.labels.iter().enumerate() {
                 groups.entry(key(labels)).or_default().push(place);
             }
-            merged = Self { labels: vec![], accuracies: vec![], variances: vec![], shared: vec![] };
+            merged =
+                Self { labels: vec![], accuracies: vec![], variances: vec![], shared: vec![], largest: self.largest };
             for group in groups.values() {
                 self.push_mean(group, &mut merged);
             }
@@ -125,8 +129,14 @@ impl SurfaceCells {
             accuracies: pick(&self.accuracies),
             variances: pick(&self.variances),
             shared: pick(&self.shared),
+            largest: largest(places.iter().map(|&place| self.labels[place])),
         }
     }
+}
+
+fn largest(labels: impl Iterator<Item = Labels>) -> Labels {
+    let none = Labels { weak: 0.0, gold: 0.0 };
+    labels.fold(none, |most, next| Labels { weak: most.weak.max(next.weak), gold: most.gold.max(next.gold) })
 }
 
 impl From<crate::Allocation> for Labels {
@@ -228,6 +238,7 @@ mod tests {
             accuracies: labels.iter().map(|labels| 0.5 + 0.05 * labels.weak.ln_1p()).collect(),
             variances: vec![1e-4; labels.len()],
             shared: vec![0.01; labels.len()],
+            largest: labels[999],
             labels,
         };
         let merged = cells.merged(100);

@@ -96,6 +96,7 @@ mod tests {
             accuracies: vec![0.6, 0.7, 0.8],
             variances: vec![0.01, 0.02, 0.005],
             shared: vec![0.05, 0.1, 0.15],
+            largest: Labels { weak: 1.0, gold: 1.0 },
         };
         let (short, long) = (Metric::of_noise(&cells), Metric::dense(&cells, DMatrix::zeros(3, 3)).unwrap());
         let residuals = [0.1, -0.05, 0.2];
