@@ -38,12 +38,8 @@ impl Allocation {
 /// # Errors
 /// [`EconError`] for a budget that is negative or not finite and for a fraction outside [0, 1].
 pub fn allocation_for(budget_usd: f64, weak_fraction: f64, prices: &Prices) -> Result<Allocation, EconError> {
-    if !(budget_usd.is_finite() && budget_usd >= 0.0) {
-        return Err(EconError::Budget { budget_usd });
-    }
-    if !(0.0..=1.0).contains(&weak_fraction) {
-        return Err(EconError::WeakFraction { weak_fraction });
-    }
+    check_budget(budget_usd)?;
+    check_fraction(weak_fraction)?;
     let n_gold = whole_labels((1.0 - weak_fraction) * budget_usd, prices.gold_usd());
     let n_weak = if weak_fraction > 0.0 {
         whole_labels(budget_usd - n_gold as f64 * prices.gold_usd(), prices.weak_usd())
@@ -53,8 +49,16 @@ pub fn allocation_for(budget_usd: f64, weak_fraction: f64, prices: &Prices) -> R
     Ok(Allocation { n_weak, n_gold })
 }
 
+pub(crate) fn check_budget(budget_usd: f64) -> Result<(), EconError> {
+    if budget_usd.is_finite() && budget_usd >= 0.0 { Ok(()) } else { Err(EconError::Budget { budget_usd }) }
+}
+
+pub(crate) fn check_fraction(weak_fraction: f64) -> Result<(), EconError> {
+    if (0.0..=1.0).contains(&weak_fraction) { Ok(()) } else { Err(EconError::WeakFraction { weak_fraction }) }
+}
+
 /// How many labels a sum pays for. A sum that rounding has left below zero pays for none: the cast saturates.
-fn whole_labels(usd: f64, price_usd: f64) -> usize {
+pub(crate) fn whole_labels(usd: f64, price_usd: f64) -> usize {
     const TOLERANCE: f64 = 1e-9;
     (usd / price_usd * (1.0 + TOLERANCE)).floor() as usize
 }

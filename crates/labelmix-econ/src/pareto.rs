@@ -1,5 +1,7 @@
 //! The Pareto frontier of cost and accuracy: what money well spent would buy.
 
+use std::ops::Range;
+
 use crate::Observation;
 
 /// By how much a point must beat the frontier so far to join it: less is noise of the test set.
@@ -22,26 +24,52 @@ pub const SIMILAR_COST: f64 = 0.05;
 /// An accuracy that is not a number never joins and never keeps another out.
 #[must_use]
 pub fn pareto_frontier(points: &[Observation]) -> Vec<usize> {
-    let mut by_cost: Vec<usize> = (0..points.len()).collect();
-    by_cost.sort_by(|&a, &b| points[a].cost_usd.total_cmp(&points[b].cost_usd));
-
-    let mut best_accuracy = f64::NEG_INFINITY;
-    by_cost.retain(|&index| {
-        let point = &points[index];
-        let joins = point.accuracy > best_accuracy + MINIMUM_GAIN && !is_outdone_nearby(point, points);
-        if joins {
-            best_accuracy = point.accuracy;
-        }
-        joins
-    });
-    by_cost
+    let costs: Vec<f64> = points.iter().map(|point| point.cost_usd).collect();
+    let accuracies: Vec<f64> = points.iter().map(|point| point.accuracy).collect();
+    CostOrder::new(&costs).frontier(&accuracies)
 }
 
-/// Whether a point of about the same cost is more accurate. A walk over all points: a sweep has hundreds.
-fn is_outdone_nearby(point: &Observation, points: &[Observation]) -> bool {
-    points.iter().any(|other| {
-        (other.cost_usd - point.cost_usd).abs() <= SIMILAR_COST * point.cost_usd && other.accuracy > point.accuracy
-    })
+/// The points in order of cost and what is near each: the part of the rule that a resample of accuracies shares with
+/// the next one.
+pub(crate) struct CostOrder {
+    by_cost: Vec<usize>,
+    /// For each place of `by_cost` the places of about the same cost.
+    nearby: Vec<Range<usize>>,
+}
+
+impl CostOrder {
+    pub(crate) fn new(costs_usd: &[f64]) -> Self {
+        let mut by_cost: Vec<usize> = (0..costs_usd.len()).collect();
+        by_cost.sort_by(|&a, &b| costs_usd[a].total_cmp(&costs_usd[b]));
+        let nearby = |&index: &usize| {
+            let cost = costs_usd[index];
+            let start = by_cost.partition_point(|&other| cost - costs_usd[other] > SIMILAR_COST * cost);
+            let end = by_cost.partition_point(|&other| costs_usd[other] - cost <= SIMILAR_COST * cost);
+            start..end.max(start)
+        };
+        let nearby = by_cost.iter().map(nearby).collect();
+        Self { by_cost, nearby }
+    }
+
+    /// The indices of the points by rising cost.
+    pub(crate) fn by_cost(&self) -> &[usize] {
+        &self.by_cost
+    }
+
+    /// The rule of [`pareto_frontier`] for these accuracies.
+    pub(crate) fn frontier(&self, accuracies: &[f64]) -> Vec<usize> {
+        let mut best_accuracy = f64::NEG_INFINITY;
+        let mut members = Vec::new();
+        for (&index, nearby) in self.by_cost.iter().zip(&self.nearby) {
+            let accuracy = accuracies[index];
+            let outdone = || self.by_cost[nearby.clone()].iter().any(|&other| accuracies[other] > accuracy);
+            if accuracy > best_accuracy + MINIMUM_GAIN && !outdone() {
+                best_accuracy = accuracy;
+                members.push(index);
+            }
+        }
+        members
+    }
 }
 
 #[cfg(test)]

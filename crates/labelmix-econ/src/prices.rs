@@ -28,6 +28,46 @@ pub enum EconError {
         /// The fraction given.
         weak_fraction: f64,
     },
+    /// A set-up cost that is negative or not finite.
+    #[error("the set-up cost is {setup_usd}: it must be zero dollars or more")]
+    Setup {
+        /// The cost given.
+        setup_usd: f64,
+    },
+    /// A schedule without prices.
+    #[error("a schedule has no prices: give it at least the price of its first label")]
+    NoTiers,
+    /// A price in a schedule that is zero, negative or not finite.
+    #[error("the price from label {from_label} on is {price_usd}: it must be a positive number of dollars")]
+    TierPrice {
+        /// The tier's first label.
+        from_label: usize,
+        /// The price given.
+        price_usd: f64,
+    },
+    /// Tiers out of order.
+    #[error(
+        "a tier starts with label {from_label}: here it must start with label {expected} or later (the first tier with \
+         label 1)"
+    )]
+    TierStart {
+        /// The first label given.
+        from_label: usize,
+        /// The least that is possible.
+        expected: usize,
+    },
+    /// A price of computing that is negative or not finite.
+    #[error("the price of a GPU-hour is {gpu_hour_usd}: it must be zero dollars or more")]
+    Compute {
+        /// The price given.
+        gpu_hour_usd: f64,
+    },
+    /// A factor of prices that is zero, negative or not finite.
+    #[error("prices are multiplied by {factor}: it must be a positive number")]
+    Factor {
+        /// The factor given.
+        factor: f64,
+    },
 }
 
 /// The price of one weak and of one gold label, in dollars; both positive and finite.

@@ -89,8 +89,12 @@ pub fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<Bootstrap
     })
 }
 
-/// The interval that leaves out (1 − level) / 2 of the values on either side. `None` without values.
-fn percentile_interval(values: &mut [f64], level: f64) -> Option<Interval> {
+/// The interval that leaves out (1 − level) / 2 of the values on either side, interpolated linearly. Sorts the values.
+/// `None` without values.
+///
+/// # Panics
+/// If the level is not between 0 and 1.
+pub fn percentile_interval(values: &mut [f64], level: f64) -> Option<Interval> {
     assert!(level > 0.0 && level < 1.0, "a level between 0 and 1, not {level}");
     values.sort_unstable_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;

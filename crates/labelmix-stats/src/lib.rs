@@ -32,7 +32,7 @@ mod threshold;
 pub use accuracy::{Interval, Z_95, wilson_interval};
 pub use annotators::{Vote, Votes, majority_vote};
 pub use auroc::{auroc, auroc_interval};
-pub use bootstrap::{Bootstrap, BootstrapInterval, bootstrap_mean};
+pub use bootstrap::{Bootstrap, BootstrapInterval, bootstrap_mean, percentile_interval};
 pub use calibration::{Binning, CalibrationBin, calibration_curve, expected_calibration_error};
 pub use confusion::ConfusionMatrix;
 pub use dawid_skene::{AnnotatorQuality, DawidSkene, DawidSkeneSettings, dawid_skene};

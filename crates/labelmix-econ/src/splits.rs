@@ -1,0 +1,110 @@
+//! One budget split in every sensible way, and how accurate each surface's draws expect each split to be.
+
+use crate::error::Result;
+use crate::regime::{Regime, RegimeProbabilities};
+use crate::{Allocation, MINIMUM_GAIN, Surface, Tariff};
+
+/// The shares of a budget spent on weak labels that are tried: every twentieth, and closer towards both ends, where a few
+/// labels of the other kind may matter.
+const FRACTIONS: [f64; 25] = [
+    0.0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85,
+    0.9, 0.95, 0.975, 0.99, 1.0,
+];
+
+/// A way to spend the budget.
+#[derive(Debug, Clone)]
+pub(crate) struct Split {
+    /// Which surface, in the order given.
+    pub(crate) surface: usize,
+    pub(crate) weak_fraction: f64,
+    /// The labels owned afterwards.
+    pub(crate) total: Allocation,
+    pub(crate) regime: Regime,
+    /// The accuracy in every draw.
+    pub(crate) draws: Vec<f64>,
+    pub(crate) mean: f64,
+}
+
+/// All ways to spend a budget on top of labels that are owned.
+#[derive(Debug, Clone)]
+pub(crate) struct Splits {
+    pub(crate) splits: Vec<Split>,
+    /// The one of the highest expected accuracy; of equals the first, which has fewest weak labels.
+    pub(crate) best: usize,
+}
+
+impl Splits {
+    /// # Errors
+    /// As [`Tariff::allocation_beyond`].
+    pub(crate) fn new(surfaces: &[&Surface], tariff: &Tariff, have: Allocation, budget_usd: f64) -> Result<Self> {
+        // Surfaces may keep different numbers of draws; what is compared draw by draw needs equally many.
+        let draws = surfaces.iter().map(|surface| surface.draws()).min().unwrap_or(0);
+        let mut splits: Vec<Split> = Vec::new();
+        for (number, surface) in surfaces.iter().enumerate() {
+            for weak_fraction in FRACTIONS {
+                let total = tariff.allocation_beyond(have, budget_usd, weak_fraction)?;
+                if splits.last().is_some_and(|last| last.surface == number && last.total == total) {
+                    continue;
+                }
+                let mut accuracies = surface.accuracy_draws(total.n_weak as f64, total.n_gold as f64);
+                accuracies.truncate(draws);
+                let mean = accuracies.iter().sum::<f64>() / draws as f64;
+                let bought = Allocation { n_weak: total.n_weak - have.n_weak, n_gold: total.n_gold - have.n_gold };
+                let end = if weak_fraction < 0.5 { Regime::AllGold } else { Regime::AllWeak };
+                let regime = Regime::of(bought).unwrap_or(end);
+                splits.push(Split { surface: number, weak_fraction, total, regime, draws: accuracies, mean });
+            }
+        }
+        let best =
+            (1..splits.len()).fold(0, |best, next| if splits[next].mean > splits[best].mean { next } else { best });
+        Ok(Self { splits, best })
+    }
+
+    pub(crate) fn best(&self) -> &Split {
+        &self.splits[self.best]
+    }
+
+    pub(crate) fn draws(&self) -> usize {
+        self.best().draws.len()
+    }
+
+    /// The best split of a regime by expected accuracy.
+    pub(crate) fn best_of(&self, regime: Regime) -> Option<&Split> {
+        let of_regime = self.splits.iter().filter(|split| split.regime == regime);
+        of_regime.reduce(|best, next| if next.mean > best.mean { next } else { best })
+    }
+
+    /// The best split in each draw.
+    pub(crate) fn best_in_draws(&self) -> Vec<usize> {
+        let best = |draw: usize| {
+            let better = |best: usize, next: usize| {
+                if self.splits[next].draws[draw] > self.splits[best].draws[draw] { next } else { best }
+            };
+            (1..self.splits.len()).fold(0, better)
+        };
+        (0..self.draws()).map(best).collect()
+    }
+
+    /// How far the split chosen stays behind the best one, in each draw.
+    pub(crate) fn regrets(&self, chosen: usize) -> Vec<f64> {
+        let regret = |(draw, best): (usize, usize)| self.splits[best].draws[draw] - self.splits[chosen].draws[draw];
+        self.best_in_draws().into_iter().enumerate().map(regret).collect()
+    }
+
+    /// How often each regime is best. Between two ends lie many mixes, one of which is nearly an end: a mix must beat both
+    /// ends by more than the frontier's minimum gain to count.
+    pub(crate) fn probabilities(&self) -> RegimeProbabilities {
+        let mut wins = [0.0; 3];
+        for draw in 0..self.draws() {
+            let best_of = |regime: Regime| {
+                let of_regime = self.splits.iter().filter(|split| split.regime == regime);
+                of_regime.map(|split| split.draws[draw]).fold(f64::NEG_INFINITY, f64::max)
+            };
+            let [weak, mixed, gold] = Regime::ALL.map(best_of);
+            let end = if weak > gold { Regime::AllWeak } else { Regime::AllGold };
+            let best = if mixed > weak.max(gold) + MINIMUM_GAIN { Regime::Mixed } else { end };
+            wins[best as usize] += 1.0 / self.draws() as f64;
+        }
+        RegimeProbabilities::from_array(wins)
+    }
+}

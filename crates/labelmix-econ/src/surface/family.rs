@@ -1,0 +1,97 @@
+//! The parametric families of surfaces. Both start at chance and level off; the measurements weigh them.
+
+use super::cells::Labels;
+use super::hill::Hill;
+use super::substitution::Substitution;
+
+/// The number of coordinates of every family.
+pub(crate) const DIMENSIONS: usize = 7;
+
+/// Standardised coordinates: their prior is the standard normal.
+pub(crate) type Coordinates = [f64; DIMENSIONS];
+
+/// A family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Weak labels have a ceiling of their own.
+    Ceilings,
+    /// Weak labels replace gold ones.
+    Substitution,
+}
+
+/// A member of a family, ready to be evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Member {
+    Ceilings(Hill),
+    Substitution(Substitution),
+}
+
+/// Numbers of labels with their natural logarithms (negative infinity for none).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) weak: f64,
+    pub(crate) gold: f64,
+    pub(crate) ln_weak: f64,
+    pub(crate) ln_gold: f64,
+}
+
+impl From<Labels> for Place {
+    fn from(Labels { weak, gold }: Labels) -> Self {
+        Self { weak, gold, ln_weak: weak.ln(), ln_gold: gold.ln() }
+    }
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 2] = [Self::Ceilings, Self::Substitution];
+
+    pub(crate) fn member(self, coordinates: &Coordinates) -> Member {
+        match self {
+            Self::Ceilings => Member::Ceilings(Hill::new(coordinates)),
+            Self::Substitution => Member::Substitution(Substitution::new(coordinates)),
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn accuracy(&self, place: &Place) -> f64 {
+        match self {
+            Self::Ceilings(hill) => hill.accuracy(place),
+            Self::Substitution(substitution) => substitution.accuracy(place),
+        }
+    }
+}
+
+/// Coordinates in the units of a prior of these means and deviations.
+pub(crate) fn raw(coordinates: &Coordinates, prior: &[(f64, f64); DIMENSIONS]) -> Coordinates {
+    std::array::from_fn(|axis| prior[axis].0 + prior[axis].1 * coordinates[axis])
+}
+
+pub(crate) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn surfaces_start_at_chance_rise_and_stay_below_one(
+            coordinates in prop::array::uniform7(-2.5f64..2.5), weak in 0.0f64..1e5, gold in 0.0f64..1e5,
+        ) {
+            for family in Family::ALL {
+                let member = family.member(&coordinates);
+                let at = |weak: f64, gold: f64| member.accuracy(&Labels { weak, gold }.into());
+                prop_assert!((at(0.0, 0.0) - 0.5).abs() < 1e-12);
+                let here = at(weak, gold);
+                prop_assert!((0.5..1.0).contains(&here), "{here}");
+                prop_assert!(at(weak, 1.1 * gold) >= here - 1e-12);
+                // A negative interaction may make weak labels a hindrance to gold ones, never alone.
+                if family == Family::Substitution || gold == 0.0 {
+                    prop_assert!(at(1.1 * weak, gold) >= here - 1e-12);
+                }
+            }
+        }
+    }
+}

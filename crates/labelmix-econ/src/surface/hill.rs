@@ -1,0 +1,53 @@
+//! The family of surfaces in which weak labels have a ceiling of their own: two saturating curves in the logarithm of
+//! the number of labels.
+//!
+//! ```text
+//! W = w^hw / (w^hw + kw^hw)                 what weak labels have taught, from 0 to 1
+//! G = g^hg / (g^hg + (kg·e^(−κW))^hg)       what gold labels have taught; κ > 0: they teach faster after weak ones
+//! a = c·r·W                                 accuracy above one half from weak labels, of ceiling c·r < c
+//! accuracy = 1/2 + a + (c − a)·G            gold labels close what is open to the ceiling 1/2 + c
+//! ```
+//!
+//! Hill curves are logistic curves of ln n, zero at n = 0. Priors are normal in the seven coordinates below and wide
+//! enough for tasks from a few labels to a hundred thousand; what few measurements leave open, they leave open.
+
+use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
+
+/// Prior mean and deviation of: logit(2c), logit(r), ln kw, ln hw, ln kg, ln hg, κ.
+const PRIOR: [(f64, f64); DIMENSIONS] =
+    [(1.4, 1.0), (1.0, 1.0), (5.7, 2.0), (-0.2, 0.4), (4.6, 1.7), (-0.2, 0.4), (0.3, 0.8)];
+
+/// A surface of the family, ready to be evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hill {
+    ceiling: f64,
+    weak_ceiling: f64,
+    ln_half_weak: f64,
+    steepness_weak: f64,
+    ln_half_gold: f64,
+    steepness_gold: f64,
+    interaction: f64,
+}
+
+impl Hill {
+    pub(crate) fn new(coordinates: &Coordinates) -> Self {
+        let raw = raw(coordinates, &PRIOR);
+        let ceiling = 0.5 * logistic(raw[0]);
+        Self {
+            ceiling,
+            weak_ceiling: ceiling * logistic(raw[1]),
+            ln_half_weak: raw[2],
+            steepness_weak: raw[3].exp(),
+            ln_half_gold: raw[4],
+            steepness_gold: raw[5].exp(),
+            interaction: raw[6],
+        }
+    }
+
+    pub(crate) fn accuracy(&self, place: &Place) -> f64 {
+        let weak = logistic(self.steepness_weak * (place.ln_weak - self.ln_half_weak));
+        let gold = logistic(self.steepness_gold * (place.ln_gold - self.ln_half_gold + self.interaction * weak));
+        let from_weak = self.weak_ceiling * weak;
+        0.5 + from_weak + (self.ceiling - from_weak) * gold
+    }
+}

@@ -1,0 +1,41 @@
+//! The family of surfaces in which labels of both kinds are the same thing in different strengths: error falls as a power
+//! of an effective number of labels.
+//!
+//! ```text
+//! N = g + ω·w / (1 + w/u)                  a weak label is worth ω gold ones, and less as there are more of them
+//! accuracy = 1/2 + c·(1 − (1 + N/s)^(−β))
+//! ```
+
+use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
+
+/// Prior mean and deviation of: logit(2c), ln ω, ln u, ln s, ln β. Two coordinates are idle.
+const PRIOR: [(f64, f64); DIMENSIONS] =
+    [(1.8, 1.0), (-1.6, 1.0), (7.0, 2.0), (4.0, 1.5), (-0.6, 0.5), (0.0, 1.0), (0.0, 1.0)];
+
+/// A surface of the family, ready to be evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Substitution {
+    ceiling: f64,
+    worth: f64,
+    useful_weak: f64,
+    scale: f64,
+    exponent: f64,
+}
+
+impl Substitution {
+    pub(crate) fn new(coordinates: &Coordinates) -> Self {
+        let raw = raw(coordinates, &PRIOR);
+        Self {
+            ceiling: 0.5 * logistic(raw[0]),
+            worth: raw[1].exp(),
+            useful_weak: raw[2].exp(),
+            scale: raw[3].exp(),
+            exponent: raw[4].exp(),
+        }
+    }
+
+    pub(crate) fn accuracy(&self, place: &Place) -> f64 {
+        let effective = place.gold + self.worth * place.weak / (1.0 + place.weak / self.useful_weak);
+        0.5 + self.ceiling * (1.0 - (-self.exponent * (effective / self.scale).ln_1p()).exp())
+    }
+}
