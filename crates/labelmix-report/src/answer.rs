@@ -42,7 +42,7 @@ impl Answer {
         let all_points = || points.iter().chain(not_affordable.iter().map(|missed| &missed.point));
         let place = |method: &str| all_points().position(|point| point.method == method).unwrap_or(usize::MAX);
         let by_place = |a: &GridPoint, b: &GridPoint| {
-            (place(a.method).cmp(&place(b.method)))
+            (place(&a.method).cmp(&place(&b.method)))
                 .then(a.budget_usd.total_cmp(&b.budget_usd))
                 .then(a.weak_fraction.total_cmp(&b.weak_fraction))
         };
@@ -182,9 +182,9 @@ mod tests {
     #[test]
     fn splits_that_buy_the_same_share_their_runs() {
         let (points, _) = points();
-        let (mut same, allocation) = (points[0], Allocation { n_weak: 0, n_gold: 4 });
+        let (mut same, allocation) = (points[0].clone(), Allocation { n_weak: 0, n_gold: 4 });
         same.allocation = allocation;
-        let points = [GridPoint { budget_usd: 4.0, ..same }, GridPoint { budget_usd: 4.5, ..same }];
+        let points = [GridPoint { budget_usd: 4.0, ..same.clone() }, GridPoint { budget_usd: 4.5, ..same }];
         let answer = Answer::new("reviews", &prices(), &points, &[], &[run("seq-sft", 0, 4, 0)], None);
         assert_eq!(answer.budgets.len(), 2);
         assert!(answer.budgets.iter().all(|split| split.seeds == 1));

@@ -135,6 +135,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(help("check [prices] and [grid] in the study file"))]
     Econ(#[from] labelmix_econ::EconError),
+    /// The prompt does not work with the model's tokenizer.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Prompt(#[from] labelmix_elicit::PromptError),
     /// The model cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,10 +6,14 @@
 mod error;
 mod execute;
 mod graph;
+mod grid;
 mod key;
 mod ledger;
 mod memory;
+mod prompts;
+mod purchase;
 mod record;
+mod stage_work;
 mod store;
 mod study;
 mod sweep;
@@ -21,6 +25,7 @@ pub use execute::{Execution, Observer, StageError, StageFailure, execute, record
 pub use graph::{Run, StageGraph, StageNode};
 pub use key::StageKey;
 pub use memory::available_memory;
+pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
