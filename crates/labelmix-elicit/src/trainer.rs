@@ -17,7 +17,7 @@ use crate::evaluation::{log_odds, token_batches};
 use crate::loss::{Loss, log_confidence_targets};
 use crate::optimizer_state::OptimizerState;
 use crate::plan::{StageOptions, Trains};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 
 /// Everything that determines a stage's outcome.
@@ -62,19 +62,21 @@ pub struct StageProgress {
 /// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
 struct Timetable {
     schedule: WarmupCosine,
+    batch_size: usize,
     evaluate_every: usize,
 }
 
 impl Timetable {
     fn new(recipe: &Recipe, n_train: usize) -> Self {
-        let epochs = (recipe.total_examples / n_train).max(1);
-        let steps_per_epoch = n_train.div_ceil(recipe.batch_size);
+        let (batch_size, epochs) = recipe.batch_and_epochs(n_train);
+        let steps_per_epoch = n_train.div_ceil(batch_size);
         Self {
             schedule: WarmupCosine {
                 peak: recipe.learning_rate,
                 warmup_steps: recipe.warmup_steps.min(steps_per_epoch).max(2),
                 total_steps: epochs * steps_per_epoch,
             },
+            batch_size,
             evaluate_every: recipe.evaluate_every.min(steps_per_epoch),
         }
     }
@@ -84,7 +86,10 @@ impl Timetable {
 /// [`train_stage`] makes: whoever accounts for the labels asks here.
 #[must_use]
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
-    validation_split(targets, recipe.validation_fraction, seed)
+    match recipe.schedule {
+        Schedule::EarlyStopping => validation_split(targets, recipe.validation_fraction, seed),
+        Schedule::ByCount => ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() },
+    }
 }
 
 /// Trains one stage: early stopping on a part of its own labels, the best checkpoint kept. The same request gives
@@ -173,7 +178,7 @@ impl Training<'_> {
         mut observe: impl FnMut(StageProgress),
     ) -> Result<(usize, OptimizerState)> {
         let Self { train, validation, recipe, seed, .. } = *self;
-        let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
+        let Timetable { schedule, batch_size, .. } = Timetable::new(recipe, train.len());
         let mut shuffle = stream(seed, "order of batches");
         let trained = trained_parameters(adapter, self.trains);
         let mut optimizer = match self.optimizer {
@@ -185,7 +190,7 @@ impl Training<'_> {
         let mut step = 0;
         loop {
             order.shuffle(&mut shuffle);
-            for batch in order.chunks(recipe.batch_size) {
+            for batch in order.chunks(batch_size) {
                 let batch: Vec<StageExample<'_>> = batch.iter().map(|index| train[*index]).collect();
                 let (loss, mut gradients) = self.loss_and_gradients(adapter, &batch, step)?;
                 if !loss.is_finite() {
@@ -340,7 +345,7 @@ mod tests {
     fn the_timetable_follows_the_number_of_labels() {
         let recipe = Recipe::default();
         let timetable = |n_train| {
-            let Timetable { schedule, evaluate_every } = Timetable::new(&recipe, n_train);
+            let Timetable { schedule, evaluate_every, .. } = Timetable::new(&recipe, n_train);
             (schedule.total_steps, schedule.warmup_steps, evaluate_every)
         };
         // 30,000 / 13 = 2,307 epochs of one step; warm-up never below 2.

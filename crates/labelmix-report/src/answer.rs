@@ -6,6 +6,7 @@ use labelmix_econ::{Prices, best_split, pareto_frontier};
 use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
 use serde::Serialize;
 
+use crate::comparison::{WithinBudget, within_budgets};
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 
 /// Everything a sweep found out. The names of the fields are a promise to programs that read the JSON.
@@ -21,6 +22,8 @@ pub struct Answer {
     pub budgets: Vec<SplitEntry>,
     /// The splits that ask for more labels than are for sale, or for none, in the same order.
     pub not_affordable: Vec<NotAffordableEntry>,
+    /// The best that each method makes of each budget, by method and budget.
+    pub methods_within_budgets: Vec<WithinBudget>,
     /// The Pareto frontier of cost and accuracy, by rising cost, over all methods.
     pub frontier: Vec<FrontierEntry>,
     /// The share of weak labels that are right, where it is known.
@@ -59,7 +62,9 @@ impl Answer {
 
         let mut budgets: Vec<_> = points.iter().filter_map(|point| SplitEntry::new(point, prices, &runs)).collect();
         mark_best(&mut budgets);
+        let methods = distinct_methods(budgets.iter().map(|split| split.method.as_str()));
         Self {
+            methods_within_budgets: within_budgets(&methods, &budgets),
             study: study.to_owned(),
             prices: *prices,
             runs: runs.into_iter().map(|run| RunEntry::new(run, prices)).collect(),
@@ -81,14 +86,18 @@ impl Answer {
     pub(crate) fn methods(&self) -> Vec<&str> {
         let measured = self.budgets.iter().map(|split| split.method.as_str());
         let missed = self.not_affordable.iter().map(|missed| missed.method.as_str());
-        let mut seen = HashSet::new();
-        measured.chain(missed).filter(|method| seen.insert(*method)).collect()
+        distinct_methods(measured.chain(missed))
     }
 
     /// The measured splits of a method, by budget and weak fraction.
     pub(crate) fn splits_of(&self, method: &str) -> impl Iterator<Item = &SplitEntry> {
         self.budgets.iter().filter(move |split| split.method == method)
     }
+}
+
+fn distinct_methods<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    methods.filter(|method| seen.insert(*method)).collect()
 }
 
 /// Marks the best split of each method and budget. The splits of one budget stand together.

@@ -133,3 +133,54 @@ fn of_options(name: &str, kind: &MethodKind, error: &OptionError) -> Problem {
     };
     Problem { reason, help }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const MINIMAL: &str = "name = 'a'\n[task]\ntrain = 'train.jsonl'\ntest = 'test.jsonl'\n[model]\npath = 'model'\n";
+
+    fn study(methods: &str) -> Result<Study, String> {
+        let (before, after) = if methods.starts_with('[') { ("", methods) } else { (methods, "") };
+        Study::parse(&format!("{before}\n{MINIMAL}{after}"), PathBuf::new())
+            .map_err(|Problem { reason, help }| format!("{reason} | {help}"))
+    }
+
+    fn names(study: &Study) -> Vec<String> {
+        study.configured_methods().into_iter().map(|named| named.name).collect()
+    }
+
+    #[test]
+    fn methods_by_name_and_as_tables_with_options() {
+        let study =
+            study("methods = ['seq-sft', { name = 'unsure', method = 'uncertainty', temperature = 0.5 }]").unwrap();
+        assert_eq!(names(&study), ["seq-sft", "unsure"]);
+        let tables: Vec<bool> = study.configured_methods().iter().map(|named| named.table.is_some()).collect();
+        assert_eq!(tables, [false, true], "what is all defaults needs no table beside its results");
+        let tables = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'many'\nmethod = 'few-shot'\nshots = 32";
+        assert_eq!(names(&super::tests::study(tables).unwrap()), ["few-shot", "many"]);
+    }
+
+    #[test]
+    fn problems_name_what_is_known() {
+        let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @"");
+        insta::assert_snapshot!(problem("methods = ['seq-sft', 'seq-sft']"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'a b'\nmethod = 'seq-sft'"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nmethod = 'seq-sft'"), @"");
+        insta::assert_snapshot!(problem("methods = []"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nbatch_size = 4"), @"");
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"");
+    }
+}

@@ -10,6 +10,7 @@ mod interruption;
 mod label_report;
 mod ledger;
 mod main_job;
+mod methods;
 mod real_tasks;
 mod task_mistakes;
 mod task_studies;
