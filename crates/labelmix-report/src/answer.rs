@@ -261,6 +261,17 @@ mod tests {
               "reason": "100 gold labels for sale"
             }
           ],
+          "methods_within_budgets": [
+            {
+              "method": "seq-sft",
+              "budget_usd": 64.0,
+              "cost_usd": 64.0,
+              "accuracy_mean": 0.7044444444444444,
+              "accuracy_sd": null,
+              "n_weak": 160,
+              "n_gold": 48
+            }
+          ],
           "frontier": [
             {
               "cost_usd": 64.0,

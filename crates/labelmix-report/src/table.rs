@@ -219,6 +219,12 @@ mod tests {
         $4.50: best is 45 weak (weak fraction 1), accuracy .638, for $4.50
         $64: best is 160 weak + 48 gold (weak fraction 0.25), accuracy .704, for $64
 
+        Methods at equal cost: the best of what costs no more than the budget
+         method     $4.50                   $64
+        ─────────────────────────────────────────────────────────────────────
+         seq-sft    .648 ± .010 (45 weak)   .714 ± .010 (160 weak + 48 gold)
+         few-shot   .638 (45 weak)          .704 (160 weak + 48 gold)
+
         Pareto frontier of cost and accuracy
           cost   accuracy   method    weak   gold
         ──────────────────────────────────────────

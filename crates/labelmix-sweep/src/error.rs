@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// Every point of the grid asks for more labels than there are.
     #[error("no point of the grid can be bought: {reason}")]
-    #[diagnostic(help("add smaller budgets to [grid], or rows to the training file"))]
+    #[diagnostic(help("change the budgets of [grid], or add rows to the training file"))]
     NothingAffordable {
         /// The first point's reason.
         reason: String,

@@ -32,5 +32,5 @@ pub use study::{
     DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
 };
-pub use sweep::{Inputs, PrepareOptions, Sweep, SweepSummary};
+pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

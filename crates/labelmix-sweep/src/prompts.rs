@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::purchase::label;
 use crate::study::TooLong;
+use crate::sweep::ShortenedPrompts;
 
 /// What prompted stages read.
 pub(crate) struct Prompts {
@@ -121,6 +122,21 @@ impl Prompts {
     pub(crate) fn longest(&self) -> usize {
         let query = self.train_queries.iter().chain(&self.test_queries).map(Vec::len).max().unwrap_or(0);
         self.shots.values().map(|shots| shots.longest_prompt(query)).max().unwrap_or(query)
+    }
+
+    /// Which prompts of test texts are longer than the model's context, by kind and number of shots.
+    pub(crate) fn shortened(&self, test: &[Example]) -> Vec<ShortenedPrompts> {
+        let mut found: Vec<ShortenedPrompts> = Vec::new();
+        for &(seed, shots) in self.shots.keys() {
+            let PromptedTexts { shortened: test, most_lost, .. } = self.before_test(seed, shots, test);
+            match found.iter_mut().find(|kind| kind.shots == shots) {
+                Some(kind) => (kind.test, kind.most_lost) = (kind.test.max(test), kind.most_lost.max(most_lost)),
+                None if test > 0 => found.push(ShortenedPrompts { shots, test, most_lost }),
+                None => {}
+            }
+        }
+        found.sort_by_key(|kind| (kind.shots.count, kind.shots.labels, kind.shots.order == ShotOrder::OneForAll));
+        found
     }
 
     /// The prompts of training examples at these places.

@@ -91,6 +91,19 @@ pub struct SweepSummary {
     pub unshared_stages: usize,
     /// Points of the grid that cannot be bought.
     pub not_affordable: usize,
+    /// Prompts that are longer than the model's context.
+    pub shortened: Vec<ShortenedPrompts>,
+}
+
+/// Prompts of one kind that are longer than the model's context, and lose shots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortenedPrompts {
+    /// The shots.
+    pub shots: ShotsPlan,
+    /// How many test texts lose some, with the seed of which the most do.
+    pub test: usize,
+    /// The most shots that one loses.
+    pub most_lost: usize,
 }
 
 impl Sweep {
@@ -170,6 +183,7 @@ impl Sweep {
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
+            shortened: prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&test)),
         };
         Ok(Self {
             study,
@@ -369,6 +383,14 @@ impl fmt::Display for SweepSummary {
         }
         if self.not_affordable > 0 {
             write!(formatter, "; {} points of the grid cannot be bought", self.not_affordable)?;
+        }
+        for ShortenedPrompts { shots, test, most_lost } in &self.shortened {
+            let (count, kind) = (shots.count, shots.labels.name());
+            write!(
+                formatter,
+                "\n{count} {kind} shots are too long for the model's context before {test} test texts, which lose up to \
+                 {most_lost}"
+            )?;
         }
         Ok(())
     }

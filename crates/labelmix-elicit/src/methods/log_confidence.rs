@@ -3,7 +3,7 @@
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
-use super::{GOLD, WEAK};
+use super::GOLD;
 use crate::loss::{FEWEST_FOR_THRESHOLD, Loss};
 use crate::method::{Configuration, Method, OptionHelp};
 use crate::plan::{StageOptions, StagePlan, Trains};
@@ -44,7 +44,8 @@ impl Configuration for LogConfidence {
         one half over 200 steps. A prediction hardens to class 0 if its p(0) is at least the quantile of the batch's \
         p(0) at the batch's mean label; batches of fewer than 8 examples are trained on with their labels alone. Pays \
         for the labels of both stages.";
-    const OPTIONS: &'static [OptionHelp] = &[WEAK, GOLD];
+    const OPTIONS: &'static [OptionHelp] =
+        &[OptionHelp { name: "weak", meaning: "how the weak stage trains: a table with `trains`" }, GOLD];
     const EXAMPLE: &'static str = r#"[[methods]]
 name = "log-confidence"
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use labelmix_elicit::{Method, MethodKind, OptionError, method_kinds, method_named};
+use labelmix_elicit::{Method, MethodKind, OptionError, Schedule, method_kinds, method_named};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -110,6 +110,12 @@ impl Study {
                 }
                 let method = kind.configure(&table.options).map_err(|error| of_options(name, kind, &error))?;
                 let smallest = method.smallest_batch();
+                if smallest > 1 && self.recipe.schedule == Schedule::ByCount {
+                    return Err(Problem {
+                        reason: format!("schedule = \"by-count\" in [recipe] for the method {name:?}"),
+                        help: format!("its loss needs batches of {smallest} or more examples: leave `schedule` out"),
+                    });
+                }
                 if self.recipe.batch_size < smallest {
                     return Err(Problem {
                         reason: format!("batch_size = {} in [recipe] for the method {name:?}", self.recipe.batch_size),
@@ -166,21 +172,25 @@ mod tests {
     #[test]
     fn problems_name_what_is_known() {
         let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @"");
-        insta::assert_snapshot!(problem("methods = ['seq-sft', 'seq-sft']"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'a b'\nmethod = 'seq-sft'"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nmethod = 'seq-sft'"), @"");
-        insta::assert_snapshot!(problem("methods = []"), @"");
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nbatch_size = 4"), @"");
-        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @r#"unknown method "few-shott" | did you mean `few-shot`?"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @r#"the method "uncertainty": unknown field `temprature`, expected one of `temperature`, `candidates`, `weak`, `gold` | did you mean `temperature`?"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @r#"the method "uncertainty": `temperature` = -1 | a temperature is zero or a positive number"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @r#"the method "seq-sft": unknown field `carry_optimizer`, expected `loss` or `trains` | known here: loss, trains"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @r#"the method "seq-sft": unknown variant `l2`, expected one of `xent`, `kl`, `log-confidence` | known here: xent, kl, log-confidence"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @r#"the method "few-shot": `shots` = 0 | a prompt has at least 1 example"#);
+        insta::assert_snapshot!(problem("methods = ['seq-sft', 'seq-sft']"), @r#"two methods are named "seq-sft" | give each variant a name of its own, and say which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'a b'\nmethod = 'seq-sft'"), @r#"the method's name "a b" | it names a folder: use letters, digits, '-', '_' and '.'"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"line 8: `name` of a method is a text, not 7 | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("[[methods]]\nmethod = 'seq-sft'"), @"line 8: missing field `name` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("methods = []"), @"there are no methods | add a [[methods]] table, or none for the default");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nbatch_size = 4"), @r#"batch_size = 4 in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples"#);
+        insta::assert_snapshot!(
+            problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
+            @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
+        );
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `targets`, `before_target`, `between` | did you mean `targets`?");
     }
 }

@@ -103,7 +103,11 @@ fn ledger(store: &Path, run: &str) -> Vec<(String, String, String, u64)> {
 fn every_method_in_one_study() {
     let workplace = workplace();
     let at = |name: &str| workplace.path().join(name);
-    let one = workplace.output_of(&["sweep", "study.toml", "--json", "--jobs", "1", "--store", "one"]);
+    let first =
+        workplace.labelmix(&["sweep", "study.toml", "--json", "--jobs", "1", "--store", "one"]).assert().success();
+    let one = String::from_utf8(first.get_output().stdout.clone()).unwrap();
+    let told = String::from_utf8(first.get_output().stderr.clone()).unwrap();
+    assert!(told.contains("40 weak shots are too long for the model's context before 100 test texts"), "{told}");
     let answer = json(&one);
 
     // Another number of jobs, and of threads for each: the same bytes.
@@ -201,7 +205,7 @@ fn check_purposes(store: &Path) {
 fn check_predictions(workplace: &Workplace, store: &str) {
     let at = |name: &str| workplace.path().join(name);
     let test = fs::read_to_string(crate::workplace::example().join("test.jsonl")).unwrap();
-    workplace.write("new.jsonl", test.lines().take(5).collect::<Vec<_>>().join("\n"));
+    workplace.write("new.jsonl", test);
     for run in ["few-shot_w0_g4_s0", "few-shot-sft_w70_g9_s0", "seq-sft_w80_g8_s0"] {
         let folder = format!("{store}/runs/small/{run}");
         workplace.output_of(&["predict", "--run", &folder, "--input", "new.jsonl", "--output", "predictions.jsonl"]);
@@ -223,7 +227,7 @@ fn check_predictions(workplace: &Workplace, store: &str) {
                 found += 1;
             }
         }
-        assert!(found > 0, "some of the new texts were test texts");
+        assert_eq!(found, 100, "all test texts are among the new ones");
     }
 }
 
@@ -278,22 +282,70 @@ fn stages_that_do_not_validate() {
 fn prompts_that_cannot_work_are_refused() {
     let workplace = Workplace::new();
     workplace.write("study.toml", Workplace::study() + "[[methods]]\nname = \"few-shot\"\nshots = 2\n");
-    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @"");
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @r#"
+        error: the targets "0" and "1" both begin with the token "<unk>" after "\n"
+        hint: the next token must tell the classes apart: set `targets` in the study's [prompt] to two words that the model's tokenizer begins differently, such as targets = ["bad", "good"]
+        "#);
     let costly = "[[methods]]\nname = \"few-shot\"\nshots = 17\n";
     workplace.write("study.toml", Workplace::study() + PROMPT + costly);
-    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @"");
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @"
+        error: no point of the grid can be bought: its 17 shots cost $17
+        hint: change the budgets of [grid], or add rows to the training file
+        ");
 }
 
 #[test]
 fn methods_are_listed_and_explained() {
     let workplace = Workplace::new();
-    insta::assert_snapshot!(workplace.output_of(&["methods"]), @"");
-    insta::assert_snapshot!(workplace.output_of(&["methods", "show", "uncertainty"]), @"");
+    insta::assert_snapshot!(workplace.output_of(&["methods"]), @"
+         name             what it does
+        ──────────────────────────────────────────────────────────────────────────────────────────
+         seq-sft          fine-tunes on the weak labels, then on the gold ones
+         few-shot         asks the language model behind labelled examples; trains nothing
+         few-shot-sft     seq-sft whose classifier reads labelled examples before each text
+         uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
+         log-confidence   seq-sft whose weak stage trusts its own confident predictions
+         most-confident   seq-sft on the weak labels that are surest of their class
+        ");
+    insta::assert_snapshot!(workplace.output_of(&["methods", "show", "uncertainty"]), @r#"
+        uncertainty: seq-sft that asks for gold labels where the weak stage is least certain
+
+        The weak stage of seq-sft, whose classifier then reads the texts of the gold pool; gold labels are
+        bought for those of the largest entropy, or for a sample of them, and the gold stage trains on
+        these. Where a split buys no weak labels there is no classifier to ask, and the method is seq-sft.
+        Reading texts costs nothing; pays for the labels of both stages. The gold pool is as large as the
+        data allows unless [task] has a `gold_pool`.
+
+        Options
+          temperature = 0.0          0 for the largest entropy; above, a sample without replacement with weight entropy^(1/temperature)
+          candidates = none          how many examples of the gold pool are read; without it, all of them
+          weak = {}                  how the weak stage trains: a table of stage options
+          gold = {}                  how the gold stage trains: a table of stage options
+
+        Stage options
+          loss = "xent"              cross-entropy; "kl" (the same minus the labels' entropy), or "log-confidence"
+          trains = "all"             head and LoRA factors; "head" or "body" for one of them
+          reinitialise_head = false  whether the gold stage's head starts anew
+          carry_optimizer = false    whether the gold stage's optimizer goes on with the weak stage's state
+
+        In a study
+          [[methods]]
+          name = "uncertainty"
+
+          [[methods]]
+          name = "uncertainty-sampled"
+          method = "uncertainty"
+          temperature = 1.0
+          candidates = 2000
+        "#);
     let all = json(&workplace.output_of(&["methods", "--json"]));
     for method in all.as_array().unwrap() {
         let name = method["name"].as_str().unwrap();
         assert_eq!(json(&workplace.output_of(&["methods", "show", name, "--json"])), *method);
         assert!(workplace.output_of(&["methods", "show", name]).contains("In a study"));
     }
-    insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @"");
+    insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
+        error: there is no method named "magic"
+        hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident
+        "#);
 }
