@@ -6,7 +6,7 @@ use labelmix_models::Adapter;
 use labelmix_nn::Array;
 
 use crate::error::Result;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StopReason, ValidationPoint};
 use crate::trainer::{CheckpointWatch, Verdict};
 
@@ -31,7 +31,10 @@ impl EarlyStopping {
     pub(crate) fn new(recipe: &Recipe, evaluate_every: usize, validates: bool) -> Self {
         Self {
             evaluate_every,
-            patience: recipe.patience,
+            patience: match recipe.schedule {
+                Schedule::EarlyStopping => recipe.patience,
+                Schedule::ByCount => usize::MAX,
+            },
             minimum_improvement: recipe.minimum_improvement,
             validates,
             without_improvement: 0,

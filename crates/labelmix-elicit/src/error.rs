@@ -38,6 +38,15 @@ pub enum Error {
         /// Steps that were made.
         steps: usize,
     },
+    /// An optimizer's state cannot be kept or read.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("remove the stage's folder and run the sweep again: only that stage is redone"))]
+    OptimizerFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// The model could not be run.
     #[error(transparent)]
     #[diagnostic(transparent)]

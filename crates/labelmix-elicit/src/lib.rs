@@ -1,24 +1,36 @@
 //! Elicitation: fine-tuning a pretrained classifier on the labels that an allocation buys.
 //!
-//! A [`Method`] says which stages it is made of; [`train_stage`] trains one stage and knows no method; what a stage
-//! needs besides its labels is its [`Recipe`]. [`train_labeler`] makes the labeler that weak labels can come from.
+//! A [`Method`] says which stages it is made of, as [`StagePlan`]s; [`train_stage`] trains one stage, [`ask`] asks a language
+//! model, and neither knows a method; what a stage needs besides its labels is its [`Recipe`]. [`train_labeler`] makes the labeler that weak labels can come from.
 
+mod asking;
+mod choice;
 mod early_stopping;
 mod error;
 mod evaluation;
+mod loss;
 mod method;
 mod methods;
+mod optimizer_state;
+mod plan;
+mod prompt;
 mod recipe;
 mod stage;
 mod target_stopping;
 mod trainer;
 mod weak_labeler;
 
+pub use asking::ask;
+pub use choice::{least_certain, surest_labels};
 pub use error::{Error, Result};
 pub use evaluation::{TestMetrics, log_odds, test_metrics};
 pub use labelmix_econ::LabelKind;
-pub use method::{Method, StagePlan, method_named, method_names};
-pub use recipe::{Recipe, RecipeError};
+pub use loss::{Loss, log_confidence_targets};
+pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kinds, method_named};
+pub use optimizer_state::OptimizerState;
+pub use plan::{Choice, ShotOrder, ShotsPlan, StageOptions, StagePlan, StageWork, Trains};
+pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots};
+pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;
 pub use trainer::{StageProgress, StageRequest, StageResult, stage_split, train_stage};

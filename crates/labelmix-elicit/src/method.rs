@@ -1,38 +1,211 @@
-//! What a method is: a list of stages. Adding one touches its own file and the list below.
+//! What a method is, and the registry of methods. Adding one touches its own file and the list in `methods.rs`.
+
+use std::fmt;
 
 use labelmix_econ::{Allocation, LabelKind};
+use miette::Diagnostic;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::Table;
 
-use crate::methods::seq_sft::SeqSft;
+use crate::methods::METHODS;
+use crate::plan::{Choice, StagePlan};
 
-/// One stage of a method. The first starts from a fresh adapter, each later one from its predecessor's best
-/// checkpoint; each has an optimizer and a schedule of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StagePlan {
-    /// Which pool its labels come from.
-    pub labels: LabelKind,
-    /// How many, taken from the beginning of the pool.
-    pub count: usize,
+/// A way to spend labels: a method with its options.
+pub trait Method: fmt::Debug + Send + Sync {
+    /// Labels that it buys whatever the split of a budget: they are paid first, and what is left is split.
+    fn extra(&self) -> Allocation {
+        Allocation::default()
+    }
+
+    /// Which splits of what is left make sense.
+    fn splits(&self) -> Splits {
+        Splits::All
+    }
+
+    /// The stages, in order, for a split of what is left. Empty if there is nothing to train on, and something has to
+    /// be.
+    fn stages(&self, split: Allocation) -> Vec<StagePlan>;
+
+    /// The smallest batch that the method can be trained with.
+    fn smallest_batch(&self) -> usize {
+        1
+    }
 }
 
-/// A way to spend an allocation of labels.
-pub trait Method: Send + Sync {
+/// Which splits of a budget a method can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Splits {
+    /// All of them.
+    All,
+    /// It trains on labels of one kind.
+    One(LabelKind),
+    /// It buys nothing but what it always does.
+    Nothing,
+}
+
+impl dyn Method {
+    /// Whether it chooses the gold labels that it buys among more examples than it buys.
+    #[must_use]
+    pub fn chooses_gold(&self) -> bool {
+        let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
+        stages
+            .iter()
+            .any(|stage| stage.labels == LabelKind::Gold && matches!(stage.choice, Choice::LeastCertain { .. }))
+    }
+
+    /// Whether its texts stand behind a prompt.
+    #[must_use]
+    pub fn is_prompted(&self) -> bool {
+        self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(|stage| stage.shots.is_some())
+    }
+}
+
+/// The configuration of a method: the keys of its table in a study file. It is the method itself.
+pub(crate) trait Configuration: Method + Default + Serialize + DeserializeOwned + 'static {
     /// The name in study files and tables.
-    fn name(&self) -> &'static str;
+    const NAME: &'static str;
+    /// What it does, in a line.
+    const SUMMARY: &'static str;
+    /// What it does and what it pays for, in a paragraph.
+    const EXPLANATION: &'static str;
+    /// Its options, in the order in which they are explained.
+    const OPTIONS: &'static [OptionHelp];
+    /// An example of study text.
+    const EXAMPLE: &'static str;
 
-    /// The stages, in order. Empty if the allocation is.
-    fn stages(&self, allocation: Allocation) -> Vec<StagePlan>;
+    /// Whether the options make sense together.
+    ///
+    /// # Errors
+    /// Says which does not, and what would.
+    fn check(&self) -> Result<(), OptionError> {
+        Ok(())
+    }
 }
 
-/// All methods.
-static METHODS: [&dyn Method; 1] = [&SeqSft];
+/// An option of a method.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OptionHelp {
+    /// Its key.
+    pub name: &'static str,
+    /// What it means, and which values it takes.
+    pub meaning: &'static str,
+}
+
+/// A method that can be configured.
+pub struct MethodKind {
+    /// The name in study files and tables.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// What it does and what it pays for, in a paragraph.
+    pub explanation: &'static str,
+    /// Its options.
+    pub options: &'static [OptionHelp],
+    /// An example of study text.
+    pub example: &'static str,
+    defaults: fn() -> Table,
+    parse: fn(&Table) -> Result<Box<dyn Method>, OptionError>,
+}
+
+/// An option that there is not, or that makes no sense.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{reason}")]
+#[diagnostic(help("{help}"))]
+pub struct OptionError {
+    /// What is wrong; an unknown key or value stands between backticks, with the known ones after it.
+    pub reason: String,
+    /// What to do about it; empty if the reason says it.
+    pub help: String,
+}
+
+impl MethodKind {
+    pub(crate) const fn of<C: Configuration>() -> Self {
+        Self {
+            name: C::NAME,
+            summary: C::SUMMARY,
+            explanation: C::EXPLANATION,
+            options: C::OPTIONS,
+            example: C::EXAMPLE,
+            defaults: defaults::<C>,
+            parse: parse::<C>,
+        }
+    }
+
+    /// The options with their default values, as they would stand in a study file.
+    #[must_use]
+    pub fn defaults(&self) -> Table {
+        (self.defaults)()
+    }
+
+    /// The method with the given options; what is not given has its default.
+    ///
+    /// # Errors
+    /// If there is no such option, or its value makes no sense.
+    pub fn configure(&self, options: &Table) -> Result<Box<dyn Method>, OptionError> {
+        (self.parse)(options)
+    }
+}
+
+fn defaults<C: Configuration>() -> Table {
+    Table::try_from(C::default()).expect("options are numbers, words and tables of them")
+}
+
+fn parse<C: Configuration>(options: &Table) -> Result<Box<dyn Method>, OptionError> {
+    let of_toml = |error: toml::de::Error| OptionError { reason: error.message().to_owned(), help: String::new() };
+    let configuration: C = options.clone().try_into().map_err(of_toml)?;
+    configuration.check()?;
+    Ok(Box::new(configuration))
+}
 
 /// The method of this name.
 #[must_use]
-pub fn method_named(name: &str) -> Option<&'static dyn Method> {
-    METHODS.into_iter().find(|method| method.name() == name)
+pub fn method_named(name: &str) -> Option<&'static MethodKind> {
+    method_kinds().iter().find(|kind| kind.name == name)
 }
 
-/// The names of all methods.
-pub fn method_names() -> impl Iterator<Item = &'static str> {
-    METHODS.into_iter().map(Method::name)
+/// All methods.
+#[must_use]
+pub fn method_kinds() -> &'static [MethodKind] {
+    METHODS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_explained_and_every_example_can_be_used() {
+        for kind in method_kinds() {
+            let mut explained: Vec<&str> = kind.options.iter().map(|option| option.name).collect();
+            explained.sort_unstable();
+            let defaults = kind.defaults();
+            // Options without a default are not in the table, but must be known.
+            for name in defaults.keys() {
+                assert!(explained.contains(&name.as_str()), "{}: {name} is not explained", kind.name);
+            }
+            let unknown = Table::from_iter([("no such option".to_owned(), true.into())]);
+            let reason = kind.configure(&unknown).unwrap_err().reason;
+            for name in explained {
+                assert!(reason.contains(&format!("`{name}`")), "{}: {name} is no option: {reason}", kind.name);
+            }
+            kind.configure(&defaults).unwrap();
+            kind.configure(&Table::new()).unwrap();
+
+            let example: Table = kind.example.parse().unwrap();
+            for method in example["methods"].as_array().unwrap() {
+                let mut options = method.as_table().unwrap().clone();
+                let name = options.remove("name").unwrap();
+                let method = options.remove("method").unwrap_or(name);
+                assert_eq!(method.as_str(), Some(kind.name));
+                kind.configure(&options).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::HashSet<_> = method_kinds().iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), method_kinds().len());
+    }
 }

@@ -41,8 +41,31 @@ pub struct Recipe {
     pub weight_decay: f64,
     /// The largest norm of the gradient of a step.
     pub max_gradient_norm: f64,
+    /// How a stage's batches and epochs follow from the number of its labels, and whether it validates.
+    #[serde(skip_serializing_if = "Schedule::is_early_stopping")]
+    pub schedule: Schedule,
     /// Tokens that are processed at once; a step is cut into micro-batches of at most this many (or of one text).
     pub micro_batch_tokens: usize,
+}
+
+/// How a stage's batches and epochs follow from the number of its labels: the two presets of SPEC.md section 4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// `batch_size` and `total_examples` decide; a part of the labels is validated on, and stops the stage early.
+    #[default]
+    EarlyStopping,
+    /// The number of labels n alone decides (the paper's MMLU runs): batches of 1 below 1,024 labels, 2 below 4,096,
+    /// else 8; ceil(100/⌊n/batch⌋) epochs below 30 labels, 3 below 4,096, 2 below 16,384, else 1. All labels are trained
+    /// on, and the last checkpoint is kept.
+    ByCount,
+}
+
+impl Schedule {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    fn is_early_stopping(&self) -> bool {
+        *self == Self::EarlyStopping
+    }
 }
 
 impl Default for Recipe {
@@ -63,6 +86,7 @@ impl Default for Recipe {
             epsilon: 1e-8,
             weight_decay: 0.01,
             max_gradient_norm: 1.0,
+            schedule: Schedule::EarlyStopping,
             micro_batch_tokens: 1024,
         }
     }
@@ -123,6 +147,27 @@ impl Recipe {
         Ok(())
     }
 
+    /// Examples of a step, and passes over the data, of a stage that trains on so many labels, at least one.
+    pub(crate) fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
+        match self.schedule {
+            Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
+            Schedule::ByCount => {
+                let batch = match labels {
+                    0..1_024 => 1,
+                    1_024..4_096 => 2,
+                    _ => 8,
+                };
+                let epochs = match labels {
+                    0..30 => 100_usize.div_ceil(labels / batch),
+                    30..4_096 => 3,
+                    4_096..16_384 => 2,
+                    _ => 1,
+                };
+                (batch, epochs)
+            }
+        }
+    }
+
     /// The adapter's shape.
     #[must_use]
     pub fn lora(&self) -> LoraSettings {
@@ -146,5 +191,33 @@ mod tests {
         assert_eq!(error.help().unwrap().to_string(), "learning_rate must be a positive number");
         let error = Recipe { batch_size: 0, ..Recipe::default() }.validate().unwrap_err();
         assert_eq!(error.help().unwrap().to_string(), "batch_size must be at least 1");
+    }
+
+    #[test]
+    fn batches_and_epochs_by_count() {
+        let recipe = Recipe { schedule: Schedule::ByCount, ..Recipe::default() };
+        let expected = [
+            (1, (1, 100)),
+            (7, (1, 15)),
+            (29, (1, 4)),
+            (30, (1, 3)),
+            (1_023, (1, 3)),
+            (1_024, (2, 3)),
+            (4_095, (2, 3)),
+            (4_096, (8, 2)),
+            (16_383, (8, 2)),
+            (16_384, (8, 1)),
+        ];
+        for (labels, batch_and_epochs) in expected {
+            assert_eq!(recipe.batch_and_epochs(labels), batch_and_epochs, "{labels}");
+        }
+    }
+
+    #[test]
+    fn the_usual_schedule_is_not_written() {
+        let text = serde_json::to_string(&Recipe::default()).unwrap();
+        assert!(!text.contains("schedule"));
+        let by_count = Recipe { schedule: Schedule::ByCount, ..Recipe::default() };
+        assert!(serde_json::to_string(&by_count).unwrap().contains(r#""schedule":"by-count""#));
     }
 }

@@ -1,17 +1,23 @@
 //! Training one stage.
 
+use std::ops::Range;
+
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
-    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
+    AdamW, Array, Gradients, Parameter, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
 };
 use labelmix_stats::{auroc, stream};
 use rand::seq::SliceRandom;
+use rand_distr::{Distribution, Normal};
 
 use crate::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
 use crate::evaluation::{log_odds, token_batches};
-use crate::recipe::Recipe;
+use crate::loss::{Loss, log_confidence_targets};
+use crate::optimizer_state::OptimizerState;
+use crate::plan::{StageOptions, Trains};
+use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 
 /// Everything that determines a stage's outcome.
@@ -24,7 +30,11 @@ pub struct StageRequest<'a> {
     pub examples: &'a [StageExample<'a>],
     /// The hyper-parameters.
     pub recipe: &'a Recipe,
-    /// Decides the validation split and the order of the batches.
+    /// In what the stage differs from the usual one.
+    pub options: StageOptions,
+    /// The state that the optimizer starts with, if it carries one over.
+    pub optimizer: Option<&'a OptimizerState>,
+    /// Decides the validation split, the order of the batches and a head that starts anew.
     pub seed: u64,
 }
 
@@ -32,6 +42,8 @@ pub struct StageRequest<'a> {
 pub struct StageResult {
     /// The best checkpoint.
     pub adapter: Adapter,
+    /// The optimizer's state after the last step.
+    pub optimizer: OptimizerState,
     /// How it came about.
     pub history: StageHistory,
 }
@@ -50,19 +62,21 @@ pub struct StageProgress {
 /// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
 struct Timetable {
     schedule: WarmupCosine,
+    batch_size: usize,
     evaluate_every: usize,
 }
 
 impl Timetable {
     fn new(recipe: &Recipe, n_train: usize) -> Self {
-        let epochs = (recipe.total_examples / n_train).max(1);
-        let steps_per_epoch = n_train.div_ceil(recipe.batch_size);
+        let (batch_size, epochs) = recipe.batch_and_epochs(n_train);
+        let steps_per_epoch = n_train.div_ceil(batch_size);
         Self {
             schedule: WarmupCosine {
                 peak: recipe.learning_rate,
                 warmup_steps: recipe.warmup_steps.min(steps_per_epoch).max(2),
                 total_steps: epochs * steps_per_epoch,
             },
+            batch_size,
             evaluate_every: recipe.evaluate_every.min(steps_per_epoch),
         }
     }
@@ -72,7 +86,10 @@ impl Timetable {
 /// [`train_stage`] makes: whoever accounts for the labels asks here.
 #[must_use]
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
-    validation_split(targets, recipe.validation_fraction, seed)
+    match recipe.schedule {
+        Schedule::EarlyStopping => validation_split(targets, recipe.validation_fraction, seed),
+        Schedule::ByCount => ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() },
+    }
 }
 
 /// Trains one stage: early stopping on a part of its own labels, the best checkpoint kept. The same request gives
@@ -84,18 +101,22 @@ pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSpl
 /// # Panics
 /// If there are no examples.
 pub fn train_stage(request: StageRequest<'_>, observe: impl FnMut(StageProgress)) -> Result<StageResult> {
-    let StageRequest { model, start: mut adapter, examples, recipe, seed } = request;
+    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
     assert!(!examples.is_empty(), "a stage has labels");
     let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
     let split = stage_split(&targets, recipe, seed);
     let of = |indices: &[usize]| -> Vec<StageExample<'_>> { indices.iter().map(|index| examples[*index]).collect() };
     let (train, validation) = (of(&split.train), of(&split.validation));
-    let training = Training { model, train: &train, validation: &validation, recipe, seed };
+    if options.reinitialise_head {
+        reinitialise_head(&mut adapter, model.model().hidden_size(), seed)?;
+    }
+    let StageOptions { loss, trains, .. } = options;
+    let training = Training { model, train: &train, validation: &validation, recipe, loss, trains, optimizer, seed };
     let mut watch = EarlyStopping::new(recipe, training.evaluate_every(), !validation.is_empty());
-    let steps = training.run(&mut adapter, &mut watch, observe)?;
+    let (steps, optimizer) = training.run(&mut adapter, &mut watch, observe)?;
     let stop_reason = watch.stop_reason();
     let (best_step, points) = watch.finish(&mut adapter, steps)?;
-    Ok(StageResult { adapter, history: training.history(steps, best_step, stop_reason, points) })
+    Ok(StageResult { adapter, optimizer, history: training.history(steps, best_step, stop_reason, points) })
 }
 
 /// What becomes of the checkpoints that training passes through.
@@ -135,6 +156,10 @@ pub(crate) struct Training<'a> {
     pub(crate) train: &'a [StageExample<'a>],
     pub(crate) validation: &'a [StageExample<'a>],
     pub(crate) recipe: &'a Recipe,
+    pub(crate) loss: Loss,
+    pub(crate) trains: Trains,
+    /// What the optimizer starts with; without it, with nothing.
+    pub(crate) optimizer: Option<&'a OptimizerState>,
     /// Decides the order of the batches.
     pub(crate) seed: u64,
 }
@@ -145,30 +170,35 @@ impl Training<'_> {
         Timetable::new(self.recipe, self.train.len()).evaluate_every
     }
 
-    /// Trains until the schedule ends or the watch stops it; the number of steps.
+    /// Trains until the schedule ends or the watch stops it; the number of steps, and the optimizer's state after them.
     pub(crate) fn run(
         &self,
         adapter: &mut Adapter,
         watch: &mut impl CheckpointWatch,
         mut observe: impl FnMut(StageProgress),
-    ) -> Result<usize> {
-        let Self { model, train, validation, recipe, seed } = *self;
-        let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
+    ) -> Result<(usize, OptimizerState)> {
+        let Self { train, validation, recipe, seed, .. } = *self;
+        let Timetable { schedule, batch_size, .. } = Timetable::new(recipe, train.len());
         let mut shuffle = stream(seed, "order of batches");
-        let mut optimizer = AdamW::new(recipe.optimizer());
+        let trained = trained_parameters(adapter, self.trains);
+        let mut optimizer = match self.optimizer {
+            None => AdamW::new(recipe.optimizer()),
+            Some(state) => state.resume(recipe.optimizer(), &adapter.parameters()[trained.clone()]),
+        };
         let mut losses = Vec::new();
         let mut order: Vec<usize> = (0..train.len()).collect();
         let mut step = 0;
         loop {
             order.shuffle(&mut shuffle);
-            for batch in order.chunks(recipe.batch_size) {
+            for batch in order.chunks(batch_size) {
                 let batch: Vec<StageExample<'_>> = batch.iter().map(|index| train[*index]).collect();
-                let (loss, mut gradients) = loss_and_gradients(model, adapter, &batch, recipe.micro_batch_tokens)?;
+                let (loss, mut gradients) = self.loss_and_gradients(adapter, &batch, step)?;
                 if !loss.is_finite() {
                     return Err(Error::Diverged { step: step + 1, loss });
                 }
-                clip_gradient_norm(&mut gradients, adapter.parameters(), recipe.max_gradient_norm)?;
-                optimizer.step(adapter.parameters_mut(), &gradients, schedule.at(step))?;
+                let parameters = &mut adapter.parameters_mut()[trained.clone()];
+                clip_gradient_norm(&mut gradients, parameters, recipe.max_gradient_norm)?;
+                optimizer.step(parameters, &gradients, schedule.at(step))?;
                 step += 1;
                 losses.push(f64::from(loss));
                 observe(StageProgress { step, scheduled_steps: schedule.total_steps, training_loss: f64::from(loss) });
@@ -183,11 +213,43 @@ impl Training<'_> {
                         watch.judge(point, || Ok(adapter.snapshot()?))?
                     };
                     if verdict == Verdict::Stop || ended {
-                        return Ok(step);
+                        let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained]);
+                        return Ok((step, state));
                     }
                 }
             }
         }
+    }
+
+    /// The mean loss of a batch and its gradients, computed one micro-batch after the other. `step` counts the steps made
+    /// before.
+    fn loss_and_gradients(
+        &self,
+        adapter: &Adapter,
+        batch: &[StageExample<'_>],
+        step: usize,
+    ) -> Result<(f32, Gradients)> {
+        let texts: Vec<&[u32]> = batch.iter().map(|example| example.token_ids).collect();
+        let labels: Vec<f32> = batch.iter().map(|example| example.target).collect();
+        let divisor = batch.len() as f32;
+        let targets = if self.loss.reads_predictions(batch.len(), step) {
+            // The whole batch's predictions decide every target, before there is a first gradient.
+            log_confidence_targets(&self.log_odds(adapter, batch)?, &labels, step)
+        } else {
+            labels
+        };
+        let mut total = -(batch.iter().map(|example| self.loss.offset(example.target)).sum::<f64>() as f32) / divisor;
+        let mut gradients = Gradients::default();
+        let mut rest = &*targets;
+        for micro_batch in token_batches(&texts, self.recipe.micro_batch_tokens) {
+            let (now, later) = rest.split_at(micro_batch.len());
+            rest = later;
+            let logits = self.model.logits(&TokenBatch::new(micro_batch.iter().copied()), adapter)?;
+            let loss = soft_cross_entropy(&logits, now, divisor)?;
+            total += loss.to_vec()?[0];
+            gradients.accumulate(loss.backward()?)?;
+        }
+        Ok((total, gradients))
     }
 
     /// How good an adapter is on some labels, at least one.
@@ -226,27 +288,38 @@ impl Training<'_> {
     }
 }
 
-/// The mean loss of a batch and its gradients, computed one micro-batch after the other.
-fn loss_and_gradients(
-    model: &Classifier,
-    adapter: &Adapter,
-    batch: &[StageExample<'_>],
-    micro_batch_tokens: usize,
-) -> Result<(f32, Gradients)> {
-    let texts: Vec<&[u32]> = batch.iter().map(|example| example.token_ids).collect();
-    let mut total = 0.0;
-    let mut gradients = Gradients::default();
-    let mut rest = batch;
-    for micro_batch in token_batches(&texts, micro_batch_tokens) {
-        let (now, later) = rest.split_at(micro_batch.len());
-        rest = later;
-        let targets: Vec<f32> = now.iter().map(|example| example.target).collect();
-        let logits = model.logits(&TokenBatch::new(micro_batch.iter().copied()), adapter)?;
-        let loss = soft_cross_entropy(&logits, &targets, batch.len() as f32)?;
-        total += loss.to_vec()?[0];
-        gradients.accumulate(loss.backward()?)?;
+/// The places of the parameters that change. The head's are the last ones, and no LoRA factors.
+fn trained_parameters(adapter: &Adapter, trains: Trains) -> Range<usize> {
+    let parameters = adapter.parameters();
+    let head = head_at(parameters);
+    match trains {
+        Trains::All => 0..parameters.len(),
+        Trains::Head => head..parameters.len(),
+        Trains::Body => 0..head,
     }
-    Ok((total, gradients))
+}
+
+/// Where the head's parameters begin: its weight `[2, hidden]`, then its bias if it has one.
+fn head_at(parameters: &[Parameter]) -> usize {
+    let of_head = |parameter: &&Parameter| HEAD_NAMES.iter().any(|name| parameter.name().contains(name));
+    parameters.len() - parameters.iter().rev().take_while(of_head).count()
+}
+
+/// How PEFT's names of the heads of decoders and encoders end, before `weight` or `bias`.
+const HEAD_NAMES: [&str; 2] = ["model.score.", "model.classifier."];
+
+/// Draws the head's weights anew, with the deviation 0.01/√hidden, and sets its bias to zero.
+fn reinitialise_head(adapter: &mut Adapter, hidden: usize, seed: u64) -> Result<()> {
+    let head = head_at(adapter.parameters());
+    let normal = Normal::new(0.0, 0.01 / (hidden as f64).sqrt()).expect("a deviation is finite");
+    let mut random = stream(seed, "re-initialised head");
+    let mut values = adapter.snapshot()?;
+    for array in &mut values[head..] {
+        let shape = array.shape().to_vec();
+        let mut draw = || if shape.len() > 1 { normal.sample(&mut random) as f32 } else { 0.0 };
+        *array = Array::new(array.values().iter().map(|_| draw()).collect(), &shape);
+    }
+    Ok(adapter.restore(&values)?)
 }
 
 fn validation_point(
@@ -272,7 +345,7 @@ mod tests {
     fn the_timetable_follows_the_number_of_labels() {
         let recipe = Recipe::default();
         let timetable = |n_train| {
-            let Timetable { schedule, evaluate_every } = Timetable::new(&recipe, n_train);
+            let Timetable { schedule, evaluate_every, .. } = Timetable::new(&recipe, n_train);
             (schedule.total_steps, schedule.warmup_steps, evaluate_every)
         };
         // 30,000 / 13 = 2,307 epochs of one step; warm-up never below 2.

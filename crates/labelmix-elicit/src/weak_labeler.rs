@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::early_stopping::EarlyStopping;
 use crate::error::Result;
+use crate::loss::Loss;
+use crate::plan::Trains;
 use crate::recipe::Recipe;
 use crate::stage::{StageExample, StageHistory, StopReason};
 use crate::target_stopping::{TargetStop, TargetStopping};
@@ -52,17 +54,18 @@ pub struct TrainedLabeler {
 pub fn train_labeler(request: LabelerRequest<'_>, observe: impl FnMut(StageProgress)) -> Result<TrainedLabeler> {
     let LabelerRequest { model, start: mut adapter, train, validation, recipe, target_accuracy, seed } = request;
     assert!(!train.is_empty() && !validation.is_empty(), "a labeler has gold labels to train and to validate on");
-    let training = Training { model, train, validation, recipe, seed };
+    let (loss, trains) = (Loss::Xent, Trains::All);
+    let training = Training { model, train, validation, recipe, loss, trains, optimizer: None, seed };
     let Some(target) = target_accuracy else {
         let mut watch =
             EarlyStopping::new(&Recipe { patience: usize::MAX, ..recipe.clone() }, training.evaluate_every(), true);
-        let steps = training.run(&mut adapter, &mut watch, observe)?;
+        let (steps, _) = training.run(&mut adapter, &mut watch, observe)?;
         let (best_step, points) = watch.finish(&mut adapter, steps)?;
         let history = training.history(steps, best_step, StopReason::ScheduleEnded, points);
         return Ok(TrainedLabeler { adapter, history, target_stop: None });
     };
     let mut watch = TargetStopping::over(&training, target, &adapter)?;
-    let steps = training.run(&mut adapter, &mut watch, observe)?;
+    let (steps, _) = training.run(&mut adapter, &mut watch, observe)?;
     let (stop, crossed, points) = watch.finish(&training, &mut adapter)?;
     let reason = if crossed { StopReason::TargetReached } else { StopReason::ScheduleEnded };
     let history = training.history(steps, stop.to_step, reason, points);

@@ -117,6 +117,34 @@ impl Tokenizer {
         }
         Ok(token_ids)
     }
+
+    /// The token ids of a part of a longer text: without special tokens, of any length.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn encode_inner(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.encoding(text, false)?.get_ids().to_vec())
+    }
+
+    /// The special tokens that the model expects before and after a text.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn special_tokens(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let encoding = self.encoding("a", true)?;
+        let special = encoding.get_special_tokens_mask();
+        let before = special.iter().take_while(|mask| **mask == 1).count();
+        let after = special[before..].iter().rev().take_while(|mask| **mask == 1).count();
+        let ids = encoding.get_ids();
+        Ok((ids[..before].to_vec(), ids[ids.len() - after..].to_vec()))
+    }
+
+    fn encoding(&self, text: &str, special_tokens: bool) -> Result<tokenizers::Encoding> {
+        self.whole.encode(text, special_tokens).map_err(|error| Error::Tokenize {
+            text: beginning(text),
+            reason: format!("{error} ({})", self.path.display()),
+        })
+    }
 }
 
 fn beginning(text: &str) -> String {

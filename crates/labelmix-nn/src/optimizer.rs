@@ -36,6 +36,25 @@ impl AdamW {
         Self { settings, steps: 0, moments: Vec::new() }
     }
 
+    /// An optimizer that goes on after so many steps, with both moments of each parameter as [`moments`](Self::moments)
+    /// gave them.
+    #[must_use]
+    pub fn resumed(settings: AdamWSettings, steps: u32, moments: Vec<[Vec<f32>; 2]>) -> Self {
+        let moments = moments.into_iter().map(|[first, second]| Moments { first, second }).collect();
+        Self { settings, steps: steps.cast_signed(), moments }
+    }
+
+    /// The number of steps made.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        self.steps.cast_unsigned()
+    }
+
+    /// The first and the second moment of each parameter's gradients; none before the first step.
+    pub fn moments(&self) -> impl Iterator<Item = [&[f32]; 2]> {
+        self.moments.iter().map(|moments| [&*moments.first, &*moments.second])
+    }
+
     /// One step. Parameters that the loss did not depend on are left as they are. The moments live on the host, and
     /// there the update is computed, wherever the parameters are: they are few.
     ///

@@ -6,6 +6,7 @@ use labelmix_econ::{Prices, best_split, pareto_frontier};
 use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
 use serde::Serialize;
 
+use crate::comparison::{WithinBudget, within_budgets};
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 
 /// Everything a sweep found out. The names of the fields are a promise to programs that read the JSON.
@@ -21,6 +22,8 @@ pub struct Answer {
     pub budgets: Vec<SplitEntry>,
     /// The splits that ask for more labels than are for sale, or for none, in the same order.
     pub not_affordable: Vec<NotAffordableEntry>,
+    /// The best that each method makes of each budget, by method and budget.
+    pub methods_within_budgets: Vec<WithinBudget>,
     /// The Pareto frontier of cost and accuracy, by rising cost, over all methods.
     pub frontier: Vec<FrontierEntry>,
     /// The share of weak labels that are right, where it is known.
@@ -42,7 +45,7 @@ impl Answer {
         let all_points = || points.iter().chain(not_affordable.iter().map(|missed| &missed.point));
         let place = |method: &str| all_points().position(|point| point.method == method).unwrap_or(usize::MAX);
         let by_place = |a: &GridPoint, b: &GridPoint| {
-            (place(a.method).cmp(&place(b.method)))
+            (place(&a.method).cmp(&place(&b.method)))
                 .then(a.budget_usd.total_cmp(&b.budget_usd))
                 .then(a.weak_fraction.total_cmp(&b.weak_fraction))
         };
@@ -59,7 +62,9 @@ impl Answer {
 
         let mut budgets: Vec<_> = points.iter().filter_map(|point| SplitEntry::new(point, prices, &runs)).collect();
         mark_best(&mut budgets);
+        let methods = distinct_methods(budgets.iter().map(|split| split.method.as_str()));
         Self {
+            methods_within_budgets: within_budgets(&methods, &budgets),
             study: study.to_owned(),
             prices: *prices,
             runs: runs.into_iter().map(|run| RunEntry::new(run, prices)).collect(),
@@ -81,14 +86,18 @@ impl Answer {
     pub(crate) fn methods(&self) -> Vec<&str> {
         let measured = self.budgets.iter().map(|split| split.method.as_str());
         let missed = self.not_affordable.iter().map(|missed| missed.method.as_str());
-        let mut seen = HashSet::new();
-        measured.chain(missed).filter(|method| seen.insert(*method)).collect()
+        distinct_methods(measured.chain(missed))
     }
 
     /// The measured splits of a method, by budget and weak fraction.
     pub(crate) fn splits_of(&self, method: &str) -> impl Iterator<Item = &SplitEntry> {
         self.budgets.iter().filter(move |split| split.method == method)
     }
+}
+
+fn distinct_methods<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    methods.filter(|method| seen.insert(*method)).collect()
 }
 
 /// Marks the best split of each method and budget. The splits of one budget stand together.
@@ -182,9 +191,9 @@ mod tests {
     #[test]
     fn splits_that_buy_the_same_share_their_runs() {
         let (points, _) = points();
-        let (mut same, allocation) = (points[0], Allocation { n_weak: 0, n_gold: 4 });
+        let (mut same, allocation) = (points[0].clone(), Allocation { n_weak: 0, n_gold: 4 });
         same.allocation = allocation;
-        let points = [GridPoint { budget_usd: 4.0, ..same }, GridPoint { budget_usd: 4.5, ..same }];
+        let points = [GridPoint { budget_usd: 4.0, ..same.clone() }, GridPoint { budget_usd: 4.5, ..same }];
         let answer = Answer::new("reviews", &prices(), &points, &[], &[run("seq-sft", 0, 4, 0)], None);
         assert_eq!(answer.budgets.len(), 2);
         assert!(answer.budgets.iter().all(|split| split.seeds == 1));
@@ -250,6 +259,17 @@ mod tests {
               "n_weak": 0,
               "n_gold": 256,
               "reason": "100 gold labels for sale"
+            }
+          ],
+          "methods_within_budgets": [
+            {
+              "method": "seq-sft",
+              "budget_usd": 64.0,
+              "cost_usd": 64.0,
+              "accuracy_mean": 0.7044444444444444,
+              "accuracy_sd": null,
+              "n_weak": 160,
+              "n_gold": 48
             }
           ],
           "frontier": [

@@ -41,13 +41,14 @@ pub struct SplitEntry {
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,
-    /// The share of the budget meant for weak labels, from 0 to 1.
+    /// The share meant for weak labels, from 0 to 1, of what is left of the budget after the labels that the method buys
+    /// whatever the split (the shots of a prompt).
     pub weak_fraction: f64,
     /// Weak labels bought.
     pub n_weak: usize,
     /// Gold labels bought.
     pub n_gold: usize,
-    /// What the labels cost, in dollars: the budget or a little less.
+    /// What the labels cost by the runs' ledgers, in dollars: the budget or less.
     pub cost_usd: f64,
     /// The mean test accuracy over seeds, from 0 to 1.
     pub accuracy_mean: f64,
@@ -115,14 +116,17 @@ impl SplitEntry {
     /// the same mean to the last bit.
     pub(crate) fn new(point: &GridPoint, prices: &Prices, runs: &[&RunRecord]) -> Option<Self> {
         let of_this_point = |run: &&&RunRecord| run.method == point.method && run.allocation == point.allocation;
-        let accuracies: Vec<f64> = runs.iter().filter(of_this_point).map(|run| run.metrics.accuracy).collect();
+        let runs: Vec<&RunRecord> = runs.iter().filter(of_this_point).copied().collect();
+        let accuracies: Vec<f64> = runs.iter().map(|run| run.metrics.accuracy).collect();
+        // Every seed buys as many labels, so the ledgers agree.
+        let cost_usd = runs.first().and_then(|run| run.cost_usd);
         Some(Self {
-            method: point.method.to_owned(),
+            method: point.method.clone(),
             budget_usd: point.budget_usd,
             weak_fraction: point.weak_fraction,
             n_weak: point.allocation.n_weak,
             n_gold: point.allocation.n_gold,
-            cost_usd: prices.bill_usd(point.allocation),
+            cost_usd: cost_usd.unwrap_or_else(|| prices.bill_usd(point.allocation)),
             accuracy_mean: mean(&accuracies)?,
             accuracy_sd: sample_standard_deviation(&accuracies),
             seeds: accuracies.len(),
@@ -140,7 +144,7 @@ impl SplitEntry {
 impl NotAffordableEntry {
     pub(crate) fn new(missed: &NotAffordable) -> Self {
         Self {
-            method: missed.point.method.to_owned(),
+            method: missed.point.method.clone(),
             budget_usd: missed.point.budget_usd,
             weak_fraction: missed.point.weak_fraction,
             n_weak: missed.point.allocation.n_weak,
@@ -173,7 +177,7 @@ mod tests {
             }
             let unpriced = run("seq-sft", n_weak, n_gold, 0);
             let priced = RunRecord { cost_usd: Some(ledger.cost_usd()), ..unpriced.clone() };
-            let point = GridPoint { method: "seq-sft", budget_usd: 1.0, weak_fraction: 0.5, allocation: unpriced.allocation };
+            let point = GridPoint { method: "seq-sft".to_owned(), budget_usd: 1.0, weak_fraction: 0.5, allocation: unpriced.allocation };
             prop_assert_eq!(RunEntry::new(&unpriced, &prices).cost_usd, ledger.cost_usd());
             prop_assert_eq!(RunEntry::new(&priced, &prices).cost_usd, ledger.cost_usd());
             prop_assert_eq!(SplitEntry::new(&point, &prices, &[&priced]).unwrap().cost_usd, ledger.cost_usd());

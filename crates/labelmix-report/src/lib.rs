@@ -8,6 +8,7 @@
 //! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
+mod comparison;
 mod entries;
 mod export;
 mod figures;
@@ -18,6 +19,7 @@ mod table;
 mod worked_example;
 
 pub use answer::Answer;
+pub use comparison::WithinBudget;
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
 pub use figures::{

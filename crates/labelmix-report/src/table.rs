@@ -41,6 +41,7 @@ pub fn render(answer: &Answer, style: Style) -> String {
             sections.push(best_splits(answer, method));
         }
     }
+    sections.push(methods_table(answer, style));
     sections.push(frontier_table(answer, style));
     sections.push(not_affordable(answer));
     sections.retain(|section| !section.is_empty());
@@ -102,6 +103,30 @@ fn best_splits(answer: &Answer, method: &str) -> String {
     };
     let sentences: Vec<_> = answer.splits_of(method).filter(|split| split.best).map(sentence).collect();
     sentences.join("\n")
+}
+
+/// Rows are methods, columns budgets, cells the best of the purchases that cost no more; for several methods.
+fn methods_table(answer: &Answer, style: Style) -> String {
+    let best = &answer.methods_within_budgets;
+    let methods: Vec<&str> =
+        answer.methods().into_iter().filter(|method| best.iter().any(|b| b.method == *method)).collect();
+    if methods.len() < 2 {
+        return String::new();
+    }
+    let budgets = rising(best.iter().map(|best| best.budget_usd).collect());
+    let header = ["method".to_owned()].into_iter().chain(budgets.iter().map(|budget| dollars(*budget)));
+    let mut table = table_with_header(style, header);
+    for method in methods {
+        let cells = budgets.iter().map(|budget| {
+            let here = best.iter().find(|best| best.method == method && best.budget_usd == *budget);
+            here.map_or("–".to_owned(), |best| {
+                let bought = purchase(best.n_weak, best.n_gold);
+                format!("{} ({bought})", mean_and_deviation(best.accuracy_mean, best.accuracy_sd))
+            })
+        });
+        table.add_row([method.to_owned()].into_iter().chain(cells));
+    }
+    format!("Methods at equal cost: the best of what costs no more than the budget\n{}", table.trim_fmt())
 }
 
 fn frontier_table(answer: &Answer, style: Style) -> String {
@@ -193,6 +218,12 @@ mod tests {
 
         $4.50: best is 45 weak (weak fraction 1), accuracy .638, for $4.50
         $64: best is 160 weak + 48 gold (weak fraction 0.25), accuracy .704, for $64
+
+        Methods at equal cost: the best of what costs no more than the budget
+         method     $4.50                   $64
+        ─────────────────────────────────────────────────────────────────────
+         seq-sft    .648 ± .010 (45 weak)   .714 ± .010 (160 weak + 48 gold)
+         few-shot   .638 (45 weak)          .704 (160 weak + 48 gold)
 
         Pareto frontier of cost and accuracy
           cost   accuracy   method    weak   gold

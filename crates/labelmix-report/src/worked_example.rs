@@ -19,7 +19,7 @@ pub(crate) fn points() -> (Vec<GridPoint>, Vec<NotAffordable>) {
         for budget_usd in [256.0, 4.5, 64.0] {
             for weak_fraction in [1.0, 0.0, 0.25] {
                 let allocation = allocation_for(budget_usd, weak_fraction, &prices()).unwrap();
-                points.push(GridPoint { method, budget_usd, weak_fraction, allocation });
+                points.push(GridPoint { method: method.to_owned(), budget_usd, weak_fraction, allocation });
             }
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn runs() -> Vec<RunRecord> {
     let finished = points.iter().filter(|point| point.allocation.n_weak < 2560);
     let runs = finished.flat_map(|point| {
         let seeds = if point.method == "seq-sft" { 0..3 } else { 0..1 };
-        seeds.map(|seed| run(point.method, point.allocation.n_weak, point.allocation.n_gold, seed))
+        seeds.map(|seed| run(&point.method, point.allocation.n_weak, point.allocation.n_gold, seed))
     });
     runs.collect()
 }

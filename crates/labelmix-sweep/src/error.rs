@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// Every point of the grid asks for more labels than there are.
     #[error("no point of the grid can be bought: {reason}")]
-    #[diagnostic(help("add smaller budgets to [grid], or rows to the training file"))]
+    #[diagnostic(help("change the budgets of [grid], or add rows to the training file"))]
     NothingAffordable {
         /// The first point's reason.
         reason: String,
@@ -135,6 +135,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(help("check [prices] and [grid] in the study file"))]
     Econ(#[from] labelmix_econ::EconError),
+    /// The prompt does not work with the model's tokenizer.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Prompt(#[from] labelmix_elicit::PromptError),
     /// The model cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

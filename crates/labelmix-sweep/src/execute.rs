@@ -3,13 +3,14 @@
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use labelmix_elicit::{Error as ElicitError, StageProgress, StageRequest, log_odds, test_metrics, train_stage};
+use labelmix_elicit::{Error as ElicitError, StageProgress};
 use miette::Diagnostic;
 
 use crate::error::{Error, Result};
 use crate::graph::StageNode;
 use crate::record::RunRecord;
-use crate::store::{RunFile, StageOutcome, Store, TestLogOdds};
+use crate::stage_work::do_stage;
+use crate::store::{RunFile, StageOutcome, Store};
 use crate::sweep::Sweep;
 
 /// What a caller hears of a sweep while it runs. Calls come from several threads.
@@ -128,7 +129,7 @@ impl Queue {
             .iter()
             .enumerate()
             .filter(|(index, node)| !done.contains(index) && node.parent.is_none_or(|parent| done.contains(&parent)))
-            .map(|(index, node)| Ready { dependents: dependents[index].len(), count: node.count, index })
+            .map(|(index, node)| Ready { dependents: dependents[index].len(), count: node.plan.count, index })
             .collect();
         let state = QueueState { ready, outstanding: nodes.len() - done.len(), failures: Vec::new() };
         Self { state: Mutex::new(state), changed: Condvar::new(), dependents }
@@ -156,7 +157,7 @@ impl Queue {
         let mut state = self.lock();
         state.outstanding -= 1;
         for &dependent in &self.dependents[index] {
-            let count = sweep.graph().nodes()[dependent].count;
+            let count = sweep.graph().nodes()[dependent].plan.count;
             state.ready.push(Ready { dependents: self.dependents[dependent].len(), count, index: dependent });
         }
         drop(state);
@@ -197,8 +198,7 @@ fn work(worker: usize, threads: usize, sweep: &Sweep, store: &Store, queue: &Que
                 queue.finished(index, sweep);
             }
             Err(cause) => {
-                let kind = node.labels.name();
-                let stage = format!("the stage on {} {kind} labels with seed {}", node.count, node.seed);
+                let stage = format!("the stage on {}", node.in_words());
                 let failure = StageFailure { stage, cause };
                 observer.stage_failed(worker, &failure);
                 queue.failed(index, failure);
@@ -207,42 +207,7 @@ fn work(worker: usize, threads: usize, sweep: &Sweep, store: &Store, queue: &Que
     }
 }
 
-fn do_stage(
-    sweep: &Sweep,
-    store: &Store,
-    node: &StageNode,
-    observe: impl FnMut(StageProgress),
-) -> std::result::Result<StageOutcome, StageError> {
-    let recipe = &sweep.study().recipe;
-    let model = sweep.model();
-    let parent = node.parent.map(|index| &sweep.graph().nodes()[index].key);
-    let mut start = model.initial_adapter(recipe.lora(), node.seed)?;
-    if let Some(parent) = parent {
-        start.load(&store.stage_folder(parent))?;
-    }
-    let examples = sweep.stage_examples(node);
-    let request = StageRequest { model, start, examples: &examples, recipe, seed: node.seed };
-    let result = train_stage(request, observe)?;
-    let scores = log_odds(model, &result.adapter, &sweep.test_tokens(), recipe.micro_batch_tokens)?;
-    let gold: Vec<bool> =
-        sweep.test().iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
-    let outcome = StageOutcome {
-        key: node.key.clone(),
-        parent: parent.cloned(),
-        labels: node.labels,
-        count: node.count,
-        seed: node.seed,
-        recipe: recipe.clone(),
-        history: result.history,
-        metrics: test_metrics(&scores, &gold),
-    };
-    let ids = sweep.test().iter().map(|example| example.id).collect();
-    let base_model = sweep.study().model.path.to_string_lossy();
-    store.write_stage(&outcome, &TestLogOdds { ids, log_odds: scores }, &result.adapter, &base_model)?;
-    Ok(outcome)
-}
-
-/// The records of all runs whose last stage is in the store. Each is written to the store as well,
+/// The records of all runs whose stages are in the store. Each is written to the store as well,
 /// beside the ledger of its labels at the study's prices.
 ///
 /// # Errors
@@ -252,11 +217,13 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
     let nodes = sweep.graph().nodes();
     let mut records = Vec::new();
     for run in sweep.graph().runs() {
-        let Some(outcome) = store.outcome(&nodes[run.last_stage()].key)? else { continue };
-        let ledger = sweep.ledger(run);
+        let stages = run.stages.iter().map(|index| store.outcome(&nodes[*index].key));
+        let Some(outcomes) = stages.collect::<Result<Option<Vec<StageOutcome>>>>()? else { continue };
+        let Some(outcome) = outcomes.last() else { continue };
+        let ledger = sweep.ledger(run, &outcomes);
         let record = RunRecord {
             run: run.name.clone(),
-            method: run.method.to_owned(),
+            method: run.method.clone(),
             task: study.name.clone(),
             model: study.model.path.display().to_string(),
             seed: run.seed,
@@ -273,6 +240,7 @@ pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
             matmul_precision: study.model.matmul_precision,
             pooling: sweep.model().pooling().name().to_owned(),
             recipe: study.recipe.clone(),
+            method: sweep.method_table(run).cloned(),
         };
         store.write_run(&study.name, &file, &ledger)?;
         records.push(record);

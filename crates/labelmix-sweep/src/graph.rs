@@ -3,32 +3,45 @@
 use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
-use labelmix_elicit::{LabelKind, StagePlan};
+use labelmix_elicit::{StagePlan, StageWork};
 
 use crate::key::StageKey;
 
 /// A stage that one or more runs need.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StageNode {
     /// The name of its outcome.
     pub key: StageKey,
     /// The stage it starts from, by its place in the graph; always an earlier one.
     pub parent: Option<usize>,
-    /// Which pool its labels come from.
-    pub labels: LabelKind,
-    /// How many labels, from the beginning of the pool.
-    pub count: usize,
+    /// What it does, with which labels.
+    pub plan: StagePlan,
     /// The seed of the pool and of the training.
     pub seed: u64,
 }
 
+impl StageNode {
+    /// What it does, in a few words: `32 gold labels, seed 0`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let StagePlan { labels, count, shots, work, .. } = &self.plan;
+        let shots = shots.map(|shots| format!("{} {} shots", shots.count, shots.labels.name()));
+        let what = match (work, shots) {
+            (StageWork::Ask, shots) => shots.unwrap_or_default(),
+            (StageWork::Train { .. }, None) => format!("{count} {} labels", labels.name()),
+            (StageWork::Train { .. }, Some(shots)) => format!("{count} {} labels behind {shots}", labels.name()),
+        };
+        format!("{what}, seed {}", self.seed)
+    }
+}
+
 /// A run: a chain of stages, of which the last one's classifier is the run's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Unique in its study, and fit for a folder's name.
     pub name: String,
-    /// The method's name.
-    pub method: &'static str,
+    /// The method's name in the study.
+    pub method: String,
     /// The seed.
     pub seed: u64,
     /// The labels that it buys.
@@ -69,24 +82,24 @@ impl StageGraph {
     /// Adds a run, whose stages' keys `key` tells from parent and plan. A stage that is there already is shared.
     pub(crate) fn add_run(
         &mut self,
-        method: &'static str,
+        method: &str,
         seed: u64,
         allocation: Allocation,
         plans: &[StagePlan],
-        key: impl Fn(Option<&StageKey>, StagePlan) -> StageKey,
+        key: impl Fn(Option<&StageKey>, &StagePlan) -> StageKey,
     ) {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
-        for &plan in plans {
+        for plan in plans {
             let parent = stages.last().copied();
             let key = key(parent.map(|index| &self.nodes[index].key), plan);
             let place = *self.by_key.entry(key.clone()).or_insert_with(|| {
-                self.nodes.push(StageNode { key, parent, labels: plan.labels, count: plan.count, seed });
+                self.nodes.push(StageNode { key, parent, plan: plan.clone(), seed });
                 self.nodes.len() - 1
             });
             stages.push(place);
         }
         let name = format!("{method}_w{}_g{}_s{seed}", allocation.n_weak, allocation.n_gold);
-        self.runs.push(Run { name, method, seed, allocation, stages });
+        self.runs.push(Run { name, method: method.to_owned(), seed, allocation, stages });
     }
 
     /// For each stage, the number of stages that start from it.

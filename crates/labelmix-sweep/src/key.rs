@@ -6,7 +6,7 @@
 use std::fmt;
 
 use labelmix_data::{Example, content_hash};
-use labelmix_elicit::{LabelKind, Recipe};
+use labelmix_elicit::{Choice, PromptTemplate, Recipe, StageOptions, StagePlan, StageWork};
 use serde::{Deserialize, Serialize};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
@@ -35,21 +35,33 @@ pub(crate) struct SharedInputs {
     pub(crate) test: [u8; 32],
     /// The recipe as canonical JSON.
     pub(crate) recipe: String,
+    /// Of the recipe, what asking a language model depends on.
+    pub(crate) micro_batch_tokens: usize,
+    /// How examples become a prompt.
+    pub(crate) prompt: PromptTemplate,
+}
+
+/// The labels of a stage.
+pub(crate) struct StageLabels<'a> {
+    /// What it trains on, in the order of purchase, or what it chooses from.
+    pub(crate) trained: Vec<&'a Example>,
+    /// What stands in its prompts, in the order of the pool.
+    pub(crate) shots: Vec<&'a Example>,
 }
 
 impl SharedInputs {
     /// The recipe in a form that does not depend on the order of keys.
     pub(crate) fn canonical_recipe(recipe: &Recipe) -> String {
-        // serde_json's maps are sorted, and its floats are written with the fewest digits that read back the same.
-        serde_json::to_value(recipe).expect("a recipe is numbers with names").to_string()
+        canonical(recipe)
     }
 
-    /// The key of a stage on `labels`, in the order in which they are bought.
-    pub(crate) fn stage_key<'a>(
+    /// The key of a stage. What a plan does not ask for adds nothing, so that new kinds of plans leave the keys of old ones
+    /// as they are.
+    pub(crate) fn stage_key(
         &self,
         parent: Option<&StageKey>,
-        kind: LabelKind,
-        labels: impl IntoIterator<Item = &'a Example>,
+        plan: &StagePlan,
+        labels: &StageLabels<'_>,
         seed: u64,
     ) -> StageKey {
         let mut parts = HashedParts::new(SCHEMA);
@@ -59,16 +71,47 @@ impl SharedInputs {
             part("rounding", rounding.as_bytes());
         }
         part("tokenizer", &self.tokenizer);
-        part("pooling", self.pooling.as_bytes());
-        part("cut", &[u8::from(self.cut)]);
-        part("test", &self.test);
-        part("recipe", self.recipe.as_bytes());
-        part("parent", parent.map_or("", |key| &key.0).as_bytes());
-        part("kind", kind.name().as_bytes());
-        part("labels", content_hash(labels).as_bytes());
+        match plan.work {
+            StageWork::Train { options, keep_optimizer } => {
+                part("pooling", self.pooling.as_bytes());
+                part("cut", &[u8::from(self.cut)]);
+                part("test", &self.test);
+                part("recipe", self.recipe.as_bytes());
+                part("parent", parent.map_or("", |key| &key.0).as_bytes());
+                part("kind", plan.labels.name().as_bytes());
+                part("labels", content_hash(labels.trained.iter().copied()).as_bytes());
+                if options != StageOptions::default() {
+                    part("options", canonical(&options).as_bytes());
+                }
+                if keep_optimizer {
+                    part("keeps", b"optimizer");
+                }
+            }
+            StageWork::Ask => {
+                part("asked", &(self.micro_batch_tokens as u64).to_le_bytes());
+                part("cut", &[u8::from(self.cut)]);
+                part("test", &self.test);
+            }
+        }
         part("seed", &seed.to_le_bytes());
+        if let Choice::LeastCertain { temperature, .. } = plan.choice {
+            part("least certain", &(plan.count as u64).to_le_bytes());
+            part("temperature", &temperature.to_bits().to_le_bytes());
+        }
+        if let Some(shots) = plan.shots {
+            part("prompt", canonical(&self.prompt).as_bytes());
+            part("order of shots", canonical(&shots.order).as_bytes());
+            part("kind of shots", shots.labels.name().as_bytes());
+            part("shots", content_hash(labels.shots.iter().copied()).as_bytes());
+        }
         StageKey(parts.finish())
     }
+}
+
+/// A value as JSON that does not depend on the order of keys.
+fn canonical(value: &impl Serialize) -> String {
+    // serde_json's maps are sorted, and its floats are written with the fewest digits that read back the same.
+    serde_json::to_value(value).expect("what is hashed is numbers and words with names").to_string()
 }
 
 /// A hash of named parts, each with its length, in a fixed order.
@@ -94,6 +137,8 @@ impl HashedParts {
 
 #[cfg(test)]
 mod tests {
+    use labelmix_elicit::{LabelKind, Loss, ShotOrder, ShotsPlan, Trains};
+
     use super::*;
 
     fn shared() -> SharedInputs {
@@ -105,6 +150,8 @@ mod tests {
             cut: false,
             test: [3; 32],
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
+            micro_batch_tokens: 1024,
+            prompt: PromptTemplate::default(),
         }
     }
 
@@ -112,20 +159,54 @@ mod tests {
         vec![Example::new("good".into(), Some(true), Some(0.75)), Example::new("bad".into(), Some(false), None)]
     }
 
+    fn weak() -> StagePlan {
+        StagePlan::training(LabelKind::Weak, 2, StageOptions::default())
+    }
+
+    fn key(
+        shared: &SharedInputs,
+        parent: Option<&StageKey>,
+        plan: &StagePlan,
+        labels: &[Example],
+        seed: u64,
+    ) -> StageKey {
+        let labels = StageLabels { trained: labels.iter().collect(), shots: labels.iter().collect() };
+        shared.stage_key(parent, plan, &labels, seed)
+    }
+
     #[test]
     fn a_known_key_stays_what_it_is() {
-        let key = shared().stage_key(None, LabelKind::Weak, &labels(), 7);
-        insta::assert_snapshot!(key, @"f73a4c5071e6d0720bd11284c65c7e33");
+        insta::assert_snapshot!(key(&shared(), None, &weak(), &labels(), 7), @"f73a4c5071e6d0720bd11284c65c7e33");
     }
 
     #[test]
     fn every_input_changes_the_key() {
-        let base = || shared().stage_key(None, LabelKind::Weak, &labels(), 7);
-        let mut keys = vec![base()];
-        keys.push(shared().stage_key(Some(&base()), LabelKind::Weak, &labels(), 7));
-        keys.push(shared().stage_key(None, LabelKind::Gold, &labels(), 7));
-        keys.push(shared().stage_key(None, LabelKind::Weak, &labels()[..1], 7));
-        keys.push(shared().stage_key(None, LabelKind::Weak, &labels(), 8));
+        let base = key(&shared(), None, &weak(), &labels(), 7);
+        let mut keys = vec![base.clone()];
+        keys.push(key(&shared(), Some(&base), &weak(), &labels(), 7));
+        keys.push(key(&shared(), None, &weak(), &labels()[..1], 7));
+        keys.push(key(&shared(), None, &weak(), &labels(), 8));
+        let options = |options| StagePlan::training(LabelKind::Weak, 2, options);
+        let least_certain = |temperature| Choice::LeastCertain { temperature, candidates: None };
+        let shots = |labels, order| Some(ShotsPlan { labels, count: 2, order });
+        let (fresh, one) = (ShotOrder::FreshForEach, ShotOrder::OneForAll);
+        for plan in [
+            StagePlan { labels: LabelKind::Gold, ..weak() },
+            options(StageOptions { loss: Loss::LogConfidence, ..StageOptions::default() }),
+            options(StageOptions { trains: Trains::Head, ..StageOptions::default() }),
+            options(StageOptions { reinitialise_head: true, ..StageOptions::default() }),
+            options(StageOptions { carry_optimizer: true, ..StageOptions::default() }),
+            StagePlan { work: StageWork::Train { options: StageOptions::default(), keep_optimizer: true }, ..weak() },
+            StagePlan { choice: least_certain(0.0), ..weak() },
+            StagePlan { choice: least_certain(1.0), ..weak() },
+            StagePlan { choice: least_certain(0.0), count: 1, ..weak() },
+            StagePlan { shots: shots(LabelKind::Weak, fresh), ..weak() },
+            StagePlan { shots: shots(LabelKind::Gold, fresh), ..weak() },
+            StagePlan { shots: shots(LabelKind::Gold, one), ..weak() },
+            StagePlan { work: StageWork::Ask, shots: shots(LabelKind::Gold, one), ..weak() },
+        ] {
+            keys.push(key(&shared(), None, &plan, &labels(), 7));
+        }
         let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
         for inputs in [
             SharedInputs { model: [9; 32], ..shared() },
@@ -136,9 +217,27 @@ mod tests {
             SharedInputs { test: [9; 32], ..shared() },
             SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
         ] {
-            keys.push(inputs.stage_key(None, LabelKind::Weak, &labels(), 7));
+            keys.push(key(&inputs, None, &weak(), &labels(), 7));
         }
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn what_does_not_matter_to_a_stage_does_not_enter() {
+        let prompt = PromptTemplate { between: "\n".into(), ..PromptTemplate::default() };
+        let other_prompt = SharedInputs { prompt, ..shared() };
+        assert_eq!(key(&other_prompt, None, &weak(), &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+
+        // The choice among labels that are all known is in the labels; how many are candidates is in the candidates.
+        let surest = StagePlan { choice: Choice::SurestLabels { of: 9 }, ..weak() };
+        assert_eq!(key(&shared(), None, &surest, &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+
+        let shots = ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll };
+        let ask = StagePlan { work: StageWork::Ask, shots: Some(shots), ..weak() };
+        let recipe = SharedInputs::canonical_recipe(&Recipe { learning_rate: 1e-4, ..Recipe::default() });
+        let other_recipe = SharedInputs { recipe, pooling: "last", ..shared() };
+        assert_eq!(key(&other_recipe, None, &ask, &labels(), 7), key(&shared(), None, &ask, &labels(), 7));
+        assert_ne!(key(&other_prompt, None, &ask, &labels(), 7), key(&shared(), None, &ask, &labels(), 7));
     }
 }

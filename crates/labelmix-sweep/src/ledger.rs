@@ -1,35 +1,69 @@
 //! The ledger of a run: the labels that its stages buy, in the order of purchase, each with the use that the trainer
 //! makes of it.
 
-use labelmix_data::ExampleId;
-use labelmix_econ::{LabelKind, Ledger, Purpose};
-use labelmix_elicit::{Recipe, stage_split};
+use std::collections::HashMap;
+
+use labelmix_data::{Example, ExampleId};
+use labelmix_econ::{Ledger, Purpose};
+use labelmix_elicit::{Choice, Recipe, StagePlan, stage_split};
 
 use crate::graph::Run;
+use crate::purchase::{Purchase, label};
+use crate::store::StageOutcome;
 use crate::sweep::Sweep;
 
 impl Sweep {
-    /// What a run buys, at the study's prices.
+    /// What a run buys, at the study's prices. `outcomes` are those of its stages: some choose their labels as they go.
     #[must_use]
-    pub fn ledger(&self, run: &Run) -> Ledger {
+    pub fn ledger(&self, run: &Run, outcomes: &[StageOutcome]) -> Ledger {
         let mut ledger = Ledger::new(*self.prices());
-        for node in run.stages.iter().map(|stage| &self.graph().nodes()[*stage]) {
-            let labels = self.stage_labels(node).map(|(index, target)| (self.train()[index].id, target)).collect();
-            enter_stage(&mut ledger, node.labels, labels, &self.study().recipe, node.seed);
+        let mut shots_before = None;
+        for (stage, outcome) in run.stages.iter().zip(outcomes) {
+            let node = &self.graph().nodes()[*stage];
+            let mut purchase = self.purchase(node);
+            if matches!(node.plan.choice, Choice::LeastCertain { .. }) {
+                let places: HashMap<ExampleId, usize> =
+                    purchase.trained.iter().map(|index| (self.train()[*index].id, *index)).collect();
+                purchase.trained = outcome.chosen.iter().filter_map(|id| places.get(id).copied()).collect();
+            }
+            // The prompt of a run is bought with its first stage.
+            if node.plan.shots == shots_before {
+                purchase.shots.clear();
+            }
+            shots_before = node.plan.shots;
+            enter_stage(&mut ledger, self.train(), &node.plan, &purchase, &self.study().recipe, node.seed);
         }
         ledger
     }
 }
 
-/// Enters a stage's labels: those that the trainer validates on as such, and the others as learned from.
-fn enter_stage(ledger: &mut Ledger, kind: LabelKind, labels: Vec<(ExampleId, f32)>, recipe: &Recipe, seed: u64) {
-    let (ids, targets): (Vec<ExampleId>, Vec<f32>) = labels.into_iter().unzip();
-    let mut purposes = vec![Purpose::Train; ids.len()];
-    for label in stage_split(&targets, recipe, seed).validation {
-        purposes[label] = Purpose::Validation;
+/// Enters a stage's labels: its shots, then those that it only looks at, then those that the trainer learns from and those
+/// that it validates on.
+fn enter_stage(
+    ledger: &mut Ledger,
+    train: &[Example],
+    plan: &StagePlan,
+    purchase: &Purchase,
+    recipe: &Recipe,
+    seed: u64,
+) {
+    let mut enter = |index: usize, kind, purpose| ledger.enter(train[index].id.to_string(), kind, purpose);
+    for index in &purchase.shots {
+        let kind = plan.shots.map_or(plan.labels, |shots| shots.labels);
+        enter(*index, kind, Purpose::Shot);
     }
-    for (id, purpose) in ids.into_iter().zip(purposes) {
-        ledger.enter(id.to_string(), kind, purpose);
+    for index in &purchase.queried {
+        enter(*index, plan.labels, Purpose::Query);
+    }
+    let targets: Vec<f32> = purchase.trained.iter().map(|index| label(&train[*index], plan.labels)).collect();
+    let mut purposes = vec![Purpose::Train; targets.len()];
+    if !targets.is_empty() {
+        for place in stage_split(&targets, recipe, seed).validation {
+            purposes[place] = Purpose::Validation;
+        }
+    }
+    for (index, purpose) in purchase.trained.iter().zip(purposes) {
+        enter(*index, plan.labels, purpose);
     }
 }
 
@@ -47,12 +81,13 @@ pub(crate) fn to_csv(ledger: &Ledger) -> Vec<u8> {
 mod tests {
     use std::collections::HashSet;
 
-    use labelmix_data::{Example, Pools};
-    use labelmix_econ::{Allocation, Prices};
-    use labelmix_elicit::method_named;
+    use labelmix_data::Pools;
+    use labelmix_econ::{Allocation, LabelKind, Prices};
+    use labelmix_elicit::{Splits, method_kinds};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::grid::split_of;
 
     /// Up to 60 examples with both labels, with gold alone or with weak alone.
     fn examples() -> impl Strategy<Value = Vec<Example>> {
@@ -98,25 +133,43 @@ mod tests {
                 n_gold: part_of(gold_share, pools.gold_size()),
             };
             let recipe = Recipe::default();
-            let mut ledger = Ledger::new(prices);
-            for plan in method_named("seq-sft").unwrap().stages(allocation) {
-                let (bought, label): (_, fn(&Example) -> f32) = match plan.labels {
-                    LabelKind::Weak => (pools.weak(plan.count), |example| example.weak.unwrap()),
-                    LabelKind::Gold => (pools.gold(plan.count), |example| f32::from(u8::from(example.gold.unwrap()))),
+            for kind in method_kinds() {
+                let method = kind.configure(&toml::Table::new()).unwrap();
+                let extra = method.extra();
+                if allocation.n_weak < extra.n_weak || allocation.n_gold < extra.n_gold {
+                    continue;
+                }
+                let split = match method.splits() {
+                    Splits::Nothing => Allocation::default(),
+                    Splits::All | Splits::One(_) => split_of(&*method, allocation),
                 };
-                let labels: Vec<_> = bought.unwrap().iter().map(|i| (train[*i].id, label(&train[*i]))).collect();
-                let targets: Vec<f32> = labels.iter().map(|(_, target)| *target).collect();
-                let validated: HashSet<String> = stage_split(&targets, &recipe, seed)
-                    .validation.iter().map(|i| labels[*i].0.to_string()).collect();
-                enter_stage(&mut ledger, plan.labels, labels, &recipe, seed);
-                for entry in ledger.entries().filter(|entry| entry.kind == plan.labels) {
-                    prop_assert_eq!(entry.purpose == Purpose::Validation, validated.contains(entry.id));
+                let bought = Allocation { n_weak: split.n_weak + extra.n_weak, n_gold: split.n_gold + extra.n_gold };
+                let mut ledger = Ledger::new(prices);
+                let stages = method.stages(split);
+                for plan in &stages {
+                    let mut purchase = Purchase::new(&train, &pools, plan);
+                    // Whatever a classifier would choose.
+                    purchase.trained.truncate(plan.count);
+                    let targets: Vec<f32> = purchase.trained.iter().map(|i| label(&train[*i], plan.labels)).collect();
+                    enter_stage(&mut ledger, &train, plan, &purchase, &recipe, seed);
+                    if targets.is_empty() {
+                        continue;
+                    }
+                    let validated: HashSet<String> = stage_split(&targets, &recipe, seed)
+                        .validation.iter().map(|i| train[purchase.trained[*i]].id.to_string()).collect();
+                    let trained = ledger.entries().filter(|entry| entry.kind == plan.labels);
+                    for entry in trained.filter(|entry| matches!(entry.purpose, Purpose::Train | Purpose::Validation)) {
+                        prop_assert_eq!(entry.purpose == Purpose::Validation, validated.contains(entry.id));
+                    }
+                }
+                if !stages.is_empty() {
+                    prop_assert_eq!(ledger.paid(), bought, "{}", kind.name);
+                    prop_assert_eq!(ledger.cost_usd(), prices.bill_usd(bought));
+                }
+                if kind.name == "seq-sft" {
+                    prop_assert_eq!(ledger.totals().looked_at, allocation.n_weak + allocation.n_gold);
                 }
             }
-            prop_assert_eq!(ledger.paid(), allocation);
-            prop_assert_eq!(ledger.cost_usd(), prices.bill_usd(allocation));
-            let totals = ledger.totals();
-            prop_assert_eq!(totals.looked_at, allocation.n_weak + allocation.n_gold);
         }
     }
 }

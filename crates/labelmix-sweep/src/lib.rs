@@ -6,10 +6,14 @@
 mod error;
 mod execute;
 mod graph;
+mod grid;
 mod key;
 mod ledger;
 mod memory;
+mod prompts;
+mod purchase;
 mod record;
+mod stage_work;
 mod store;
 mod study;
 mod sweep;
@@ -21,11 +25,12 @@ pub use execute::{Execution, Observer, StageError, StageFailure, execute, record
 pub use graph::{Run, StageGraph, StageNode};
 pub use key::StageKey;
 pub use memory::available_memory;
+pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
     DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
 };
-pub use sweep::{Inputs, PrepareOptions, Sweep, SweepSummary};
+pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

@@ -27,15 +27,15 @@ pub struct RunRecord {
 }
 
 /// One point of the grid: how one budget is split.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GridPoint {
-    /// The method, by its place in the study.
-    pub method: &'static str,
+    /// The method, by its name in the study.
+    pub method: String,
     /// The budget in dollars.
     pub budget_usd: f64,
-    /// The share of the budget that is spent on weak labels.
+    /// The share that is spent on weak labels of what the method's other labels, if it needs any, leave of the budget.
     pub weak_fraction: f64,
-    /// The labels that this buys.
+    /// The labels that this buys, those that the method needs whatever the split among them.
     pub allocation: Allocation,
 }
 

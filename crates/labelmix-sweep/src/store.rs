@@ -4,7 +4,9 @@
 //! STORE/stages/KEY/outcome.json              what the stage was, how it went, how good it is
 //!                  test_log_odds.json        the test examples' ids and log-odds
 //!                  adapter_model.safetensors what was trained, in PEFT's layout
-//!                  adapter_config.json
+//!                  adapter_config.json       (not there if nothing was trained)
+//!                  prompt.json               what stands before texts, if something does
+//!                  optimizer.safetensors     the optimizer's state, if a later stage starts with it
 //! STORE/labelers/KEY/outcome.json            what made weak labels, and how good they are
 //!                    labels.jsonl            the examples' ids and weak labels
 //!                    adapter_*               what was trained, if it was trained for these labels
@@ -24,16 +26,18 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::ExampleId;
 use labelmix_econ::{Ledger, LedgerTotals};
-use labelmix_elicit::{LabelKind, Recipe, StageHistory, TestMetrics};
+use labelmix_elicit::{LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics};
 use labelmix_models::Adapter;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::execute::StageError;
 use crate::key::StageKey;
 use crate::ledger;
+use crate::prompts::PromptFile;
 use crate::record::RunRecord;
-use crate::study::{MatmulPrecisionName, WeightPrecision};
+use crate::study::{MatmulPrecisionName, MethodTable, WeightPrecision};
 
 pub(crate) use self::labels::KeptLabels;
 
@@ -52,16 +56,35 @@ pub struct StageOutcome {
     pub parent: Option<StageKey>,
     /// The kind of its labels.
     pub labels: LabelKind,
-    /// How many labels it bought.
+    /// How many labels it trained on, with those that it was stopped by.
     pub count: usize,
     /// Its seed.
     pub seed: u64,
+    /// In what its training differs from the usual one.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub options: StageOptions,
     /// Its hyper-parameters.
     pub recipe: Recipe,
-    /// How the training went.
-    pub history: StageHistory,
+    /// How the training went, if something was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<StageHistory>,
+    /// The examples that it trained on, in the order of purchase, if its parent's predictions decided which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<ExampleId>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_usual(options: &StageOptions) -> bool {
+    *options == StageOptions::default()
+}
+
+/// What is kept of a stage besides its outcome.
+pub(crate) struct KeptParts<'a> {
+    pub(crate) adapter: Option<&'a Adapter>,
+    pub(crate) optimizer: Option<&'a OptimizerState>,
+    pub(crate) prompt: Option<PromptFile>,
 }
 
 /// The test set's log-odds of class 1, item by item.
@@ -95,12 +118,17 @@ pub struct RunFile {
     pub pooling: String,
     /// The hyper-parameters, for the adapter's shape.
     pub recipe: Recipe,
+    /// The method with its options, if it has any that are not its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MethodTable>,
 }
 
 const OUTCOME_FILE: &str = "outcome.json";
 const LOG_ODDS_FILE: &str = "test_log_odds.json";
 const RUN_FILE: &str = "run.json";
 const LEDGER_FILE: &str = "ledger.csv";
+const PROMPT_FILE: &str = "prompt.json";
+pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 impl Store {
     /// Opens a store, making the folder if needed.
@@ -155,19 +183,35 @@ impl Store {
         Ok((run, stage))
     }
 
+    /// What stands before texts in the stage kept in `folder`; `None` if nothing does.
+    ///
+    /// # Errors
+    /// If it is there and damaged.
+    pub fn read_prompt(folder: &Path) -> Result<Option<PromptFile>> {
+        read_json(&folder.join(PROMPT_FILE))
+    }
+
     pub(crate) fn write_stage(
         &self,
         outcome: &StageOutcome,
         log_odds: &TestLogOdds,
-        adapter: &Adapter,
+        parts: &KeptParts<'_>,
         base_model: &str,
-    ) -> Result<()> {
+    ) -> std::result::Result<(), StageError> {
         let folder = self.unfinished().join(format!("{}.{}", outcome.key, std::process::id()));
         fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
-        adapter.save(&folder, base_model)?;
+        if let Some(adapter) = parts.adapter {
+            adapter.save(&folder, base_model)?;
+        }
+        if let Some(optimizer) = parts.optimizer {
+            optimizer.save(&folder.join(OPTIMIZER_FILE))?;
+        }
+        if let Some(prompt) = &parts.prompt {
+            write_json(&folder.join(PROMPT_FILE), prompt)?;
+        }
         write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
         write_json(&folder.join(OUTCOME_FILE), outcome)?;
-        put(&folder, self.stage_folder(&outcome.key))
+        Ok(put(&folder, self.stage_folder(&outcome.key))?)
     }
 
     /// The ledger first: a run that is there has one.

@@ -1,6 +1,7 @@
 //! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
 
 mod labeler;
+mod methods;
 mod model;
 mod task;
 
@@ -8,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task};
 use labelmix_econ::Prices;
-use labelmix_elicit::{Recipe, method_named, method_names};
+use labelmix_elicit::{PromptTemplate, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use labeler::{LabelerKind, LabelerTable};
+pub use methods::MethodTable;
+pub(crate) use methods::NamedMethod;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 use task::WeakLabels;
 pub use task::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
@@ -39,6 +42,9 @@ pub struct Study {
     /// Which methods to try.
     #[serde(default = "default_methods")]
     pub methods: Vec<MethodTable>,
+    /// How examples become a prompt, for methods that have one.
+    #[serde(default)]
+    pub prompt: PromptTemplate,
     /// How stages train.
     #[serde(default)]
     pub recipe: Recipe,
@@ -85,16 +91,8 @@ impl Default for GridTable {
     }
 }
 
-/// `[[methods]]`: a method to try.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MethodTable {
-    /// The method's name.
-    pub name: String,
-}
-
 fn default_methods() -> Vec<MethodTable> {
-    vec![MethodTable { name: "seq-sft".to_owned() }]
+    vec![MethodTable::named("seq-sft")]
 }
 
 impl Study {
@@ -117,7 +115,7 @@ impl Study {
 
     fn check(&self) -> std::result::Result<(), Problem> {
         let problem = |reason: String, help: &str| Err(Problem { reason, help: help.to_owned() });
-        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        if !is_name(&self.name) {
             let reason = format!("name = {:?}", self.name);
             return problem(reason, "a study's name names a folder: use letters, digits, '-', '_' and '.'");
         }
@@ -140,17 +138,14 @@ impl Study {
             return Err(Problem { reason: error.to_string(), help });
         }
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
-        if self.methods.is_empty() {
-            return problem("there are no methods".into(), "add a [[methods]] table, or none for the default");
-        }
-        for method in &self.methods {
-            if method_named(&method.name).is_none() {
-                let known: Vec<&str> = method_names().collect();
-                let reason = format!("unknown method {:?}", method.name);
-                return Err(Problem { reason, help: suggestion(&method.name, &known) });
-            }
-        }
+        self.configure_methods()?;
         Ok(())
+    }
+
+    /// The methods, ready to plan.
+    pub(crate) fn configured_methods(&self) -> Vec<NamedMethod> {
+        let methods = self.configure_methods();
+        methods.unwrap_or_else(|problem| panic!("a study is checked when it is read: {}", problem.reason))
     }
 
     /// What labels cost.
@@ -215,6 +210,11 @@ impl Study {
     pub fn default_store(&self) -> PathBuf {
         self.folder.join("labelmix-store")
     }
+}
+
+/// Whether a text can name a folder.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 /// What is wrong with a study file and what to do about it.

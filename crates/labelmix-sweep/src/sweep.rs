@@ -1,28 +1,38 @@
 //! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
-use labelmix_econ::{Allocation, Prices, allocation_for};
-use labelmix_elicit::{LabelKind, Method, StageExample, method_named};
-use labelmix_models::{Classifier, Device, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer};
+use labelmix_econ::{Allocation, Prices};
+use labelmix_elicit::{ShotsPlan, StagePlan, StageWork};
+use labelmix_models::{
+    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer,
+};
 
 use crate::error::{Error, Result};
-use crate::graph::{StageGraph, StageNode};
+use crate::graph::{Run, StageGraph, StageNode};
+use crate::grid::{affordable, default_gold_pool, distinct, split_of, wanted_points};
 use crate::key::SharedInputs;
 use crate::memory::Demand;
+use crate::prompts::Prompts;
+use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
-use crate::study::{Study, TooLong};
-use crate::tokens::encode_all;
+use crate::study::{MethodTable, NamedMethod, Study, TooLong};
+use crate::tokens::tokenize;
 use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
     study: Study,
     prices: Prices,
+    methods: Vec<NamedMethod>,
     model: Classifier,
+    /// For methods that ask it.
+    language_model: Option<LanguageModel>,
+    /// For methods that have them.
+    prompts: Option<Prompts>,
     train: Vec<Example>,
     train_tokens: Vec<Vec<u32>>,
     test: Vec<Example>,
@@ -81,6 +91,19 @@ pub struct SweepSummary {
     pub unshared_stages: usize,
     /// Points of the grid that cannot be bought.
     pub not_affordable: usize,
+    /// Prompts that are longer than the model's context.
+    pub shortened: Vec<ShortenedPrompts>,
+}
+
+/// Prompts of one kind that are longer than the model's context, and lose shots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortenedPrompts {
+    /// The shots.
+    pub shots: ShotsPlan,
+    /// How many test texts lose some, with the seed of which the most do.
+    pub test: usize,
+    /// The most shots that one loses.
+    pub most_lost: usize,
 }
 
 impl Sweep {
@@ -104,15 +127,10 @@ impl Sweep {
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
-        let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
-        let jobs = jobs(&study, &shape, longest, options)?;
-        let load = study.model.load_options(&options.device);
-        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
 
-        let methods: Vec<&'static dyn Method> =
-            study.methods.iter().filter_map(|table| method_named(&table.name)).collect();
-        let wanted = grid_points(&study, &prices, &methods)?;
-        let gold_pool = study.task.gold_pool.unwrap_or_else(|| default_gold_pool(&train, &wanted));
+        let methods = study.configured_methods();
+        let wanted = wanted_points(&study, &prices, &methods)?;
+        let gold_pool = study.task.gold_pool.unwrap_or_else(|| default_gold_pool(&train, &wanted, &methods));
         let pools: Vec<(u64, Pools)> =
             distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(&train, seed, gold_pool))).collect();
         let sizes = Allocation { n_weak: pools[0].1.weak_size(), n_gold: pools[0].1.gold_size() };
@@ -120,6 +138,22 @@ impl Sweep {
         if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
             return Err(Error::NothingAffordable { reason: first.reason.clone() });
         }
+
+        let chains = chains(&methods, &points, &pools);
+        let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
+        let prompts = if prompted {
+            let shots = shots(&chains, &train);
+            Some(Prompts::new(&study.prompt, &tokenizer, study.model.too_long, [&train, &test], shots)?)
+        } else {
+            None
+        };
+        let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
+        let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
+        let jobs = jobs(&study, &shape, longest, options)?;
+        let load = study.model.load_options(&options.device);
+        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
+        let asks = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.work == StageWork::Ask));
+        let language_model = if asks { Some(LanguageModel::new(model.model())?) } else { None };
 
         let shared = SharedInputs {
             model: model.model().content_hash()?,
@@ -129,19 +163,15 @@ impl Sweep {
             cut: study.model.too_long == TooLong::Cut,
             test: *content_hash(&test).as_bytes(),
             recipe: SharedInputs::canonical_recipe(&study.recipe),
+            micro_batch_tokens: study.recipe.micro_batch_tokens,
+            prompt: study.prompt.clone(),
         };
         let mut graph = StageGraph::default();
-        for &method in &methods {
-            let allocations: BTreeSet<Allocation> =
-                points.iter().filter(|point| point.method == method.name()).map(|point| point.allocation).collect();
-            for (seed, pools) in &pools {
-                for &allocation in &allocations {
-                    graph.add_run(method.name(), *seed, allocation, &method.stages(allocation), |parent, plan| {
-                        let labels = bought(pools, plan.labels, plan.count).iter().map(|index| &train[*index]);
-                        shared.stage_key(parent, plan.labels, labels, *seed)
-                    });
-                }
-            }
+        for Chain { method, seed, pools, allocation, stages } in &chains {
+            graph.add_run(method, *seed, *allocation, stages, |parent, plan| {
+                let labels = Purchase::new(&train, pools, plan);
+                shared.stage_key(parent, plan, &labels.labels(&train), *seed)
+            });
         }
         let summary = SweepSummary {
             data: data_summary,
@@ -153,11 +183,15 @@ impl Sweep {
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
+            shortened: prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&test)),
         };
         Ok(Self {
             study,
             prices,
+            methods,
             model,
+            language_model,
+            prompts,
             train,
             train_tokens,
             test,
@@ -233,30 +267,72 @@ impl Sweep {
         &self.model
     }
 
-    pub(crate) fn test_tokens(&self) -> Vec<&[u32]> {
-        self.test_tokens.iter().map(Vec::as_slice).collect()
+    pub(crate) fn test_tokens(&self) -> &[Vec<u32>] {
+        &self.test_tokens
     }
 
-    /// The labels that a stage buys, in the order in which they are bought: their examples' places among
-    /// [`Self::train`], and the label as a probability of class 1.
-    pub(crate) fn stage_labels(&self, node: &StageNode) -> impl Iterator<Item = (usize, f32)> {
+    /// The language model, for a stage that asks it.
+    pub(crate) fn language_model(&self) -> &LanguageModel {
+        self.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
+    }
+
+    /// The prompts, for a stage that has some.
+    pub(crate) fn prompts(&self) -> &Prompts {
+        self.prompts.as_ref().expect("a sweep with a stage that has a prompt has prompts")
+    }
+
+    pub(crate) fn train_tokens(&self) -> &[Vec<u32>] {
+        &self.train_tokens
+    }
+
+    /// A run's method, with its options if it has any.
+    pub(crate) fn method_table(&self, run: &Run) -> Option<&MethodTable> {
+        self.methods.iter().find(|method| method.name == run.method).and_then(|method| method.table.as_ref())
+    }
+
+    /// The labels of a stage.
+    pub(crate) fn purchase(&self, node: &StageNode) -> Purchase {
         let (_, pools) =
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
-        bought(pools, node.labels, node.count).iter().map(|&index| {
-            let example = &self.train[index];
-            let target = match node.labels {
-                LabelKind::Weak => example.weak,
-                LabelKind::Gold => example.gold.map(|gold| if gold { 1.0 } else { 0.0 }),
-            };
-            (index, target.expect("a pool sells labels that are there"))
-        })
+        Purchase::new(&self.train, pools, &node.plan)
     }
+}
 
-    /// The labels that a stage trains on.
-    pub(crate) fn stage_examples(&self, node: &StageNode) -> Vec<StageExample<'_>> {
-        let labels = self.stage_labels(node);
-        labels.map(|(index, target)| StageExample { token_ids: &self.train_tokens[index], target }).collect()
+/// A run before its stages have keys.
+struct Chain<'a> {
+    method: &'a str,
+    seed: u64,
+    pools: &'a Pools,
+    allocation: Allocation,
+    stages: Vec<StagePlan>,
+}
+
+/// The runs of the grid, in the order of methods, seeds and allocations.
+fn chains<'a>(methods: &'a [NamedMethod], points: &[GridPoint], pools: &'a [(u64, Pools)]) -> Vec<Chain<'a>> {
+    let mut chains = Vec::new();
+    for NamedMethod { name, method, .. } in methods {
+        let allocations: BTreeSet<Allocation> =
+            points.iter().filter(|point| point.method == *name).map(|point| point.allocation).collect();
+        for (seed, pools) in pools {
+            chains.extend(allocations.iter().map(|&allocation| {
+                let stages = method.stages(split_of(&**method, allocation));
+                Chain { method: name, seed: *seed, pools, allocation, stages }
+            }));
+        }
     }
+    chains
+}
+
+/// The distinct sets of shots: seed, plan, and places among the training examples.
+fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<usize>)> {
+    let mut seen = HashSet::new();
+    let stages = chains.iter().flat_map(|chain| chain.stages.iter().map(move |stage| (chain, stage)));
+    stages
+        .filter_map(|(chain, stage)| {
+            let plan = stage.shots.filter(|plan| seen.insert((chain.seed, *plan)))?;
+            Some((chain.seed, plan, Purchase::new(train, chain.pools, stage).shots))
+        })
+        .collect()
 }
 
 /// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
@@ -286,88 +362,6 @@ pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
     Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
 }
 
-/// The examples that are kept, their tokens, and the number of texts that were left out as too long.
-fn tokenize(
-    examples: Vec<Example>,
-    tokenizer: &Tokenizer,
-    too_long: TooLong,
-) -> Result<(Vec<Example>, Vec<Vec<u32>>, usize)> {
-    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
-    let encoded = encode_all(&texts, tokenizer, too_long)?;
-    let (mut kept, mut tokens, mut dropped) = (Vec::new(), Vec::new(), 0);
-    for (example, token_ids) in examples.into_iter().zip(encoded) {
-        match token_ids {
-            Some(token_ids) => {
-                kept.push(example);
-                tokens.push(token_ids);
-            }
-            None => dropped += 1,
-        }
-    }
-    Ok((kept, tokens, dropped))
-}
-
-/// All points of the grid, in the order of methods, budgets and fractions.
-fn grid_points(study: &Study, prices: &Prices, methods: &[&'static dyn Method]) -> Result<Vec<GridPoint>> {
-    let mut points = Vec::new();
-    for method in methods {
-        for &budget_usd in &study.grid.budgets {
-            for &weak_fraction in &study.grid.weak_fractions {
-                let allocation = allocation_for(budget_usd, weak_fraction, prices)?;
-                points.push(GridPoint { method: method.name(), budget_usd, weak_fraction, allocation });
-            }
-        }
-    }
-    Ok(points)
-}
-
-/// As many gold labels as any point asks for, but at most half of the examples that could be sold either way (and
-/// all that could only be sold as gold), so that a large grid leaves something to label weakly.
-fn default_gold_pool(train: &[Example], points: &[GridPoint]) -> usize {
-    let most_wanted = points.iter().map(|point| point.allocation.n_gold).max().unwrap_or(0);
-    let either = train.iter().filter(|example| example.gold.is_some() && example.weak.is_some()).count();
-    let only_gold = train.iter().filter(|example| example.weak.is_none()).count();
-    most_wanted.min(only_gold + either / 2)
-}
-
-/// Separates the points that the pools can serve from those that they cannot.
-fn affordable(points: Vec<GridPoint>, pools: Allocation) -> (Vec<GridPoint>, Vec<NotAffordable>) {
-    let (mut can, mut cannot) = (Vec::new(), Vec::new());
-    for point in points {
-        let Allocation { n_weak, n_gold } = point.allocation;
-        let mut missing = Vec::new();
-        if n_weak > pools.n_weak {
-            missing.push(format!("{n_weak} weak labels wanted, {} for sale", pools.n_weak));
-        }
-        if n_gold > pools.n_gold {
-            missing.push(format!("{n_gold} gold labels wanted, {} for sale", pools.n_gold));
-        }
-        if n_weak + n_gold == 0 {
-            missing.push("the budget buys no label".to_owned());
-        }
-        if missing.is_empty() {
-            can.push(point);
-        } else {
-            cannot.push(NotAffordable { point, reason: missing.join("; ") });
-        }
-    }
-    (can, cannot)
-}
-
-fn bought(pools: &Pools, labels: LabelKind, count: usize) -> &[usize] {
-    let bought = match labels {
-        LabelKind::Weak => pools.weak(count),
-        LabelKind::Gold => pools.gold(count),
-    };
-    bought.expect("points that the pools cannot serve were set aside")
-}
-
-/// The seeds in their order, each once.
-fn distinct(seeds: &[u64]) -> Vec<u64> {
-    let mut seen = BTreeSet::new();
-    seeds.iter().copied().filter(|seed| seen.insert(*seed)).collect()
-}
-
 impl fmt::Display for SweepSummary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}", self.data.to_string().trim_end())?;
@@ -389,6 +383,14 @@ impl fmt::Display for SweepSummary {
         }
         if self.not_affordable > 0 {
             write!(formatter, "; {} points of the grid cannot be bought", self.not_affordable)?;
+        }
+        for ShortenedPrompts { shots, test, most_lost } in &self.shortened {
+            let (count, kind) = (shots.count, shots.labels.name());
+            write!(
+                formatter,
+                "\n{count} {kind} shots are too long for the model's context before {test} test texts, which lose up to \
+                 {most_lost}"
+            )?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Texts as token ids, with the study's rule for those that the model cannot read.
 
+use labelmix_data::Example;
 use labelmix_models::{Error as ModelError, TextLimit, Tokenizer};
 use rayon::prelude::*;
 
@@ -26,4 +27,25 @@ pub(crate) fn encode_all<'a>(
     // All are encoded before the first error is looked for, so that it is the same one every time.
     let encoded: Vec<Result<_, ModelError>> = texts.par_iter().map(encode).collect();
     encoded.into_iter().collect()
+}
+
+/// The examples that are kept, their tokens, and the number of texts that were left out as too long.
+pub(crate) fn tokenize(
+    examples: Vec<Example>,
+    tokenizer: &Tokenizer,
+    too_long: TooLong,
+) -> crate::error::Result<(Vec<Example>, Vec<Vec<u32>>, usize)> {
+    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+    let encoded = encode_all(&texts, tokenizer, too_long)?;
+    let (mut kept, mut tokens, mut dropped) = (Vec::new(), Vec::new(), 0);
+    for (example, token_ids) in examples.into_iter().zip(encoded) {
+        match token_ids {
+            Some(token_ids) => {
+                kept.push(example);
+                tokens.push(token_ids);
+            }
+            None => dropped += 1,
+        }
+    }
+    Ok((kept, tokens, dropped))
 }

@@ -21,6 +21,7 @@ pub(crate) enum Command {
     LabelReport(LabelReportArguments),
     Predict(PredictArguments),
     Tasks(TasksArguments),
+    Methods(MethodsArguments),
     Inspect(InspectArguments),
     Sandbox(SandboxArguments),
     Doctor(DoctorArguments),
@@ -60,7 +61,7 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   budgets = [16, 64, 256]      # dollars
   weak_fractions = [0.0, 0.5, 1.0]
   seeds = [0, 1, 2]
-  [[methods]]
+  [[methods]]                  # or: methods = ["seq-sft", "few-shot"]; `labelmix methods` lists them
   name = "seq-sft"
   [recipe]                     # optional
   total_examples = 30000
@@ -231,6 +232,32 @@ pub(crate) struct TaskCheckArguments {
     /// Also measure the texts in tokens of this model: a folder in the Hugging Face layout, or a repository of the Hub
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the elicitation methods, or explain one with its options
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct MethodsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<MethodsCommand>,
+    /// Print a JSON array instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MethodsCommand {
+    Show(MethodShowArguments),
+}
+
+/// Explain a method: what it does and pays for, its options and their defaults, an example of study text
+#[derive(Debug, Args)]
+pub(crate) struct MethodShowArguments {
+    /// The method's name
+    pub(crate) method: String,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

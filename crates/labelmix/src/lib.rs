@@ -6,6 +6,7 @@ mod doctor;
 mod hub;
 mod inspect;
 mod label_report;
+mod methods;
 mod model;
 mod predict;
 mod progress;
@@ -45,6 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
+        Command::Methods(arguments) => methods::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

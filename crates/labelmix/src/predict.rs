@@ -1,10 +1,12 @@
 //! `labelmix predict`: a finished run's classifier on new texts.
 
+use std::path::Path;
+
 use indicatif::ProgressBar;
-use labelmix_data::read_texts;
-use labelmix_elicit::{log_odds, soft_label};
-use labelmix_models::{Classifier, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
-use labelmix_sweep::Store;
+use labelmix_data::{ExampleId, read_texts};
+use labelmix_elicit::{Prompt, PromptEncoder, Shots, ask, log_odds, soft_label};
+use labelmix_models::{Adapter, Classifier, LanguageModel, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
+use labelmix_sweep::{RunFile, Store};
 use serde::Serialize;
 
 use crate::arguments::PredictArguments;
@@ -27,6 +29,68 @@ struct Prediction<'a> {
     log_odds: f32,
 }
 
+/// What a run makes of texts.
+struct Reader<'a> {
+    scorer: Scorer,
+    prompt: Option<(PromptEncoder<'a>, Shots)>,
+}
+
+enum Scorer {
+    Classifier(Box<Classifier>, Adapter),
+    LanguageModel(LanguageModel),
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        run: &RunFile,
+        stage_folder: &Path,
+        model: &Model,
+        pooling: Option<Pooling>,
+        tokenizer: &'a Tokenizer,
+    ) -> Result<Self, Failure> {
+        let file = Store::read_prompt(stage_folder)?;
+        let scorer = if file.as_ref().is_some_and(|file| file.asks_language_model) {
+            Scorer::LanguageModel(LanguageModel::new(model)?)
+        } else {
+            let classifier = Classifier::new(model, pooling)?;
+            let mut adapter = classifier.initial_adapter(run.recipe.lora(), 0)?;
+            adapter.load(stage_folder)?;
+            Scorer::Classifier(Box::new(classifier), adapter)
+        };
+        let prompt = match file {
+            None => None,
+            Some(file) => {
+                let encoder = PromptEncoder::new(file.template.clone(), tokenizer)?;
+                let shots = file.shots(&encoder)?;
+                Some((encoder, shots))
+            }
+        };
+        Ok(Self { scorer, prompt })
+    }
+
+    /// The log-odds of texts, whose own tokens are these.
+    fn scores(&self, texts: &[String], tokens: &[Vec<u32>], batch_tokens: usize) -> Result<Vec<f32>, Failure> {
+        let Some((encoder, shots)) = &self.prompt else {
+            let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+            return self.classify(&tokens, batch_tokens);
+        };
+        let prompt = |text: &String| Ok(shots.before(ExampleId::of(text), &encoder.cut_query(text)?));
+        let prompts = texts.iter().map(prompt).collect::<Result<Vec<Prompt>, labelmix_models::Error>>()?;
+        if let Scorer::LanguageModel(model) = &self.scorer {
+            return Ok(ask(model, &prompts, encoder.targets(), batch_tokens)?);
+        }
+        let tokens: Vec<Vec<u32>> = prompts.iter().map(Prompt::token_ids).collect();
+        self.classify(&tokens.iter().map(Vec::as_slice).collect::<Vec<_>>(), batch_tokens)
+    }
+
+    fn classify(&self, tokens: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>, Failure> {
+        match &self.scorer {
+            Scorer::Classifier(model, adapter) => Ok(log_odds(model, adapter, tokens, batch_tokens)?),
+            Scorer::LanguageModel(_) => unreachable!("a language model is asked behind a prompt"),
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
     let texts = read_texts(&arguments.input, &arguments.text)?;
@@ -37,17 +101,15 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
         matmul_precision: run.matmul_precision.into(),
         activation_checkpointing: false,
     };
-    let model = Classifier::new(&Model::load(&run.model_path, &options)?, pooling)?;
+    let model = Model::load(&run.model_path, &options)?;
     let tokenizer = Tokenizer::load(&run.model_path)?;
-    let mut adapter = model.initial_adapter(run.recipe.lora(), 0)?;
-    adapter.load(&stage_folder)?;
     let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
     let tokens = tokenize(&texts, &tokenizer, limit, &arguments.input)?;
+    let reader = Reader::new(&run, &stage_folder, &model, pooling, &tokenizer)?;
     let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
     let mut predictions = Vec::with_capacity(texts.len());
     for (texts, tokens) in texts.chunks(TEXTS_AT_A_TIME).zip(tokens.chunks(TEXTS_AT_A_TIME)) {
-        let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-        let scores = log_odds(&model, &adapter, &tokens, run.recipe.micro_batch_tokens)?;
+        let scores = reader.scores(texts, tokens, run.recipe.micro_batch_tokens)?;
         predictions.extend(texts.iter().zip(scores).map(|(text, log_odds)| Prediction {
             text,
             label: u8::from(log_odds > 0.0),

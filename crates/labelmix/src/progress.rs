@@ -171,7 +171,7 @@ struct State {
 /// How many examples a stage is expected to look at: early stopping usually ends a stage after some eight
 /// evaluations; with a constant for the test set.
 fn expected_work(stage: &StageNode) -> f64 {
-    let between_evaluations = stage.count.min(50 * 32) as f64;
+    let between_evaluations = stage.plan.count.min(50 * 32) as f64;
     8.0 * between_evaluations + 500.0
 }
 
@@ -248,7 +248,7 @@ impl Observer for SweepProgress {
             state.current[worker] = expected_work(stage);
             let bar = &state.workers[worker];
             bar.set_position(0);
-            bar.set_prefix(format!("{} {} labels, seed {}", stage.count, stage.labels.name(), stage.seed));
+            bar.set_prefix(stage.in_words());
             bar.set_message(bar.prefix());
         });
     }

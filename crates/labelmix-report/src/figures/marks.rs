@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use super::canvas::{DrawError, INK, LINE_WIDTH, MUTED};
 
 /// Draws a filled mark with a white rim. Each method has its shape, by its place in the answer: circle, square,
-/// triangle, diamond, and again.
+/// triangle, diamond, triangles that point down, left and right, hexagon, and again.
 pub(super) fn draw_marker<C: CoordTranslate>(
     area: &DrawingArea<SVGBackend<'_>, C>,
     at: &C::From,
@@ -19,14 +19,21 @@ where
 {
     for (radius, colour) in [(10, WHITE), (8, colour)] {
         let (wide, far) = (radius * 5 / 4, radius * 4 / 3);
-        let corners = match method % 4 {
+        let corners = match method % 8 {
             0 => {
                 area.draw(&Circle::new(at.clone(), radius, colour.filled()))?;
                 continue;
             }
             1 => vec![(-radius, -radius), (radius, -radius), (radius, radius), (-radius, radius)],
             2 => vec![(0, -wide), (wide, radius), (-wide, radius)],
-            _ => vec![(0, -far), (far, 0), (0, far), (-far, 0)],
+            3 => vec![(0, -far), (far, 0), (0, far), (-far, 0)],
+            4 => vec![(0, wide), (wide, -radius), (-wide, -radius)],
+            5 => vec![(-wide, 0), (radius, -wide), (radius, wide)],
+            6 => vec![(wide, 0), (-radius, -wide), (-radius, wide)],
+            _ => {
+                let half = radius / 2;
+                vec![(-half, -radius), (half, -radius), (wide, 0), (half, radius), (-half, radius), (-wide, 0)]
+            }
         };
         area.draw(&(EmptyElement::at(at.clone()) + Polygon::new(corners, colour.filled())))?;
     }

@@ -31,7 +31,7 @@ hint: did you mean `budgets`?
 "#);
     insta::assert_snapshot!(with_study("budgets = [8, 16]", "budgets = [1e6]"), @r#"
 error: no point of the grid can be bought: 1000000 gold labels wanted, 1600 for sale
-hint: add smaller budgets to [grid], or rows to the training file
+hint: change the budgets of [grid], or add rows to the training file
 "#);
     insta::assert_snapshot!(with_study("max_test = 100", "text = \"review\""), @r#"
 error: [example]/test.jsonl, line 1: there is no column `review`; the columns are `gold`, `text`, `weak`

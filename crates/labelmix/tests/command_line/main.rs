@@ -10,6 +10,7 @@ mod interruption;
 mod label_report;
 mod ledger;
 mod main_job;
+mod methods;
 mod proxies;
 mod real_tasks;
 mod task_mistakes;

@@ -1,0 +1,67 @@
+//! The labels of a stage: from a plan and the pools to examples.
+
+use labelmix_data::{Example, Pools};
+use labelmix_elicit::{Choice, LabelKind, StagePlan, surest_labels};
+
+use crate::key::StageLabels;
+
+/// The labels of a stage, as places among the training examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Purchase {
+    /// What stands in its prompts, in the order of the pool.
+    pub(crate) shots: Vec<usize>,
+    /// Labels that are looked at to decide which to train on.
+    pub(crate) queried: Vec<usize>,
+    /// What it trains on, in the order of purchase; for a stage that chooses by its parent's predictions, what it chooses
+    /// from.
+    pub(crate) trained: Vec<usize>,
+}
+
+impl Purchase {
+    /// What a plan buys. The pools can serve it: points that they cannot were set aside.
+    pub(crate) fn new(train: &[Example], pools: &Pools, plan: &StagePlan) -> Self {
+        let shots = plan.shots.map_or(Vec::new(), |shots| front(pools, shots.labels, shots.count).to_vec());
+        let of = |count: usize| &front(pools, plan.labels, plan.skip + count)[plan.skip..];
+        let (queried, trained) = match plan.choice {
+            Choice::Front => (Vec::new(), of(plan.count).to_vec()),
+            Choice::SurestLabels { of: looked_at } => {
+                let queried = of(looked_at);
+                let labels: Vec<f32> = queried.iter().map(|index| label(&train[*index], plan.labels)).collect();
+                let chosen = surest_labels(&labels, plan.count).into_iter().map(|place| queried[place]).collect();
+                (queried.to_vec(), chosen)
+            }
+            Choice::LeastCertain { candidates, .. } => {
+                let size = match plan.labels {
+                    LabelKind::Weak => pools.weak_size(),
+                    LabelKind::Gold => pools.gold_size(),
+                };
+                let size = size - plan.skip;
+                (Vec::new(), of(candidates.map_or(size, |candidates| candidates.min(size))).to_vec())
+            }
+        };
+        Self { shots, queried, trained }
+    }
+
+    /// The examples that decide the stage's key.
+    pub(crate) fn labels<'a>(&self, train: &'a [Example]) -> StageLabels<'a> {
+        let examples = |indices: &[usize]| indices.iter().map(|index| &train[*index]).collect();
+        StageLabels { trained: examples(&self.trained), shots: examples(&self.shots) }
+    }
+}
+
+fn front(pools: &Pools, labels: LabelKind, count: usize) -> &[usize] {
+    let front = match labels {
+        LabelKind::Weak => pools.weak(count),
+        LabelKind::Gold => pools.gold(count),
+    };
+    front.expect("points that the pools cannot serve were set aside")
+}
+
+/// An example's label of a kind, as a probability of class 1.
+pub(crate) fn label(example: &Example, kind: LabelKind) -> f32 {
+    let label = match kind {
+        LabelKind::Weak => example.weak,
+        LabelKind::Gold => example.gold.map(|gold| if gold { 1.0 } else { 0.0 }),
+    };
+    label.expect("a pool sells labels that are there")
+}
