@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use labelmix_econ::{Prices, best_split, pareto_frontier};
+use labelmix_econ::{MeasuredRun, Prices, best_split, pareto_frontier};
 use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
 use serde::Serialize;
 
 use crate::comparison::{WithinBudget, within_budgets};
+use crate::regimes::{RegimeEntry, regimes};
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 
 /// Everything a sweep found out. The names of the fields are a promise to programs that read the JSON.
@@ -24,6 +25,8 @@ pub struct Answer {
     pub not_affordable: Vec<NotAffordableEntry>,
     /// The best that each method makes of each budget, by method and budget.
     pub methods_within_budgets: Vec<WithinBudget>,
+    /// How each budget is best spent, by method and budget ([`with_regimes`](Self::with_regimes)).
+    pub regimes: Vec<RegimeEntry>,
     /// The Pareto frontier of cost and accuracy, by rising cost, over all methods.
     pub frontier: Vec<FrontierEntry>,
     /// The share of weak labels that are right, where it is known.
@@ -65,6 +68,7 @@ impl Answer {
         let methods = distinct_methods(budgets.iter().map(|split| split.method.as_str()));
         Self {
             methods_within_budgets: within_budgets(&methods, &budgets),
+            regimes: Vec::new(),
             study: study.to_owned(),
             prices: *prices,
             runs: runs.into_iter().map(|run| RunEntry::new(run, prices)).collect(),
@@ -73,6 +77,12 @@ impl Answer {
             not_affordable: not_affordable.into_iter().map(NotAffordableEntry::new).collect(),
             weak_label_accuracy,
         }
+    }
+
+    /// With the regimes of the budgets, as the same runs tell them with their test items.
+    #[must_use]
+    pub fn with_regimes(self, runs: Vec<MeasuredRun>) -> Self {
+        Self { regimes: regimes(&self.prices, &self.budgets, runs), ..self }
     }
 
     /// The answer as JSON, indented, with a newline at its end: what `labelmix sweep --json` prints.
@@ -272,6 +282,7 @@ mod tests {
               "n_gold": 48
             }
           ],
+          "regimes": [],
           "frontier": [
             {
               "cost_usd": 64.0,

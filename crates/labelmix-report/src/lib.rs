@@ -14,6 +14,7 @@ mod export;
 mod figures;
 mod labels;
 mod notation;
+mod regimes;
 mod table;
 #[cfg(test)]
 mod worked_example;
@@ -30,4 +31,5 @@ pub use labels::{
     SplitLabels, render_labels, write_label_report,
 };
 pub use notation::count;
+pub use regimes::RegimeEntry;
 pub use table::{Colours, Style, render};

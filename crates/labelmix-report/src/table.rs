@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase};
+use crate::regimes::regimes_text;
 use crate::{Answer, NotAffordableEntry, SplitEntry};
 
 /// How the text is set.
@@ -41,6 +42,7 @@ pub fn render(answer: &Answer, style: Style) -> String {
             sections.push(best_splits(answer, method));
         }
     }
+    sections.push(regimes_text(&answer.regimes, style));
     sections.push(methods_table(answer, style));
     sections.push(frontier_table(answer, style));
     sections.push(not_affordable(answer));

@@ -59,18 +59,16 @@ pub fn corpus_rows(world: &World, mixture: &Mixture, seed: u64, step: usize, ste
     if step as f64 >= mixture.prompts_from * steps as f64 {
         let entities: Vec<usize> = world.entities(Role::Pretraining).collect();
         for _ in 0..mixture.prompts {
-            // Which colour is 1 is another matter in every prompt: only its own labels tell.
-            let one_is_red = random.random_bool(0.5);
             let mut pieces = Vec::with_capacity(2 * mixture.shots);
             for shot in 0..mixture.shots {
                 let entity = *entities.choose(&mut random).expect("a world has entities of pretraining");
                 let subject = Subject { entity, relation: random.random_range(0..RELATION_COUNT) };
                 let question = world.question(subject, random.random_range(0..FORMS));
-                let separator = if shot == 0 { "" } else { "\n\n" };
-                pieces.push((format!("{separator}{}\n", question.text), 0.0));
-                // Before the first label nothing says which colour is 1.
+                let separator = if shot == 0 { "" } else { "\n" };
+                pieces.push((format!("{separator}{} ", question.text), 0.0));
+                // A question by itself is answered with its object.
                 let weight = if shot == 0 { 0.0 } else { WEIGHT_OF_LABELS };
-                pieces.push((u8::from(question.is_red == one_is_red).to_string(), weight));
+                pieces.push((u8::from(question.is_red).to_string(), weight));
             }
             rows.push(Row { pieces });
         }

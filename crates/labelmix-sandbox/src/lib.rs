@@ -14,6 +14,7 @@ mod names;
 mod organism;
 mod pretraining;
 mod recipes;
+mod shipped;
 mod vocabulary;
 mod world;
 
@@ -24,4 +25,5 @@ pub use knowledge::{Form, object_losses};
 pub use organism::{LABELER_FILE, RELATION_NAMES, TEST_FILE, TRAIN_FILE, write_questions};
 pub use pretraining::{Pretraining, PretrainingProgress, pretrain, write_untrained};
 pub use recipes::SandboxModel;
+pub use shipped::{UNTRAINED, write_organism};
 pub use world::{Question, RELATION_COUNT, Role, Subject, World, WorldSettings};

@@ -45,7 +45,7 @@ impl SandboxModel {
             Self::Weak => Pretraining {
                 shape: Shape { layers: 2, hidden: 48, heads: 2, intermediate: 96 },
                 mixture: Mixture { prompts: 0, ..strong.mixture },
-                steps: 550,
+                steps: 300,
                 ..strong
             },
         }

@@ -170,6 +170,14 @@ impl Store {
         read_json(&self.stage_folder(key).join(OUTCOME_FILE))
     }
 
+    /// A stage's predictions of the test set, if it is there.
+    ///
+    /// # Errors
+    /// If it is there and damaged.
+    pub fn test_log_odds(&self, key: &StageKey) -> Result<Option<TestLogOdds>> {
+        read_json(&self.stage_folder(key).join(LOG_ODDS_FILE))
+    }
+
     /// The run kept in `folder`, and the folder of its last stage.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(DemoArguments),
     Sweep(SweepArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
@@ -323,4 +324,19 @@ pub(crate) struct PretrainArguments {
     /// Decides the world: names, facts, colours
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+/// Run the whole job on a tiny language model that comes with labelmix: two minutes, no download
+///
+/// Writes a folder with models, data and study files, makes weak labels, fine-tunes with every mix of weak and gold
+/// labels, and says what to buy. Everything in the folder works with the other commands; a second run finds what the
+/// first one did.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// The folder to write
+    #[arg(long, value_name = "DIR", default_value = "labelmix-demo")]
+    pub(crate) out: PathBuf,
+    /// A few small runs, in seconds
+    #[arg(long)]
+    pub(crate) fast: bool,
 }

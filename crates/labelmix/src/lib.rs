@@ -1,6 +1,7 @@
 //! The command line: arguments, printing, exit codes. One file per command.
 
 mod arguments;
+mod demo;
 mod diagnosis;
 mod doctor;
 mod hub;
@@ -40,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match &arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),

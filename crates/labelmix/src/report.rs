@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     if missing > 0 {
         anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
     }
-    for path in labelmix_report::write_report(&answer(&sweep, &records), &arguments.out)? {
+    for path in labelmix_report::write_report(&answer(&sweep, &store, &records)?, &arguments.out)? {
         print_data(&format!("{}\n", path.display()))?;
     }
     Ok(Status::Done)

@@ -3,7 +3,10 @@
 use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
-use labelmix_sweep::{Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute};
+use labelmix_sweep::{
+    Execution, Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
+    measured_runs,
+};
 
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
@@ -19,32 +22,50 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
+    let swept = sweep(study, &store, &options)?;
+    if arguments.json {
+        print_data(&swept.answer.to_json())?;
+    } else {
+        print_data(&render(&swept.answer, terminal_style()))?;
+    }
+    Ok(swept.status())
+}
+
+/// What came of a study.
+pub(crate) struct Swept {
+    pub(crate) answer: Answer,
+    pub(crate) execution: Execution,
+}
+
+impl Swept {
+    /// Prints the failures, if there are any.
+    pub(crate) fn status(&self) -> Status {
+        if self.execution.failures.is_empty() {
+            return Status::Done;
+        }
+        anstream::eprintln!();
+        for failure in &self.execution.failures {
+            print_diagnostic(failure);
+        }
+        Status::SomeStagesFailed
+    }
+}
+
+/// Does what a study asks, and shows the progress.
+pub(crate) fn sweep(study: Study, store: &Store, options: &PrepareOptions) -> Result<Swept, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling_progress = LabelingProgress::new();
     let observe = |progress| labeling_progress.observe(progress);
-    let labeling = WeakLabeling::made(&store, labeler_folder.as_deref(), &observe);
-    let sweep = Sweep::prepare(study, inputs, &options, &labeling);
+    let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe);
+    let sweep = Sweep::prepare(study, inputs, options, &labeling);
     labeling_progress.clear();
     let sweep = sweep?;
     anstream::eprintln!("{}", sweep.summary());
     let progress = SweepProgress::new();
-    let execution = execute(&sweep, &store, &progress)?;
+    let execution = execute(&sweep, store, &progress)?;
     progress.clear();
-    let answer = answer(&sweep, &execution.records);
-    if arguments.json {
-        print_data(&answer.to_json())?;
-    } else {
-        print_data(&render(&answer, terminal_style()))?;
-    }
-    if execution.failures.is_empty() {
-        return Ok(Status::Done);
-    }
-    anstream::eprintln!();
-    for failure in &execution.failures {
-        print_diagnostic(failure);
-    }
-    Ok(Status::SomeStagesFailed)
+    Ok(Swept { answer: answer(&sweep, store, &execution.records)?, execution })
 }
 
 /// Colours where a person looks at a terminal and has not asked for none (`NO_COLOR`).
@@ -54,13 +75,14 @@ pub(crate) fn terminal_style() -> Style {
 }
 
 /// What the finished runs of a sweep say.
-pub(crate) fn answer(sweep: &Sweep, records: &[RunRecord]) -> Answer {
-    Answer::new(
+pub(crate) fn answer(sweep: &Sweep, store: &Store, records: &[RunRecord]) -> Result<Answer, Failure> {
+    let answer = Answer::new(
         &sweep.study().name,
         sweep.prices(),
         sweep.points(),
         sweep.not_affordable(),
         records,
         sweep.summary().data.train.weak_accuracy,
-    )
+    );
+    Ok(answer.with_regimes(measured_runs(sweep, store)?))
 }
