@@ -114,7 +114,8 @@ fn report_regimes(trials: &[RegimeTrial]) {
         let wrong =
             |verdict: Option<Regime>, trial: &RegimeTrial| verdict.is_some_and(|verdict| verdict != trial.truth);
         println!(
-            "    {name:<17} {:4} worlds: right {:5.1}%  undecided {:5.1}%  wrong {:4.1}%   (uncorrected: right {:5.1}%, wrong {:4.1}%)",
+            "    {name:<17} {:4} worlds: right {:5.1}%  undecided {:5.1}%  wrong {:4.1}%   \
+             (uncorrected: right {:5.1}%, wrong {:4.1}%)",
             chosen.len(),
             share(&|trial| trial.verdict == Some(trial.truth)),
             share(&|trial| trial.verdict.is_none()),

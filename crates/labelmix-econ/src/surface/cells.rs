@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::measurement::{Cell, Measurements, Outcome, Point};
 use crate::resample::ASSUMED_SEED_DEVIATION;
 
-/// The mean accuracies of one method's allocations. An accuracy is y = f + s·t + e: the surface's value, an error of the
-/// test set that is shared by all allocations, and noise of its own.
+/// The mean accuracies of one method's allocations. An accuracy is y = f + s·t + e: the surface's value, an error of
+/// the test set that is shared by all allocations, and noise of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct SurfaceCells {
     pub(crate) labels: Vec<Labels>,
@@ -38,8 +38,8 @@ const MOST_CELLS: usize = 240;
 /// How many degrees of freedom the neighbours' variance between seeds weighs beside a cell's own.
 const POOLED_FREEDOM: f64 = 8.0;
 
-/// How far neighbours lie in ln(1 + n). Few labels make seeds differ by ten points where many make them differ by half of
-/// one, so cells learn their variance from cells like them.
+/// How far neighbours lie in ln(1 + n). Few labels make seeds differ by ten points where many make them differ by half
+/// of one, so cells learn their variance from cells like them.
 const NEIGHBOURHOOD: f64 = 1.5;
 
 impl SurfaceCells {
@@ -79,8 +79,8 @@ impl SurfaceCells {
         Ok(cells.merged(MOST_CELLS))
     }
 
-    /// At most this many cells: neighbours are merged, in squares of ln(1 + n) that grow until they are few enough. Work
-    /// grows with the cube of the number of cells, and neighbours say nearly the same.
+    /// At most this many cells: neighbours are merged, in squares of ln(1 + n) that grow until they are few enough.
+    /// Work grows with the cube of the number of cells, and neighbours say nearly the same.
     fn merged(&self, at_most: usize) -> Self {
         let mut merged = self.clone();
         let mut width = 0.05;
