@@ -58,7 +58,8 @@ fn regimes(measured: &Measurements, resamples: &Resamples, tariff: &Tariff) -> R
         if let Some(decides) = answer.undecided {
             let [first, second] = decides.between.map(|contender| answer.contenders[contender].regime.name());
             println!(
-                "          {first} or {second}: {:+.3} [{:+.3}, {:+.3}], corrected {:+.3}; seeds {} of {}, test items {} of {}, both times {}",
+                "          {first} or {second}: {:+.3} [{:+.3}, {:+.3}], corrected {:+.3}; seeds {} of {}, \
+                 test items {} of {}, both times {}",
                 decides.difference,
                 decides.interval.low,
                 decides.interval.high,
@@ -114,8 +115,8 @@ fn surfaces(measured: &Measurements, tariff: &Tariff) -> Result<(), AnalysisErro
     for point in [3, 9, 20].map(|point| &measured.points()[point]) {
         let values = marginal_values(&surface, tariff, point.allocation);
         println!(
-            "at {} weak + {} gold: a dollar of weak labels gains {:+.4}, of gold {:+.4}; gold gains more with {:.0}%; a gold \
-             label is worth {} weak ones",
+            "at {} weak + {} gold: a dollar of weak labels gains {:+.4}, of gold {:+.4}; gold gains more with {:.0}%; \
+             a gold label is worth {} weak ones",
             point.allocation.n_weak,
             point.allocation.n_gold,
             values.weak_per_usd.mean,
@@ -151,7 +152,8 @@ fn surfaces(measured: &Measurements, tariff: &Tariff) -> Result<(), AnalysisErro
     let have = labelmix_econ::Allocation { n_weak: 640, n_gold: 64 };
     let planned = plan(&[&pilot], tariff, &PlanQuestion { budget_usd: 896.0, have, target: None })?;
     println!(
-        "\nafter the runs up to $64 (640 weak, 64 gold), $896 more: buy {:?}, {:.3} [{:.3}, {:.3}], {}, confidence {:.0}%",
+        "\nafter the runs up to $64 (640 weak, 64 gold), $896 more: buy {:?}, \
+         {:.3} [{:.3}, {:.3}], {}, confidence {:.0}%",
         planned.buy,
         planned.accuracy.mean,
         planned.accuracy.interval.low,

@@ -1,7 +1,7 @@
 //! How often intervals hold the truth, plans are good and verdicts right, in worlds whose truth is known.
 //!
 //! ```console
-//! $ cargo run --release -p labelmix-econ --example simulated_worlds [WORLDS]
+//! $ cargo run --release -p labelmix-econ --example simulated_worlds [WORLDS [FIRST]]
 //! ```
 
 use labelmix_econ::{
@@ -17,11 +17,14 @@ const WEAK_PRICES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 const BUDGETS_USD: [f64; 3] = [200.0, 600.0, 2000.0];
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let worlds: u64 = std::env::args().nth(1).map_or(Ok(200), |argument| argument.parse())?;
+    let argument = |place: usize, otherwise: u64| {
+        std::env::args().nth(place).map_or(Ok(otherwise), |argument| argument.parse::<u64>())
+    };
+    let (worlds, first) = (argument(1, 200)?, argument(2, 0)?);
     for kind in [WorldKind::Saturating, WorldKind::PowerLaw, WorldKind::Wavy] {
         println!("\n{kind:?} worlds: {worlds}");
         for surface in SurfaceKind::ALL {
-            let trials: Result<Vec<PlanTrial>, _> = (0..worlds)
+            let trials: Result<Vec<PlanTrial>, _> = (first..first + worlds)
                 .into_par_iter()
                 .map(|number| {
                     let prices = Prices::new(WEAK_PRICES[number as usize % WEAK_PRICES.len()], 1.0)?;
@@ -32,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                 .collect();
             report_plans(surface, &trials?);
         }
-        let trials: Result<Vec<RegimeTrial>, _> = (0..worlds)
+        let trials: Result<Vec<RegimeTrial>, _> = (first..first + worlds)
             .into_par_iter()
             .map(|number| {
                 let prices = Prices::new(WEAK_PRICES[number as usize % WEAK_PRICES.len()], 1.0)?;
@@ -114,7 +117,8 @@ fn report_regimes(trials: &[RegimeTrial]) {
         let wrong =
             |verdict: Option<Regime>, trial: &RegimeTrial| verdict.is_some_and(|verdict| verdict != trial.truth);
         println!(
-            "    {name:<17} {:4} worlds: right {:5.1}%  undecided {:5.1}%  wrong {:4.1}%   (uncorrected: right {:5.1}%, wrong {:4.1}%)",
+            "    {name:<17} {:4} worlds: right {:5.1}%  undecided {:5.1}%  wrong {:4.1}%   \
+             (uncorrected: right {:5.1}%, wrong {:4.1}%)",
             chosen.len(),
             share(&|trial| trial.verdict == Some(trial.truth)),
             share(&|trial| trial.verdict.is_none()),

@@ -57,7 +57,8 @@ pub struct RuleRegret {
     pub regret: f64,
 }
 
-/// Replays recorded runs of a method as if only a pilot had been measured, and looks at what its surface makes of the rest.
+/// Replays recorded runs of a method as if only a pilot had been measured, and looks at what its surface makes of the
+/// rest.
 ///
 /// # Errors
 /// [`AnalysisError`] for a share that is not between 0 and 1, where the pilot saw too few allocations to fit a surface,

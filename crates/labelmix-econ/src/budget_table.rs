@@ -40,8 +40,8 @@ pub struct BudgetEntry {
     pub chosen: Vec<Allocation>,
 }
 
-/// Table 1. On each task the best allocation within the budget is chosen by itself; of equally accurate ones the cheapest,
-/// then the one with the fewest weak labels. Runs without labels count: they cost nothing.
+/// Table 1. On each task the best allocation within the budget is chosen by itself; of equally accurate ones the
+/// cheapest, then the one with the fewest weak labels. Runs without labels count: they cost nothing.
 ///
 /// The best of many noisy accuracies is optimistic, here as in print; [`regime`](crate::regime()) and
 /// [`UncertainFrontier`](crate::UncertainFrontier) say by how much.

@@ -47,7 +47,8 @@ pub struct WhatDecides {
     pub seeds_needed: Option<f64>,
     /// The test items of a task, on average.
     pub n_test: f64,
-    /// The test items that would make a difference of this size clear with the present seeds; none where no number would.
+    /// The test items that would make a difference of this size clear with the present seeds; none where no number
+    /// would.
     pub n_test_needed: Option<f64>,
     /// By which factor both would have to grow together; none where there is no difference to make clear.
     pub both_times: Option<f64>,

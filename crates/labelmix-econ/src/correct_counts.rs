@@ -1,7 +1,7 @@
 //! How many items of a resample a run gets right: counting bits instead of adding weights.
 //!
-//! An item's multiplicity is written in binary, a plane of bits for each power of two, so that a weighted count is a sum
-//! of a few counts of common bits: 64 items at a time.
+//! An item's multiplicity is written in binary, a plane of bits for each power of two, so that a weighted count is a
+//! sum of a few counts of common bits: 64 items at a time.
 
 use multiversion::multiversion;
 use rand::RngExt;

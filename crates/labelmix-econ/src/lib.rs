@@ -1,11 +1,11 @@
 //! The economics of labels: what they cost, what they buy, and how to spend a budget on them.
 //!
-//! [`Prices`] and a budget give an [`Allocation`]; [`Observation`]s of allocations give the best split and the frontier,
-//! and a [`Ledger`] says label by label what was bought. Where it matters how sure an answer is: a [`Tariff`] (of
-//! [`Prices`], or of [`Schedule`]s with tiers) and [`Measurements`] of runs give [`Resamples`], an
+//! [`Prices`] and a budget give an [`Allocation`]; [`Observation`]s of allocations give the best split and the
+//! frontier, and a [`Ledger`] says label by label what was bought. Where it matters how sure an answer is: a [`Tariff`]
+//! (of [`Prices`], or of [`Schedule`]s with tiers) and [`Measurements`] of runs give [`Resamples`], an
 //! [`UncertainFrontier`], [`regime`](regime()) verdicts and a [`budget_table`](budget_table()); a [`Surface`] gives
-//! [`marginal_values`], a [`plan`] and a [`backtest`](backtest()). docs/economics.md explains the mathematics. No tensors
-//! and no files: a data scientist can use this crate alone.
+//! [`marginal_values`], a [`plan`] and a [`backtest`](backtest()). docs/economics.md explains the mathematics. No
+//! tensors and no files: a data scientist can use this crate alone.
 //!
 //! ```
 //! use labelmix_econ::{Allocation, Prices, allocation_for};

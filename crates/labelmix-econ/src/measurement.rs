@@ -116,8 +116,8 @@ impl Cell {
     }
 }
 
-/// A method and an allocation that were measured on every task: what is compared. Its accuracy is the mean over tasks of
-/// the mean over seeds.
+/// A method and an allocation that were measured on every task: what is compared. Its accuracy is the mean over tasks
+/// of the mean over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
     /// The method, by its place in [`Measurements::methods`].
@@ -235,8 +235,8 @@ impl Measurements {
     /// The runs of one method alone.
     ///
     /// # Errors
-    /// [`AnalysisError::UnknownMethod`], and [`AnalysisError::NothingShared`] where none of its allocations was measured
-    /// on every task.
+    /// [`AnalysisError::UnknownMethod`], and [`AnalysisError::NothingShared`] where none of its allocations was
+    /// measured on every task.
     pub fn of_method(&self, method: &str) -> Result<Self> {
         let wanted = self.methods.iter().position(|name| name == method).ok_or_else(|| {
             AnalysisError::UnknownMethod { method: method.to_owned(), known: self.methods.join(", ") }
@@ -247,7 +247,8 @@ impl Measurements {
     /// The runs whose allocation passes.
     ///
     /// # Errors
-    /// [`AnalysisError::NoRuns`] where none does, [`AnalysisError::NothingShared`] where none was measured on every task.
+    /// [`AnalysisError::NoRuns`] where none does, [`AnalysisError::NothingShared`] where none was measured on every
+    /// task.
     pub fn with_allocations(&self, passes: impl Fn(Allocation) -> bool) -> Result<Self> {
         self.retain(|cell| passes(cell.allocation))
     }

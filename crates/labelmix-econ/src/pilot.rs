@@ -53,8 +53,8 @@ pub(crate) fn best_pilot(
     Ok(settling.or_else(gaining).cloned())
 }
 
-/// What measuring one allocation would tell about all splits, by linear regression of each split's draws on the draws at
-/// the allocation: a preposterior analysis (Raiffa and Schlaifer 1961).
+/// What measuring one allocation would tell about all splits, by linear regression of each split's draws on the draws
+/// at the allocation: a preposterior analysis (Raiffa and Schlaifer 1961).
 fn judged(splits: &Splits, surface: &Surface, tariff: &Tariff, have: Allocation, total: Allocation) -> Pilot {
     let draws = splits.draws();
     let at = surface.accuracy_draws(total.n_weak as f64, total.n_gold as f64);

@@ -1,5 +1,5 @@
-//! Where the best way to spend money changes: over budgets, and over the price of weak labels. The same runs serve every
-//! price.
+//! Where the best way to spend money changes: over budgets, and over the price of weak labels. The same runs serve
+//! every price.
 
 use serde::Serialize;
 
@@ -45,8 +45,8 @@ pub fn regimes_over_budgets(
     along(budgets_usd, |budget_usd| regime(measurements, resamples, tariff, budget_usd))
 }
 
-/// The regimes of one budget where a weak label costs these shares of the (first) gold label, in the order given. Shares
-/// at which the budget pays for no run are left out.
+/// The regimes of one budget where a weak label costs these shares of the (first) gold label, in the order given.
+/// Shares at which the budget pays for no run are left out.
 ///
 /// # Errors
 /// [`AnalysisError`] for a share that is zero, negative or not finite, and where the budget never pays for a run.

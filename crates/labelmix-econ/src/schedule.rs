@@ -36,8 +36,8 @@ impl Schedule {
     /// A set-up cost and tiers.
     ///
     /// # Errors
-    /// [`EconError`] for a set-up cost that is negative or not finite, for prices that are zero, negative or not finite,
-    /// and for tiers that do not start with label 1 or do not rise.
+    /// [`EconError`] for a set-up cost that is negative or not finite, for prices that are zero, negative or not
+    /// finite, and for tiers that do not start with label 1 or do not rise.
     pub fn new(setup_usd: f64, tiers: Vec<Tier>) -> Result<Self, EconError> {
         if !(setup_usd.is_finite() && setup_usd >= 0.0) {
             return Err(EconError::Setup { setup_usd });

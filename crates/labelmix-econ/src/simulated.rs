@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::{Allocation, CorrectItems, MeasuredRun, Measurements, Outcome};
 
-/// How accuracy grows with labels in a simulated world. The first two resemble the families that surfaces are fitted with,
-/// with other constants, another law of diminishing use, and worlds drawn otherwise than the priors; the third resembles
-/// neither.
+/// How accuracy grows with labels in a simulated world. The first two resemble the families that surfaces are fitted
+/// with, with other constants, another law of diminishing use, and worlds drawn otherwise than the priors; the third
+/// resembles neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorldKind {

@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::regime::{Regime, RegimeProbabilities};
 use crate::{Allocation, MINIMUM_GAIN, Surface, Tariff};
 
-/// The shares of a budget spent on weak labels that are tried: every twentieth, and closer towards both ends, where a few
-/// labels of the other kind may matter.
+/// The shares of a budget spent on weak labels that are tried: every twentieth, and closer towards both ends, where a
+/// few labels of the other kind may matter.
 const FRACTIONS: [f64; 25] = [
     0.0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85,
     0.9, 0.95, 0.975, 0.99, 1.0,
@@ -91,8 +91,8 @@ impl Splits {
         self.best_in_draws().into_iter().enumerate().map(regret).collect()
     }
 
-    /// How often each regime is best. Between two ends lie many mixes, one of which is nearly an end: a mix must beat both
-    /// ends by more than the frontier's minimum gain to count.
+    /// How often each regime is best. Between two ends lie many mixes, one of which is nearly an end: a mix must beat
+    /// both ends by more than the frontier's minimum gain to count.
     pub(crate) fn probabilities(&self) -> RegimeProbabilities {
         let mut wins = [0.0; 3];
         for draw in 0..self.draws() {

@@ -1,12 +1,13 @@
 //! What a regime achieves, without favour for the regime that has most allocations.
 //!
-//! There are often ten mixed allocations within a budget for one that is all weak and one that is all gold, and the best
-//! of ten noisy accuracies is above the best of one without being better. So who represents a regime is not decided by
-//! the noise that it is judged by. The measured accuracies y, of covariance Σ, are split into y + e and y − e, where e is
-//! a draw of the noise: the two halves have independent noise (covariance Σ − Σ = 0; "data fission", Rasines and Young
-//! 2023). Representatives are chosen on one half and judged on the other, both ways round, and a regime achieves what
-//! they achieve on average over many draws of e. Where the choice is clear both halves choose alike, e cancels, and what
-//! remains is the paired bootstrap; where all are equal, no regime gains by the number of its allocations.
+//! There are often ten mixed allocations within a budget for one that is all weak and one that is all gold, and the
+//! best of ten noisy accuracies is above the best of one without being better. So who represents a regime is not
+//! decided by the noise that it is judged by. The measured accuracies y, of covariance Σ, are split in two,
+//! y + e and y − e, where e is a draw of the noise: the two halves have independent noise (covariance Σ − Σ = 0; "data fission",
+//! Rasines and Young 2023). Representatives are chosen on one half and judged on the other, both ways round, and a
+//! regime achieves what they achieve on average over many draws of e. Where the choice is clear both halves choose
+//! alike, e cancels, and what remains is the paired bootstrap; where all are equal, no regime gains by the number of
+//! its allocations.
 
 use crate::Resamples;
 
@@ -48,8 +49,8 @@ impl Standing {
     }
 }
 
-/// What is known of a regime's accuracies before one of them is looked at: normal about a common mean (empirical Bayes).
-/// A choice by expected accuracy passes over allocations that look good because they are noisy.
+/// What is known of a regime's accuracies before one of them is looked at: normal about a common mean (empirical
+/// Bayes). A choice by expected accuracy passes over allocations that look good because they are noisy.
 struct Prior {
     mean: f64,
     /// How far each accuracy is to be believed, from 0 to 1.

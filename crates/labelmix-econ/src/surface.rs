@@ -27,8 +27,8 @@ use crate::{Allocation, Measurements};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SurfaceKind {
-    /// Two parametric families, weighed by the measurements: saturating curves in ln n with a ceiling for weak labels and
-    /// an interaction, and an error that falls as a power of an effective number of labels. Says most where few
+    /// Two parametric families, weighed by the measurements: saturating curves in ln n with a ceiling for weak labels
+    /// and an interaction, and an error that falls as a power of an effective number of labels. Says most where few
     /// allocations were measured, if the truth is of its kind.
     Parametric,
     /// A Gaussian process on ln(1 + n) with a straight trend: assumes nothing but smoothness.
@@ -196,8 +196,8 @@ impl Surface {
         self.components.iter().map(Component::draws).sum()
     }
 
-    /// The accuracy after these labels, which need not be whole, in every draw. Draw k is the same surface for all numbers
-    /// of labels.
+    /// The accuracy after these labels, which need not be whole, in every draw. Draw k is the same surface for all
+    /// numbers of labels.
     #[must_use]
     pub fn accuracy_draws(&self, n_weak: f64, n_gold: f64) -> Vec<f64> {
         let mut accuracies = Vec::with_capacity(self.draws());
@@ -226,8 +226,8 @@ impl Surface {
     }
 }
 
-/// The assumptions that share the draws, each with its number. Draws are given out by how well an assumption explains the
-/// measurements, in four parts, so that what they cannot tell stays open.
+/// The assumptions that share the draws, each with its number. Draws are given out by how well an assumption explains
+/// the measurements, in eight parts, so that what they cannot tell stays open.
 fn shares_of_draws(cells: &SurfaceCells, settings: &SurfaceSettings) -> Vec<(Assumption, usize)> {
     const PARTS: usize = 8;
     let assumptions = assumptions(settings.kind);

@@ -55,7 +55,8 @@ impl Tariff {
         self.gpu_hour_usd.map(|usd| usd * gpu_hours)
     }
 
-    /// As [`allocation_for`](crate::allocation_for): gold labels for (1 − f) of the budget, weak labels for what is left.
+    /// As [`allocation_for`](crate::allocation_for): gold labels for (1 − f) of the budget, weak labels for what is
+    /// left.
     ///
     /// # Errors
     /// [`EconError`] for a budget that is negative or not finite and for a fraction outside [0, 1].

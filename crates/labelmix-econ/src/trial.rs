@@ -127,7 +127,8 @@ pub struct RegimeTrial {
     pub naive_verdict: Option<Regime>,
     /// The share of allocations whose true accuracy is in its interval.
     pub points_covered: f64,
-    /// The share of steps of the frontier's band that hold the accuracy of the truly best allocation of their cost or less.
+    /// The share of steps of the frontier's band that hold the accuracy of the truly best allocation of their cost or
+    /// less.
     pub band_covered: f64,
 }
 

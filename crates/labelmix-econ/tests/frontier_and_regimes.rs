@@ -373,7 +373,8 @@ proptest! {
         match regime(&measured, &resampled(&measured), &tariff, budget) {
             Err(_) => prop_assert_eq!(highest, 0.0),
             Ok(answer) => {
-                let winners: Vec<Regime> = Regime::ALL.into_iter().zip(best).filter(|(_, accuracy)| *accuracy == highest).map(|(regime, _)| regime).collect();
+                let wins = |regime: &Regime| best[*regime as usize] == highest;
+                let winners: Vec<Regime> = Regime::ALL.into_iter().filter(wins).collect();
                 if let [only] = winners.as_slice() {
                     prop_assert_eq!(answer.verdict, Some(*only));
                 } else {

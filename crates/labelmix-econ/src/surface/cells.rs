@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::measurement::{Cell, Measurements, Outcome, Point};
 use crate::resample::ASSUMED_SEED_DEVIATION;
 
-/// The mean accuracies of one method's allocations. An accuracy is y = f + s·t + e: the surface's value, an error of the
-/// test set that is shared by all allocations, and noise of its own.
+/// The mean accuracies of one method's allocations. An accuracy is y = f + s·t + e: the surface's value, an error of
+/// the test set that is shared by all allocations, and noise of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct SurfaceCells {
     pub(crate) labels: Vec<Labels>,
@@ -38,8 +38,8 @@ const MOST_CELLS: usize = 240;
 /// How many degrees of freedom the neighbours' variance between seeds weighs beside a cell's own.
 const POOLED_FREEDOM: f64 = 8.0;
 
-/// How far neighbours lie in ln(1 + n). Few labels make seeds differ by ten points where many make them differ by half of
-/// one, so cells learn their variance from cells like them.
+/// How far neighbours lie in ln(1 + n). Few labels make seeds differ by ten points where many make them differ by half
+/// of one, so cells learn their variance from cells like them.
 const NEIGHBOURHOOD: f64 = 1.5;
 
 impl SurfaceCells {
@@ -79,8 +79,8 @@ impl SurfaceCells {
         Ok(cells.merged(MOST_CELLS))
     }
 
-    /// At most this many cells: neighbours are merged, in squares of ln(1 + n) that grow until they are few enough. Work
-    /// grows with the cube of the number of cells, and neighbours say nearly the same.
+    /// At most this many cells: neighbours are merged, in squares of ln(1 + n) that grow until they are few enough.
+    /// Work grows with the cube of the number of cells, and neighbours say nearly the same.
     fn merged(&self, at_most: usize) -> Self {
         let mut merged = self.clone();
         let mut width = 0.05;
@@ -156,7 +156,9 @@ fn own_variance(cell: &Cell, pooled: Option<f64>, shared: f64) -> f64 {
         Some(own) => (POOLED_FREEDOM * pooled + (seeds - 1.0) * own * own) / (POOLED_FREEDOM + seeds - 1.0),
         None => pooled,
     };
-    between.max(unexplained) / seeds
+    // A variance that is itself an estimate makes residuals follow Student's distribution, whose variance is larger.
+    let freedom = POOLED_FREEDOM + seeds - 1.0;
+    between.max(unexplained) / seeds * freedom / (freedom - 2.0)
 }
 
 /// The variance between a cell's seeds, and how many seeds show it.
@@ -205,24 +207,24 @@ fn shared_variance(measurements: &Measurements, task: usize) -> f64 {
     let cells: Vec<&Cell> = measurements.cells().iter().filter(|cell| cell.task == task).collect();
     let n_test = cells[0].outcomes[0].n_test();
     let mut rights = vec![0u32; n_test];
-    let (mut shapes, mut chance, mut runs) = (0.0, 0.0, 0.0);
+    let (mut shapes, mut squares, mut chance) = (0.0, 0.0, 0.0);
     for outcome in cells.iter().flat_map(|cell| &cell.outcomes) {
         if let Outcome::Items(correct) = outcome {
             let accuracy = outcome.accuracy();
-            runs += 1.0;
             shapes += binomial_shape(accuracy).sqrt();
+            squares += binomial_shape(accuracy);
             chance += accuracy * (1.0 - accuracy);
             rights.iter_mut().enumerate().for_each(|(item, rights)| *rights += u32::from(correct.is_correct(item)));
         }
     }
     let n_test = n_test as f64;
-    if runs < 2.0 || shapes == 0.0 {
+    let pairs = shapes * shapes - squares;
+    if pairs < 1e-3 {
         return SHARED_SHARE / n_test;
     }
     let mean = rights.iter().map(|&rights| f64::from(rights)).sum::<f64>() / n_test;
     let between = rights.iter().map(|&rights| (f64::from(rights) - mean).powi(2)).sum::<f64>() / n_test;
     // The variance of a sum of independent runs is `chance`; what is above it are covariances, of all pairs.
-    let pairs = shapes * shapes * (1.0 - 1.0 / runs);
     ((between - chance) / pairs).clamp(0.0, 1.0) / n_test
 }
 

@@ -1,5 +1,5 @@
-//! The family of surfaces in which labels of both kinds are the same thing in different strengths: error falls as a power
-//! of an effective number of labels.
+//! The family of surfaces in which labels of both kinds are the same thing in different strengths: error falls as a
+//! power of an effective number of labels.
 //!
 //! ```text
 //! N = g + ω·w / (1 + w/u)                  a weak label is worth ω gold ones, and less as there are more of them
