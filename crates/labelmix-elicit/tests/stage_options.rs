@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use labelmix_elicit::{
-    Loss, OptimizerState, Recipe, StageExample, StageOptions, StageRequest, StageResult, Trains, train_stage,
+    Loss, OptimizerState, Recipe, Schedule, StageExample, StageOptions, StageRequest, StageResult, Trains, train_stage,
 };
 use labelmix_models::{Adapter, Classifier, LoadOptions, Model, TextLimit, Tokenizer};
 
@@ -60,8 +60,10 @@ fn body_and_head(adapter: &Adapter) -> [Vec<f32>; 2] {
 fn what_does_not_train_does_not_change() {
     let reviews = Reviews::new();
     let [body, head] = body_and_head(&reviews.start());
+    // The last checkpoint: the best could be the one after the first step, whose learning rate is zero.
+    let recipe = Recipe { schedule: Schedule::ByCount, ..recipe() };
     let trained = |trains| {
-        body_and_head(&reviews.stage(&recipe(), StageOptions { trains, ..StageOptions::default() }, None).adapter)
+        body_and_head(&reviews.stage(&recipe, StageOptions { trains, ..StageOptions::default() }, None).adapter)
     };
     let [head_body, head_head] = trained(Trains::Head);
     assert!(head_body == body && head_head != head);
