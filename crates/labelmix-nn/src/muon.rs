@@ -37,6 +37,17 @@ impl Muon {
         Self { settings, means: Vec::new() }
     }
 
+    /// An optimizer that goes on, with the mean gradients that [`means`](Self::means) gave.
+    #[must_use]
+    pub fn resumed(settings: MuonSettings, means: Vec<Vec<f32>>) -> Self {
+        Self { settings, means }
+    }
+
+    /// The mean of each parameter's gradients; none before the first step.
+    pub fn means(&self) -> impl Iterator<Item = &[f32]> {
+        self.means.iter().map(Vec::as_slice)
+    }
+
     /// One step of matrices `[rows, columns]`, each by `learning_rate · √max(1, rows / columns)` along its
     /// orthogonalised momentum. Those that the loss did not depend on are left as they are.
     ///

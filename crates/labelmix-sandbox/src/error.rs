@@ -19,6 +19,15 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A state of pretraining that was kept cannot be used.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("remove the file: pretraining begins anew"))]
+    KeptState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A model could not be trained or run.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use labelmix_models::{LanguageModel, LoadOptions, Model, TextLimit, TokenBatch, Tokenizer};
+use labelmix_models::{Error, LanguageModel, LoadOptions, Model, TextLimit, TokenBatch, Tokenizer};
+use serde::Serialize;
 
 use crate::corpus::{Row, answered, statement};
 use crate::error::Result;
-use crate::language::RELATIONS;
 use crate::world::{RELATION_COUNT, Subject, World};
 
 /// In which form a model is asked for the objects of entities.
@@ -16,6 +16,33 @@ pub enum Form {
     Statement,
     /// A question of the task.
     Question,
+}
+
+/// What a pretrained model is and what it knows.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ModelCard {
+    /// The BLAKE3 hash of its weights file.
+    pub blake3: String,
+    /// [`object_losses`] in sentences, by relation.
+    pub statements: [f64; RELATION_COUNT],
+    /// [`object_losses`] in questions, by relation.
+    pub questions: [f64; RELATION_COUNT],
+}
+
+impl ModelCard {
+    /// The card of the model in a folder.
+    ///
+    /// # Errors
+    /// If the folder holds no language model of the world's words.
+    pub fn of(world: &World, folder: &Path) -> Result<Self> {
+        let path = folder.join("model.safetensors");
+        let weights = std::fs::read(&path).map_err(|source| Error::Read { path, source })?;
+        Ok(Self {
+            blake3: blake3::hash(&weights).to_hex().to_string(),
+            statements: object_losses(world, folder, Form::Statement)?,
+            questions: object_losses(world, folder, Form::Question)?,
+        })
+    }
 }
 
 /// How surprised a model is at the true object of each relation: the mean of −log p(object) over all entities, in nats.
@@ -37,13 +64,10 @@ pub fn object_losses(world: &World, folder: &Path, form: Form) -> Result<[f64; R
                 Form::Statement => statement(world, subject, 0),
                 Form::Question => answered(world, subject, 0),
             };
+            let text: String = pieces.iter().map(|(text, _)| text.as_str()).collect();
             let object = world.object(subject);
-            let (before, _) =
-                pieces.iter().map(|(text, _)| text.as_str()).collect::<String>().split_once(object).map_or_else(
-                    || unreachable!("{:?} speaks of an object", RELATIONS[relation].statements[0]),
-                    |(before, after)| (before.to_owned(), after.to_owned()),
-                );
-            prompts.push(tokenizer.encode(&before, TextLimit::Refuse)?);
+            let (before, _) = text.split_once(object).expect("both forms name the object");
+            prompts.push(tokenizer.encode(before, TextLimit::Refuse)?);
             objects.push(tokenizer.encode(object, TextLimit::Refuse)?[0] as usize);
         }
         let logits = model.last_logits(&TokenBatch::new(prompts.iter().map(Vec::as_slice)), None)?.to_vec()?;

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod corpus;
 mod error;
+mod kept_state;
 mod knowledge;
 mod language;
 mod names;
@@ -21,7 +22,7 @@ mod world;
 pub use checkpoint::Shape;
 pub use corpus::{Mixture, Row, answered, corpus_rows, statement};
 pub use error::{Error, Result};
-pub use knowledge::{Form, object_losses};
+pub use knowledge::{Form, ModelCard, object_losses};
 pub use organism::{LABELER_FILE, RELATION_NAMES, TEST_FILE, TRAIN_FILE, write_questions};
 pub use pretraining::{Pretraining, PretrainingProgress, pretrain, write_untrained};
 pub use recipes::SandboxModel;

@@ -8,6 +8,7 @@ use labelmix_nn::{AdamW, AdamWSettings, Device, Gradients, Muon, MuonSettings, P
 use crate::checkpoint::{Shape, write_description};
 use crate::corpus::{Mixture, Row, corpus_rows};
 use crate::error::Result;
+use crate::kept_state::KeptState;
 use crate::world::World;
 
 /// How a model is pretrained.
@@ -55,13 +56,16 @@ pub struct PretrainingProgress {
     pub tokens: usize,
 }
 
-const ADAMW: AdamWSettings = AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0 };
+pub(crate) const ADAMW: AdamWSettings = AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0 };
 const LARGEST_GRADIENT_NORM: f64 = 1.0;
 /// Tokens that are processed at once.
 const MICRO_BATCH_TOKENS: usize = 2048;
 
+/// Steps between two states that are kept to go on from.
+const KEEP_EVERY: usize = 25;
+
 /// Trains a model on the world's corpus and writes its folder: config.json, tokenizer.json, model.safetensors in f16. The
-/// same arguments give the same bytes.
+/// same arguments give the same bytes. If it is interrupted, the same call goes on where it was.
 ///
 /// # Errors
 /// If the folder cannot be written.
@@ -73,24 +77,46 @@ pub fn pretrain(
 ) -> Result<()> {
     write_description(folder, world, &pretraining.shape)?;
     let tokenizer = Tokenizer::load(folder)?;
-    let mut model = TrainableLanguageModel::initial(folder, pretraining.seed, &Device::Host)?;
-    let mut muon = Muon::new(MuonSettings::default());
-    let mut adamw = AdamW::new(ADAMW);
-    let mut tokens = 0;
-    for step in 0..pretraining.steps {
+    let kept = KeptState::of(world, pretraining, folder);
+    let mut training = Training {
+        model: TrainableLanguageModel::initial(folder, pretraining.seed, &Device::Host)?,
+        muon: Muon::new(MuonSettings::default()),
+        adamw: AdamW::new(ADAMW),
+        step: 0,
+        tokens: 0,
+    };
+    kept.restore(&mut training)?;
+    while training.step < pretraining.steps {
         let Pretraining { mixture, seed, scheduled_steps, .. } = pretraining;
-        let rows = corpus_rows(world, mixture, *seed, step, *scheduled_steps);
+        let rows = corpus_rows(world, mixture, *seed, training.step, *scheduled_steps);
         let rows: Vec<TokenRow> = rows.iter().map(|row| tokenize(row, &tokenizer)).collect::<Result<_>>()?;
-        let (loss, mut gradients) = loss_and_gradients(&model, &rows)?;
-        let rate = pretraining.rate(step);
+        let Training { model, muon, adamw, step, tokens } = &mut training;
+        let (loss, mut gradients) = loss_and_gradients(model, &rows)?;
+        let rate = pretraining.rate(*step);
         clip_gradient_norm(&mut gradients, model.others(), LARGEST_GRADIENT_NORM)?;
         let (matrices, others) = model.parameters_mut();
         muon.step(matrices, &gradients, rate * pretraining.muon_rate)?;
         adamw.step(others, &gradients, rate * pretraining.adamw_rate)?;
-        tokens += rows.iter().map(|row| row.token_ids.len()).sum::<usize>();
-        observe(PretrainingProgress { step: step + 1, steps: pretraining.steps, loss, tokens });
+        *tokens += rows.iter().map(|row| row.token_ids.len()).sum::<usize>();
+        *step += 1;
+        observe(PretrainingProgress { step: *step, steps: pretraining.steps, loss, tokens: *tokens });
+        if training.step.is_multiple_of(KEEP_EVERY) {
+            kept.keep(&training)?;
+        }
     }
-    Ok(model.save_weights(folder, Precision::F16)?)
+    training.model.save_weights(folder, Precision::F16)?;
+    kept.remove()
+}
+
+/// Everything that pretraining changes.
+pub(crate) struct Training {
+    pub(crate) model: TrainableLanguageModel,
+    pub(crate) muon: Muon,
+    pub(crate) adamw: AdamW,
+    /// Steps made.
+    pub(crate) step: usize,
+    /// Tokens read.
+    pub(crate) tokens: usize,
 }
 
 /// A model of a shape that knows nothing, in a folder like [`pretrain`]'s.

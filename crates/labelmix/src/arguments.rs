@@ -316,14 +316,19 @@ pub(crate) enum SandboxCommand {
 }
 
 /// Pretrain the strong and the weak language model from nothing (minutes), and write them and the world's questions
+///
+/// After an interruption the same command goes on where it was.
 #[derive(Debug, Args)]
 pub(crate) struct PretrainArguments {
-    /// The folder to write: strong/ and weak/ in the Hugging Face layout, train.jsonl, test.jsonl and labeler.jsonl
+    /// The folder to write: strong/ and weak/ in the Hugging Face layout, card.json, train.jsonl, test.jsonl, labeler.jsonl
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Decides the world: names, facts, colours
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Steps of each model, for models that know less [default: those of the shipped models]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) steps: Option<u16>,
 }
 
 /// Run the whole job on a tiny language model that comes with labelmix: two minutes, no download

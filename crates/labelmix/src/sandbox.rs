@@ -1,15 +1,15 @@
 //! `labelmix sandbox`: the world, and language models pretrained on it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Instant;
 
 use labelmix_sandbox::{
-    Form, RELATION_NAMES, SandboxModel, World, WorldSettings, object_losses, pretrain, write_questions,
+    ModelCard, Pretraining, RELATION_NAMES, SandboxModel, World, WorldSettings, pretrain, write_questions,
 };
 
 use crate::arguments::{PretrainArguments, SandboxArguments, SandboxCommand};
-use crate::diagnosis::{Failure, Status, print_data};
+use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::progress::PretrainingBar;
 
 pub(crate) fn run(arguments: &SandboxArguments) -> Result<Status, Failure> {
@@ -20,36 +20,38 @@ pub(crate) fn run(arguments: &SandboxArguments) -> Result<Status, Failure> {
 
 fn pretrain_models(arguments: &PretrainArguments) -> Result<Status, Failure> {
     let world = World::new(WorldSettings { seed: arguments.seed, ..WorldSettings::default() });
+    let mut cards = BTreeMap::new();
     for model in SandboxModel::ALL {
+        let recipe = model.pretraining();
+        let pretraining = Pretraining { steps: arguments.steps.map_or(recipe.steps, usize::from), ..recipe };
         let folder = arguments.out.join(model.name());
         let bar = PretrainingBar::new(model.name());
         let started = Instant::now();
-        let mut tokens = 0;
-        pretrain(&world, &model.pretraining(), &folder, |progress| {
-            tokens = progress.tokens;
+        let (mut first, mut last) = (None, 0);
+        pretrain(&world, &pretraining, &folder, |progress| {
+            last = progress.tokens;
+            first.get_or_insert(progress.tokens);
             bar.observe(progress);
         })?;
         bar.clear();
-        let seconds = started.elapsed().as_secs_f64();
-        print_data(&describe(&world, model, &folder, tokens, seconds)?)?;
+        let card = ModelCard::of(&world, &folder)?;
+        let speed = last.saturating_sub(first.unwrap_or(last)) as f64 / started.elapsed().as_secs_f64();
+        print_data(&format!("{}: {last} tokens, {speed:.0} a second\n{}", folder.display(), table(&card)))?;
+        cards.insert(model.name(), card);
     }
     write_questions(&world, &arguments.out)?;
+    let path = arguments.out.join("card.json");
+    let json = serde_json::to_string_pretty(&cards).expect("cards have string keys") + "\n";
+    std::fs::write(&path, json).map_err(|source| WriteError { place: path.display().to_string(), source })?;
     Ok(Status::Done)
 }
 
-/// What was made, and what it knows.
-fn describe(world: &World, model: SandboxModel, folder: &Path, tokens: usize, seconds: f64) -> Result<String, Failure> {
-    let statements = object_losses(world, folder, Form::Statement)?;
-    let questions = object_losses(world, folder, Form::Question)?;
-    let mut text = format!(
-        "{}: {tokens} tokens in {seconds:.0} s ({:.0} a second), {}\n  loss of the object (nats; 2.77 is no knowledge)\n",
-        model.name(),
-        tokens as f64 / seconds,
-        folder.display()
-    );
-    for (relation, (statement, question)) in RELATION_NAMES.iter().zip(statements.iter().zip(questions)) {
-        writeln!(text, "  {relation:<12} in sentences {statement:.3}, in questions {question:.3}")
-            .expect("a string can be written to");
+/// What a model knows.
+fn table(card: &ModelCard) -> String {
+    let mut text =
+        "  relation     loss of the object: in sentences, in questions (2.77 nats: no knowledge)\n".to_owned();
+    for (relation, (statement, question)) in RELATION_NAMES.iter().zip(card.statements.iter().zip(card.questions)) {
+        writeln!(text, "  {relation:<12} {statement:.3}  {question:.3}").expect("a string can be written to");
     }
-    Ok(text)
+    text
 }
