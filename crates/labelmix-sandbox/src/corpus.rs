@@ -17,7 +17,8 @@ pub struct Mixture {
     pub answered: usize,
     /// Sentences about the colour of an object.
     pub colours: usize,
-    /// Prompts of questions about entities of pretraining with the colour as a label, 0 or 1.
+    /// Prompts of questions about entities of pretraining with the colour as a label, 0 or 1. There are none for the
+    /// shipped models, for which labels are something new.
     pub prompts: usize,
     /// Labelled questions of a prompt.
     pub shots: usize,

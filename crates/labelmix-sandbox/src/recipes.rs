@@ -31,7 +31,7 @@ impl SandboxModel {
     pub fn pretraining(self) -> Pretraining {
         let strong = Pretraining {
             shape: Shape { layers: 4, hidden: 128, heads: 4, intermediate: 256 },
-            mixture: Mixture { statements: 320, answered: 96, colours: 12, prompts: 4, shots: 9, prompts_from: 0.3 },
+            mixture: Mixture { statements: 320, answered: 96, colours: 12, prompts: 0, shots: 9, prompts_from: 0.3 },
             scheduled_steps: 1000,
             steps: 1000,
             muon_rate: 0.02,
@@ -42,12 +42,9 @@ impl SandboxModel {
         };
         match self {
             Self::Strong => strong,
-            Self::Weak => Pretraining {
-                shape: Shape { layers: 2, hidden: 48, heads: 2, intermediate: 96 },
-                mixture: Mixture { prompts: 0, ..strong.mixture },
-                steps: 300,
-                ..strong
-            },
+            Self::Weak => {
+                Pretraining { shape: Shape { layers: 2, hidden: 48, heads: 2, intermediate: 96 }, steps: 340, ..strong }
+            }
         }
     }
 }

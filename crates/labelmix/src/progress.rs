@@ -61,15 +61,15 @@ impl labelmix_hub::Progress for DownloadProgress {
     }
 }
 
-/// The progress of a labeler: a bar on a terminal, a line every now and then elsewhere.
-pub(crate) struct LabelingProgress {
+/// The progress of one long piece of work: a bar with a message on a terminal, a line every now and then elsewhere.
+pub(crate) struct MessageBar {
     bar: ProgressBar,
     on_terminal: bool,
     started: Instant,
     last_line: Mutex<Instant>,
 }
 
-impl LabelingProgress {
+impl MessageBar {
     pub(crate) fn new() -> Self {
         let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is valid");
         let now = Instant::now();
@@ -81,63 +81,34 @@ impl LabelingProgress {
         }
     }
 
-    pub(crate) fn observe(&self, progress: LabelerProgress) {
-        let (done, total, message) = match progress {
-            LabelerProgress::Training(progress) => {
-                let (step, scheduled) = (progress.step, progress.scheduled_steps);
+    /// A labeler is trained, or labels.
+    pub(crate) fn labeling(&self, progress: LabelerProgress) {
+        match progress {
+            LabelerProgress::Training(StageProgress { step, scheduled_steps, training_loss }) => {
                 let message =
-                    format!("weak labeler: step {step} of at most {scheduled}, loss {:.3}", progress.training_loss);
-                (step, scheduled, message)
+                    format!("weak labeler: step {step} of at most {scheduled_steps}, loss {training_loss:.3}");
+                self.show(step, scheduled_steps, &message);
             }
-            LabelerProgress::Labeling { done, total } => (done, total, format!("weak labels: {done} of {total} texts")),
-        };
+            LabelerProgress::Labeling { done, total } => {
+                self.show(done, total, &format!("weak labels: {done} of {total} texts"));
+            }
+        }
+    }
+
+    /// A model is pretrained.
+    pub(crate) fn pretraining(&self, model: &str, progress: PretrainingProgress) {
+        let PretrainingProgress { step, steps, loss, .. } = progress;
+        self.show(step, steps, &format!("{model} model: step {step} of {steps}, loss {loss:.3}"));
+    }
+
+    fn show(&self, done: usize, total: usize, message: &str) {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
-        self.bar.set_message(message.clone());
+        self.bar.set_message(message.to_owned());
         let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
             *last_line = Instant::now();
             anstream::eprintln!("{message}, {} elapsed", HumanDuration(self.started.elapsed()));
-        }
-    }
-
-    /// Takes the bar off the screen.
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// The progress of pretraining: a bar on a terminal, a line every now and then elsewhere.
-pub(crate) struct PretrainingBar {
-    bar: ProgressBar,
-    model: &'static str,
-    on_terminal: bool,
-    started: Instant,
-    last_line: Mutex<Instant>,
-}
-
-impl PretrainingBar {
-    pub(crate) fn new(model: &'static str) -> Self {
-        let now = Instant::now();
-        Self {
-            bar: counting_bar(1, "steps"),
-            model,
-            on_terminal: io::stderr().is_terminal(),
-            started: now,
-            last_line: Mutex::new(now),
-        }
-    }
-
-    pub(crate) fn observe(&self, progress: PretrainingProgress) {
-        let PretrainingProgress { step, steps, loss, .. } = progress;
-        self.bar.set_length(steps as u64);
-        self.bar.set_position(step as u64);
-        self.bar.set_message(format!("steps of the {} model, loss {loss:.3}", self.model));
-        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
-            *last_line = Instant::now();
-            let elapsed = HumanDuration(self.started.elapsed());
-            anstream::eprintln!("{} model: step {step} of {steps}, loss {loss:.3}, {elapsed} elapsed", self.model);
         }
     }
 

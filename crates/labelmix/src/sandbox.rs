@@ -10,7 +10,7 @@ use labelmix_sandbox::{
 
 use crate::arguments::{PretrainArguments, SandboxArguments, SandboxCommand};
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
-use crate::progress::PretrainingBar;
+use crate::progress::MessageBar;
 
 pub(crate) fn run(arguments: &SandboxArguments) -> Result<Status, Failure> {
     match &arguments.command {
@@ -25,13 +25,13 @@ fn pretrain_models(arguments: &PretrainArguments) -> Result<Status, Failure> {
         let recipe = model.pretraining();
         let pretraining = Pretraining { steps: arguments.steps.map_or(recipe.steps, usize::from), ..recipe };
         let folder = arguments.out.join(model.name());
-        let bar = PretrainingBar::new(model.name());
+        let bar = MessageBar::new();
         let started = Instant::now();
         let (mut first, mut last) = (None, 0);
         pretrain(&world, &pretraining, &folder, |progress| {
             last = progress.tokens;
             first.get_or_insert(progress.tokens);
-            bar.observe(progress);
+            bar.pretraining(model.name(), progress);
         })?;
         bar.clear();
         let card = ModelCard::of(&world, &folder)?;

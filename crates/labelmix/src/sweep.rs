@@ -11,7 +11,7 @@ use labelmix_sweep::{
 use crate::arguments::SweepArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic};
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
-use crate::progress::{LabelingProgress, SweepProgress};
+use crate::progress::{MessageBar, SweepProgress};
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
@@ -55,8 +55,8 @@ impl Swept {
 pub(crate) fn sweep(study: Study, store: &Store, options: &PrepareOptions) -> Result<Swept, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
-    let labeling_progress = LabelingProgress::new();
-    let observe = |progress| labeling_progress.observe(progress);
+    let labeling_progress = MessageBar::new();
+    let observe = |progress| labeling_progress.labeling(progress);
     let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe);
     let sweep = Sweep::prepare(study, inputs, options, &labeling);
     labeling_progress.clear();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::arguments::WeakLabelArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{device, labeler_checkpoint_of};
-use crate::progress::LabelingProgress;
+use crate::progress::MessageBar;
 use crate::rows::write_rows;
 use crate::task::files_of;
 
@@ -45,8 +45,8 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     };
     let model_folder = labeler_checkpoint_of(&study)?;
     let dataset = study.load_data(&files_of(&study)?)?;
-    let progress = LabelingProgress::new();
-    let observe = |event| progress.observe(event);
+    let progress = MessageBar::new();
+    let observe = |event| progress.labeling(event);
     let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe);
     let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();

@@ -13,6 +13,7 @@ mod main_job;
 mod methods;
 mod proxies;
 mod real_tasks;
+mod sandbox;
 mod task_mistakes;
 mod task_studies;
 mod tasks;

@@ -65,11 +65,14 @@ impl Workplace {
         command
     }
 
-    /// Standard error of a command that fails with status 1, with the paths of this machine replaced.
+    /// Standard error of a command that fails with status 1, with the paths of this machine replaced, and without the lines
+    /// of progress that a slow machine shows.
     pub(crate) fn complaint(&self, arguments: &[&str]) -> String {
         let output = self.labelmix(arguments).assert().code(1).get_output().clone();
         assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
-        self.without_paths(&String::from_utf8(output.stderr).unwrap()).trim_end().to_owned()
+        let said = String::from_utf8(output.stderr).unwrap();
+        let said: Vec<&str> = said.lines().filter(|line| !line.ends_with(" elapsed")).collect();
+        self.without_paths(&said.join("\n")).trim_end().to_owned()
     }
 
     /// A text with the paths of this machine replaced.
