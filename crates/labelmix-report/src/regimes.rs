@@ -22,8 +22,10 @@ pub struct RegimeEntry {
 /// with two of the three at least.
 pub(crate) fn regimes(prices: &Prices, budgets: &[SplitEntry], runs: Vec<MeasuredRun>) -> Vec<RegimeEntry> {
     let Ok(measured) = Measurements::new(runs) else { return Vec::new() };
+    let mut methods: Vec<&str> = budgets.iter().map(|split| split.method.as_str()).collect();
+    methods.dedup();
     let mut entries = Vec::new();
-    for method in measured.methods() {
+    for method in methods {
         let Ok(measured) = measured.of_method(method) else { continue };
         let there = |regime| measured.points().iter().any(|point| Regime::of(point.allocation) == Some(regime));
         if Regime::ALL.into_iter().filter(|regime| there(*regime)).count() < 2 {
@@ -31,14 +33,14 @@ pub(crate) fn regimes(prices: &Prices, budgets: &[SplitEntry], runs: Vec<Measure
         }
         let resamples = Resamples::new(&measured, &Bootstrap::new(0)).expect("a bootstrap's defaults make sense");
         let mut of_method: Vec<f64> =
-            budgets.iter().filter(|split| split.method == *method).map(|split| split.budget_usd).collect();
+            budgets.iter().filter(|split| split.method == method).map(|split| split.budget_usd).collect();
         of_method.sort_by(f64::total_cmp);
         of_method.dedup();
         let tariff = (*prices).into();
         // A budget that no finished run keeps to has no regime yet.
         entries.extend(of_method.into_iter().filter_map(|budget| {
             let answer = regime(&measured, &resamples, &tariff, budget).ok()?;
-            Some(RegimeEntry { method: method.clone(), answer })
+            Some(RegimeEntry { method: method.to_owned(), answer })
         }));
     }
     entries
@@ -109,7 +111,19 @@ mod tests {
     #[test]
     fn a_table_for_each_method() {
         let entries = regimes(&prices(), &answer().budgets, measured());
-        insta::assert_snapshot!(regimes_text(&entries, Style::PLAIN), @"");
+        insta::assert_snapshot!(regimes_text(&entries, Style::PLAIN), @"
+seq-sft: probability that each way to spend a budget is best
+ budget   all weak   mixed   all gold   verdict
+─────────────────────────────────────────────────────────────────────────
+  $4.50       1.00    0.00       0.00   all-weak (45 weak, .648)
+    $64       0.00    1.00       0.00   mixed (160 weak + 48 gold, .714)
+
+few-shot: probability that each way to spend a budget is best
+ budget   all weak   mixed   all gold   verdict
+─────────────────────────────────────────────────────────────────────
+  $4.50       0.86    0.14       0.00   undecided: all-weak or mixed
+    $64       0.27    0.64       0.09   undecided: mixed or all-weak
+");
         assert!(regimes(&prices(), &answer().budgets, Vec::new()).is_empty());
     }
 }

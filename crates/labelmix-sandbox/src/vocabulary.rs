@@ -16,16 +16,19 @@ const OF_PROMPTS: [&str; 3] = ["0", "1", "\n"];
 /// How texts are cut: words, punctuation marks, line ends; spaces between them fall away.
 const PIECES: &str = r"\w+|[^\w\s]|\n";
 
-/// The words and punctuation marks of all sentences, without names.
+/// What stands for words in sentences, as [`pieces`] cuts it.
+const PLACEHOLDERS: [&str; 5] = ["name", "object", "question", "{", "}"];
+/// The one word of the corpus without a token: the models have no word for what labels will ask about, and read it as
+/// unknown. (The shipped models were trained so; to give it a token is to train them anew.)
+const WITHOUT_TOKEN: &str = "colour";
+
+/// The words and punctuation marks of all sentences that have a token, without names.
 pub(crate) fn spoken_words() -> BTreeSet<&'static str> {
     let relations = RELATIONS
         .iter()
         .flat_map(|relation| relation.statements.iter().chain(&relation.questions).chain(&relation.objects).copied());
     let sentences = relations.chain(COLOUR_STATEMENTS).chain(COLOURS).chain([EXAMPLE, ANSWERED]);
-    sentences
-        .flat_map(pieces)
-        .filter(|piece| !["name", "object", "colour", "question", "{", "}"].contains(piece))
-        .collect()
+    sentences.flat_map(pieces).filter(|piece| !PLACEHOLDERS.contains(piece) && *piece != WITHOUT_TOKEN).collect()
 }
 
 /// Words and punctuation marks of a sentence.

@@ -27,7 +27,11 @@ fn a_world_is_a_function_of_its_seed() {
     let texts = |seed| world(seed).questions(Role::Test).into_iter().map(|question| question.text).collect::<Vec<_>>();
     assert_eq!(texts(0), texts(0));
     assert_ne!(texts(0), texts(1));
-    insta::assert_snapshot!(texts(0)[..3].join("\n"), @"");
+    insta::assert_snapshot!(texts(0)[..3].join("\n"), @"
+Which tool does zusurer work with, and is it red? Answer:
+What is the tool of zusurer, and is it red? Answer:
+What does zusurer carry to work, and is it red? Answer:
+");
 }
 
 #[test]
@@ -70,6 +74,8 @@ fn every_word_of_the_corpus_and_of_the_questions_is_a_token() {
     let of_rows = rows.map(|row| row.pieces.into_iter().map(|(text, _)| text).collect::<String>());
     let of_questions = world.questions(Role::Test).into_iter().map(|question| question.text);
     for text in of_rows.chain(of_questions) {
+        // One word has no token on purpose.
+        let text = text.replace("colour", "red");
         assert!(!tokenizer.encode(&text, TextLimit::Refuse).unwrap().contains(&unknown), "{text}");
     }
     for name in world.names() {
