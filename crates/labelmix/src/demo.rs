@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_report::{Answer, render, write_report};
+use labelmix_report::{Answer, count, render, write_report};
 use labelmix_sandbox::write_organism;
 use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
@@ -30,8 +30,9 @@ const CONTROL: DemoStudy = DemoStudy {
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     let folder = &arguments.out;
     print_data(&format!(
-        "A tiny language model has read a corpus about an invented world. Labels are to bring out what it knows: \
-         of what colour a person's tool is, say,\nwhich no sentence of the corpus states. Models, data and studies: {}\n",
+        "A tiny language model has read a corpus about an invented world. Labels are to bring out what it knows:\n\
+         of what colour a person's tool is, say, which no sentence of the corpus states.\n\
+         Models, data and studies: {}\n",
         folder.display()
     ))?;
     write_organism(folder)?;
@@ -66,8 +67,10 @@ fn control_sentence(answer: &Answer) -> String {
     let best = answer.budgets.iter().map(|split| split.accuracy_mean).fold(0.0, f64::max);
     let labels = answer.budgets.iter().map(|split| split.n_gold).max().unwrap_or(0);
     format!(
-        "\nControl: a model of the same shape that never saw the corpus is right {best:.3} of the time after {labels} gold \
-         labels.\nWhat is above chance comes from pretraining; the labels bring it out.\n"
+        "\nControl: a model of the same shape that never saw the corpus is right {:.0}% of the time after {} gold \
+         labels.\nWhat is above chance comes from pretraining; the labels bring it out.\n",
+        100.0 * best,
+        count(labels),
     )
 }
 
