@@ -5,7 +5,7 @@ use std::ops::Range;
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
-    AdamW, Array, Gradients, Parameter, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
+    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
 };
 use labelmix_stats::{auroc, stream};
 use rand::seq::SliceRandom;
@@ -288,33 +288,22 @@ impl Training<'_> {
     }
 }
 
-/// The places of the parameters that change. The head's are the last ones, and no LoRA factors.
+/// The places of the parameters that change.
 fn trained_parameters(adapter: &Adapter, trains: Trains) -> Range<usize> {
-    let parameters = adapter.parameters();
-    let head = head_at(parameters);
+    let (head, all) = (adapter.head_at(), adapter.parameters().len());
     match trains {
-        Trains::All => 0..parameters.len(),
-        Trains::Head => head..parameters.len(),
+        Trains::All => 0..all,
+        Trains::Head => head..all,
         Trains::Body => 0..head,
     }
 }
 
-/// Where the head's parameters begin: its weight `[2, hidden]`, then its bias if it has one.
-fn head_at(parameters: &[Parameter]) -> usize {
-    let of_head = |parameter: &&Parameter| HEAD_NAMES.iter().any(|name| parameter.name().contains(name));
-    parameters.len() - parameters.iter().rev().take_while(of_head).count()
-}
-
-/// How PEFT's names of the heads of decoders and encoders end, before `weight` or `bias`.
-const HEAD_NAMES: [&str; 2] = ["model.score.", "model.classifier."];
-
 /// Draws the head's weights anew, with the deviation 0.01/√hidden, and sets its bias to zero.
 fn reinitialise_head(adapter: &mut Adapter, hidden: usize, seed: u64) -> Result<()> {
-    let head = head_at(adapter.parameters());
     let normal = Normal::new(0.0, 0.01 / (hidden as f64).sqrt()).expect("a deviation is finite");
     let mut random = stream(seed, "re-initialised head");
     let mut values = adapter.snapshot()?;
-    for array in &mut values[head..] {
+    for array in &mut values[adapter.head_at()..] {
         let shape = array.shape().to_vec();
         let mut draw = || if shape.len() > 1 { normal.sample(&mut random) as f32 } else { 0.0 };
         *array = Array::new(array.values().iter().map(|_| draw()).collect(), &shape);

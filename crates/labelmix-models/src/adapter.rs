@@ -102,9 +102,16 @@ impl Adapter {
         }
     }
 
+    /// Where among the [parameters](Self::parameters) the head begins: its weight, then its bias if it has one. Before it
+    /// stand the LoRA factors.
+    #[must_use]
+    pub fn head_at(&self) -> usize {
+        2 * self.sites
+    }
+
     /// The head's weight `[2, hidden]` and bias `[2]`.
     pub(crate) fn head(&self) -> (&Value, Option<&Value>) {
-        let first = 2 * self.sites;
+        let first = self.head_at();
         (self.parameters[first].value(), self.parameters.get(first + 1).map(Parameter::value))
     }
 
