@@ -3,29 +3,69 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_report::{Answer, count, render, write_report};
-use labelmix_sandbox::write_organism;
+use labelmix_sandbox::{UNTRAINED, write_organism};
 use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::sweep::{Swept, sweep, terminal_style};
 
-/// A study of the demo: its file and what it is.
+/// The text of the demo's studies, with names in braces for what they differ in.
+const STUDY: &str = include_str!("demo/study.toml");
+
+/// A study of the demo.
 struct DemoStudy {
     file: &'static str,
-    text: &'static str,
-    fast: &'static str,
+    name: &'static str,
+    question: &'static str,
+    model: &'static str,
+    budgets: &'static str,
+    fast_budgets: &'static str,
+    weak_fractions: &'static str,
 }
 
 /// The main one.
-const MIXES: DemoStudy =
-    DemoStudy { file: "study.toml", text: include_str!("demo/study.toml"), fast: include_str!("demo/study-fast.toml") };
+const MIXES: DemoStudy = DemoStudy {
+    file: "study.toml",
+    name: "demo",
+    question: "Which mix of weak labels (ten cents) and gold labels (a dollar) brings out what the model knows?",
+    model: "strong",
+    budgets: "[16, 64, 160, 512, 1024]",
+    fast_budgets: "[16, 64]",
+    weak_fractions: "[0.0, 0.4, 1.0]",
+};
 /// The same labels for a model that never saw the corpus.
 const CONTROL: DemoStudy = DemoStudy {
     file: "control.toml",
-    text: include_str!("demo/control.toml"),
-    fast: include_str!("demo/control-fast.toml"),
+    name: "demo-control",
+    question: "What do gold labels bring out of a model of the same shape that was never trained?",
+    model: UNTRAINED,
+    budgets: "[1024]",
+    fast_budgets: "[64]",
+    weak_fractions: "[0.0]",
 };
+
+impl DemoStudy {
+    fn text(&self, fast: bool) -> String {
+        let [budgets, seeds, max_test, epochs, total_examples] = if fast {
+            [self.fast_budgets, "[0]", "300", "3", "640"]
+        } else {
+            [self.budgets, "[0, 1, 2]", "1000", "14", "8000"]
+        };
+        let values = [
+            ("{question}", self.question),
+            ("{name}", self.name),
+            ("{model}", self.model),
+            ("{budgets}", budgets),
+            ("{weak_fractions}", self.weak_fractions),
+            ("{seeds}", seeds),
+            ("{max_test}", max_test),
+            ("{epochs}", epochs),
+            ("{total_examples}", total_examples),
+        ];
+        values.into_iter().fold(STUDY.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+}
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     let folder = &arguments.out;
@@ -55,8 +95,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
 /// Writes the study's file and does what it asks. Results are kept in the folder's store.
 fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Failure> {
     let path = folder.join(study.file);
-    let text = if fast { study.fast } else { study.text };
-    std::fs::write(&path, text).map_err(|source| WriteError { place: path.display().to_string(), source })?;
+    std::fs::write(&path, study.text(fast))
+        .map_err(|source| WriteError { place: path.display().to_string(), source })?;
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = PrepareOptions { memory: Some(available_memory()), ..PrepareOptions::default() };
