@@ -100,7 +100,8 @@ pub use resample::{ASSUMED_SEED_DEVIATION, Resamples};
 pub use schedule::{Schedule, Tier};
 pub use simulated::{World, WorldKind};
 pub use surface::{
-    EXTRAPOLATED_BEYOND, Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceSettings,
+    EXTRAPOLATED_BEYOND, Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceNumbers,
+    SurfaceSettings,
 };
 pub use tariff::{Purchase, SourcePrices, Tariff};
 pub use trial::{PlanTrial, RegimeTrial, TruthCheck};

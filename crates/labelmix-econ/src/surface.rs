@@ -6,6 +6,7 @@ mod family;
 mod hill;
 mod kernel;
 mod metric;
+mod numbers;
 mod posterior;
 mod substitution;
 
@@ -18,6 +19,7 @@ use component::{Assumption, Component};
 use family::Family;
 use kernel::Kernel;
 use metric::Metric;
+pub use numbers::SurfaceNumbers;
 use posterior::Fit;
 
 use crate::error::{AnalysisError, Result};

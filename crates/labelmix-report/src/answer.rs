@@ -99,6 +99,11 @@ impl Answer {
         distinct_methods(measured.chain(missed))
     }
 
+    /// A method's place in the order of the study.
+    pub(crate) fn place_of(&self, method: &str) -> usize {
+        self.methods().iter().position(|name| *name == method).unwrap_or(0)
+    }
+
     /// The measured splits of a method, by budget and weak fraction.
     pub(crate) fn splits_of(&self, method: &str) -> impl Iterator<Item = &SplitEntry> {
         self.budgets.iter().filter(move |split| split.method == method)

@@ -1,35 +1,43 @@
 //! What a sweep found out, for programs, for the terminal and for a paper.
 //!
 //! [`Answer`] gathers the runs into means per split of each budget, the best split, and the Pareto frontier; it is
-//! what `labelmix sweep --json` prints. [`render`] writes it as text, [`accuracy_by_weak_fraction`] and
-//! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
-//! same bytes.
+//! what `labelmix sweep --json` prints. [`render`] writes it as text; figures for papers are drawn from it and from an
+//! [`Analysis`] of the runs, which knows how sure they are; [`page`](page()) makes one page of HTML of all that to think
+//! with. [`write_report`] puts everything into a folder. The same answer gives the same bytes.
 //!
 //! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
+mod analysis;
 mod answer;
 mod comparison;
+mod details;
 mod entries;
 mod export;
 mod figures;
 mod labels;
 mod notation;
+mod page;
 mod regimes;
 mod table;
+mod tables;
 #[cfg(test)]
 mod worked_example;
 
+pub use analysis::Analysis;
 pub use answer::Answer;
 pub use comparison::WithinBudget;
+pub use details::{Details, RunDetails, TestText};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
-pub use export::{WriteError, write_report};
+pub use export::{Report, WriteError, write_report};
 pub use figures::{
-    accuracy_by_weak_fraction, cost_accuracy, label_accuracy, label_accuracy_by_field, label_calibration,
+    Columns, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates, isoquants,
+    label_accuracy, label_accuracy_by_field, label_calibration, learning_curves, methods_by_budget, regime_map,
 };
 pub use labels::{
     ErrorProbe, FEWEST_OF_A_KIND, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError,
     SplitLabels, render_labels, write_label_report,
 };
 pub use notation::count;
+pub use page::page;
 pub use regimes::RegimeEntry;
 pub use table::{Colours, Style, render};

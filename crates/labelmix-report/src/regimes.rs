@@ -86,27 +86,8 @@ fn verdict(answer: &RegimeAnswer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_econ::{CorrectItems, Outcome};
-
     use super::*;
-    use crate::worked_example::{answer, prices, runs};
-
-    /// The worked example's runs, each right on the first items of a thousand.
-    fn measured() -> Vec<MeasuredRun> {
-        let measure = |run: labelmix_sweep::RunRecord| {
-            let right = (run.metrics.accuracy * 1000.0).round() as usize;
-            let correct: Vec<bool> = (0..1000).map(|item| item < right).collect();
-            MeasuredRun {
-                task: run.task,
-                method: run.method,
-                allocation: run.allocation,
-                seed: run.seed,
-                outcome: Outcome::Items(CorrectItems::new(&correct)),
-                gpu_hours: None,
-            }
-        };
-        runs().into_iter().map(measure).collect()
-    }
+    use crate::worked_example::{answer, measured, prices};
 
     #[test]
     fn a_table_for_each_method() {

@@ -185,7 +185,7 @@ pub(crate) fn align_right(table: &mut Table, columns: &[usize]) {
 }
 
 /// The values in rising order, each once.
-fn rising(mut values: Vec<f64>) -> Vec<f64> {
+pub(crate) fn rising(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values.dedup();
     values

@@ -1,10 +1,10 @@
 //! A small, unfinished sweep for the tests: two methods, three budgets, one to three seeds.
 
-use labelmix_econ::{Allocation, Prices, allocation_for};
-use labelmix_elicit::TestMetrics;
-use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
+use labelmix_econ::{Allocation, CorrectItems, MeasuredRun, Outcome, Prices, allocation_for};
+use labelmix_elicit::{LabelKind, Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
+use labelmix_sweep::{GridPoint, NotAffordable, RunRecord, StageOutcome};
 
-use crate::Answer;
+use crate::{Analysis, Answer, Details, Report, RunDetails, TestText};
 
 const GOLD_FOR_SALE: usize = 100;
 
@@ -71,4 +71,83 @@ pub(crate) fn answer() -> Answer {
 pub(crate) fn answer_without_runs() -> Answer {
     let (points, not_affordable) = points();
     Answer::new("reviews", &prices(), &points, &not_affordable, &[], None)
+}
+
+/// The runs, each right on the first items of a thousand.
+pub(crate) fn measured() -> Vec<MeasuredRun> {
+    let measure = |run: RunRecord| {
+        let right = (run.metrics.accuracy * 1000.0).round() as usize;
+        let correct: Vec<bool> = (0..1000).map(|item| item < right).collect();
+        MeasuredRun {
+            task: run.task,
+            method: run.method,
+            allocation: run.allocation,
+            seed: run.seed,
+            outcome: Outcome::Items(CorrectItems::new(&correct)),
+            gpu_hours: None,
+        }
+    };
+    runs().into_iter().map(measure).collect()
+}
+
+/// Fitted once: it takes a while.
+pub(crate) fn analysis() -> Analysis {
+    static ANALYSIS: std::sync::OnceLock<Analysis> = std::sync::OnceLock::new();
+    ANALYSIS.get_or_init(|| Analysis::new(&answer(), measured()).unwrap()).clone()
+}
+
+/// A weak stage, a gold stage on its shoulders, and a gold stage by itself.
+pub(crate) fn stages() -> Vec<StageOutcome> {
+    let stage = |name: &str, parent: Option<&str>, labels, count: usize| {
+        let validation = (1..=4).map(|evaluation| ValidationPoint {
+            step: 10 * evaluation,
+            training_loss: 0.7,
+            loss: 0.7 - 0.02 * evaluation as f64,
+            accuracy: None,
+            auroc: Some(0.5 + 0.05 * evaluation as f64),
+        });
+        let key = |name: &str| serde_json::from_value(serde_json::Value::from(name)).unwrap();
+        StageOutcome {
+            key: key(name),
+            parent: parent.map(key),
+            labels,
+            count,
+            seed: 0,
+            options: StageOptions::default(),
+            recipe: Recipe::default(),
+            history: Some(StageHistory {
+                n_train: count * 4 / 5,
+                n_validation: count / 5,
+                steps: 40,
+                scheduled_steps: 60,
+                best_step: 30,
+                stop_reason: StopReason::NoImprovement,
+                validation: validation.collect(),
+            }),
+            chosen: Vec::new(),
+            metrics: run("seq-sft", count, 0, 0).metrics,
+        }
+    };
+    vec![
+        stage("weak", None, LabelKind::Weak, 160),
+        stage("gold", Some("weak"), LabelKind::Gold, 48),
+        stage("alone", None, LabelKind::Gold, 64),
+    ]
+}
+
+/// The answer with its analysis, and details of every run.
+pub(crate) fn report() -> Report {
+    let answer = answer().with_regimes(measured());
+    let runs = answer.runs.iter().map(|run| {
+        let log_odds = (0..1000).map(|item| if (item as f64) < 1000.0 * run.accuracy { 1.5 } else { -0.5 });
+        let details = RunDetails { stages: vec![0, 1], ledger: None, log_odds: log_odds.collect() };
+        (run.run.clone(), details)
+    });
+    let test = (0..1000).map(|item| TestText {
+        text: format!("text {item}"),
+        gold: Some(true),
+        weak: Some(if item % 3 == 0 { 0.2 } else { 0.9 }),
+    });
+    let details = Details { stages: stages(), runs: runs.collect(), test: test.collect() };
+    Report { answer, analysis: Some(analysis()), details }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use labelmix_models::ByteSize;
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
@@ -125,7 +125,10 @@ pub(crate) struct WeakLabelArguments {
     pub(crate) json: bool,
 }
 
-/// Draw the tables and figures of a study again from what the store holds
+/// Make a page, figures and tables of what the store holds of a study
+///
+/// `report.html` is one page, a single file that asks for nothing: prices and a budget to move, the decision that follows,
+/// and every run. Figures and tables for papers are in the folders beside it.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     /// The study file (TOML)
@@ -133,9 +136,19 @@ pub(crate) struct ReportArguments {
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// How many columns of a page figures are as wide as: one is 84 mm, two are 174 mm
+    #[arg(long, value_name = "COLUMNS", value_enum, default_value_t = FigureColumns::Two)]
+    pub(crate) columns: FigureColumns,
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// How wide figures are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FigureColumns {
+    One,
+    Two,
 }
 
 /// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text

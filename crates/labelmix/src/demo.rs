@@ -1,8 +1,8 @@
 //! `labelmix demo`: the whole job on the sandbox, from weak labels to what to buy.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use labelmix_report::{Answer, count, render, write_report};
+use labelmix_report::{Answer, Columns, count, render};
 use labelmix_sandbox::{UNTRAINED, write_organism};
 use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
@@ -87,8 +87,14 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     }
     print_data(&control_sentence(&control.answer))?;
     let report = folder.join("report");
-    let files: Vec<PathBuf> = write_report(&mixes.answer, &report)?;
-    print_data(&format!("\nReport: {} ({} files)\n\n{}", report.display(), files.len(), next_steps(folder)))?;
+    let store = Store::open(&mixes.sweep.study().default_store())?;
+    crate::report::write(&mixes.sweep, &store, &mixes.execution.records, &report, Columns::Two)?;
+    let page = report.join("report.html");
+    print_data(&format!(
+        "\nReport: {} (open it in a browser; figures and tables are beside it)\n\n{}",
+        page.display(),
+        next_steps(folder)
+    ))?;
     Ok(Status::Done)
 }
 

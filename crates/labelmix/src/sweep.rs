@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
 
 /// What came of a study.
 pub(crate) struct Swept {
+    pub(crate) sweep: Sweep,
     pub(crate) answer: Answer,
     pub(crate) execution: Execution,
 }
@@ -65,7 +66,8 @@ pub(crate) fn sweep(study: Study, store: &Store, options: &PrepareOptions) -> Re
     let progress = SweepProgress::new();
     let execution = execute(&sweep, store, &progress)?;
     progress.clear();
-    Ok(Swept { answer: answer(&sweep, store, &execution.records)?, execution })
+    let answer = answer(&sweep, store, &execution.records)?;
+    Ok(Swept { sweep, answer, execution })
 }
 
 /// Colours where a person looks at a terminal and has not asked for none (`NO_COLOR`).

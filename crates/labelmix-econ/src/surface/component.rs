@@ -11,7 +11,7 @@ use super::metric::Metric;
 use super::posterior::Fit;
 
 /// The accuracy that a process alone varies about.
-const MIDDLE: f64 = 0.65;
+pub(super) const MIDDLE: f64 = 0.65;
 
 /// What a surface is made of: a member of a parametric family, a smooth process, or both.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,19 +26,19 @@ pub(crate) struct Assumption {
 /// draw of the process that agrees with the measurements (Matheron's rule; Wilson and others 2020).
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
-    members: Vec<Option<Member>>,
-    smooth: Option<Smooth>,
+    pub(super) members: Vec<Option<Member>>,
+    pub(super) smooth: Option<Smooth>,
 }
 
 #[derive(Debug, Clone)]
-struct Smooth {
-    kernel: Kernel,
-    positions: Vec<[f64; 2]>,
-    waves: Waves,
+pub(super) struct Smooth {
+    pub(super) kernel: Kernel,
+    pub(super) positions: Vec<[f64; 2]>,
+    pub(super) waves: Waves,
     /// `[draw][wave]`.
-    wave_weights: Vec<Vec<f64>>,
+    pub(super) wave_weights: Vec<Vec<f64>>,
     /// `[draw][measurement]`.
-    corrections: Vec<Vec<f64>>,
+    pub(super) corrections: Vec<Vec<f64>>,
 }
 
 impl Assumption {
@@ -110,6 +110,17 @@ impl Assumption {
 impl Component {
     pub(crate) fn draws(&self) -> usize {
         self.members.len()
+    }
+
+    /// The first of its draws.
+    pub(super) fn first_draws(&self, draws: usize) -> Self {
+        let mut first = self.clone();
+        first.members.truncate(draws);
+        if let Some(smooth) = &mut first.smooth {
+            smooth.wave_weights.truncate(draws);
+            smooth.corrections.truncate(draws);
+        }
+        first
     }
 
     /// The accuracy after these labels in every draw, appended.

@@ -44,6 +44,19 @@ impl Hill {
         }
     }
 
+    /// c, c·r, ln kw, hw, ln kg, hg, κ.
+    pub(super) fn parameters(&self) -> [f64; 7] {
+        [
+            self.ceiling,
+            self.weak_ceiling,
+            self.ln_half_weak,
+            self.steepness_weak,
+            self.ln_half_gold,
+            self.steepness_gold,
+            self.interaction,
+        ]
+    }
+
     pub(crate) fn accuracy(&self, place: &Place) -> f64 {
         let weak = logistic(self.steepness_weak * (place.ln_weak - self.ln_half_weak));
         let gold = logistic(self.steepness_gold * (place.ln_gold - self.ln_half_gold + self.interaction * weak));

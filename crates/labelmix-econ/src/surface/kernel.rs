@@ -13,7 +13,7 @@ use super::cells::Labels;
 const WAVES: usize = 96;
 
 /// Prior deviations of a straight trend: its height, and its slopes per factor of e in weak and in gold labels.
-const TREND: [f64; 3] = [0.15, 0.03, 0.03];
+pub(super) const TREND: [f64; 3] = [0.15, 0.03, 0.03];
 
 /// The covariance of a process: squared exponential, with a straight trend where nothing else gives one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +69,11 @@ impl Waves {
     /// The number of functions.
     pub(crate) fn len(&self) -> usize {
         self.waves.len() + if self.kernel.trend { TREND.len() } else { 0 }
+    }
+
+    /// Frequencies in weak and gold, and phase, of every wave.
+    pub(super) fn frequencies(&self) -> &[[f64; 3]] {
+        &self.waves
     }
 
     /// The functions' values; combined with standard normal weights they are a draw of the process.

@@ -34,6 +34,11 @@ impl Substitution {
         }
     }
 
+    /// c, ω, u, s, β.
+    pub(super) fn parameters(&self) -> [f64; 5] {
+        [self.ceiling, self.worth, self.useful_weak, self.scale, self.exponent]
+    }
+
     pub(crate) fn accuracy(&self, place: &Place) -> f64 {
         let effective = place.gold + self.worth * place.weak / (1.0 + place.weak / self.useful_weak);
         0.5 + self.ceiling * (1.0 - (-self.exponent * (effective / self.scale).ln_1p()).exp())

@@ -5,30 +5,27 @@ use std::ops::Range;
 use plotters::prelude::*;
 
 use super::axes::{accuracy_axis, fraction_axis};
-use super::canvas::{Area, DrawError, LINE_WIDTH, budget_colour, chart, figure};
-use super::key::{Symbol, draw_key};
+use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, chart, figure};
+use super::key::Symbol;
 use super::marks::{dashed, draw_marker, error_bar, ring};
-use super::series::{Curve, CurvePoint, curves};
+use super::series::{Curve, CurvePoint, budgets, curves};
 use crate::Answer;
 use crate::notation::dollars;
 
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
 /// with bars of one standard deviation over seeds, the best split of each budget ringed, and the weak labels' own
-/// accuracy, where it is known, dashed. SVG.
+/// accuracy, where it is known, dashed. A budget has the same colour and mark for every method. SVG.
 #[must_use]
-pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str) -> String {
+pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str, columns: Columns) -> String {
     let curves = curves(answer, method);
-    figure(|area, key| {
-        draw_chart(area, answer, method, &curves)?;
-        draw_key(key, &key_entries(answer, &curves))
-    })
+    figure(columns, &key_entries(answer, &curves), |area| draw_chart(area, answer, method, &curves))
 }
 
 fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) -> Result<(), DrawError> {
     let spreads = curves.iter().flat_map(|curve| &curve.points).map(CurvePoint::spread);
     let accuracies = accuracy_axis(spreads.flat_map(|(low, high)| [low, high]).chain(answer.weak_label_accuracy));
     let title = format!("{}: {method}", answer.study);
-    let x_title = "Weak spending fraction (share of the budget spent on weak labels)";
+    let x_title = "Share of the budget spent on weak labels";
     let fractions = fraction_axis();
     let Range { start, end } = fractions.range;
     let mut chart = chart(area, &title, (x_title, fractions), ("Test accuracy", accuracies))?;
@@ -36,19 +33,20 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
     if let Some(accuracy) = answer.weak_label_accuracy {
         chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;
     }
-    let colour = |index| budget_colour(index, curves.len());
-    for (index, Curve { points, .. }) in curves.iter().enumerate() {
+    let all = budgets(answer).len();
+    for Curve { budget, points, .. } in curves {
+        let colour = amount_colour(*budget, all);
         let line = points.iter().map(|point| (point.weak_fraction, point.accuracy));
-        chart.draw_series(LineSeries::new(line, colour(index).stroke_width(LINE_WIDTH)))?;
+        chart.draw_series(LineSeries::new(line, colour.stroke_width(LINE_WIDTH)))?;
         chart.draw_series(points.iter().filter(|point| point.deviation.is_some()).map(|point| {
             let (low, high) = point.spread();
-            error_bar(point.weak_fraction, [low, point.accuracy, high], colour(index))
+            error_bar(point.weak_fraction, [low, point.accuracy, high], colour)
         }))?;
     }
-    for (index, Curve { points, .. }) in curves.iter().enumerate() {
+    for Curve { budget, points, .. } in curves {
         for point in points {
             let place = (point.weak_fraction, point.accuracy);
-            draw_marker(chart.plotting_area(), &place, 0, colour(index))?;
+            draw_marker(chart.plotting_area(), &place, *budget, amount_colour(*budget, all))?;
             if point.best {
                 chart.plotting_area().draw(&ring(place))?;
             }
@@ -59,11 +57,11 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
 
 /// The biggest budget first, as its line is the highest.
 fn key_entries(answer: &Answer, curves: &[Curve]) -> Vec<(Symbol, String)> {
-    let budget = |(index, curve): (usize, &Curve)| {
-        (Symbol::MarkedLine(budget_colour(index, curves.len())), dollars(curve.budget_usd))
-    };
+    let all = budgets(answer).len();
+    let line =
+        |curve: &Curve| (Symbol::MarkedLine(curve.budget, amount_colour(curve.budget, all)), dollars(curve.budget_usd));
     let mut entries = vec![(Symbol::Heading, "Budget".to_owned())];
-    entries.extend(curves.iter().enumerate().rev().map(budget));
+    entries.extend(curves.iter().rev().map(line));
     entries.push((Symbol::Ring, "best split".to_owned()));
     if answer.weak_label_accuracy.is_some() {
         entries.push((Symbol::Dashed, "weak labels".to_owned()));
@@ -81,10 +79,11 @@ mod tests {
 
     #[test]
     fn is_well_formed_and_the_same_every_time() {
-        let svg = accuracy_by_weak_fraction(&answer(), "seq-sft");
+        let svg = accuracy_by_weak_fraction(&answer(), "seq-sft", Columns::Two);
         roxmltree::Document::parse(&svg).unwrap();
-        assert_eq!(svg, accuracy_by_weak_fraction(&answer(), "seq-sft"));
-        roxmltree::Document::parse(&accuracy_by_weak_fraction(&answer_without_runs(), "seq-sft")).unwrap();
+        assert_eq!(svg, accuracy_by_weak_fraction(&answer(), "seq-sft", Columns::Two));
+        roxmltree::Document::parse(&accuracy_by_weak_fraction(&answer_without_runs(), "seq-sft", Columns::One))
+            .unwrap();
     }
 
     #[test]
@@ -107,7 +106,7 @@ mod tests {
     #[test]
     fn a_name_full_of_markup_stays_text() {
         let name = "<b> & \"quotes\" 'and' \u{1}";
-        let svg = accuracy_by_weak_fraction(&Answer { study: name.to_owned(), ..answer() }, "seq-sft");
+        let svg = accuracy_by_weak_fraction(&Answer { study: name.to_owned(), ..answer() }, "seq-sft", Columns::Two);
         let document = roxmltree::Document::parse(&svg).unwrap();
         let title = document.descendants().filter_map(|node| node.text()).find(|text| text.contains("seq-sft"));
         assert_eq!(title.unwrap().trim(), "<b> & \"quotes\" 'and'  : seq-sft");

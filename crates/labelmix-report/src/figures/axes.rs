@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use crate::notation::dollars;
+use crate::notation::{count, dollars};
 
 /// An axis with its ticks, which lie within its range.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ enum TickLabels {
 enum Scale {
     Linear,
     Logarithmic,
+    /// The logarithm of one more, for numbers that may be none.
+    LogarithmicFromNone,
 }
 
 impl Scale {
@@ -34,6 +36,7 @@ impl Scale {
         match self {
             Self::Linear => value,
             Self::Logarithmic => value.ln(),
+            Self::LogarithmicFromNone => value.ln_1p(),
         }
     }
 }
@@ -99,26 +102,75 @@ pub(super) fn accuracy_axis(values: impl Iterator<Item = f64>) -> Axis {
     }
 }
 
-/// A logarithmic axis for costs, with ticks at the budgets, but none closer to the one before than a label is wide.
-/// From $1 to $10 if there are neither.
-pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: Vec<f64>) -> Axis {
+/// A logarithmic axis for costs, with ticks at the budgets, but none closer to the one before than a label is wide on an
+/// axis of so many pixels. From $1 to $10 if there are neither.
+pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: Vec<f64>, pixels: u32) -> Axis {
     const MARGIN: f64 = 1.25;
-    /// The share of the axis that a label takes.
-    const LABEL_SHARE: f64 = 0.09;
     let range = match extent(costs_usd.chain(budgets_usd.iter().copied())) {
         Some((low, high)) => low / MARGIN..high * MARGIN,
         None => 1.0..10.0,
     };
-
-    let apart = (range.end / range.start).ln() * LABEL_SHARE;
-    let mut ticks: Vec<f64> = Vec::new();
     budgets_usd.sort_by(f64::total_cmp);
-    for budget in budgets_usd {
-        if ticks.last().is_none_or(|last| (budget / last).ln() >= apart) {
-            ticks.push(budget);
+    logarithmic(range, budgets_usd, pixels, dollars)
+}
+
+/// A logarithmic axis for costs with ticks at 1, 2 and 5 of each power of ten.
+pub(super) fn round_cost_axis(costs_usd: impl Iterator<Item = f64>, pixels: u32) -> Axis {
+    const MARGIN: f64 = 1.25;
+    let (low, high) = extent(costs_usd).unwrap_or((1.0, 10.0));
+    let range = low / MARGIN..high * MARGIN;
+    let ticks = round_ticks(&range, pixels);
+    logarithmic(range, ticks, pixels, dollars)
+}
+
+/// A logarithmic axis over exactly this range, with ticks at round numbers.
+pub(super) fn exact_axis(range: Range<f64>, pixels: u32, written: fn(f64) -> String) -> Axis {
+    let ticks = round_ticks(&range, pixels);
+    logarithmic(range, ticks, pixels, written)
+}
+
+/// Powers of ten if they are two or more, else 1, 2 and 5 of each as far as a label's width allows.
+fn round_ticks(range: &Range<f64>, pixels: u32) -> Vec<f64> {
+    let decades = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
+    let times = |factors: &'static [f64]| {
+        let ticks = decades.clone().flat_map(move |decade| factors.iter().map(move |f| f * 10f64.powi(decade)));
+        ticks.filter(|tick| range.contains(tick)).collect::<Vec<f64>>()
+    };
+    [[1.0, 2.0, 5.0].as_slice(), &[1.0, 3.0], &[1.0]]
+        .into_iter()
+        .map(times)
+        .find(|ticks| ticks.len() as u32 * LABEL_PIXELS <= pixels)
+        .unwrap_or_else(|| times(&[1.0]))
+}
+
+/// What a label of an axis takes of its length, with the space to the next.
+const LABEL_PIXELS: u32 = 73;
+
+/// The ticks are rising; those too close to the one before are left out.
+fn logarithmic(range: Range<f64>, candidates: Vec<f64>, pixels: u32, written: fn(f64) -> String) -> Axis {
+    let apart = (range.end / range.start).ln() * f64::from(LABEL_PIXELS) / f64::from(pixels);
+    let mut ticks: Vec<f64> = Vec::new();
+    for tick in candidates {
+        if ticks.last().is_none_or(|last| (tick / last).ln() >= apart) {
+            ticks.push(tick);
         }
     }
-    Axis { range, ticks, scale: Scale::Logarithmic, tick_labels: TickLabels::Written(dollars) }
+    Axis { range, ticks, scale: Scale::Logarithmic, tick_labels: TickLabels::Written(written) }
+}
+
+/// An axis for numbers of labels, none included, in the scale of ln(1 + n), with ticks at 0 and the powers of ten.
+pub(super) fn labels_axis(most: f64, pixels: u32) -> Axis {
+    let range = 0.0..most.max(1.0);
+    let powers = (0..8).map(|power| 10f64.powi(power)).filter(|tick| *tick <= range.end);
+    let apart = range.end.ln_1p() * f64::from(LABEL_PIXELS) / f64::from(pixels);
+    let mut ticks = vec![0.0];
+    for tick in powers {
+        if ticks.last().is_none_or(|last: &f64| tick.ln_1p() - last.ln_1p() >= apart) {
+            ticks.push(tick);
+        }
+    }
+    let written = |labels: f64| count(labels.round() as usize);
+    Axis { range, ticks, scale: Scale::LogarithmicFromNone, tick_labels: TickLabels::Written(written) }
 }
 
 impl Axis {
@@ -195,7 +247,7 @@ mod tests {
 
     #[test]
     fn cost_ticks_stand_at_the_budgets() {
-        let axis = cost_axis([15.9, 1024.0].into_iter(), vec![1024.0, 16.0, 64.0, 256.0]);
+        let axis = cost_axis([15.9, 1024.0].into_iter(), vec![1024.0, 16.0, 64.0, 256.0], 800);
         assert_eq!(axis.ticks, [16.0, 64.0, 256.0, 1024.0]);
         assert!(axis.range.start < 15.9 && axis.range.end > 1024.0);
         assert_eq!(axis.format_ext(&1024.0), "$1,024");
@@ -203,17 +255,26 @@ mod tests {
 
     #[test]
     fn cost_ticks_keep_apart() {
-        let axis = cost_axis([].into_iter(), vec![10.0, 10.5, 11.0, 100.0]);
+        let axis = cost_axis([].into_iter(), vec![10.0, 10.5, 11.0, 100.0], 800);
         assert_eq!(axis.ticks, [10.0, 100.0]);
-        assert!(cost_axis([].into_iter(), Vec::new()).ticks.is_empty());
+        assert!(cost_axis([].into_iter(), Vec::new(), 800).ticks.is_empty());
     }
 
     #[test]
     fn equal_ratios_of_cost_are_equal_distances() {
-        let axis = cost_axis([].into_iter(), vec![1.0, 16.0, 256.0]);
+        let axis = cost_axis([].into_iter(), vec![1.0, 16.0, 256.0], 800);
         let [low, middle, high] = [1.0, 16.0, 256.0].map(|cost| axis.map(&cost, (0, 1001)));
         assert!((high - middle).abs_diff(middle - low) <= 1, "{low} {middle} {high}");
         assert_eq!(axis.map(&axis.range.start, (600, 20)), 600);
         assert_eq!(axis.map(&axis.range.end, (600, 20)), 20);
+    }
+
+    #[test]
+    fn round_ticks_are_as_many_as_fit() {
+        let ticks = |range, pixels| exact_axis(range, pixels, dollars).ticks;
+        assert_eq!(ticks(1.0..100.0, 800), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
+        assert_eq!(ticks(9.0..1100.0, 300), [10.0, 100.0, 1000.0]);
+        assert_eq!(labels_axis(20_000.0, 800).ticks, [0.0, 10.0, 100.0, 1000.0, 10_000.0]);
+        assert_eq!(labels_axis(20_000.0, 800).format_ext(&10_000.0), "10,000");
     }
 }

@@ -4,9 +4,48 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::axes::Axis;
+use super::key::{Symbol, draw_key, draw_key_beneath, height_beneath};
 
-/// Width and height in pixels. Coordinates are whole pixels, so there are many of them.
-const SIZE: (u32, u32) = (1200, 720);
+/// How wide a figure is set. Type and lines have the same size on paper at both widths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Columns {
+    /// 84 mm: a column of a page with two.
+    One,
+    /// 174 mm: the whole width of such a page.
+    #[default]
+    Two,
+}
+
+/// Pixels of a millimetre on paper. Coordinates are whole pixels, so there are many of them.
+const PIXELS_PER_MM: f64 = 1200.0 / 174.0;
+
+impl Columns {
+    /// The width in pixels.
+    pub(super) fn width(self) -> u32 {
+        match self {
+            Self::One => 580,
+            Self::Two => 1200,
+        }
+    }
+
+    /// The height of a chart that has the page for itself.
+    fn chart_height(self) -> u32 {
+        match self {
+            Self::One => 450,
+            Self::Two => 720,
+        }
+    }
+
+    /// How many of so many panels stand side by side.
+    fn side_by_side(self, panels: usize) -> usize {
+        match (self, panels) {
+            (Self::One, _) => 1,
+            (Self::Two, 3 | 5..) => 3,
+            (Self::Two, _) => panels.min(2),
+        }
+    }
+}
+
 /// The width of the column for the key.
 const KEY_WIDTH: u32 = 270;
 
@@ -22,17 +61,60 @@ pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
-/// Draws a figure: the chart to the left, the key to the right.
-pub(super) fn figure(draw: impl FnOnce(&Area<'_>, &Area<'_>) -> Result<(), DrawError>) -> String {
+/// Draws a figure of one chart, with the key to the right of it or, in one column, beneath.
+pub(super) fn figure(
+    columns: Columns,
+    key: &[(Symbol, String)],
+    draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
+) -> String {
+    let (width, chart_height) = (columns.width(), columns.chart_height());
+    match columns {
+        Columns::Two => page((width, chart_height), |page| {
+            let (chart, beside) = page.split_horizontally(width - KEY_WIDTH);
+            draw(&chart)?;
+            draw_key(&beside, key)
+        }),
+        Columns::One => page((width, chart_height + height_beneath(key, width)), |page| {
+            let (chart, beneath) = page.split_vertically(chart_height);
+            draw(&chart)?;
+            draw_key_beneath(&beneath, key)
+        }),
+    }
+}
+
+/// Draws a figure of several charts, side by side as far as there is room, with one key beneath.
+pub(super) fn panels(
+    columns: Columns,
+    count: usize,
+    key: &[(Symbol, String)],
+    draw: impl Fn(usize, &Area<'_>) -> Result<(), DrawError>,
+) -> String {
+    let across = columns.side_by_side(count.max(1));
+    let rows = count.max(1).div_ceil(across);
+    let width = columns.width();
+    let panel_height = if across == 3 { 430 } else { 450 };
+    let height = panel_height * rows as u32;
+    page((width, height + height_beneath(key, width)), |page| {
+        let (charts, beneath) = page.split_vertically(height);
+        for (panel, area) in charts.split_evenly((rows, across)).iter().enumerate().take(count) {
+            draw(panel, area)?;
+        }
+        draw_key_beneath(&beneath, key)
+    })
+}
+
+/// A white page of this size in pixels, as SVG with its size on paper.
+fn page((width, height): (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
     let mut svg = String::new();
-    let page = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-    let (chart, key) = page.split_horizontally(SIZE.0 - KEY_WIDTH);
+    let page = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
     page.fill(&WHITE)
-        .and_then(|()| draw(&chart, &key))
+        .and_then(|()| draw(&page))
         .and_then(|()| page.present())
         .expect("drawing into a string cannot fail");
-    drop((page, chart, key));
-    svg
+    drop(page);
+    let in_mm = |pixels: u32| f64::from(pixels) / PIXELS_PER_MM;
+    let on_paper = format!("width=\"{:.2}mm\" height=\"{:.2}mm\"", in_mm(width), in_mm(height));
+    svg.replacen(&format!("width=\"{width}\" height=\"{height}\""), &on_paper, 1)
 }
 
 /// Draws a chart's title, axes and grid. An empty title takes no space.
@@ -65,15 +147,21 @@ pub(super) fn chart<'a, 'b>(
     Ok(chart)
 }
 
+/// The width that is left for a chart's axis in an area, in pixels.
+pub(super) fn axis_width(area: &Area<'_>) -> u32 {
+    const BESIDE: u32 = 145;
+    area.dim_in_pixel().0.saturating_sub(BESIDE).max(1)
+}
+
 /// Text without the control characters that XML has no place for.
 pub(super) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// The colour of one of several budgets, from dark for the smallest to light for the largest: the part of Viridis
-/// that stands out from white paper, also in grey and to the colour-blind.
-pub(super) fn budget_colour(index: usize, budgets: usize) -> RGBColor {
-    let place = index as f64 / budgets.saturating_sub(1).max(1) as f64;
+/// The colour of one of several amounts (budgets, numbers of labels), from dark for the smallest to light for the
+/// largest: the part of Viridis that stands out from white paper, also in grey and to the colour-blind.
+pub(super) fn amount_colour(index: usize, amounts: usize) -> RGBColor {
+    let place = index as f64 / amounts.saturating_sub(1).max(1) as f64;
     ViridisRGB.get_color(0.82 * place)
 }
 
@@ -82,4 +170,24 @@ pub(super) fn budget_colour(index: usize, budgets: usize) -> RGBColor {
 pub(super) fn weak_share_colour(weak_share: f64) -> RGBColor {
     const SCALE: [RGBColor; 3] = [RGBColor(230, 159, 0), RGBColor(204, 121, 167), RGBColor(0, 114, 178)];
     DerivedColorMap::new(&SCALE).get_color(weak_share)
+}
+
+/// The colour of a method, by its place in the study: Okabe and Ito's set, and again. Marks tell methods apart in grey.
+pub(super) fn method_colour(method: usize) -> RGBColor {
+    const SET: [RGBColor; 7] = [
+        RGBColor(0, 114, 178),
+        RGBColor(213, 94, 0),
+        RGBColor(0, 158, 115),
+        RGBColor(204, 121, 167),
+        RGBColor(86, 180, 233),
+        RGBColor(230, 159, 0),
+        RGBColor(40, 40, 40),
+    ];
+    SET[method % SET.len()]
+}
+
+/// A colour mixed with white, for what lies beneath: opaque, so that a printer does the same everywhere.
+pub(super) fn pale(RGBColor(red, green, blue): RGBColor, strength: f64) -> RGBColor {
+    let mix = |channel: u8| (255.0 - strength * (255.0 - f64::from(channel))).round() as u8;
+    RGBColor(mix(red), mix(green), mix(blue))
 }

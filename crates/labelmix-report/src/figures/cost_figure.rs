@@ -2,35 +2,65 @@
 
 use plotters::prelude::*;
 
-use super::axes::{accuracy_axis, cost_axis};
-use super::canvas::{Area, DrawError, INK, LINE_WIDTH, chart, figure, weak_share_colour};
-use super::key::{Symbol, draw_key};
-use super::marks::{draw_marker, ring};
-use super::series::{Purchase, frontier_steps, purchases};
-use crate::Answer;
+use super::axes::{Axis, accuracy_axis, cost_axis, round_cost_axis};
+use super::canvas::{
+    Area, Columns, DrawError, INK, LINE_WIDTH, MUTED, axis_width, chart, figure, pale, panels, weak_share_colour,
+};
+use super::key::Symbol;
+use super::marks::{draw_marker, fine_bar, ring};
+use super::series::{Priced, budgets, price_panels};
+use crate::notation::dollars;
+use crate::{Analysis, Answer};
 
-/// Draws what every purchase cost (logarithmic) against the accuracy it bought: coloured by the share of the cost that
-/// went into weak labels, in a shape per method, with the Pareto frontier as a step line and its points ringed. SVG.
+const X_TITLE: &str = "Cost of the labels (US dollars)";
+
+/// Draws what every purchase cost (logarithmic) against the accuracy it bought, with its 95% interval: coloured by the
+/// share of the cost that went into weak labels, in a shape per method, with the Pareto frontier as a step line in its
+/// band and its points ringed. SVG.
 #[must_use]
-pub fn cost_accuracy(answer: &Answer) -> String {
-    let purchases = purchases(answer);
-    figure(|area, key| {
-        draw_chart(area, answer, &purchases)?;
-        draw_key(key, &key_entries(answer))
+pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> String {
+    let priced = Priced::new(answer, analysis, answer.prices);
+    figure(columns, &key_entries(answer), |area| {
+        let costs = priced.purchases.iter().map(|purchase| purchase.cost_usd);
+        let costs = cost_axis(costs, budgets(answer), axis_width(area));
+        let title = format!("{}: what labels cost and what they buy", answer.study);
+        draw_chart(area, &priced, costs, accuracies([&priced]), &title)
     })
 }
 
-fn draw_chart(area: &Area<'_>, answer: &Answer, purchases: &[Purchase]) -> Result<(), DrawError> {
-    let budgets = answer.budgets.iter().map(|split| split.budget_usd).collect();
-    let costs = cost_axis(purchases.iter().map(|purchase| purchase.cost_usd), budgets);
-    let frontier = frontier_steps(&answer.frontier, costs.range.end);
-    let accuracies = accuracy_axis(purchases.iter().map(|purchase| purchase.accuracy));
-    let title = format!("{}: what labels cost and what they buy", answer.study);
-    let x_title = "Cost of the labels (US dollars, logarithmic)";
-    let mut chart = chart(area, &title, (x_title, costs), ("Test accuracy", accuracies))?;
+/// The same at the published price ratios and at the study's own: a panel each. SVG.
+#[must_use]
+pub fn cost_accuracy_by_price(answer: &Answer, analysis: &Analysis, columns: Columns) -> String {
+    let priced: Vec<Priced> =
+        price_panels(&answer.prices).into_iter().map(|prices| Priced::new(answer, analysis, prices)).collect();
+    let accuracies = accuracies(&priced);
+    panels(columns, priced.len(), &key_entries(answer), |panel, area| {
+        let priced = &priced[panel];
+        let costs = priced.purchases.iter().map(|purchase| purchase.cost_usd);
+        let title = format!("weak labels at {}", dollars(priced.prices.weak_usd()));
+        draw_chart(area, priced, round_cost_axis(costs, axis_width(area)), accuracies.clone(), &title)
+    })
+}
 
-    chart.draw_series(LineSeries::new(frontier, INK.stroke_width(LINE_WIDTH)))?;
-    for purchase in purchases {
+fn accuracies<'a>(priced: impl IntoIterator<Item = &'a Priced>) -> Axis {
+    let purchases = priced.into_iter().flat_map(|priced| &priced.purchases);
+    accuracy_axis(purchases.flat_map(|purchase| [purchase.accuracy, purchase.interval.low, purchase.interval.high]))
+}
+
+fn draw_chart(area: &Area<'_>, priced: &Priced, costs: Axis, accuracies: Axis, title: &str) -> Result<(), DrawError> {
+    let dearest = costs.range.end;
+    let within = accuracies.range.clone();
+    let mut chart = chart(area, title, (X_TITLE, costs), ("Test accuracy", accuracies))?;
+    let band = priced.band_outline(dearest).into_iter();
+    let band: Vec<(f64, f64)> = band.map(|(cost, height)| (cost, height.clamp(within.start, within.end))).collect();
+    chart.draw_series([Polygon::new(band, pale(MUTED, 0.25).filled())])?;
+    chart.draw_series(LineSeries::new(priced.frontier_steps(dearest), INK.stroke_width(LINE_WIDTH)))?;
+    for purchase in &priced.purchases {
+        let (cost, colour) = (purchase.cost_usd, weak_share_colour(purchase.weak_share));
+        let bar = fine_bar(cost, [purchase.interval.low, purchase.accuracy, purchase.interval.high], colour);
+        chart.plotting_area().draw(&bar)?;
+    }
+    for purchase in &priced.purchases {
         let place = (purchase.cost_usd, purchase.accuracy);
         draw_marker(chart.plotting_area(), &place, purchase.method, weak_share_colour(purchase.weak_share))?;
         if purchase.on_frontier {
@@ -42,14 +72,14 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, purchases: &[Purchase]) -> Resul
 
 fn key_entries(answer: &Answer) -> Vec<(Symbol, String)> {
     let heading = |text: &str| (Symbol::Heading, text.to_owned());
-    let mut entries = vec![heading("Share of the cost"), heading("spent on weak labels")];
+    let mut entries = vec![heading("Share spent on weak:")];
     entries.extend(
-        [(1.0, "1 (all weak)"), (0.75, "0.75"), (0.5, "0.5"), (0.25, "0.25"), (0.0, "0 (all gold)")]
+        [(1.0, "all"), (0.75, ".75"), (0.5, ".5"), (0.25, ".25"), (0.0, "none")]
             .map(|(share, text)| (Symbol::Marker(0, weak_share_colour(share)), text.to_owned())),
     );
     let methods = answer.methods();
     if methods.len() > 1 {
-        entries.extend([heading(""), heading("Method")]);
+        entries.extend([heading(""), heading("Method:")]);
         entries
             .extend(methods.iter().enumerate().map(|(method, name)| (Symbol::Marker(method, INK), (*name).to_owned())));
     }
@@ -57,6 +87,8 @@ fn key_entries(answer: &Answer) -> Vec<(Symbol, String)> {
         heading(""),
         (Symbol::Line(INK), "Pareto frontier".to_owned()),
         (Symbol::Ring, "on it".to_owned()),
+        (Symbol::Area(pale(MUTED, 0.25)), "its 95% band".to_owned()),
+        (Symbol::Bar, "95% interval".to_owned()),
     ]);
     entries
 }
@@ -64,14 +96,17 @@ fn key_entries(answer: &Answer) -> Vec<(Symbol, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worked_example::{answer, answer_without_runs};
+    use crate::worked_example::{analysis, answer};
 
     #[test]
     fn is_well_formed_and_the_same_every_time() {
-        let svg = cost_accuracy(&answer());
-        roxmltree::Document::parse(&svg).unwrap();
-        assert_eq!(svg, cost_accuracy(&answer()));
-        roxmltree::Document::parse(&cost_accuracy(&answer_without_runs())).unwrap();
+        for columns in [Columns::One, Columns::Two] {
+            for draw in [cost_accuracy, cost_accuracy_by_price] {
+                let svg = draw(&answer(), &analysis(), columns);
+                roxmltree::Document::parse(&svg).unwrap();
+                assert_eq!(svg, draw(&answer(), &analysis(), columns));
+            }
+        }
     }
 
     #[test]

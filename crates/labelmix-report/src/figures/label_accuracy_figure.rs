@@ -6,8 +6,8 @@ use labelmix_stats::Interval;
 use plotters::prelude::*;
 
 use super::axes::{accuracy_axis, row_axis};
-use super::canvas::{Area, DrawError, chart, figure, weak_share_colour};
-use super::key::{Symbol, draw_key};
+use super::canvas::{Area, Columns, DrawError, chart, figure, weak_share_colour};
+use super::key::Symbol;
 use super::marks::{dashed, draw_marker};
 use crate::notation::{count, one_line, proportion};
 use crate::{FieldGroups, LabelGroup, LabelQuality};
@@ -30,10 +30,7 @@ pub fn label_accuracy_by_field(quality: &LabelQuality, field: &FieldGroups, titl
 type Row<'a> = Option<(&'a LabelGroup, RGBColor)>;
 
 fn draw(rows: &[Row<'_>], quality: &LabelQuality, title: &str) -> String {
-    figure(|area, key| {
-        draw_rows(area, rows, quality.accuracy, title)?;
-        draw_key(key, &key_entries(quality))
-    })
+    figure(Columns::Two, &key_entries(quality), |area| draw_rows(area, rows, quality.accuracy, title))
 }
 
 /// The groups that every report has, from top to bottom.

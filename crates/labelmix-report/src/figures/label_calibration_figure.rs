@@ -4,8 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axes::{count_axis, fraction_axis};
-use super::canvas::{Area, DrawError, INK, LINE_WIDTH, TEXT_SIZE, chart, figure, weak_share_colour};
-use super::key::{Symbol, draw_key};
+use super::canvas::{Area, Columns, DrawError, INK, LINE_WIDTH, TEXT_SIZE, chart, figure, weak_share_colour};
+use super::key::Symbol;
 use super::marks::{dashed, draw_marker, error_bar};
 use crate::LabelQuality;
 use crate::notation::{count, proportion};
@@ -17,11 +17,10 @@ const CURVE_HEIGHT: u32 = 470;
 /// bin, with 95% Wilson intervals, and dashed where both are equal; below, how many labels each bin holds. SVG.
 #[must_use]
 pub fn label_calibration(quality: &LabelQuality, title: &str) -> String {
-    figure(|area, key| {
+    figure(Columns::Two, &key_entries(quality), |area| {
         let (curve, counts) = area.split_vertically(CURVE_HEIGHT);
         draw_curve(&curve, quality, title)?;
-        draw_counts(&counts, quality)?;
-        draw_key(key, &key_entries(quality))
+        draw_counts(&counts, quality)
     })
 }
 
@@ -66,7 +65,7 @@ fn colour() -> RGBColor {
 fn key_entries(quality: &LabelQuality) -> Vec<(Symbol, String)> {
     let heading = |text: String| (Symbol::Heading, text);
     vec![
-        (Symbol::MarkedLine(colour()), "weak labels".to_owned()),
+        (Symbol::MarkedLine(0, colour()), "weak labels".to_owned()),
         (Symbol::Bar, "95% interval".to_owned()),
         (Symbol::Dashed, "as claimed".to_owned()),
         heading(String::new()),

@@ -4,7 +4,7 @@ use plotters::coord::CoordTranslate;
 use plotters::element::{DashedPathElement, ErrorBarOrientV};
 use plotters::prelude::*;
 
-use super::canvas::{DrawError, INK, LINE_WIDTH, MUTED};
+use super::canvas::{DrawError, INK, LINE_WIDTH, MUTED, pale};
 
 /// Draws a filled mark with a white rim. Each method has its shape, by its place in the answer: circle, square,
 /// triangle, diamond, triangles that point down, left and right, hexagon, and again.
@@ -49,6 +49,11 @@ pub(super) fn error_bar<X, Y>(
     ErrorBar::new_vertical(x, low, middle, high, colour.stroke_width(2), 10)
 }
 
+/// A thin bar without ends, for charts with many of them.
+pub(super) fn fine_bar<X: Clone, Y>(x: X, [low, _, high]: [Y; 3], colour: RGBColor) -> PathElement<(X, Y)> {
+    PathElement::new(vec![(x.clone(), low), (x, high)], pale(colour, 0.6).stroke_width(2))
+}
+
 /// A ring around a mark that stands out.
 pub(super) fn ring<C>(at: C) -> Circle<C, i32> {
     Circle::new(at, 14, INK.stroke_width(2))
@@ -57,4 +62,14 @@ pub(super) fn ring<C>(at: C) -> Circle<C, i32> {
 /// A dashed line.
 pub(super) fn dashed<C: Clone>(points: Vec<C>) -> DashedPathElement<std::vec::IntoIter<C>, i32> {
     DashedPathElement::new(points, 10, 7, MUTED.stroke_width(LINE_WIDTH))
+}
+
+/// A small dot: a place that was measured.
+pub(super) fn dot<C>(at: C) -> Circle<C, i32> {
+    Circle::new(at, 4, MUTED.filled())
+}
+
+/// A cross: a place that is asked about.
+pub(super) fn cross<C>(at: C) -> Cross<C, i32> {
+    Cross::new(at, 8, INK.stroke_width(LINE_WIDTH))
 }

@@ -1,13 +1,15 @@
-//! What the figures draw, as numbers.
+//! What the figures of measured splits draw, as numbers.
 
-use labelmix_econ::Prices;
+use labelmix_econ::{Prices, UncertainFrontier};
+use labelmix_stats::Interval;
 
-use crate::answer::distinct_purchases;
-use crate::{Answer, FrontierEntry, SplitEntry};
+use crate::{Analysis, Answer, SplitEntry};
 
 /// The accuracy of one budget by weak fraction.
 #[derive(Debug)]
 pub(super) struct Curve {
+    /// The budget's place among the study's.
+    pub(super) budget: usize,
     pub(super) budget_usd: f64,
     /// By rising weak fraction.
     pub(super) points: Vec<CurvePoint>,
@@ -29,6 +31,14 @@ impl CurvePoint {
     }
 }
 
+/// The study's budgets of which something was measured, rising.
+pub(super) fn budgets(answer: &Answer) -> Vec<f64> {
+    let mut budgets: Vec<f64> = answer.budgets.iter().map(|split| split.budget_usd).collect();
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    budgets
+}
+
 /// A curve per budget of a method, by rising budget.
 pub(super) fn curves(answer: &Answer, method: &str) -> Vec<Curve> {
     let point = |split: &SplitEntry| CurvePoint {
@@ -37,65 +47,98 @@ pub(super) fn curves(answer: &Answer, method: &str) -> Vec<Curve> {
         deviation: split.accuracy_sd,
         best: split.best,
     };
+    let all = budgets(answer);
     let splits: Vec<&SplitEntry> = answer.splits_of(method).collect();
-    let budgets = splits.chunk_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd).is_eq());
-    budgets
+    let of_budget = splits.chunk_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd).is_eq());
+    of_budget
         .map(|splits| Curve {
+            budget: all.iter().position(|budget| *budget == splits[0].budget_usd).unwrap_or(0),
             budget_usd: splits[0].budget_usd,
             points: splits.iter().map(|split| point(split)).collect(),
         })
         .collect()
 }
 
-/// A purchase: what a method made of an allocation.
+/// What a method made of an allocation, at some prices.
 #[derive(Debug)]
 pub(super) struct Purchase {
     /// The method's place in [`Answer::methods`].
     pub(super) method: usize,
     pub(super) cost_usd: f64,
     pub(super) accuracy: f64,
+    pub(super) interval: Interval,
     /// The share of the cost that went into weak labels.
     pub(super) weak_share: f64,
     pub(super) on_frontier: bool,
 }
 
-/// Every method and allocation once, those on the frontier last, so that they are drawn over the others.
-pub(super) fn purchases(answer: &Answer) -> Vec<Purchase> {
-    let methods = answer.methods();
-    let purchase = |split: &SplitEntry| {
-        let same = |point: &FrontierEntry| {
-            (&point.method, point.n_weak, point.n_gold) == (&split.method, split.n_weak, split.n_gold)
+/// Every method and allocation at some prices, with the frontier and its band.
+#[derive(Debug)]
+pub(super) struct Priced {
+    pub(super) prices: Prices,
+    /// Those on the frontier last and by rising cost, so that they are drawn over the others.
+    pub(super) purchases: Vec<Purchase>,
+    /// Cost, and the interval of the best accuracy from there on.
+    pub(super) band: Vec<(f64, Interval)>,
+}
+
+impl Priced {
+    pub(super) fn new(answer: &Answer, analysis: &Analysis, prices: Prices) -> Self {
+        let frontier = UncertainFrontier::new(&analysis.measurements, &analysis.resamples, &prices.into());
+        let with_labels = frontier.points.iter().filter(|point| point.cost_usd > 0.0);
+        let purchase = |point: &labelmix_econ::FrontierPoint| Purchase {
+            method: answer.place_of(&point.method),
+            cost_usd: point.cost_usd,
+            accuracy: point.accuracy,
+            interval: point.interval,
+            weak_share: point.allocation.n_weak as f64 * prices.weak_usd() / point.cost_usd,
+            on_frontier: point.on_frontier,
         };
-        Some(Purchase {
-            method: methods.iter().position(|method| *method == split.method)?,
-            cost_usd: split.cost_usd,
-            accuracy: split.accuracy_mean,
-            weak_share: weak_share(split, &answer.prices),
-            on_frontier: answer.frontier.iter().any(same),
-        })
-    };
-    let mut purchases: Vec<_> = distinct_purchases(&answer.budgets).into_iter().filter_map(purchase).collect();
-    purchases.sort_by_key(|purchase| purchase.on_frontier);
-    purchases
+        let mut purchases: Vec<Purchase> = with_labels.map(purchase).collect();
+        purchases.sort_by_key(|purchase| purchase.on_frontier);
+        let band = frontier.band.iter().filter(|step| step.cost_usd > 0.0);
+        Self { prices, purchases, band: band.map(|step| (step.cost_usd, step.interval)).collect() }
+    }
+
+    /// The corners of the best accuracy that a cost can buy: level from each point of the frontier to the next one's
+    /// cost, then up; from the last one level to `dearest_usd`.
+    pub(super) fn frontier_steps(&self, dearest_usd: f64) -> Vec<(f64, f64)> {
+        let frontier = self.purchases.iter().filter(|purchase| purchase.on_frontier);
+        steps(frontier.map(|purchase| (purchase.cost_usd, purchase.accuracy)), dearest_usd)
+    }
+
+    /// The corners of the band, around it.
+    pub(super) fn band_outline(&self, dearest_usd: f64) -> Vec<(f64, f64)> {
+        let side = |end: fn(&Interval) -> f64| {
+            steps(self.band.iter().map(|(cost, interval)| (*cost, end(interval).clamp(0.0, 1.0))), dearest_usd)
+        };
+        let (upper, lower) = (side(|interval| interval.high), side(|interval| interval.low));
+        upper.into_iter().chain(lower.into_iter().rev()).collect()
+    }
 }
 
-fn weak_share(split: &SplitEntry, prices: &Prices) -> f64 {
-    let weak_usd = split.n_weak as f64 * prices.weak_usd();
-    weak_usd / (weak_usd + split.n_gold as f64 * prices.gold_usd())
+fn steps(points: impl Iterator<Item = (f64, f64)> + Clone, dearest_usd: f64) -> Vec<(f64, f64)> {
+    let next_costs = points.clone().skip(1).map(|(cost, _)| cost).chain([dearest_usd]);
+    points.zip(next_costs).flat_map(|((cost, height), until)| [(cost, height), (until, height)]).collect()
 }
 
-/// The corners of the best accuracy that a cost can buy: level from each point of the frontier to the next one's
-/// cost, then up; from the last one level to `dearest_usd`.
-pub(super) fn frontier_steps(frontier: &[FrontierEntry], dearest_usd: f64) -> Vec<(f64, f64)> {
-    let next_costs = frontier.iter().skip(1).map(|point| point.cost_usd).chain([dearest_usd]);
-    let level = |(point, until): (&FrontierEntry, f64)| [(point.cost_usd, point.accuracy), (until, point.accuracy)];
-    frontier.iter().zip(next_costs).flat_map(level).collect()
+/// The study's prices, and the published price ratios (SPEC.md section 7) where they are others.
+pub(super) fn price_panels(prices: &Prices) -> Vec<Prices> {
+    const PUBLISHED: [f64; 3] = [0.5, 0.1, 0.01];
+    let gold_usd = prices.gold_usd();
+    let mut ratios: Vec<f64> = PUBLISHED.to_vec();
+    let own = prices.weak_usd() / gold_usd;
+    if ratios.iter().all(|ratio| (ratio / own - 1.0).abs() > 1e-6) {
+        ratios.push(own);
+        ratios.sort_by(|a, b| b.total_cmp(a));
+    }
+    ratios.iter().filter_map(|ratio| Prices::new(ratio * gold_usd, gold_usd).ok()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worked_example::{answer, answer_without_runs};
+    use crate::worked_example::{analysis, answer, answer_without_runs};
 
     #[test]
     fn a_curve_per_budget() {
@@ -119,35 +162,48 @@ mod tests {
     }
 
     #[test]
-    fn every_purchase_once_with_its_weak_share() {
+    fn every_purchase_once_with_its_weak_share_and_interval() {
         let line = |purchase: &Purchase| {
             let frontier = if purchase.on_frontier { " frontier" } else { "" };
-            let Purchase { method, cost_usd, accuracy, weak_share, .. } = purchase;
-            format!("{method} ${cost_usd} {accuracy:.4} weak {weak_share:.3}{frontier}")
+            let Purchase { method, cost_usd, accuracy, interval: Interval { low, high }, weak_share, .. } = purchase;
+            format!("{method} ${cost_usd:.2} {accuracy:.3} ({low:.3} to {high:.3}) weak {weak_share:.3}{frontier}")
         };
-        insta::assert_snapshot!(purchases(&answer()).iter().map(line).collect::<Vec<_>>().join("\n"), @"
-        0 $4.5 0.5986 weak 0.333
-        0 $64 0.6648 weak 0.000
-        0 $64 0.7039 weak 1.000
-        1 $4 0.5188 weak 0.000
-        1 $4.5 0.5886 weak 0.333
-        1 $4.5 0.6385 weak 1.000
-        1 $64 0.6548 weak 0.000
-        1 $64 0.7044 weak 0.250
-        1 $64 0.6939 weak 1.000
-        0 $4 0.5288 weak 0.000 frontier
-        0 $4.5 0.6485 weak 1.000 frontier
-        0 $64 0.7144 weak 0.250 frontier
-        ");
+        let priced = Priced::new(&answer(), &analysis(), answer().prices);
+        insta::assert_snapshot!(priced.purchases.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
+        1 $4.00 0.519 (0.480 to 0.553) weak 0.000
+        1 $4.50 0.589 (0.555 to 0.622) weak 0.333
+        1 $4.50 0.638 (0.604 to 0.672) weak 1.000
+        0 $4.50 0.599 (0.567 to 0.630) weak 0.333
+        1 $64.00 0.655 (0.622 to 0.688) weak 0.000
+        1 $64.00 0.704 (0.669 to 0.737) weak 0.250
+        1 $64.00 0.694 (0.660 to 0.726) weak 1.000
+        0 $64.00 0.665 (0.634 to 0.694) weak 0.000
+        0 $64.00 0.704 (0.673 to 0.733) weak 1.000
+        0 $4.00 0.529 (0.496 to 0.562) weak 0.000 frontier
+        0 $4.50 0.648 (0.618 to 0.678) weak 1.000 frontier
+        0 $64.00 0.714 (0.684 to 0.743) weak 0.250 frontier
+        "#);
     }
 
     #[test]
     fn the_frontier_rises_in_steps() {
-        let point =
-            |cost_usd, accuracy| FrontierEntry { cost_usd, accuracy, method: String::new(), n_weak: 0, n_gold: 0 };
-        let steps = frontier_steps(&[point(4.0, 0.5), point(16.0, 0.7)], 100.0);
-        assert_eq!(steps, [(4.0, 0.5), (16.0, 0.5), (16.0, 0.7), (100.0, 0.7)]);
-        assert_eq!(frontier_steps(&[], 100.0), []);
+        let points = [(4.0, 0.5), (16.0, 0.7)];
+        assert_eq!(steps(points.into_iter(), 100.0), [(4.0, 0.5), (16.0, 0.5), (16.0, 0.7), (100.0, 0.7)]);
+        assert_eq!(steps([].into_iter(), 100.0), []);
+        let priced = Priced::new(&answer(), &analysis(), answer().prices);
+        let outline = priced.band_outline(100.0);
+        assert_eq!(outline.len(), 4 * priced.band.len(), "two corners a step, above and below");
+        assert_eq!((outline[0].0, outline.last().unwrap().0), (4.0, 4.0));
+    }
+
+    #[test]
+    fn a_panel_for_each_price() {
+        let ratios = |weak_usd| {
+            let panels = price_panels(&Prices::new(weak_usd, 2.0).unwrap());
+            panels.iter().map(|prices| prices.weak_usd() / prices.gold_usd()).collect::<Vec<f64>>()
+        };
+        assert_eq!(ratios(0.2), [0.5, 0.1, 0.01]);
+        assert_eq!(ratios(0.06), [0.5, 0.1, 0.03, 0.01]);
     }
 
     #[test]
@@ -159,6 +215,5 @@ mod tests {
     #[test]
     fn nothing_measured_draws_nothing() {
         assert!(curves(&answer_without_runs(), "seq-sft").is_empty());
-        assert!(purchases(&answer_without_runs()).is_empty());
     }
 }

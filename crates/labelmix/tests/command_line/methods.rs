@@ -156,7 +156,7 @@ fn every_method_in_one_study() {
     let table = workplace.output_of(&["sweep", "study.toml", "--store", "one"]);
     assert!(table.contains("Methods at equal cost"), "{table}");
     workplace.output_of(&["report", "study.toml", "--out", "report", "--store", "one"]);
-    assert!(at("report/accuracy_by_weak_fraction_few-shot-sft.svg").exists());
+    assert!(at("report/figures/accuracy_by_weak_fraction_few-shot-sft.svg").exists());
     check_predictions(&workplace, "one");
 }
 

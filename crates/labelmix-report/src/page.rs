@@ -1,0 +1,107 @@
+//! One page of HTML to think with: prices and a budget to move, and the decision that follows.
+//!
+//! The page is a single file that asks for nothing: style, scripts and data are in it, and its policy allows nothing else.
+//! Rust prepares what is costly or random (resamples, surfaces, the map of regimes); `page/model.js` repeats the few
+//! formulas that depend on prices, each tested against the Rust one; `page/page.js` draws. Text from data reaches the
+//! document as text alone, through JSON in which `<` is escaped and the DOM's `textContent`.
+
+mod data;
+mod embedded;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+
+use self::data::PageData;
+use crate::Report;
+
+const TEMPLATE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const MODEL: &str = include_str!("page/model.js");
+const CHARTS: &str = include_str!("page/charts.js");
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// The page of a report, as HTML.
+#[must_use]
+pub fn page(report: &Report) -> String {
+    let data = serde_json::to_string(&PageData::new(report)).expect("numbers, texts and lists of them become JSON");
+    let script = [MODEL, CHARTS, SCRIPT].concat();
+    let parts = [
+        ("{{script-hash}}", hash(&script)),
+        ("{{style-hash}}", hash(STYLE)),
+        ("{{title}}", text(&format!("{}: which labels to buy", report.answer.study))),
+        ("{{style}}", STYLE.to_owned()),
+        ("{{script}}", script),
+        ("{{data}}", data.replace('<', "\\u003c")),
+    ];
+    // In one walk: what is put in is not searched again.
+    let mut page = String::new();
+    let mut rest = TEMPLATE;
+    while let Some(start) = rest.find("{{") {
+        let (before, from) = rest.split_at(start);
+        page.push_str(before);
+        let (name, content) = parts
+            .iter()
+            .find(|(name, _)| from.starts_with(name))
+            .expect("the template has places for known parts alone");
+        page.push_str(content);
+        rest = &from[name.len()..];
+    }
+    page + rest
+}
+
+/// A hash by which the policy knows a script or a style.
+fn hash(content: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(content.as_bytes())))
+}
+
+/// Text in HTML.
+fn text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worked_example::report;
+
+    #[test]
+    fn hostile_texts_stay_text() {
+        let mut report = report();
+        let hostile = "</script><script>document.title='owned'</script><!-- \"'> \u{202e}gnp.exe";
+        report.answer.study = hostile.to_owned();
+        for run in &mut report.answer.runs {
+            run.model = hostile.to_owned();
+        }
+        for test in &mut report.details.test {
+            test.text = hostile.repeat(1000);
+        }
+        let page = page(&report);
+        assert_eq!(page.matches("</script>").count(), 2, "the data's and the program's");
+        assert_eq!(page.matches("<script").count(), 2);
+        assert!(!page.contains("<!--"));
+        assert!(page.contains("\\u003c/script>\\u003cscript>"));
+        assert!(page.contains("<title>&lt;/script&gt;&lt;script&gt;"));
+        assert!(page.len() < 1_500_000, "long texts are cut: {} bytes", page.len());
+    }
+
+    #[test]
+    fn is_the_same_every_time_and_names_no_address() {
+        let page = super::page(&report());
+        assert_eq!(page, super::page(&report()));
+        for address in ["http:", "https:", "src=", "url(\"", "url('", "@import"] {
+            let namespace = "http://www.w3.org/2000/svg";
+            assert!(!page.replace(namespace, "").contains(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_report_without_runs_is_a_page_too() {
+        let report = Report {
+            answer: crate::worked_example::answer_without_runs(),
+            analysis: None,
+            details: crate::Details::default(),
+        };
+        assert!(super::page(&report).contains("\"count\":0"));
+    }
+}

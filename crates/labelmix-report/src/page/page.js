@@ -1,0 +1,521 @@
+// The page: from the sliders to the model to the figures, and from a mark to its runs.
+"use strict";
+
+(() => {
+  const { element, count, dollars, percent, points: inPercent } = Charts;
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId("data").textContent);
+  const model = Model.prepare(data);
+  const rows = ({ fields, rows }) => rows.map((row) => Object.fromEntries(fields.map((field, place) => [field, row[place]])));
+  const runs = rows(data.runs);
+  const stages = rows(data.stages);
+  for (const run of runs) run.name ??= `${data.methods[run.method]}_w${run.weak}_g${run.gold}_s${run.seed}`;
+  const runsOf = new Map();
+  runs.forEach((run, place) => {
+    const key = `${run.method} ${run.weak} ${run.gold}`;
+    runsOf.set(key, [...(runsOf.get(key) ?? []), place]);
+  });
+  const purchased = (weak, gold) =>
+    weak > 0 && gold > 0 ? `${count(weak)} weak + ${count(gold)} gold` : weak > 0 ? `${count(weak)} weak` : `${count(gold)} gold`;
+  const several = (number, one) => `${count(number)} ${one}${number === 1 ? "" : "s"}`;
+
+  function html(name, content, attributes = {}) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (Array.isArray(content)) made.append(...content);
+    else if (content !== undefined) made.textContent = content;
+    return made;
+  }
+
+  // What the person has set.
+  const largest = Math.max(...data.budgets, 10 * data.prices.gold);
+  const smallest = Math.min(...data.budgets, largest);
+  const initial = { weak: data.prices.weak, gold: data.prices.gold, budget: data.budgets[Math.floor(data.budgets.length / 2)] ?? largest, method: 0 };
+  const state = { ...initial };
+  const controls = {
+    weak: { input: byId("weak-price"), slider: byId("weak-slider"), range: [data.prices.weak / 30, data.prices.weak * 30] },
+    gold: { input: byId("gold-price"), slider: byId("gold-slider"), range: [data.prices.gold / 30, data.prices.gold * 30] },
+    budget: { input: byId("budget"), slider: byId("budget-slider"), range: [smallest / 4, largest * 4] },
+  };
+  const rounded = (usd) => Number(usd.toPrecision(3));
+  const toSlider = ([low, high], value) => Math.round((1000 * Math.log(value / low)) / Math.log(high / low));
+  const fromSlider = ([low, high], place) => rounded(low * (high / low) ** (place / 1000));
+
+  function showControls(except) {
+    for (const [name, control] of Object.entries(controls)) {
+      if (control.input !== except) control.input.value = state[name];
+      if (control.slider !== except) control.slider.value = toSlider(control.range, state[name]);
+      control.slider.setAttribute("aria-valuetext", dollars(state[name]));
+    }
+  }
+
+  let waiting = false;
+  function changed(except) {
+    showControls(except);
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      update();
+    });
+  }
+
+  for (const [name, control] of Object.entries(controls)) {
+    control.slider.addEventListener("input", () => {
+      state[name] = fromSlider(control.range, Number(control.slider.value));
+      changed(control.slider);
+    });
+    control.input.addEventListener("input", () => {
+      const value = Number(control.input.value);
+      if (!(value > 0 && Number.isFinite(value))) return;
+      state[name] = value;
+      changed(control.input);
+    });
+    control.input.addEventListener("change", () => showControls());
+  }
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("reset").addEventListener("click", () => {
+    Object.assign(state, initial);
+    byId("method").value = 0;
+    changed();
+  });
+  data.methods.forEach((method, place) => byId("method").append(html("option", method, { value: place })));
+  byId("method").addEventListener("change", () => {
+    state.method = Number(byId("method").value);
+    changed();
+  });
+
+  // The latest answers, for the tests and for the console.
+  const answers = { state, update };
+  window.labelmix = answers;
+
+  function update() {
+    const prices = { weak: state.weak, gold: state.gold };
+    const cost = Model.costs(model.points, prices);
+    const surface = model.surfaces.find((surface) => surface.method === state.method);
+    answers.cost = cost;
+    answers.frontier = Model.frontier(cost, model.observed);
+    answers.best = Model.bestWithin(model, cost, state.budget, state.method);
+    answers.regimes = Model.regimes(model, cost, state.budget, state.method);
+    answers.split = surface ? Model.bestSplit(surface, prices, state.budget) : null;
+    const best = answers.split?.best;
+    answers.rate = best && best.weak + best.gold > 0 ? Model.exchangeRate(surface, best.weak, best.gold) : null;
+    decision();
+    costChart();
+    splitChart();
+    regimeChart();
+    mapChart();
+  }
+
+  function figureOf(place, main, note) {
+    byId(place).replaceChildren(main, html("small", note));
+  }
+
+  function decision() {
+    const { split, rate, best } = answers;
+    const ratio = state.gold / state.weak;
+    if (split) {
+      const { best: chosen, fractions } = split;
+      byId("sentence").textContent = chosen.weak + chosen.gold === 0
+        ? `${dollars(state.budget)} does not pay for a label at these prices.`
+        : `For ${dollars(state.budget)}, buy ${purchased(chosen.weak, chosen.gold)} labels.`;
+      figureOf("expected", inPercent(chosen.mean), `${inPercent(chosen.low)} to ${inPercent(chosen.high)}`);
+      figureOf("share", percent(chosen.fraction), `${percent(fractions.low)} to ${percent(fractions.high)} may be best`);
+    } else {
+      byId("sentence").textContent = "Too few allocations were measured to say what a budget is best spent on.";
+      figureOf("expected", "–", "needs four measured allocations");
+      figureOf("share", "–", "");
+    }
+    const weakLabels = (rate) => (rate === null ? "any number of" : rate >= 10 ? count(rate) : rate.toFixed(1));
+    if (rate) figureOf("rate", `${weakLabels(rate.median)} weak ones`, `${weakLabels(rate.low)} to ${weakLabels(rate.high)}; it costs ${weakLabels(ratio)}`);
+    else figureOf("rate", "–", `it costs ${weakLabels(ratio)} weak ones`);
+    if (best >= 0) figureOf("measured", inPercent(model.observed[best]), `${purchased(model.points.weak[best], model.points.gold[best])} for ${dollars(answers.cost[best])}`);
+    else figureOf("measured", "–", "no run costs so little");
+
+    const cautions = [];
+    if (answers.regimes) {
+      const leading = answers.regimes.indexOf(Math.max(...answers.regimes));
+      const sure = answers.regimes[leading] >= Model.VERDICT_PROBABILITY;
+      cautions.push(`The runs within this budget say “${Model.REGIMES[leading]}” with probability ${answers.regimes[leading].toFixed(2)}${sure ? "." : ": undecided."}`);
+    }
+    if (split && split.extrapolation > 2) cautions.push(`The split has ${split.extrapolation.toFixed(1)} times the labels that were measured: it is extrapolated.`);
+    byId("caution").textContent = [...cautions, ...data.warnings.map((warning) => `${warning}.`)].join(" ");
+  }
+
+  // --- Cost against accuracy ---
+
+  const intervals = model.observed.length <= 600 ? Array.from(model.observed.keys(), (point) => Model.pointInterval(model, point)) : null;
+  const marks = [];
+  let focused = 0;
+  const costSvg = byId("cost-chart");
+
+  function costChart() {
+    const cost = answers.cost;
+    const shown = Array.from(cost.keys()).filter((point) => cost[point] > 0);
+    const box = Charts.frame(costSvg, Math.min(430, Math.max(300, costSvg.clientWidth * 0.5)));
+    if (shown.length === 0) return;
+    const band = Model.band(model, cost).filter((step) => step.cost > 0);
+    answers.band = band;
+    const low = Math.min(...shown.map((point) => cost[point]), state.budget) / 1.25;
+    const high = Math.max(...shown.map((point) => cost[point]), state.budget) * 1.25;
+    const { range, ticks } = Charts.accuracyRange(intervals ? intervals.flatMap(({ low, high }) => [low, high]) : model.observed);
+    const x = Charts.logarithmic([low, high], [box.left, box.right], dollars);
+    const y = Charts.linear(range, [box.bottom, box.top], ticks, (tick) => `${Math.round(100 * tick)}%`);
+    const inRange = (accuracy) => y.at(Math.min(range[1], Math.max(range[0], accuracy)));
+    Charts.axes(costSvg, box, x, y, "Cost of the labels", "Test accuracy");
+
+    const side = (end) => band.flatMap((step, place) => {
+      const until = x.at(band[place + 1]?.cost ?? high);
+      return [[x.at(step.cost), inRange(step[end])], [until, inRange(step[end])]];
+    });
+    costSvg.append(element("path", { class: "band", d: `${Charts.line([...side("high"), ...side("low").reverse()])}Z` }));
+    const frontier = answers.frontier.filter((point) => cost[point] > 0);
+    const steps = frontier.flatMap((point, place) => {
+      const until = x.at(place + 1 < frontier.length ? cost[frontier[place + 1]] : high);
+      return [[x.at(cost[point]), y.at(model.observed[point])], [until, y.at(model.observed[point])]];
+    });
+    costSvg.append(element("path", { class: "frontier", d: Charts.line(steps) }));
+    const budgetAt = x.at(state.budget);
+    costSvg.append(element("line", { class: "here", x1: budgetAt, x2: budgetAt, y1: box.top, y2: box.bottom }));
+
+    const onFrontier = new Set(frontier);
+    // Those on the frontier last, so that they lie over the others.
+    const order = [...shown.filter((point) => !onFrontier.has(point)), ...frontier];
+    const reaches = document.createDocumentFragment();
+    const drawn = document.createDocumentFragment();
+    marks.length = 0;
+    for (const point of order) {
+      const [at, height] = [x.at(cost[point]), y.at(model.observed[point])];
+      if (intervals) {
+        const { low, high } = intervals[point];
+        reaches.append(element("line", { class: "reach", x1: at, x2: at, y1: inRange(low), y2: inRange(high) }));
+      }
+      const mark = element("path", {
+        class: onFrontier.has(point) ? "mark on" : "mark",
+        d: Charts.shape(model.points.method[point]),
+        transform: `translate(${at.toFixed(1)} ${height.toFixed(1)})`,
+        fill: Charts.shareColour((model.points.weak[point] * state.weak) / cost[point]),
+        role: "button",
+        tabindex: -1,
+        "data-point": point,
+        "aria-label": describe(point).replaceAll("\n", ", "),
+      });
+      drawn.append(mark);
+      marks.push(mark);
+    }
+    costSvg.append(reaches, drawn);
+    marks.sort((a, b) => cost[a.dataset.point] - cost[b.dataset.point]);
+    focused = Math.min(focused, marks.length - 1);
+    marks[focused].setAttribute("tabindex", 0);
+  }
+
+  function describe(point) {
+    const [weak, gold, method] = [model.points.weak[point], model.points.gold[point], model.points.method[point]];
+    const seeds = runsOf.get(`${method} ${weak} ${gold}`)?.length ?? 0;
+    const reach = intervals ? ` (${inPercent(intervals[point].low)} to ${inPercent(intervals[point].high)})` : "";
+    return `${data.methods[method]}\n${purchased(weak, gold)}\n${dollars(answers.cost[point])}\n${inPercent(model.observed[point])}${reach}\n${several(seeds, "run")}`;
+  }
+
+  const tip = byId("tip");
+  function showTip(mark) {
+    tip.textContent = describe(Number(mark.dataset.point));
+    tip.hidden = false;
+    const at = mark.getBoundingClientRect();
+    const width = tip.offsetWidth;
+    tip.style.left = `${Math.min(Math.max(4, at.left + 16), innerWidth - width - 4)}px`;
+    tip.style.top = `${Math.max(4, at.top - tip.offsetHeight - 6)}px`;
+  }
+  const markOf = (event) => event.target.closest?.(".mark");
+  costSvg.addEventListener("pointerover", (event) => markOf(event) && showTip(markOf(event)));
+  costSvg.addEventListener("pointerout", () => (tip.hidden = true));
+  costSvg.addEventListener("focusin", (event) => markOf(event) && showTip(markOf(event)));
+  costSvg.addEventListener("focusout", () => (tip.hidden = true));
+  costSvg.addEventListener("click", (event) => markOf(event) && openPoint(Number(markOf(event).dataset.point)));
+  costSvg.addEventListener("keydown", (event) => {
+    const mark = markOf(event);
+    if (!mark) return;
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -marks.length, End: marks.length }[event.key];
+    if (step) {
+      event.preventDefault();
+      mark.setAttribute("tabindex", -1);
+      focused = Math.min(marks.length - 1, Math.max(0, marks.indexOf(mark) + step));
+      marks[focused].setAttribute("tabindex", 0);
+      marks[focused].focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      openPoint(Number(mark.dataset.point));
+    } else if (event.key === "Escape") tip.hidden = true;
+  });
+
+  function openPoint(point) {
+    const places = runsOf.get(`${model.points.method[point]} ${model.points.weak[point]} ${model.points.gold[point]}`);
+    tip.hidden = true;
+    if (places) location.hash = `run=${encodeURIComponent(runs[places[0]].name)}`;
+  }
+
+  // --- The other figures ---
+
+  function splitChart() {
+    const svg = byId("split-chart");
+    const box = Charts.frame(svg, 290);
+    if (!answers.split) return;
+    const { splits, best } = answers.split;
+    const { range, ticks } = Charts.accuracyRange(splits.flatMap((split) => [split.low, split.high]));
+    const x = Charts.linear([0, 1], [box.left, box.right], [0, 0.2, 0.4, 0.6, 0.8, 1], (tick) => `${Math.round(100 * tick)}%`);
+    const y = Charts.linear(range, [box.bottom, box.top], ticks, (tick) => `${Math.round(100 * tick)}%`);
+    Charts.axes(svg, box, x, y, "Share of the budget for weak labels", "Expected accuracy");
+    const side = (end) => splits.map((split) => [x.at(split.fraction), y.at(split[end])]);
+    svg.append(element("path", { class: "band", d: `${Charts.line([...side("high"), ...side("low").reverse()])}Z` }));
+    svg.append(element("path", { class: "line", d: Charts.line(side("mean")) }));
+    svg.append(element("circle", { class: "dot", cx: x.at(best.fraction), cy: y.at(best.mean), r: 5 }));
+  }
+
+  const CLASSES = ["weak", "mixed", "gold"];
+
+  function regimeChart() {
+    const svg = byId("regime-chart");
+    const box = Charts.frame(svg, 290, 44);
+    const budgets = [...new Set([...data.budgets.slice(-9), state.budget])].sort((a, b) => a - b);
+    const y = Charts.linear([0, 1], [box.bottom, box.top], [0, 0.5, 0.9, 1], (tick) => tick.toFixed(1));
+    const x = { at: () => 0, ticks: [], label: String };
+    Charts.axes(svg, box, x, y, "Budget", "Probability of being best");
+    const width = (box.right - box.left) / budgets.length;
+    answers.regimesByBudget = budgets.map((budget) => [budget, budget === state.budget ? answers.regimes : Model.regimes(model, answers.cost, budget, state.method)]);
+    answers.regimesByBudget.forEach(([budget, probabilities], place) => {
+      const left = box.left + place * width + width * 0.12;
+      const middle = left + width * 0.38;
+      let from = 0;
+      (probabilities ?? []).forEach((probability, regime) => {
+        const [top, bottom] = [y.at(from + probability), y.at(from)];
+        svg.append(element("rect", { class: CLASSES[regime], x: left, y: top, width: width * 0.76, height: Math.max(0, bottom - top) }));
+        if (bottom - top > 16 && width > 34) svg.append(element("text", { class: "in-bar", x: middle, y: (top + bottom) / 2 + 4 }, probability.toFixed(2)));
+        from += probability;
+      });
+      const here = budget === state.budget ? "▾" : "";
+      if (here) svg.append(element("text", { x: middle, y: box.top - 3, "text-anchor": "middle" }, here));
+      if (width > 36 || place % 2 === 0) svg.append(element("text", { x: middle, y: box.bottom + 16, "text-anchor": "middle" }, dollars(budget)));
+    });
+  }
+
+  function mapChart() {
+    const svg = byId("map-chart");
+    const map = data.maps.find((map) => map.method === state.method);
+    const box = Charts.frame(svg, map ? 330 : 60);
+    if (!map) return;
+    const half = (list) => Math.sqrt(list[1] / list[0]);
+    const ends = (list) => [list[0] / half(list), list[list.length - 1] * half(list)];
+    const x = Charts.logarithmic(ends(map.budgets), [box.left, box.right], count);
+    const y = Charts.logarithmic(ends(map.ratios), [box.bottom, box.top], (ratio) => String(ratio));
+    const pattern = element("pattern", { id: "stripes", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+    pattern.append(element("rect", { width: 2, height: 6, fill: "var(--paper)" }));
+    const definitions = element("defs");
+    definitions.append(pattern);
+    svg.append(definitions);
+    map.budgets.forEach((budget, column) => {
+      map.ratios.forEach((ratio, row) => {
+        const place = column * map.ratios.length + row;
+        const chances = [map.all_weak[place], map.mixed[place], map.all_gold[place]];
+        const leading = chances.indexOf(Math.max(...chances));
+        const [left, right] = [x.at(budget / half(map.budgets)), x.at(budget * half(map.budgets))];
+        const [bottom, top] = [y.at(ratio / half(map.ratios)), y.at(ratio * half(map.ratios))];
+        const cell = { x: left, y: top, width: right - left + 0.5, height: bottom - top + 0.5 };
+        const strength = 0.2 + 0.8 * Math.min(1, Math.max(0, (chances[leading] - 33) / 57));
+        svg.append(element("rect", { ...cell, class: CLASSES[leading], "fill-opacity": strength.toFixed(2) }));
+        if (map.far[place]) svg.append(element("rect", { ...cell, fill: "url(#stripes)" }));
+      });
+    });
+    Charts.axes(svg, box, x, y, "Budget in gold labels", "Weak price in gold labels");
+    const clamp = (value, [from, to]) => Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
+    const at = [clamp(x.at(state.budget / state.gold), [box.left, box.right]), clamp(y.at(state.weak / state.gold), [box.bottom, box.top])];
+    svg.append(element("path", { class: "cross", d: `M${at[0] - 8} ${at[1]}h16M${at[0]} ${at[1] - 8}v16` }));
+  }
+
+  function keys() {
+    const swatch = (attributes) => {
+      const svg = element("svg", { viewBox: "-7 -7 14 14", "aria-hidden": "true" });
+      svg.append(element("path", attributes));
+      return svg;
+    };
+    const entry = (attributes, text) => html("span", [swatch(attributes), document.createTextNode(text)]);
+    const shares = [[1, "all weak"], [0.5, "half"], [0, "all gold"]].map(([share, text]) => entry({ d: Charts.shape(0), fill: Charts.shareColour(share) }, text));
+    const methods = data.methods.length > 1 ? data.methods.map((method, place) => entry({ d: Charts.shape(place), fill: "currentColor" }, method)) : [];
+    byId("cost-key").replaceChildren(html("span", "Colour: share spent on weak labels."), ...shares, ...methods, html("span", "Line: frontier, band 95%. Dotted: the budget."));
+    byId("regime-key").replaceChildren(...Model.REGIMES.map((name, regime) => entry({ d: "M-6-6H6V6H-6Z", class: CLASSES[regime] }, name)));
+  }
+
+  // --- Runs ---
+
+  const COLUMNS = [
+    ["run", (run) => run.name], ["weak", (run) => run.weak], ["gold", (run) => run.gold],
+    ["cost", (run) => run.weak * state.weak + run.gold * state.gold], ["accuracy", (run) => run.accuracy], ["AUROC", (run) => run.auroc ?? 0],
+  ];
+  const PAGE = 50;
+  const listing = { by: 4, falling: true, page: 0 };
+
+  function runsTable() {
+    const value = COLUMNS[listing.by][1];
+    const order = runs.map((run, place) => [value(run), place]);
+    order.sort(([a, i], [b, j]) => (a < b ? -1 : a > b ? 1 : 0) * (listing.falling ? -1 : 1) || i - j);
+    const head = html("tr", COLUMNS.map(([name], column) => {
+      const sort = listing.by === column ? (listing.falling ? "descending" : "ascending") : "none";
+      const button = html("button", name + (sort === "none" ? "" : listing.falling ? " ▾" : " ▴"), { type: "button" });
+      button.addEventListener("click", () => {
+        Object.assign(listing, { by: column, falling: listing.by === column ? !listing.falling : column > 0, page: 0 });
+        runsTable();
+      });
+      return html("th", [button], { scope: "col", "aria-sort": sort });
+    }));
+    byId("runs").tHead.replaceChildren(head);
+    const shown = order.slice(listing.page * PAGE, (listing.page + 1) * PAGE);
+    byId("runs").tBodies[0].replaceChildren(...shown.map(([, place]) => {
+      const run = runs[place];
+      const open = html("button", run.name, { type: "button", class: "link" });
+      open.addEventListener("click", () => (location.hash = `run=${encodeURIComponent(run.name)}`));
+      const cells = [count(run.weak), count(run.gold), dollars(COLUMNS[3][1](run)), `${inPercent(run.accuracy)} (${inPercent(run.low)} to ${inPercent(run.high)})`, run.auroc === null ? "–" : run.auroc.toFixed(3)];
+      return html("tr", [html("td", [open]), ...cells.map((cell) => html("td", cell))]);
+    }));
+    const last = Math.max(0, Math.ceil(runs.length / PAGE) - 1);
+    const turn = (text, page) => {
+      const button = html("button", text, { type: "button" });
+      button.disabled = page < 0 || page > last;
+      button.addEventListener("click", () => {
+        listing.page = page;
+        runsTable();
+      });
+      return button;
+    };
+    byId("pages").replaceChildren(...(last > 0 ? [turn("Earlier", listing.page - 1), html("span", `Page ${listing.page + 1} of ${last + 1}`), turn("Later", listing.page + 1)] : []));
+  }
+
+  const terms = (pairs) => html("dl", pairs.map(([term, said]) => html("div", [html("dt", term), html("dd", said, { dir: "auto" })])));
+
+  function openRun(name) {
+    const section = byId("run");
+    const run = runs.find((run) => run.name === name);
+    section.hidden = !run;
+    if (!run) return;
+    const heading = html("h2", run.name, { id: "run-heading", dir: "auto" });
+    const close = html("button", "Close", { type: "button" });
+    close.addEventListener("click", () => {
+      history.pushState(null, "", location.pathname + location.search);
+      section.hidden = true;
+      marks[focused]?.focus();
+    });
+    const others = runsOf.get(`${run.method} ${run.weak} ${run.gold}`).map((place) => {
+      const button = html("button", `seed ${runs[place].seed}`, { type: "button" });
+      button.disabled = runs[place] === run;
+      button.addEventListener("click", () => (location.hash = `run=${encodeURIComponent(runs[place].name)}`));
+      return button;
+    });
+    const parts = [heading, html("div", [...others, close], { class: "row" })];
+    parts.push(terms([
+      ["Method", data.methods[run.method]], ["Model", data.models[run.model]], ["Labels", purchased(run.weak, run.gold)],
+      ["Cost at these prices", dollars(run.weak * state.weak + run.gold * state.gold)],
+      ["Test accuracy", `${inPercent(run.accuracy)} (${inPercent(run.low)} to ${inPercent(run.high)})`],
+      ["AUROC", run.auroc === null ? "–" : run.auroc.toFixed(3)],
+    ]));
+    if (run.uses.length) {
+      const head = html("tr", ["labels", "used for", "looked at", "paid", "at these prices"].map((name) => html("th", name, { scope: "col" })));
+      const lines = run.uses.map(([kind, purpose, looked, paid]) => html("tr", [kind, purpose, count(looked), count(paid), dollars(paid * state[kind])].map((cell) => html("td", cell))));
+      parts.push(html("h3", "What it bought"), html("div", [html("table", [html("thead", [head]), html("tbody", lines)])], { class: "scroll" }));
+    }
+    parts.push(...stagesOf(run), ...mistakesOf(run), ...disputesOf(run));
+    section.replaceChildren(...parts);
+    section.querySelectorAll("svg[data-stage]").forEach((svg) => curveChart(svg, stages[svg.dataset.stage]));
+    section.focus({ preventScroll: true });
+    section.scrollIntoView({ block: "start" });
+  }
+
+  function stagesOf(run) {
+    const figures = run.stages.map((place, order) => {
+      const stage = stages[place];
+      const stopped = stage.stop_reason ? `, ended by ${stage.stop_reason.replaceAll("-", " ")}` : "";
+      const trained = stage.steps
+        ? `${count(stage.n_train)} trained on, ${count(stage.n_validation)} validated on; ${count(stage.steps)} steps${stopped}; checkpoint of step ${count(stage.best_step)}; rate ${stage.learning_rate}, batch ${stage.batch_size}`
+        : "nothing was trained";
+      const thinned = stage.curve.length < stage.evaluations ? ` ${stage.curve.length} of ${stage.evaluations} evaluations are shown.` : "";
+      const figure = html("figure", [html("figcaption", `Stage ${order + 1}: ${count(stage.count)} ${stage.labels} labels`)]);
+      if (stage.curve.length > 1) figure.append(element("svg", { "data-stage": place, role: "img", "aria-label": "Validation AUROC and loss over training steps" }));
+      figure.append(html("p", `${trained}; test accuracy ${inPercent(stage.accuracy)}.${thinned}`, { class: "key" }));
+      return figure;
+    });
+    return figures.length ? [html("h3", "How it learned"), html("div", figures, { class: "curves" })] : [];
+  }
+
+  function curveChart(svg, stage) {
+    const box = Charts.frame(svg, 210);
+    const steps = stage.curve.map(([step]) => step);
+    const last = Math.max(1, ...steps);
+    const ranked = stage.curve.filter(([, , , auroc]) => auroc !== null);
+    const values = ranked.length > 1 ? ranked.map(([, , , auroc]) => auroc) : stage.curve.map(([, , loss]) => loss);
+    const { range, ticks } = Charts.accuracyRange(values);
+    const x = Charts.linear([0, last], [box.left, box.right], [0, Math.round(last / 2), last], count);
+    const y = Charts.linear([range[0], Math.max(range[1], ...values)], [box.bottom, box.top], ticks, (tick) => tick.toFixed(2));
+    Charts.axes(svg, box, x, y, "Steps", ranked.length > 1 ? "Validation AUROC" : "Validation loss");
+    const places = ranked.length > 1 ? ranked.map(([step, , , auroc]) => [x.at(step), y.at(auroc)]) : stage.curve.map(([step, , loss]) => [x.at(step), y.at(loss)]);
+    svg.append(element("path", { class: "line", d: Charts.line(places) }));
+    svg.append(element("line", { class: "here", x1: x.at(stage.best_step), x2: x.at(stage.best_step), y1: box.top, y2: box.bottom }));
+  }
+
+  const says = (label) => (label === null ? "unknown" : label ? "1" : "0");
+
+  function textItem(place, remark) {
+    const { text, characters } = data.texts[place];
+    const cut = characters ? ` The text has ${count(characters)} characters, the first of which are shown.` : "";
+    return html("li", [html("span", characters ? `${text} …` : text, { class: "text", dir: "auto" }), html("span", remark + cut, { class: "said" })]);
+  }
+
+  function mistakesOf(run) {
+    if (!run.wrong_in_all) return [];
+    const items = run.wrong.map(([place, score]) => {
+      const { gold, weak } = data.texts[place];
+      const labeler = weak === null ? "" : `, the weak label ${weak}`;
+      return textItem(place, `Gold says ${says(gold)}${labeler}; this classifier says ${score > 0 ? 1 : 0} (log-odds ${score}).`);
+    });
+    const some = items.length < run.wrong_in_all ? `, the ${several(items.length, "most confident mistake")}` : "";
+    return [html("h3", `Test texts it got wrong: ${count(run.wrong_in_all)} of ${count(data.n_test)}${some}`), html("ol", items, { class: "texts" })];
+  }
+
+  function disputesOf(run) {
+    if (!data.disputed_in_all || !run.on_disputed) return [];
+    const items = data.disputed.map((place, order) => {
+      const { gold, weak } = data.texts[place];
+      const said = run.on_disputed[order] === "1";
+      return textItem(place, `Gold says ${says(gold)}, the weak label ${weak}; this classifier says ${says(said)}, with ${said === gold ? "gold" : "weak"}.`);
+    });
+    return [html("h3", `Where weak and gold labels differ: it sides with gold on ${count(run.with_gold)} of ${several(data.disputed_in_all, "test text")}`), html("ol", items, { class: "texts" })];
+  }
+
+  function route() {
+    const [, name] = /^#run=(.*)$/.exec(location.hash) ?? [];
+    openRun(name === undefined ? undefined : decodeURIComponent(name));
+  }
+
+  // --- The whole ---
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  function theme(name) {
+    document.documentElement.dataset.theme = name;
+    byId("theme").textContent = name === "dark" ? "Light" : "Dark";
+    byId("theme").setAttribute("aria-label", name === "dark" ? "Light colours" : "Dark colours");
+  }
+  theme(dark.matches ? "dark" : "light");
+  dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+  byId("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+
+  byId("study").textContent = data.study;
+  const quality = data.weak_label_accuracy === null ? "" : ` Weak labels are right ${inPercent(data.weak_label_accuracy)} of the time.`;
+  byId("about").textContent = `${several(runs.length, "run")} of ${several(data.methods.length, "method")}, tested on ${several(data.n_test, "text")}.${quality}`;
+  byId("method").closest(".control").querySelector("label").hidden = byId("method").hidden = data.methods.length < 2;
+  keys();
+  showControls();
+  update();
+  runsTable();
+  route();
+  addEventListener("hashchange", route);
+  let settling = 0;
+  addEventListener("resize", () => {
+    clearTimeout(settling);
+    settling = setTimeout(update, 100);
+  });
+})();
