@@ -123,6 +123,27 @@ pub enum Error {
         /// The folder that was given.
         path: PathBuf,
     },
+    /// A folder of results cannot be read.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("give a folder that holds results of the published code, and that you may read"))]
+    ReadResults {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A folder holds no results of the published code that can be used.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help(
+        "give the folder `results` that the published code wrote, one of a task in it, or one of a run, with its \
+         results.json"
+    ))]
+    NothingToImport {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
     /// The data cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -20,6 +20,7 @@ pub(crate) enum Command {
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
     LabelReport(LabelReportArguments),
+    Import(ImportArguments),
     Predict(PredictArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
@@ -159,6 +160,30 @@ pub(crate) struct LabelReportArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
+///
+/// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and
+/// config.json in it. Every task and model gets a report of its own, in which NAME is the method. A label that a run looked
+/// at twice is paid once. Runs that cannot be used are named, with the reason, and left out.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The folder of results, of one task's results, or of one run
+    pub(crate) results: PathBuf,
+    /// The folder to write to: records.jsonl, with every run, and a folder with the report of each task and model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The price of a weak label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 0.1)]
+    pub(crate) weak_price: f64,
+    /// The price of a gold label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 1.0)]
+    pub(crate) gold_price: f64,
+    /// The budgets of the tables, in dollars; a run belongs to the smallest that pays for it [default: the published ones,
+    /// 8 to 8192]
+    #[arg(long, value_name = "USD", value_delimiter = ',')]
+    pub(crate) budgets: Vec<f64>,
 }
 
 /// Classify new texts with a finished run

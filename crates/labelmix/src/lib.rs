@@ -5,6 +5,7 @@ mod demo;
 mod diagnosis;
 mod doctor;
 mod hub;
+mod import;
 mod inspect;
 mod label_report;
 mod methods;
@@ -46,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),

@@ -6,6 +6,7 @@ mod bad_input;
 mod checkpoints;
 mod datasets;
 mod hub;
+mod import;
 mod interruption;
 mod label_report;
 mod ledger;
