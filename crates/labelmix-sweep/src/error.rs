@@ -40,9 +40,33 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A folder that was to hold a store holds none.
+    #[error("{} is no store of labelmix", path.display())]
+    #[diagnostic(help(
+        "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
+    ))]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something that was asked for is not in the store.
+    #[error("{} has no {what} {name:?}", path.display())]
+    #[diagnostic(help("{help}"))]
+    NotInStore {
+        /// The store.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What there is.
+        help: String,
+    },
     /// A kept file is damaged.
     #[error("{}: {reason}", path.display())]
-    #[diagnostic(help("remove the folder that holds this file and run the sweep again: only that stage is redone"))]
+    #[diagnostic(help(
+        "run `labelmix sweep` again: it sets the folder of this file aside and does only that stage anew"
+    ))]
     Damaged {
         /// The file.
         path: PathBuf,

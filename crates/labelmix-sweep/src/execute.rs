@@ -10,13 +10,16 @@ use crate::error::{Error, Result};
 use crate::graph::StageNode;
 use crate::record::RunRecord;
 use crate::stage_work::do_stage;
-use crate::store::{RunFile, StageOutcome, Store};
+use crate::store::{Damage, RunFile, StageOutcome, Store, StudyPlan};
+use crate::survey::survey;
 use crate::sweep::Sweep;
 
 /// What a caller hears of a sweep while it runs. Calls come from several threads.
 pub trait Observer: Sync {
     /// `stages` stages are missing, and `jobs` of them are done at a time.
     fn begin(&self, stages: &[&StageNode], jobs: usize);
+    /// A stage's folder was found damaged and set aside: it is among the missing ones.
+    fn stage_damaged(&self, stage: &StageNode, damage: &Damage);
     /// A worker began a stage.
     fn stage_began(&self, worker: usize, stage: &StageNode);
     /// A worker made a step.
@@ -74,12 +77,8 @@ pub struct Execution {
 /// failures.
 pub fn execute(sweep: &Sweep, store: &Store, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
-    let mut done = HashSet::new();
-    for (index, node) in nodes.iter().enumerate() {
-        if store.outcome(&node.key)?.is_some() {
-            done.insert(index);
-        }
-    }
+    store.write_plan(&StudyPlan::of(&sweep.study().name, sweep.graph()))?;
+    let done = survey(sweep.graph(), store, observer)?;
     let missing: Vec<&StageNode> =
         nodes.iter().enumerate().filter(|(index, _)| !done.contains(index)).map(|(_, node)| node).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -17,6 +17,7 @@ mod record;
 mod stage_work;
 mod store;
 mod study;
+mod survey;
 mod sweep;
 mod tokens;
 mod weak_labels;
@@ -29,7 +30,10 @@ pub use measured::measured_runs;
 pub use memory::available_memory;
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
-pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
+pub use store::{
+    Contents, Damage, Exported, Garbage, Item, Kind, PlannedRun, RunFile, Shown, StageOutcome, Store, StudyContents,
+    StudyPlan, TestLogOdds, WhyGarbage,
+};
 pub use study::{
     DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,

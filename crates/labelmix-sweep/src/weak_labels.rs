@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::making::LoadedLabeler;
 use crate::error::{Error, Result};
 use crate::key::{HashedParts, SharedInputs};
-use crate::store::{KeptLabels, Store};
+use crate::store::{Damage, KeptLabels, Store};
 use crate::study::{LabelerTable, Study};
 use crate::sweep::PrepareOptions;
 
@@ -33,7 +33,7 @@ pub struct WeakLabeling<'a> {
     /// The folder of the labeler's model: must be there if the study has a labeler that trains one.
     model_folder: Option<&'a Path>,
     if_missing: IfMissing,
-    observe: &'a (dyn Fn(LabelerProgress) + Sync),
+    observe: &'a (dyn Fn(LabelerProgress<'_>) + Sync),
 }
 
 impl<'a> WeakLabeling<'a> {
@@ -42,7 +42,7 @@ impl<'a> WeakLabeling<'a> {
     pub fn made(
         store: &'a Store,
         model_folder: Option<&'a Path>,
-        observe: &'a (dyn Fn(LabelerProgress) + Sync),
+        observe: &'a (dyn Fn(LabelerProgress<'_>) + Sync),
     ) -> Self {
         Self { store, model_folder, if_missing: IfMissing::Make, observe }
     }
@@ -65,7 +65,9 @@ enum IfMissing {
 
 /// Where the making of weak labels is.
 #[derive(Clone, Copy, Debug)]
-pub enum LabelerProgress {
+pub enum LabelerProgress<'a> {
+    /// Labels in the store were damaged; they are set aside and made anew.
+    Damaged(&'a Damage),
     /// The labeler is being trained.
     Training(StageProgress),
     /// It labels.
@@ -214,8 +216,15 @@ impl Inputs<'_> {
         labeling: &WeakLabeling<'_>,
     ) -> Result<(LabelsOutcome, KeptLabels, Origin)> {
         let (key, store) = (self.key(table)?, labeling.store);
-        if let Some((outcome, labels)) = store.weak_labels(&key)? {
-            return Ok((outcome, labels, Origin::Found));
+        match store.weak_labels(&key) {
+            Ok(Some((outcome, labels))) => return Ok((outcome, labels, Origin::Found)),
+            Ok(None) => {}
+            Err(Error::Damaged { path, reason }) if labeling.if_missing == IfMissing::Make => {
+                let damage = Damage { path, reason };
+                store.set_aside(&store.labels_folder(&key), &damage)?;
+                (labeling.observe)(LabelerProgress::Damaged(&damage));
+            }
+            Err(error) => return Err(error),
         }
         if labeling.if_missing == IfMissing::Refuse {
             return Err(Error::NoWeakLabels { path: store.labels_folder(&key) });

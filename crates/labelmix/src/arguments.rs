@@ -1,9 +1,16 @@
 //! The arguments of every command.
 
+mod store;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use labelmix_models::ByteSize;
+
+pub(crate) use self::store::{
+    StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
+    StoreVerifyArguments,
+};
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
 #[derive(Debug, Parser)]
@@ -21,6 +28,7 @@ pub(crate) enum Command {
     Report(ReportArguments),
     LabelReport(LabelReportArguments),
     Predict(PredictArguments),
+    Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
     Inspect(InspectArguments),

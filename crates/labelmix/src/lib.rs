@@ -14,6 +14,7 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod store;
 mod sweep;
 mod task;
 mod tasks;
@@ -47,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Store(arguments) => store::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),

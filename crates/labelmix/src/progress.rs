@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use labelmix_elicit::StageProgress;
 use labelmix_sandbox::PretrainingProgress;
-use labelmix_sweep::{LabelerProgress, Observer, StageFailure, StageNode, StageOutcome};
+use labelmix_sweep::{Damage, LabelerProgress, Observer, StageFailure, StageNode, StageOutcome};
 
 /// Without a terminal, the time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -82,8 +82,11 @@ impl MessageBar {
     }
 
     /// A labeler is trained, or labels.
-    pub(crate) fn labeling(&self, progress: LabelerProgress) {
+    pub(crate) fn labeling(&self, progress: LabelerProgress<'_>) {
         match progress {
+            LabelerProgress::Damaged(damage) => self.bar.suspend(|| {
+                anstream::eprintln!("{}; the weak labels are set aside and made anew", in_words(damage));
+            }),
             LabelerProgress::Training(StageProgress { step, scheduled_steps, training_loss }) => {
                 let message =
                     format!("weak labeler: step {step} of at most {scheduled_steps}, loss {training_loss:.3}");
@@ -116,6 +119,11 @@ impl MessageBar {
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// What is wrong with a file.
+fn in_words(Damage { path, reason }: &Damage) -> String {
+    format!("damaged: {}: {reason}", path.display())
 }
 
 /// The progress of a sweep. Stages differ a thousandfold in length, so the time left is reckoned from the examples
@@ -212,6 +220,10 @@ impl Observer for SweepProgress {
             work: stages.iter().map(|stage| expected_work(stage)).sum(),
             work_done: 0.0,
         });
+    }
+
+    fn stage_damaged(&self, stage: &StageNode, damage: &Damage) {
+        anstream::eprintln!("{}; the stage on {} is set aside and done anew", in_words(damage), stage.in_words());
     }
 
     fn stage_began(&self, worker: usize, stage: &StageNode) {

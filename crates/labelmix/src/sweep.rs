@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 
 use labelmix_report::{Answer, Colours, Style, render};
 use labelmix_sweep::{
-    Execution, Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory, execute,
-    measured_runs,
+    Execution, Inputs, LabelerProgress, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, available_memory,
+    execute, measured_runs,
 };
 
 use crate::arguments::SweepArguments;
@@ -56,7 +56,7 @@ pub(crate) fn sweep(study: Study, store: &Store, options: &PrepareOptions) -> Re
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling_progress = MessageBar::new();
-    let observe = |progress| labeling_progress.labeling(progress);
+    let observe = |progress: LabelerProgress<'_>| labeling_progress.labeling(progress);
     let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe);
     let sweep = Sweep::prepare(study, inputs, options, &labeling);
     labeling_progress.clear();

@@ -6,7 +6,8 @@ use labelmix_data::{Example, ExampleId};
 use labelmix_elicit::{LabelQuality, StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
 use labelmix_sweep::{
-    LabeledData, LabelsOutcome, Origin, PrepareOptions, Store, Study, WeakLabeling, available_memory, label_data,
+    LabeledData, LabelerProgress, LabelsOutcome, Origin, PrepareOptions, Store, Study, WeakLabeling, available_memory,
+    label_data,
 };
 use serde::Serialize;
 
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     let model_folder = labeler_checkpoint_of(&study)?;
     let dataset = study.load_data(&files_of(&study)?)?;
     let progress = MessageBar::new();
-    let observe = |event| progress.labeling(event);
+    let observe = |event: LabelerProgress<'_>| progress.labeling(event);
     let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe);
     let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();
@@ -97,6 +98,13 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
     if pool > *pool_labels {
         let _ = writeln!(out, "left out  {} examples of the pool", count(pool - pool_labels));
     }
+    out + &describe_quality(outcome)
+}
+
+/// How many labels there are of each split, and how good they are, for people.
+pub(crate) fn describe_quality(outcome: &LabelsOutcome) -> String {
+    let mut out = String::new();
+    let pool_labels = &outcome.pool_labels;
     for (name, labels, quality) in [("pool", *pool_labels, outcome.pool), ("test", outcome.test_labels, outcome.test)] {
         let _ = writeln!(out, "{name}      {:>7} labels{}", count(labels), in_words(quality));
     }

@@ -22,7 +22,7 @@ use crate::tokens::encode_all;
 /// Texts between two reports of progress.
 const TEXTS_AT_A_TIME: usize = 256;
 
-type Observe<'a> = &'a (dyn Fn(LabelerProgress) + Sync);
+type Observe<'a> = &'a (dyn Fn(LabelerProgress<'_>) + Sync);
 
 /// Labels that were made, and how.
 #[derive(Default)]

@@ -14,6 +14,7 @@ mod methods;
 mod proxies;
 mod real_tasks;
 mod sandbox;
+mod store;
 mod task_mistakes;
 mod task_studies;
 mod tasks;
