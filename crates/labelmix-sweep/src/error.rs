@@ -136,6 +136,13 @@ pub enum Error {
         #[diagnostic_source]
         labelmix_elicit::Error,
     ),
+    /// The model could not be tried before a sweep.
+    #[error("the model could not be tried")]
+    Trial(
+        #[source]
+        #[diagnostic_source]
+        labelmix_elicit::Error,
+    ),
     /// Labels of the accuracy that was asked for cannot be made.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -176,6 +183,12 @@ impl From<labelmix_data::TaskError> for Error {
 }
 
 impl Error {
+    /// Whether it is no error: the work was asked to stop, and goes on with the same command.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Labeler(labelmix_elicit::Error::Interrupted))
+    }
+
     pub(crate) fn store(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |source| Self::Store { path: path.to_owned(), source }
     }

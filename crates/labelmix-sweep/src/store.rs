@@ -15,6 +15,9 @@
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
 //! STORE/studies/STUDY.json                   what the last sweep of a study consists of: its runs and their stages
+//! STORE/checkpoints/KEY.safetensors          the state of a stage that is being trained, or was when it was interrupted
+//! STORE/failures/KEY.json                    why a stage failed, until it succeeds
+//! STORE/claims/KEY                           who is at a stage (`store/claims.rs`)
 //! STORE/unfinished/                          folders that are being written, or were when a process was killed
 //! STORE/damaged/                             folders that were found damaged, each with a damage.json
 //! ```
@@ -23,8 +26,10 @@
 //! so whoever comes second finds the same bytes and drops its own. Files are not forced to the disk one by one: what a
 //! power cut tears is found by its manifest, and done again.
 
+mod claims;
 mod contents;
 mod export;
+mod failures;
 mod files;
 mod garbage;
 mod labels;
@@ -33,14 +38,17 @@ mod plans;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use labelmix_data::ExampleId;
 use labelmix_econ::{Ledger, LedgerTotals};
-use labelmix_elicit::{LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics};
-use labelmix_models::Adapter;
+use labelmix_elicit::{
+    Error as ElicitError, LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics,
+};
+use labelmix_models::{Adapter, Error as ModelError};
 use serde::{Deserialize, Serialize};
 
-use self::files::{process_tag, put, read_json, remove, write_json, write_whole};
+use self::files::{entries, process_tag, put, read_json, remove, write_json, write_whole};
 use crate::error::{Error, Result};
 use crate::execute::StageError;
 use crate::key::StageKey;
@@ -49,8 +57,11 @@ use crate::prompts::PromptFile;
 use crate::record::RunRecord;
 use crate::study::{MatmulPrecisionName, MethodTable, WeightPrecision};
 
+pub(crate) use self::claims::{Claim, Claiming, Watch};
+pub use self::claims::{Holder, SeenClaim};
 pub use self::contents::{Contents, Item, Kind, Shown, StudyContents};
 pub use self::export::Exported;
+pub use self::failures::FailureRecord;
 pub use self::garbage::{Garbage, WhyGarbage};
 pub(crate) use self::labels::KeptLabels;
 pub use self::manifest::Damage;
@@ -173,6 +184,12 @@ impl Store {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// A store to look at, whether it is there or not: what is not there holds nothing.
+    #[must_use]
+    pub fn to_look_at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// The store's folder.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -199,6 +216,42 @@ impl Store {
         self.root.join("runs").join(study).join(run)
     }
 
+    /// The file of the state of a stage or a labeler that is being trained, in a folder that is there.
+    pub(crate) fn checkpoint_file(&self, key: &str) -> Result<PathBuf> {
+        let folder = self.root.join("checkpoints");
+        fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        Ok(folder.join(format!("{key}.safetensors")))
+    }
+
+    /// Takes away what is no longer needed once a stage's outcome is kept: its checkpoint, and why it failed before.
+    pub(crate) fn remove_traces(&self, key: &StageKey) -> Result<()> {
+        let checkpoint = self.checkpoint_file(&key.to_string())?;
+        remove(&checkpoint.with_added_extension("unfinished"))?;
+        remove(&checkpoint)?;
+        self.remove_failure(key)
+    }
+
+    /// Takes such things away where a process was killed before it could.
+    pub(crate) fn tidy(&self, is_done: impl Fn(&str) -> bool) -> Result<()> {
+        for folder in ["checkpoints", "failures", "claims"] {
+            for (name, path) in entries(&self.root.join(folder))? {
+                if is_done(name.split('.').next().unwrap_or_default()) {
+                    remove(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What time it is by the clock of the file system that the store is on; by this machine's if it cannot be written to.
+    pub(crate) fn now(&self) -> SystemTime {
+        let probe = self.unfinished().join(format!("probe.{}", process_tag()));
+        let touched = fs::write(&probe, b"").and_then(|()| fs::metadata(&probe)).and_then(|probe| probe.modified());
+        // A probe that stays is garbage, and will be taken for it.
+        let _ = fs::remove_file(&probe);
+        touched.unwrap_or_else(|_| SystemTime::now())
+    }
+
     /// A stage's outcome, if it is there.
     ///
     /// # Errors
@@ -220,6 +273,11 @@ impl Store {
             Some(damage) => Err(damage.into()),
             None => self.outcome(key),
         }
+    }
+
+    /// When a stage's outcome was written, if it is there, by the clock of the file system.
+    pub(crate) fn finished_at(&self, key: &StageKey) -> Option<SystemTime> {
+        fs::metadata(self.stage_folder(key).join(OUTCOME_FILE)).ok()?.modified().ok()
     }
 
     /// A stage's predictions of the test set, if it is there.
@@ -260,10 +318,13 @@ impl Store {
     ) -> std::result::Result<(), StageError> {
         self.write_folder(&outcome.key.to_string(), self.stage_folder(&outcome.key), |folder| {
             if let Some(adapter) = parts.adapter {
-                adapter.save(folder, base_model)?;
+                save_adapter(adapter, folder, base_model)?;
             }
             if let Some(optimizer) = parts.optimizer {
-                optimizer.save(&folder.join(OPTIMIZER_FILE))?;
+                optimizer.save(&folder.join(OPTIMIZER_FILE)).map_err(|error| match error {
+                    ElicitError::OptimizerFile { path, source } => StageError::Store(Error::Store { path, source }),
+                    error => error.into(),
+                })?;
             }
             if let Some(prompt) = &parts.prompt {
                 write_json(&folder.join(PROMPT_FILE), prompt)?;
@@ -301,4 +362,12 @@ impl Store {
         write_whole(&folder.join(LEDGER_FILE), &ledger::to_csv(ledger))?;
         write_json(&folder.join(RUN_FILE), run)
     }
+}
+
+/// Writes an adapter; that the disk is full is said of the store, and not of the model.
+fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -> Result<()> {
+    adapter.save(folder, base_model).map_err(|error| match error {
+        ModelError::Write { path, source } => Error::Store { path, source },
+        error => error.into(),
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::execute::Observer;
+use crate::execute::{Observer, SweepEvent};
 use crate::graph::StageGraph;
 use crate::store::{Damage, Scrutiny, Store};
 
@@ -25,7 +25,7 @@ pub(crate) fn survey(graph: &StageGraph, store: &Store, observer: &dyn Observer)
             Err(Error::Damaged { path, reason }) => {
                 let damage = Damage { path, reason };
                 store.set_aside(&store.stage_folder(&node.key), &damage)?;
-                observer.stage_damaged(node, &damage);
+                observer.hear(&SweepEvent::StageDamaged { stage: node, damage: &damage });
             }
             Err(error) => return Err(error),
         }
@@ -33,5 +33,7 @@ pub(crate) fn survey(graph: &StageGraph, store: &Store, observer: &dyn Observer)
             is_start[parent] = true;
         }
     }
+    let keys: HashSet<String> = done.iter().map(|index| nodes[*index].key.to_string()).collect();
+    store.tidy(|key| keys.contains(key))?;
     Ok(done)
 }

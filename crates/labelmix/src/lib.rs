@@ -4,6 +4,7 @@ mod arguments;
 mod demo;
 mod diagnosis;
 mod doctor;
+mod events;
 mod hub;
 mod inspect;
 mod label_report;
@@ -14,6 +15,8 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod signals;
+mod status;
 mod store;
 mod sweep;
 mod task;
@@ -44,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),

@@ -26,9 +26,9 @@ pub struct Garbage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhyGarbage {
-    /// No run of any study, finished or planned, is made of this stage.
+    /// No run of any study, finished or planned, needs it any more.
     Unreferenced,
-    /// A process was killed while it wrote this.
+    /// A process was killed that wrote this, or held it.
     Unfinished,
     /// It was found damaged and set aside.
     Damaged,
@@ -48,7 +48,8 @@ impl WhyGarbage {
 
 impl Store {
     /// What can go: stages that no run refers to, neither a finished one nor one of the last sweep of a study; what killed
-    /// processes left; and what was set aside. Weak labels stay: they cost most, and are few.
+    /// processes left, as far as nobody goes on from it; and what was set aside. Weak labels stay: they cost most, and are
+    /// few.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -61,8 +62,25 @@ impl Store {
                 add(folder, WhyGarbage::Unreferenced);
             }
         }
-        for (_, path) in entries(&self.unfinished())? {
-            add(path, WhyGarbage::Unfinished);
+        let held: HashSet<String> = self.held_claims()?.into_iter().map(|claim| claim.name).collect();
+        let name = |file: &str| file.split('.').next().unwrap_or_default().to_owned();
+        for (file, path) in entries(&self.unfinished())? {
+            if !held.contains(&name(&file)) {
+                add(path, WhyGarbage::Unfinished);
+            }
+        }
+        for (file, path) in entries(&self.root.join("claims"))? {
+            if !held.contains(&name(&file)) {
+                add(path, WhyGarbage::Unfinished);
+            }
+        }
+        for folder in ["checkpoints", "failures"] {
+            for (file, path) in entries(&self.root.join(folder))? {
+                let key = name(&file);
+                if !held.contains(&key) && (!wanted.contains(&key) || self.stages().join(&key).exists()) {
+                    add(path, WhyGarbage::Unreferenced);
+                }
+            }
         }
         for (_, folder) in entries(&self.root.join(Kind::Damaged.name()))? {
             add(folder, WhyGarbage::Damaged);

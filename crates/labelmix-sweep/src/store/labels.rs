@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{read_json, write_json};
 use super::manifest::{self, Scrutiny};
-use super::{OUTCOME_FILE, Store};
+use super::{OUTCOME_FILE, Store, save_adapter};
 use crate::error::{Error, Result};
 use crate::weak_labels::{LabelsKey, LabelsOutcome};
 
@@ -84,7 +84,7 @@ impl Store {
         fs::create_dir_all(&labelers).map_err(Error::store(&labelers))?;
         self.write_folder(&outcome.key.to_string(), self.labels_folder(&outcome.key), |folder| {
             if let Some((adapter, base_model)) = adapter {
-                adapter.save(folder, base_model)?;
+                save_adapter(adapter, folder, base_model)?;
             }
             let path = folder.join(LABELS_FILE);
             write_labels(&path, labels).map_err(Error::store(&path))?;

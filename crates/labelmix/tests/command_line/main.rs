@@ -14,6 +14,7 @@ mod methods;
 mod proxies;
 mod real_tasks;
 mod sandbox;
+mod status;
 mod store;
 mod task_mistakes;
 mod task_studies;

@@ -20,6 +20,9 @@ fn json(workplace: &Workplace, arguments: &[&str]) -> Json {
     serde_json::from_str(&workplace.output_of(arguments)).unwrap()
 }
 
+/// Does something to a file's bytes.
+type Damage = fn(&mut Vec<u8>);
+
 /// The folders of the stages of a run, first to last.
 fn stages_of(workplace: &Workplace, run: &str) -> Vec<PathBuf> {
     let run = json(workplace, &["store", "show", "labelmix-store", run, "--json"]);
@@ -132,7 +135,7 @@ fn a_damaged_stage_is_named_set_aside_and_done_again() {
     let (workplace, answer) = swept();
     let kept = workplace.stages("labelmix-store");
     let stages = stages_of(&workplace, "seq-sft_w80_g8_s0");
-    let damage: [(PathBuf, fn(&mut Vec<u8>)); 4] = [
+    let damage: [(PathBuf, Damage); 4] = [
         (stages[1].join("outcome.json"), |bytes| bytes[70] ^= 1),
         (stages[1].join("test_log_odds.json"), |bytes| bytes.truncate(100)),
         (stages[1].join("adapter_model.safetensors"), |bytes| bytes.truncate(1000)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{self, Stdio};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -63,6 +64,13 @@ impl Workplace {
     pub(crate) fn labelmix(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("labelmix").unwrap();
         command.current_dir(self.path()).args(arguments);
+        command
+    }
+
+    /// `labelmix` with the folder as the current one, to be started and disturbed. It says nothing.
+    pub(crate) fn process(&self, arguments: &[&str]) -> process::Command {
+        let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("labelmix"));
+        command.current_dir(self.path()).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
