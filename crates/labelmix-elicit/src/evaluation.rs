@@ -4,6 +4,7 @@ use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_stats::{Interval, Z_95, auroc, wilson_interval};
 use serde::{Deserialize, Serialize};
 
+use crate::continuation::Interrupt;
 use crate::error::Result;
 
 /// The log-odds of class 1, `logit(1) − logit(0)`, of every text. Texts are processed `batch_tokens` tokens at a time.
@@ -11,8 +12,23 @@ use crate::error::Result;
 /// # Errors
 /// If the model cannot be run.
 pub fn log_odds(model: &Classifier, adapter: &Adapter, texts: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>> {
+    log_odds_unless(&Interrupt::default(), model, adapter, texts, batch_tokens)
+}
+
+/// As [`log_odds`], unless it is interrupted.
+///
+/// # Errors
+/// As [`log_odds`], or if it is interrupted.
+pub fn log_odds_unless(
+    interrupt: &Interrupt,
+    model: &Classifier,
+    adapter: &Adapter,
+    texts: &[&[u32]],
+    batch_tokens: usize,
+) -> Result<Vec<f32>> {
     let mut scores = Vec::with_capacity(texts.len());
     for batch in token_batches(texts, batch_tokens) {
+        interrupt.check()?;
         let logits = model.logits(&TokenBatch::new(batch.iter().copied()), adapter)?.to_vec()?;
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }

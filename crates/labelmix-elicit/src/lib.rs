@@ -5,6 +5,7 @@
 
 mod asking;
 mod choice;
+mod continuation;
 mod early_stopping;
 mod error;
 mod evaluation;
@@ -20,10 +21,11 @@ mod target_stopping;
 mod trainer;
 mod weak_labeler;
 
-pub use asking::ask;
+pub use asking::{ask, ask_unless};
 pub use choice::{least_certain, surest_labels};
+pub use continuation::{Continuation, Interrupt};
 pub use error::{Error, Result};
-pub use evaluation::{TestMetrics, log_odds, test_metrics};
+pub use evaluation::{TestMetrics, log_odds, log_odds_unless, test_metrics};
 pub use labelmix_econ::LabelKind;
 pub use loss::{Loss, log_confidence_targets};
 pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kinds, method_named};
@@ -33,5 +35,5 @@ pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots};
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;
-pub use trainer::{StageProgress, StageRequest, StageResult, stage_split, train_stage};
-pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, soft_label, train_labeler};
+pub use trainer::{StageProgress, StageRequest, StageResult, continue_stage, stage_split, train_stage};
+pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, continue_labeler, soft_label, train_labeler};

@@ -40,9 +40,33 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A folder that was to hold a store holds none.
+    #[error("{} is no store of labelmix", path.display())]
+    #[diagnostic(help(
+        "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
+    ))]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something that was asked for is not in the store.
+    #[error("{} has no {what} {name:?}", path.display())]
+    #[diagnostic(help("{help}"))]
+    NotInStore {
+        /// The store.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What there is.
+        help: String,
+    },
     /// A kept file is damaged.
     #[error("{}: {reason}", path.display())]
-    #[diagnostic(help("remove the folder that holds this file and run the sweep again: only that stage is redone"))]
+    #[diagnostic(help(
+        "run `labelmix sweep` again: it sets the folder of this file aside and does only that stage anew"
+    ))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -112,6 +136,13 @@ pub enum Error {
         #[diagnostic_source]
         labelmix_elicit::Error,
     ),
+    /// The model could not be tried before a sweep.
+    #[error("the model could not be tried")]
+    Trial(
+        #[source]
+        #[diagnostic_source]
+        labelmix_elicit::Error,
+    ),
     /// Labels of the accuracy that was asked for cannot be made.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -173,6 +204,12 @@ impl From<labelmix_data::TaskError> for Error {
 }
 
 impl Error {
+    /// Whether it is no error: the work was asked to stop, and goes on with the same command.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Labeler(labelmix_elicit::Error::Interrupted))
+    }
+
     pub(crate) fn store(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |source| Self::Store { path: path.to_owned(), source }
     }

@@ -63,6 +63,8 @@ impl Run {
 pub struct StageGraph {
     nodes: Vec<StageNode>,
     by_key: HashMap<StageKey, usize>,
+    /// The stages of each seed that start from each parent. Keys are costly: they hash all labels.
+    children: HashMap<(u64, Option<usize>), Vec<usize>>,
     runs: Vec<Run>,
 }
 
@@ -86,14 +88,20 @@ impl StageGraph {
         seed: u64,
         allocation: Allocation,
         plans: &[StagePlan],
-        key: impl Fn(Option<&StageKey>, &StagePlan) -> StageKey,
+        mut key: impl FnMut(Option<&StageKey>, &StagePlan) -> StageKey,
     ) {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
         for plan in plans {
             let parent = stages.last().copied();
+            let siblings = self.children.get(&(seed, parent)).map_or(&[][..], Vec::as_slice);
+            if let Some(place) = siblings.iter().find(|place| self.nodes[**place].plan == *plan) {
+                stages.push(*place);
+                continue;
+            }
             let key = key(parent.map(|index| &self.nodes[index].key), plan);
             let place = *self.by_key.entry(key.clone()).or_insert_with(|| {
                 self.nodes.push(StageNode { key, parent, plan: plan.clone(), seed });
+                self.children.entry((seed, parent)).or_default().push(self.nodes.len() - 1);
                 self.nodes.len() - 1
             });
             stages.push(place);
@@ -111,5 +119,35 @@ impl StageGraph {
             }
         }
         dependents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use labelmix_econ::LabelKind;
+    use labelmix_elicit::StageOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_full_factorial_of_counts_shares_its_weak_stages() {
+        let mut graph = StageGraph::default();
+        let mut computed = 0;
+        let counts = [8, 16, 32, 64, 128, 256, 512, 1024];
+        for seed in 0..3 {
+            for (n_weak, n_gold) in counts.iter().flat_map(|weak| counts.map(|gold| (*weak, gold))) {
+                let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
+                let plans = [stage(LabelKind::Weak, n_weak), stage(LabelKind::Gold, n_gold)];
+                graph.add_run("seq-sft", seed, Allocation { n_weak, n_gold }, &plans, |parent, plan| {
+                    computed += 1;
+                    let parent = parent.map_or(String::new(), StageKey::to_string);
+                    StageKey::of_text(&format!("{seed} {parent} {} {}", plan.labels.name(), plan.count))
+                });
+            }
+        }
+        assert_eq!(graph.runs().len(), 3 * 64);
+        assert_eq!(graph.nodes().len(), 3 * (8 + 64), "and not 3 · 128");
+        assert_eq!(computed, graph.nodes().len(), "the key of each is computed once");
+        assert!(graph.nodes().iter().enumerate().all(|(place, node)| node.parent.is_none_or(|parent| parent < place)));
     }
 }

@@ -7,7 +7,11 @@ use std::fmt;
 
 use labelmix_data::{Example, content_hash};
 use labelmix_elicit::{Choice, PromptTemplate, Recipe, StageOptions, StagePlan, StageWork};
+use labelmix_models::{Classifier, Tokenizer};
 use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::study::{Study, TooLong};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
@@ -19,6 +23,14 @@ pub struct StageKey(String);
 impl fmt::Display for StageKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+impl StageKey {
+    /// A key that tells texts apart.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(blake3::hash(text.as_bytes()).to_hex()[..32].to_owned())
     }
 }
 
@@ -50,6 +62,27 @@ pub(crate) struct StageLabels<'a> {
 }
 
 impl SharedInputs {
+    /// Of a study with this model and tokenizer, whose weights are rounded like this, and these test examples.
+    pub(crate) fn new(
+        study: &Study,
+        model: &Classifier,
+        tokenizer: &Tokenizer,
+        rounding: Option<String>,
+        test: &[Example],
+    ) -> Result<Self> {
+        Ok(Self {
+            model: model.model().content_hash()?,
+            rounding,
+            tokenizer: tokenizer.content_hash(),
+            pooling: model.pooling().name(),
+            cut: study.model.too_long == TooLong::Cut,
+            test: *content_hash(test).as_bytes(),
+            recipe: Self::canonical_recipe(&study.recipe),
+            micro_batch_tokens: study.recipe.micro_batch_tokens,
+            prompt: study.prompt.clone(),
+        })
+    }
+
     /// The recipe in a form that does not depend on the order of keys.
     pub(crate) fn canonical_recipe(recipe: &Recipe) -> String {
         canonical(recipe)

@@ -4,7 +4,9 @@
 //! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
 
 mod error;
+mod estimate;
 mod execute;
+mod expansion;
 mod graph;
 mod grid;
 mod import;
@@ -15,15 +17,20 @@ mod memory;
 mod prompts;
 mod purchase;
 mod record;
+mod records;
 mod stage_work;
+mod status;
 mod store;
 mod study;
+mod survey;
 mod sweep;
 mod tokens;
 mod weak_labels;
+mod workload;
 
 pub use error::{Error, Result};
-pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
+pub use estimate::{Calibration, Estimate, estimate};
+pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure, SweepEvent, execute};
 pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
@@ -31,7 +38,12 @@ pub use measured::measured_runs;
 pub use memory::available_memory;
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
-pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
+pub use records::records;
+pub use status::{Outlook, RunningStage, Status};
+pub use store::{
+    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, RunFile, SeenClaim, Shown,
+    StageOutcome, Store, StudyContents, StudyPlan, TestLogOdds, WhyGarbage,
+};
 pub use study::{
     DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use labelmix_elicit::{
-    Choice, OptimizerState, ShotsPlan, StageExample, StageOptions, StageProgress, StageRequest, StageWork, ask,
-    least_certain, log_odds, test_metrics, train_stage,
+    Choice, Continuation, OptimizerState, ShotsPlan, StageExample, StageOptions, StageProgress, StageRequest,
+    StageWork, ask_unless, continue_stage, least_certain, log_odds_unless, test_metrics,
 };
 use labelmix_models::Adapter;
 
@@ -24,9 +24,10 @@ pub(crate) fn do_stage(
     sweep: &Sweep,
     store: &Store,
     node: &StageNode,
+    continuation: Continuation<'_>,
     observe: impl FnMut(StageProgress),
 ) -> Result<StageOutcome, StageError> {
-    let work = Work { sweep, store, node };
+    let work = Work { sweep, store, node, continuation };
     match node.plan.work {
         StageWork::Train { options, keep_optimizer } => work.train(options, keep_optimizer, observe),
         StageWork::Ask => work.ask(),
@@ -38,6 +39,7 @@ struct Work<'a> {
     sweep: &'a Sweep,
     store: &'a Store,
     node: &'a StageNode,
+    continuation: Continuation<'a>,
 }
 
 /// Texts as a classifier reads them: alone, or behind a prompt.
@@ -97,9 +99,9 @@ impl<'a> Work<'a> {
             .collect();
         let optimizer = optimizer.as_ref();
         let request = StageRequest { model, start, examples: &examples, recipe, options, optimizer, seed: node.seed };
-        let result = train_stage(request, observe)?;
+        let result = continue_stage(request, self.continuation, observe)?;
         let test = self.test_texts();
-        let scores = log_odds(model, &result.adapter, &test.slices(), recipe.micro_batch_tokens)?;
+        let scores = self.log_odds(&result.adapter, &test)?;
         let outcome = StageOutcome { history: Some(result.history), chosen, ..self.outcome(&scores) };
         let shortened =
             Shortened { train: texts.shortened, test: test.shortened, most_lost: texts.most_lost.max(test.most_lost) };
@@ -116,7 +118,8 @@ impl<'a> Work<'a> {
         let PromptedTexts { prompts: texts, shortened, most_lost } =
             prompts.before_test(node.seed, shots, sweep.test());
         let batch_tokens = sweep.study().recipe.micro_batch_tokens;
-        let scores = ask(sweep.language_model(), &texts, prompts.targets(), batch_tokens)?;
+        let interrupt = self.continuation.interrupt;
+        let scores = ask_unless(interrupt, sweep.language_model(), &texts, prompts.targets(), batch_tokens)?;
         let prompt = Some(self.prompt_file(shots, Shortened { train: 0, test: shortened, most_lost }));
         self.keep(self.outcome(&scores), scores, &KeptParts { adapter: None, optimizer: None, prompt })
     }
@@ -127,11 +130,17 @@ impl<'a> Work<'a> {
 
     /// Of the candidates those of which the classifier that training starts from is least certain.
     fn least_certain(self, start: &Adapter, candidates: &[usize], temperature: f64) -> Result<Vec<usize>, StageError> {
-        let Self { sweep, node, .. } = self;
+        let node = self.node;
         let texts = self.train_texts(candidates);
-        let scores = log_odds(sweep.model(), start, &texts.slices(), sweep.study().recipe.micro_batch_tokens)?;
+        let scores = self.log_odds(start, &texts)?;
         let places = least_certain(&scores, node.plan.count, temperature, node.seed);
         Ok(places.into_iter().map(|place| candidates[place]).collect())
+    }
+
+    fn log_odds(self, adapter: &Adapter, texts: &Texts<'_>) -> Result<Vec<f32>, StageError> {
+        let (sweep, interrupt) = (self.sweep, self.continuation.interrupt);
+        let batch_tokens = sweep.study().recipe.micro_batch_tokens;
+        Ok(log_odds_unless(interrupt, sweep.model(), adapter, &texts.slices(), batch_tokens)?)
     }
 
     fn train_texts(self, at: &[usize]) -> Texts<'a> {

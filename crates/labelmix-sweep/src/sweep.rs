@@ -1,25 +1,25 @@
 //! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
-use labelmix_econ::{Allocation, Prices};
-use labelmix_elicit::{ShotsPlan, StagePlan, StageWork};
+use labelmix_data::{DataSummary, Example, Pools, SplitFiles};
+use labelmix_econ::Prices;
+use labelmix_elicit::{ShotsPlan, StageWork};
 use labelmix_models::{
     Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer,
 };
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::grid::{affordable, default_gold_pool, distinct, split_of, wanted_points};
 use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::prompts::Prompts;
 use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
-use crate::study::{MethodTable, NamedMethod, Study, TooLong};
+use crate::study::{MethodTable, NamedMethod, Study};
 use crate::tokens::tokenize;
 use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
 
@@ -44,6 +44,7 @@ pub struct Sweep {
     summary: SweepSummary,
     model_folder: PathBuf,
     jobs: usize,
+    memory: u64,
 }
 
 /// What a study names, found on this machine. Who prepares a sweep finds it first: a sweep knows no Hub.
@@ -128,18 +129,8 @@ impl Sweep {
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
 
-        let methods = study.configured_methods();
-        let wanted = wanted_points(&study, &prices, &methods)?;
-        let gold_pool = study.task.gold_pool.unwrap_or_else(|| default_gold_pool(&train, &wanted, &methods));
-        let pools: Vec<(u64, Pools)> =
-            distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(&train, seed, gold_pool))).collect();
-        let sizes = Allocation { n_weak: pools[0].1.weak_size(), n_gold: pools[0].1.gold_size() };
-        let (points, not_affordable) = affordable(wanted, sizes);
-        if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
-            return Err(Error::NothingAffordable { reason: first.reason.clone() });
-        }
-
-        let chains = chains(&methods, &points, &pools);
+        let expansion = Expansion::of(&study, &prices, &train)?;
+        let chains = expansion.chains();
         let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
         let prompts = if prompted {
             let shots = shots(&chains, &train);
@@ -149,30 +140,16 @@ impl Sweep {
         };
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
-        let jobs = jobs(&study, &shape, longest, options)?;
+        let (jobs, memory) = jobs(&study, &shape, longest, options)?;
         let load = study.model.load_options(&options.device);
         let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
         let asks = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.work == StageWork::Ask));
         let language_model = if asks { Some(LanguageModel::new(model.model())?) } else { None };
 
-        let shared = SharedInputs {
-            model: model.model().content_hash()?,
-            rounding: rounding(&load),
-            tokenizer: tokenizer.content_hash(),
-            pooling: model.pooling().name(),
-            cut: study.model.too_long == TooLong::Cut,
-            test: *content_hash(&test).as_bytes(),
-            recipe: SharedInputs::canonical_recipe(&study.recipe),
-            micro_batch_tokens: study.recipe.micro_batch_tokens,
-            prompt: study.prompt.clone(),
-        };
-        let mut graph = StageGraph::default();
-        for Chain { method, seed, pools, allocation, stages } in &chains {
-            graph.add_run(method, *seed, *allocation, stages, |parent, plan| {
-                let labels = Purchase::new(&train, pools, plan);
-                shared.stage_key(parent, plan, &labels.labels(&train), *seed)
-            });
-        }
+        let shared = SharedInputs::new(&study, &model, &tokenizer, rounding(&load), &test)?;
+        let graph = graph_of(&chains, &shared, &train);
+        drop(chains);
+        let Expansion { methods, pools, sizes, points, not_affordable } = expansion;
         let summary = SweepSummary {
             data: data_summary,
             labels: labels.map(|(outcome, _)| outcome),
@@ -203,6 +180,7 @@ impl Sweep {
             summary,
             model_folder,
             jobs,
+            memory,
         })
     }
 
@@ -263,6 +241,11 @@ impl Sweep {
         self.jobs
     }
 
+    /// The memory that so many runs take, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
+    }
+
     pub(crate) fn model(&self) -> &Classifier {
         &self.model
     }
@@ -298,31 +281,6 @@ impl Sweep {
     }
 }
 
-/// A run before its stages have keys.
-struct Chain<'a> {
-    method: &'a str,
-    seed: u64,
-    pools: &'a Pools,
-    allocation: Allocation,
-    stages: Vec<StagePlan>,
-}
-
-/// The runs of the grid, in the order of methods, seeds and allocations.
-fn chains<'a>(methods: &'a [NamedMethod], points: &[GridPoint], pools: &'a [(u64, Pools)]) -> Vec<Chain<'a>> {
-    let mut chains = Vec::new();
-    for NamedMethod { name, method, .. } in methods {
-        let allocations: BTreeSet<Allocation> =
-            points.iter().filter(|point| point.method == *name).map(|point| point.allocation).collect();
-        for (seed, pools) in pools {
-            chains.extend(allocations.iter().map(|&allocation| {
-                let stages = method.stages(split_of(&**method, allocation));
-                Chain { method: name, seed: *seed, pools, allocation, stages }
-            }));
-        }
-    }
-    chains
-}
-
 /// The distinct sets of shots: seed, plan, and places among the training examples.
 fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<usize>)> {
     let mut seen = HashSet::new();
@@ -335,19 +293,21 @@ fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<us
         .collect()
 }
 
-/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
-fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<usize> {
+/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit. And
+/// the memory that they take, in bytes.
+fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<(usize, u64)> {
     let request = study.model.memory_request(&options.device, &study.recipe, longest);
     let plan = shape.memory(&request);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
     // What graphics processors have is not known here.
     let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) else {
-        return Ok(options.jobs.unwrap_or(useful));
+        let jobs = options.jobs.unwrap_or(useful);
+        return Ok((jobs, plan.peak(jobs)));
     };
     let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
     Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
-    Ok(jobs)
+    Ok((jobs, plan.peak(jobs)))
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that

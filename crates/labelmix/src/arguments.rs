@@ -1,9 +1,16 @@
 //! The arguments of every command.
 
+mod store;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use labelmix_models::ByteSize;
+
+pub(crate) use self::store::{
+    StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
+    StoreVerifyArguments,
+};
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
 #[derive(Debug, Parser)]
@@ -17,11 +24,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Demo(DemoArguments),
     Sweep(SweepArguments),
+    Status(StatusArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
     LabelReport(LabelReportArguments),
     Import(ImportArguments),
     Predict(PredictArguments),
+    Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
     Inspect(InspectArguments),
@@ -79,9 +88,11 @@ The data may also be a task (`labelmix tasks` lists them; docs/tasks.md):
   merge = "dawid-skene"        # optional: how several become one label: mean, majority or dawid-skene
   max_test = 1000
 
-Results are kept as they come: after an interruption the same command goes on where it was.
+Results are kept as they come: after an interruption the same command goes on where it was, also in the middle of a
+stage. Several sweeps may use one store at once: no stage is done twice.
 
-Exit status: 0 done, 1 a mistake in the input, 2 an error of labelmix, 3 some stages failed."#;
+Exit status: 0 done, 1 a mistake in the input, 2 an error of labelmix, 3 some stages failed, 4 interrupted by a signal
+(a second one ends the sweep at once, with 128 and its number)."#;
 
 /// Fine-tune with every mix of a study and print accuracy for every budget
 #[derive(Debug, Args)]
@@ -98,9 +109,39 @@ pub(crate) struct SweepArguments {
     /// The memory to stay within, such as 16GiB [default: what is available]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
+    /// Only say what there is to do, and how much time and memory it will take, after a trial of a few seconds
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Try stages again that failed before and would fail again; others that failed are tried in any case
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// The seconds between two states of a stage that are kept, to go on from after an interruption
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) checkpoint_every: u64,
+    /// Append what happens to this file as it happens, a line of JSON each
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) events: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say how far a study is: stages done, running, waiting, failed, and the time left
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The study file (TOML)
+    pub(crate) study: PathBuf,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Say it again every two seconds, until everything is done
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+    /// Print one JSON object instead of text (with --watch, one a line)
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod demo;
 mod diagnosis;
 mod doctor;
+mod events;
 mod hub;
 mod import;
 mod inspect;
@@ -15,6 +16,9 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod signals;
+mod status;
+mod store;
 mod sweep;
 mod task;
 mod tasks;
@@ -44,11 +48,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Store(arguments) => store::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),

@@ -15,6 +15,8 @@ mod methods;
 mod proxies;
 mod real_tasks;
 mod sandbox;
+mod status;
+mod store;
 mod task_mistakes;
 mod task_studies;
 mod tasks;

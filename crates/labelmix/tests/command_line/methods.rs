@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -58,7 +56,8 @@ weak = { loss = "kl", trains = "body" }
 gold = { trains = "head", reinitialise_head = true, carry_optimizer = true }
 "#;
 
-fn study() -> String {
+/// The small study with every method.
+pub(crate) fn study() -> String {
     Workplace::study().replace("seeds = [0, 1]", "seeds = [0]").replace("total_examples = 600", "total_examples = 300")
         + PROMPT
         + METHODS
@@ -68,20 +67,6 @@ fn workplace() -> Workplace {
     let workplace = Workplace::new();
     workplace.write("study.toml", study());
     workplace
-}
-
-/// Every file of a store's stages.
-fn stages(store: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for stage in fs::read_dir(store.join("stages")).unwrap() {
-        let stage = stage.unwrap();
-        for file in fs::read_dir(stage.path()).unwrap() {
-            let file = file.unwrap().path();
-            let name = format!("{}/{}", stage.file_name().display(), file.file_name().unwrap().display());
-            files.insert(name, fs::read(&file).unwrap());
-        }
-    }
-    files
 }
 
 fn json(text: &str) -> Json {
@@ -113,13 +98,13 @@ fn every_method_in_one_study() {
     // Another number of jobs, and of threads for each: the same bytes.
     let two = workplace.output_of(&["sweep", "study.toml", "--json", "--jobs", "2", "--store", "two"]);
     assert_eq!(one, two);
-    let kept = stages(&at("one"));
-    assert!(kept == stages(&at("two")));
+    let kept = workplace.stages("one");
+    assert!(kept == workplace.stages("two"));
 
     // The methods do not change each other: seq-sft alone finds all of its stages.
     workplace.write("alone.toml", study().replace(METHODS, ""));
     let alone = workplace.output_of(&["sweep", "alone.toml", "--json", "--store", "one"]);
-    assert!(kept == stages(&at("one")), "seq-sft trains nothing anew");
+    assert!(kept == workplace.stages("one"), "seq-sft trains nothing anew");
     assert!(
         json(&alone)["runs"].as_array().unwrap().iter().all(|run| answer["runs"].as_array().unwrap().contains(run))
     );
@@ -229,34 +214,6 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         }
         assert_eq!(found, 100, "all test texts are among the new ones");
     }
-}
-
-#[test]
-fn a_killed_sweep_of_several_methods_goes_on_where_it_was() {
-    let workplace = workplace();
-    let undisturbed = workplace.output_of(&["sweep", "study.toml", "--json", "--store", "undisturbed"]);
-    let store = workplace.path().join("disturbed");
-    let finished = || fs::read_dir(store.join("stages")).map_or(0, Iterator::count);
-    for _ in 0..3 {
-        let before = finished();
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("labelmix"))
-            .current_dir(workplace.path())
-            .args(["sweep", "study.toml", "--json", "--store", "disturbed"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_mins(2);
-        while finished() < before + 8 && child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "no stages were finished in two minutes");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let resumed = workplace.output_of(&["sweep", "study.toml", "--json", "--store", "disturbed"]);
-    assert_eq!(resumed, undisturbed);
-    assert!(stages(&store) == stages(&workplace.path().join("undisturbed")));
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! The stages that wait, those that other processes are at, and what became of the others.
+
+use std::collections::{BinaryHeap, HashSet};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use labelmix_elicit::Interrupt;
+
+use super::event::StageFailure;
+use crate::error::Error;
+use crate::graph::StageGraph;
+
+/// How often a process that has nothing else to do looks after the stages that others are at, and after interruptions.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Stages whose parents are done, and what became of the others.
+pub(super) struct Queue<'a> {
+    graph: &'a StageGraph,
+    interrupt: &'a Interrupt,
+    dependents: Vec<Vec<usize>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    ready: BinaryHeap<Ready>,
+    /// Stages that another process is at.
+    elsewhere: Vec<usize>,
+    /// Those of which this was told.
+    told: HashSet<usize>,
+    /// Stages that are neither done nor given up.
+    outstanding: usize,
+    failures: Vec<StageFailure>,
+    /// Why no stage is begun any more, if none is.
+    end: Option<End>,
+}
+
+/// Why a sweep ends before all of its stages are done.
+pub(super) enum End {
+    /// It was asked to.
+    Interrupted,
+    /// Nothing can be kept.
+    Store(Error),
+}
+
+/// Orders what is ready: stages that others wait for first, then the largest, so that no long one is left for last.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Ready {
+    dependents: usize,
+    count: usize,
+    index: usize,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn new(graph: &'a StageGraph, done: &HashSet<usize>, interrupt: &'a Interrupt) -> Self {
+        let state = State {
+            ready: BinaryHeap::new(),
+            elsewhere: Vec::new(),
+            told: HashSet::new(),
+            outstanding: graph.nodes().len() - done.len(),
+            failures: Vec::new(),
+            end: None,
+        };
+        let queue = Self {
+            graph,
+            interrupt,
+            dependents: graph.dependents(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        };
+        let nodes = graph.nodes().iter().enumerate();
+        let ready = nodes
+            .filter(|(index, node)| !done.contains(index) && node.parent.is_none_or(|parent| done.contains(&parent)))
+            .map(|(index, _)| queue.ready(index));
+        queue.lock().ready.extend(ready);
+        queue
+    }
+
+    fn ready(&self, index: usize) -> Ready {
+        Ready { dependents: self.dependents[index].len(), count: self.graph.nodes()[index].plan.count, index }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next stage to try; waits for one to become ready, `None` when there will be none.
+    pub(super) fn next(&self) -> Option<usize> {
+        let mut state = self.lock();
+        loop {
+            if self.interrupt.is_requested() {
+                state.end.get_or_insert(End::Interrupted);
+            }
+            if state.outstanding == 0 || state.end.is_some() {
+                return None;
+            }
+            if let Some(Ready { index, .. }) = state.ready.pop() {
+                return Some(index);
+            }
+            let (guard, waited) = self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            if waited.timed_out() {
+                let elsewhere = std::mem::take(&mut state.elsewhere);
+                state.ready.extend(elsewhere.into_iter().map(|index| self.ready(index)));
+            }
+        }
+    }
+
+    /// Puts a stage back that another process is at; whether this is new.
+    pub(super) fn elsewhere(&self, index: usize) -> bool {
+        let mut state = self.lock();
+        state.elsewhere.push(index);
+        state.told.insert(index)
+    }
+
+    pub(super) fn finished(&self, index: usize) {
+        let mut state = self.lock();
+        state.outstanding -= 1;
+        state.ready.extend(self.dependents[index].iter().map(|dependent| self.ready(*dependent)));
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Gives up a stage and all that start from it.
+    pub(super) fn failed(&self, index: usize, failure: StageFailure) {
+        let mut given_up = vec![index];
+        let mut next = 0;
+        while let Some(&index) = given_up.get(next) {
+            given_up.extend(&self.dependents[index]);
+            next += 1;
+        }
+        let mut state = self.lock();
+        state.outstanding -= given_up.len();
+        state.failures.push(failure);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Begins no stage any more.
+    pub(super) fn end(&self, end: End) {
+        self.lock().end.get_or_insert(end);
+        self.changed.notify_all();
+    }
+
+    /// What failed, and why the sweep ended early, if it did.
+    pub(super) fn into_parts(self) -> (Vec<StageFailure>, Option<End>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.failures, state.end)
+    }
+}

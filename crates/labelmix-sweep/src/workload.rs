@@ -1,0 +1,42 @@
+//! How much work a stage is expected to be.
+
+use labelmix_elicit::{Choice, Recipe, StageWork};
+
+use crate::graph::StageNode;
+
+/// A stage's expected work, in examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Workload {
+    /// Examples that it trains on, repetitions counted.
+    pub(crate) trained: usize,
+    /// Examples that it only reads, repetitions counted.
+    pub(crate) read: usize,
+    /// Texts in what stands for one example: the text itself and the shots before it.
+    pub(crate) texts: usize,
+}
+
+/// Training on an example is as much work as reading so many: forward, and about as much twice backward.
+const READINGS_PER_TRAINED: usize = 3;
+
+impl Workload {
+    pub(crate) fn of(stage: &StageNode, recipe: &Recipe, n_test: usize) -> Self {
+        let plan = &stage.plan;
+        let [trained, validated] = match plan.work {
+            StageWork::Train { .. } => recipe.expected_examples(plan.count),
+            StageWork::Ask => [0, 0],
+        };
+        let candidates = match plan.choice {
+            // Without a number all of the pool is read, whose size is not known here; it matters little beside training.
+            Choice::LeastCertain { candidates, .. } => candidates.unwrap_or(plan.count),
+            Choice::Front | Choice::SurestLabels { .. } => 0,
+        };
+        // The shots before texts that a language model is asked about are read once for all.
+        let shots = plan.shots.map_or(0, |shots| if plan.work == StageWork::Ask { 0 } else { shots.count });
+        Self { trained, read: validated + candidates + n_test, texts: 1 + shots }
+    }
+
+    /// The work in texts that are read.
+    pub(crate) fn readings(self) -> f64 {
+        (self.texts * (READINGS_PER_TRAINED * self.trained + self.read)) as f64
+    }
+}
