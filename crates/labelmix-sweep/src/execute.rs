@@ -108,6 +108,9 @@ struct Queue {
 
 struct QueueState {
     ready: BinaryHeap<Ready>,
+    /// For each stage, how many of those that it needs are not done.
+    waits_for: Vec<usize>,
+    given_up: HashSet<usize>,
     /// Stages that are neither done nor given up.
     outstanding: usize,
     failures: Vec<StageFailure>,
@@ -125,13 +128,16 @@ impl Queue {
     fn new(sweep: &Sweep, done: &HashSet<usize>) -> Self {
         let nodes = sweep.graph().nodes();
         let dependents = sweep.graph().dependents();
+        let waits_for: Vec<usize> =
+            nodes.iter().map(|node| node.needs().filter(|needed| !done.contains(needed)).count()).collect();
         let ready = nodes
             .iter()
             .enumerate()
-            .filter(|(index, node)| !done.contains(index) && node.parent.is_none_or(|parent| done.contains(&parent)))
+            .filter(|(index, _)| !done.contains(index) && waits_for[*index] == 0)
             .map(|(index, node)| Ready { dependents: dependents[index].len(), count: node.plan.count, index })
             .collect();
-        let state = QueueState { ready, outstanding: nodes.len() - done.len(), failures: Vec::new() };
+        let outstanding = nodes.len() - done.len();
+        let state = QueueState { ready, waits_for, given_up: HashSet::new(), outstanding, failures: Vec::new() };
         Self { state: Mutex::new(state), changed: Condvar::new(), dependents }
     }
 
@@ -157,6 +163,10 @@ impl Queue {
         let mut state = self.lock();
         state.outstanding -= 1;
         for &dependent in &self.dependents[index] {
+            state.waits_for[dependent] -= 1;
+            if state.waits_for[dependent] > 0 {
+                continue;
+            }
             let count = sweep.graph().nodes()[dependent].plan.count;
             state.ready.push(Ready { dependents: self.dependents[dependent].len(), count, index: dependent });
         }
@@ -165,14 +175,15 @@ impl Queue {
     }
 
     fn failed(&self, index: usize, failure: StageFailure) {
-        let mut given_up = vec![index];
-        let mut next = 0;
-        while let Some(&index) = given_up.get(next) {
-            given_up.extend(&self.dependents[index]);
-            next += 1;
-        }
         let mut state = self.lock();
-        state.outstanding -= given_up.len();
+        let mut waiting = vec![index];
+        while let Some(index) = waiting.pop() {
+            // A stage may need several that fail, or the same one on several ways.
+            if state.given_up.insert(index) {
+                state.outstanding -= 1;
+                waiting.extend(&self.dependents[index]);
+            }
+        }
         state.failures.push(failure);
         drop(state);
         self.changed.notify_all();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
-use labelmix_elicit::StageProgress;
+use labelmix_elicit::{Beside, StageProgress, StageWork};
 use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::{LabelerProgress, Observer, StageFailure, StageNode, StageOutcome};
 
@@ -142,7 +142,16 @@ struct State {
 /// How many examples a stage is expected to look at: early stopping usually ends a stage after some eight
 /// evaluations; with a constant for the test set.
 fn expected_work(stage: &StageNode) -> f64 {
-    let between_evaluations = stage.plan.count.min(50 * 32) as f64;
+    if stage.plan.work == StageWork::Average {
+        return 1.0;
+    }
+    let beside = match stage.plan.beside {
+        None => 0,
+        Some(Beside::Labels(beside)) => beside.count,
+        // All the pools' texts, of which there are many.
+        Some(Beside::PseudoLabels(pseudo)) => pseudo.texts.unwrap_or(50 * 32),
+    };
+    let between_evaluations = (stage.plan.count + beside).min(50 * 32) as f64;
     8.0 * between_evaluations + 500.0
 }
 
