@@ -275,10 +275,9 @@ mod tests {
         let examples = labels();
         let labels = || StageLabels { trained: examples.iter().collect(), shots: Vec::new(), beside: Vec::new() };
         let average = StagePlan { work: StageWork::Average, ..weak() };
-        for reads in [&[&keys[0]][..], &[&keys[1]], &[&keys[0], &keys[1]]].map(<[_]>::to_vec) {
-            let key = shared().stage_key(None, &reads, &average, &labels(), 7);
-            keys.push(key);
-        }
+        let average = |reads: &[&StageKey]| shared().stage_key(None, reads, &average, &labels(), 7);
+        let (first, second) = (keys[0].clone(), keys[1].clone());
+        keys.extend([average(&[&first]), average(&[&second]), average(&[&first, &second])]);
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
     }

@@ -346,7 +346,7 @@ fn methods_are_listed_and_explained() {
     let workplace = Workplace::new();
     insta::assert_snapshot!(workplace.output_of(&["methods"]), @"
          name             what it does
-        ──────────────────────────────────────────────────────────────────────────────────────────
+        ──────────────────────────────────────────────────────────────────────────────────────────────
          seq-sft          fine-tunes on the weak labels, then on the gold ones
          few-shot         asks the language model behind labelled examples; trains nothing
          few-shot-sft     seq-sft whose classifier reads labelled examples before each text
