@@ -35,6 +35,17 @@ pub fn log_odds_unless(
     Ok(scores)
 }
 
+/// The mean log-odds of each text by several classifiers, of which there is at least one.
+#[must_use]
+pub fn mean_log_odds(classifiers: &[Vec<f32>]) -> Vec<f32> {
+    let texts = classifiers.first().map_or(0, Vec::len);
+    let mean = |text: usize| {
+        let sum: f64 = classifiers.iter().map(|scores| f64::from(scores[text])).sum();
+        (sum / classifiers.len() as f64) as f32
+    };
+    (0..texts).map(mean).collect()
+}
+
 /// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.
 pub(crate) fn token_batches<'a, 'b>(
     texts: &'b [&'a [u32]],
@@ -96,6 +107,13 @@ mod tests {
             token_batches(&texts, 8).map(|batch| batch.iter().map(|text| text.len()).collect()).collect();
         assert_eq!(sizes, [vec![3, 3], vec![5], vec![9], vec![1, 1]]);
         assert_eq!(token_batches(&[], 8).count(), 0);
+    }
+
+    #[test]
+    fn a_mean_of_three_classifiers() {
+        let classifiers = [vec![1.0, -4.0], vec![2.0, 0.5], vec![6.0, 0.5]];
+        assert_eq!(mean_log_odds(&classifiers), [3.0, -1.0]);
+        assert_eq!(mean_log_odds(&classifiers[..1]), classifiers[0]);
     }
 
     #[test]

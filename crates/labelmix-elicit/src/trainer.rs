@@ -6,7 +6,7 @@ use std::ops::Range;
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
-    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
+    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
 };
 use labelmix_stats::{auroc, stream};
 use rand::seq::SliceRandom;
@@ -17,6 +17,7 @@ use crate::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
 use crate::evaluation::{log_odds_unless, token_batches};
 use crate::loss::{Loss, log_confidence_targets};
+use crate::noise::{Correction, corrected_targets};
 use crate::optimizer_state::OptimizerState;
 use crate::plan::{StageOptions, Trains};
 use crate::recipe::{Recipe, Schedule};
@@ -28,8 +29,10 @@ pub struct StageRequest<'a> {
     pub model: &'a Classifier,
     /// Where training starts: a fresh adapter, or the outcome of an earlier stage.
     pub start: Adapter,
-    /// The labels that were bought; at least one.
+    /// The labels that were bought.
     pub examples: &'a [StageExample<'a>],
+    /// Labels of another kind that are trained on together with these. There is at least one label in all.
+    pub beside: &'a [StageExample<'a>],
     /// The hyper-parameters.
     pub recipe: &'a Recipe,
     /// In what the stage differs from the usual one.
@@ -101,7 +104,7 @@ pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSpl
 /// If the loss diverges or the model cannot be run.
 ///
 /// # Panics
-/// If there are no examples.
+/// If there are no labels.
 pub fn train_stage(request: StageRequest<'_>, observe: impl FnMut(StageProgress)) -> Result<StageResult> {
     continue_stage(request, Continuation::none(&Interrupt::default()), observe)
 }
@@ -118,12 +121,16 @@ pub fn continue_stage(
     continuation: Continuation<'_>,
     observe: impl FnMut(StageProgress),
 ) -> Result<StageResult> {
-    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
-    assert!(!examples.is_empty(), "a stage has labels");
-    let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
-    let split = stage_split(&targets, recipe, seed);
-    let of = |indices: &[usize]| -> Vec<StageExample<'_>> { indices.iter().map(|index| examples[*index]).collect() };
-    let (train, validation) = (of(&split.train), of(&split.validation));
+    let StageRequest { model, start: mut adapter, examples, beside, recipe, options, optimizer, seed } = request;
+    assert!(!(examples.is_empty() && beside.is_empty()), "a stage has labels");
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    // Each kind is split by itself, so that either is learnt from and validated on.
+    for examples in [examples, beside] {
+        let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
+        let split = stage_split(&targets, recipe, seed);
+        train.extend(split.train.iter().map(|index| examples[*index]));
+        validation.extend(split.validation.iter().map(|index| examples[*index]));
+    }
     if options.reinitialise_head {
         reinitialise_head(&mut adapter, model.model().hidden_size(), seed)?;
     }
@@ -321,18 +328,22 @@ impl Training<'_> {
         let targets = if self.loss.reads_predictions(batch.len(), step) {
             // The whole batch's predictions decide every target, before there is a first gradient.
             log_confidence_targets(&self.log_odds(adapter, batch)?, &labels, step)
+        } else if batch.iter().any(|example| example.correction.is_some_and(Correction::reads_predictions)) {
+            corrected_targets(&self.log_odds(adapter, batch)?, batch)
         } else {
-            labels
+            corrected_targets(&vec![0.0; batch.len()], batch)
         };
-        let mut total = -(batch.iter().map(|example| self.loss.offset(example.target)).sum::<f64>() as f32) / divisor;
+        let weights: Vec<f32> = batch.iter().map(|example| example.weight).collect();
+        let offset = |example: &StageExample<'_>| f64::from(example.weight) * self.loss.offset(example.target);
+        let mut total = -(batch.iter().map(offset).sum::<f64>() as f32) / divisor;
         let mut gradients = Gradients::default();
-        let mut rest = &*targets;
+        let mut done = 0;
         for micro_batch in token_batches(&texts, self.recipe.micro_batch_tokens) {
-            let (now, later) = rest.split_at(micro_batch.len());
-            rest = later;
             self.interrupt.check()?;
+            let now = done..done + micro_batch.len();
+            done = now.end;
             let logits = self.model.logits(&TokenBatch::new(micro_batch.iter().copied()), adapter)?;
-            let loss = soft_cross_entropy(&logits, now, divisor)?;
+            let loss = weighted_soft_cross_entropy(&logits, &targets[now.clone()], &weights[now], divisor)?;
             total += loss.to_vec()?[0];
             gradients.accumulate(loss.backward()?)?;
         }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn stage_examples(rows: &[(Vec<u32>, bool)]) -> Vec<StageExample<'_>> {
-        rows.iter().map(|(ids, gold)| StageExample { token_ids: ids, target: f32::from(*gold) }).collect()
+        rows.iter().map(|(ids, gold)| StageExample::new(ids, f32::from(*gold))).collect()
     }
 
     fn recipe() -> Recipe {

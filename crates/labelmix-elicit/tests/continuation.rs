@@ -32,7 +32,7 @@ impl Reviews {
     }
 
     fn examples(&self) -> Vec<StageExample<'_>> {
-        self.rows.iter().map(|(token_ids, target)| StageExample { token_ids, target: *target }).collect()
+        self.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect()
     }
 
     fn start(&self, recipe: &Recipe) -> Adapter {
@@ -91,7 +91,7 @@ fn a_stage_that_is_interrupted_at_every_step_ends_as_one_that_is_not() {
     ] {
         let request = || {
             let (model, start) = (&reviews.model, reviews.start(recipe));
-            StageRequest { model, start, examples, recipe, options, optimizer: None, seed: 3 }
+            StageRequest { model, start, examples, beside: &[], recipe, options, optimizer: None, seed: 3 }
         };
         let whole = train_stage(request(), |_| ()).unwrap();
         for k in [1, 2, 3, 7] {
@@ -112,7 +112,16 @@ fn states_kept_by_time_are_gone_on_from_and_damaged_ones_begun_anew() {
     let (examples, recipe) = (reviews.examples(), Recipe { total_examples: 320, ..Recipe::default() });
     let request = || {
         let (model, start, options) = (&reviews.model, reviews.start(&recipe), StageOptions::default());
-        StageRequest { model, start, examples: &examples, recipe: &recipe, options, optimizer: None, seed: 3 }
+        StageRequest {
+            model,
+            start,
+            examples: &examples,
+            beside: &[],
+            recipe: &recipe,
+            options,
+            optimizer: None,
+            seed: 3,
+        }
     };
     let whole = train_stage(request(), |_| ()).unwrap();
     let folder = tempfile::tempdir().unwrap();

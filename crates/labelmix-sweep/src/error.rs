@@ -91,6 +91,15 @@ pub enum Error {
         /// What would make it fit.
         help: String,
     },
+    /// A head of words reads the last token, and another pooling was asked for.
+    #[error("the head of the method {method:?} starts as words, but the pooling is {pooling:?}")]
+    #[diagnostic(help("leave `pooling` out of [model]: what a word's row reads is the last token of a decoder"))]
+    WordsAfterLastToken {
+        /// The method, by its name in the study.
+        method: String,
+        /// The pooling.
+        pooling: &'static str,
+    },
     /// The weak labels are not in the store, and were not to be made now.
     #[error("the weak labels of the study's [labeler] are not in the store ({})", path.display())]
     #[diagnostic(help("make them with `labelmix sweep` or `labelmix weak-label`, with this study and this store"))]

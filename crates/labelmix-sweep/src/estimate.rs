@@ -88,7 +88,7 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
         let mut chain = vec![0.0; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let own = if is_missing[index] { time(node) } else { 0.0 };
-            chain[index] = own + node.parent.map_or(0.0, |parent| chain[parent]);
+            chain[index] = own + node.needs().map(|needed| chain[needed]).fold(0.0, f64::max);
             total += own;
             longest = longest.max(chain[index]);
         }
@@ -114,7 +114,7 @@ fn calibrate(sweep: &Sweep) -> Result<Calibration> {
     let (model, study) = (sweep.model(), sweep.study());
     let texts = sweep.train_tokens().iter().take(8 * study.recipe.batch_size);
     let examples: Vec<StageExample<'_>> =
-        texts.enumerate().map(|(place, token_ids)| StageExample { token_ids, target: (place % 2) as f32 }).collect();
+        texts.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
     let recipe = Recipe {
         total_examples: examples.len(),
         patience: usize::MAX,
@@ -127,6 +127,7 @@ fn calibrate(sweep: &Sweep) -> Result<Calibration> {
         model,
         start: model.initial_adapter(recipe.lora(), 0)?,
         examples: &examples,
+        beside: &[],
         recipe: &recipe,
         options: StageOptions::default(),
         optimizer: None,

@@ -71,9 +71,9 @@ pub(crate) struct Chain<'a> {
 pub(crate) fn graph_of(chains: &[Chain<'_>], shared: &SharedInputs, train: &[Example]) -> StageGraph {
     let mut graph = StageGraph::default();
     for Chain { method, seed, pools, allocation, stages } in chains {
-        graph.add_run(method, *seed, *allocation, stages, |parent, plan| {
+        graph.add_run(method, *seed, *allocation, stages, |parent, reads, plan| {
             let labels = Purchase::new(train, pools, plan);
-            shared.stage_key(parent, plan, &labels.labels(train), *seed)
+            shared.stage_key(parent, reads, plan, &labels.labels(train), *seed)
         });
     }
     graph

@@ -118,7 +118,7 @@ impl Outlook {
                 stuck[index] = true;
                 failed.push(failure);
                 continue;
-            } else if node.parent.is_some_and(|parent| stuck[parent]) {
+            } else if node.needs().any(|needed| stuck[needed]) {
                 stuck[index] = true;
                 blocked += 1;
                 continue;

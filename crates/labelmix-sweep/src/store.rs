@@ -98,6 +98,9 @@ pub struct StageOutcome {
     /// The examples that it trained on, in the order of purchase, if its parent's predictions decided which.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chosen: Vec<ExampleId>,
+    /// The stages whose log-odds it averages, if it is no training of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub averages: Vec<StageKey>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }
@@ -299,6 +302,21 @@ impl Store {
         let last = run.stages.last().ok_or_else(no_such_run)?;
         let stage = Self { root: root.to_owned() }.stage_folder(last);
         Ok((run, stage))
+    }
+
+    /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it
+    /// averages others.
+    ///
+    /// # Errors
+    /// If its outcome is not there, or damaged.
+    pub fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
+        let path = folder.join(OUTCOME_FILE);
+        let outcome: StageOutcome = read_json(&path)?
+            .ok_or_else(|| Error::Damaged { path: path.clone(), reason: "the file is not there".to_owned() })?;
+        if outcome.averages.is_empty() {
+            return Ok(vec![folder.to_owned()]);
+        }
+        Ok(outcome.averages.iter().map(|key| folder.with_file_name(key.to_string())).collect())
     }
 
     /// What stands before texts in the stage kept in `folder`; `None` if nothing does.

@@ -29,8 +29,8 @@ pub(crate) fn survey(graph: &StageGraph, store: &Store, observer: &dyn Observer)
             }
             Err(error) => return Err(error),
         }
-        if let Some(parent) = node.parent {
-            is_start[parent] = true;
+        for needed in node.needs() {
+            is_start[needed] = true;
         }
     }
     let keys: HashSet<String> = done.iter().map(|index| nodes[*index].key.to_string()).collect();

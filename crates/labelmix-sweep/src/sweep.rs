@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{DataSummary, Example, Pools, SplitFiles};
 use labelmix_econ::Prices;
-use labelmix_elicit::{ShotsPlan, StageWork};
+use labelmix_elicit::{HeadStart, ShotsPlan, StagePlan, StageWork};
 use labelmix_models::{
-    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer,
+    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
 };
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
 use crate::key::SharedInputs;
@@ -31,6 +31,7 @@ pub struct Sweep {
     model: Classifier,
     /// For methods that ask it.
     language_model: Option<LanguageModel>,
+    tokenizer: Tokenizer,
     /// For methods that have them.
     prompts: Option<Prompts>,
     train: Vec<Example>,
@@ -140,11 +141,20 @@ impl Sweep {
         };
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
+        let longest = longest.max(longest_follow_up(&chains, &study, &tokenizer, longest)?);
         let (jobs, memory) = jobs(&study, &shape, longest, options)?;
         let load = study.model.load_options(&options.device);
         let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
-        let asks = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.work == StageWork::Ask));
-        let language_model = if asks { Some(LanguageModel::new(model.model())?) } else { None };
+        let mut stages = chains.iter().flat_map(|chain| &chain.stages);
+        let language_model =
+            if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
+        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(|stage| stage.head == HeadStart::Words);
+        if let Some(chain) = chains.iter().find(|chain| model.pooling() != Pooling::LastToken && has_words(chain)) {
+            return Err(Error::WordsAfterLastToken {
+                method: chain.method.to_owned(),
+                pooling: model.pooling().name(),
+            });
+        }
 
         let shared = SharedInputs::new(&study, &model, &tokenizer, rounding(&load), &test)?;
         let graph = graph_of(&chains, &shared, &train);
@@ -168,6 +178,7 @@ impl Sweep {
             methods,
             model,
             language_model,
+            tokenizer,
             prompts,
             train,
             train_tokens,
@@ -259,6 +270,10 @@ impl Sweep {
         self.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
     }
 
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The prompts, for a stage that has some.
     pub(crate) fn prompts(&self) -> &Prompts {
         self.prompts.as_ref().expect("a sweep with a stage that has a prompt has prompts")
@@ -279,6 +294,22 @@ impl Sweep {
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
         Purchase::new(&self.train, pools, &node.plan)
     }
+}
+
+/// Whether a stage reads what the checkpoint's own head says, or starts from it.
+fn needs_language_model(stage: &StagePlan) -> bool {
+    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
+}
+
+/// The most tokens that a follow-up is expected to have, where the longest text has so many.
+fn longest_follow_up(chains: &[Chain<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
+    let mut longest = 0;
+    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
+        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
+        let texts = follow_up.template.matches("{text}").count();
+        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
+    }
+    Ok(longest)
 }
 
 /// The distinct sets of shots: seed, plan, and places among the training examples.

@@ -24,6 +24,9 @@ pub(super) struct Queue<'a> {
 
 struct State {
     ready: BinaryHeap<Ready>,
+    /// For each stage, how many of those that it needs are not done.
+    waits_for: Vec<usize>,
+    given_up: HashSet<usize>,
     /// Stages that another process is at.
     elsewhere: Vec<usize>,
     /// Those of which this was told.
@@ -53,8 +56,14 @@ struct Ready {
 
 impl<'a> Queue<'a> {
     pub(super) fn new(graph: &'a StageGraph, done: &HashSet<usize>, interrupt: &'a Interrupt) -> Self {
+        let waits_for: Vec<usize> =
+            graph.nodes().iter().map(|node| node.needs().filter(|needed| !done.contains(needed)).count()).collect();
+        let ready: Vec<usize> =
+            (0..waits_for.len()).filter(|index| !done.contains(index) && waits_for[*index] == 0).collect();
         let state = State {
             ready: BinaryHeap::new(),
+            waits_for,
+            given_up: HashSet::new(),
             elsewhere: Vec::new(),
             told: HashSet::new(),
             outstanding: graph.nodes().len() - done.len(),
@@ -68,10 +77,7 @@ impl<'a> Queue<'a> {
             state: Mutex::new(state),
             changed: Condvar::new(),
         };
-        let nodes = graph.nodes().iter().enumerate();
-        let ready = nodes
-            .filter(|(index, node)| !done.contains(index) && node.parent.is_none_or(|parent| done.contains(&parent)))
-            .map(|(index, _)| queue.ready(index));
+        let ready: Vec<Ready> = ready.into_iter().map(|index| queue.ready(index)).collect();
         queue.lock().ready.extend(ready);
         queue
     }
@@ -116,21 +122,27 @@ impl<'a> Queue<'a> {
     pub(super) fn finished(&self, index: usize) {
         let mut state = self.lock();
         state.outstanding -= 1;
-        state.ready.extend(self.dependents[index].iter().map(|dependent| self.ready(*dependent)));
+        for &dependent in &self.dependents[index] {
+            state.waits_for[dependent] -= 1;
+            if state.waits_for[dependent] == 0 {
+                state.ready.push(self.ready(dependent));
+            }
+        }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Gives up a stage and all that start from it.
+    /// Gives up a stage and all that need it.
     pub(super) fn failed(&self, index: usize, failure: StageFailure) {
-        let mut given_up = vec![index];
-        let mut next = 0;
-        while let Some(&index) = given_up.get(next) {
-            given_up.extend(&self.dependents[index]);
-            next += 1;
-        }
         let mut state = self.lock();
-        state.outstanding -= given_up.len();
+        let mut waiting = vec![index];
+        while let Some(index) = waiting.pop() {
+            // A stage may need several that fail, or the same one on several ways.
+            if state.given_up.insert(index) {
+                state.outstanding -= 1;
+                waiting.extend(&self.dependents[index]);
+            }
+        }
         state.failures.push(failure);
         drop(state);
         self.changed.notify_all();

@@ -100,9 +100,10 @@ impl LoadedLabeler {
     fn train(&self, table: &LabelerTable, own: &OwnExamples<'_>, making: Making<'_>) -> Result<TrainedLabeler> {
         let Making { observe, continuation } = making;
         let gold = |indices: &[usize]| -> Vec<StageExample<'_>> {
-            let example = |index: &usize| StageExample {
-                token_ids: self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read"),
-                target: f32::from(own.examples[*index].gold.expect("a labeler's own examples have a gold label")),
+            let example = |index: &usize| {
+                let token_ids = self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read");
+                let gold = own.examples[*index].gold.expect("a labeler's own examples have a gold label");
+                StageExample::new(token_ids, f32::from(gold))
             };
             indices.iter().map(example).collect()
         };
