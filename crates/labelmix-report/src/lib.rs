@@ -5,6 +5,8 @@
 //! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
 //! same bytes.
 //!
+//! [`PlanReport`] says what to buy next.
+//!
 //! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
@@ -14,6 +16,7 @@ mod export;
 mod figures;
 mod labels;
 mod notation;
+mod plan;
 mod regimes;
 mod table;
 #[cfg(test)]
@@ -31,5 +34,9 @@ pub use labels::{
     SplitLabels, render_labels, write_label_report,
 };
 pub use notation::count;
+pub use plan::{
+    Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
+    PlanRequest, Purchase, PurchaseList, render_plan,
+};
 pub use regimes::RegimeEntry;
 pub use table::{Colours, Style, render};

@@ -116,6 +116,13 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stats(#[from] labelmix_stats::StatsError),
+    /// A method that the study does not have.
+    #[error("the study has no method {method:?}")]
+    #[diagnostic(help("name one of the study's methods, as its file has them"))]
+    NoSuchMethod {
+        /// The name.
+        method: String,
+    },
     /// A run that was asked for has no results.
     #[error("{} holds no finished run", path.display())]
     #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]

@@ -7,7 +7,7 @@ mod task;
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Dataset, Example, SplitFiles, Task};
+use labelmix_data::{ColumnNames, Dataset, Example, SplitFiles, Task};
 use labelmix_econ::Prices;
 use labelmix_elicit::{PromptTemplate, Recipe};
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,15 @@ impl Study {
     pub fn load_data_with_fields(&self, task_files: &SplitFiles, fields: &[String]) -> Result<Dataset> {
         let weak_labels = if self.labeler.is_some() { WeakLabels::Elsewhere } else { WeakLabels::InTheData };
         self.task.load(&self.folder, task_files, weak_labels, fields)
+    }
+
+    /// The training file and its columns; `None` if the data is a task.
+    #[must_use]
+    pub fn training_file(&self) -> Option<(PathBuf, ColumnNames)> {
+        let TaskData::Files(files) = &self.task.data else { return None };
+        let TextFiles { text, gold, weak, .. } = files.clone();
+        let columns = ColumnNames { text, gold, weak: Some(weak), fields: Vec::new() };
+        Some((self.folder.join(&files.train), columns))
     }
 
     /// The fields that the training rows have, but for the texts and labels of files of texts.

@@ -1,9 +1,13 @@
 //! The arguments of every command.
 
+mod plan;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use labelmix_models::ByteSize;
+
+pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
 #[derive(Debug, Parser)]
@@ -19,6 +23,8 @@ pub(crate) enum Command {
     Sweep(SweepArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
+    Plan(PlanArguments),
+    Ingest(IngestArguments),
     LabelReport(LabelReportArguments),
     Predict(PredictArguments),
     Tasks(TasksArguments),

@@ -5,10 +5,13 @@ mod demo;
 mod diagnosis;
 mod doctor;
 mod hub;
+mod ingest;
 mod inspect;
+mod kept;
 mod label_report;
 mod methods;
 mod model;
+mod plan;
 mod predict;
 mod progress;
 mod report;
@@ -45,6 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Ingest(arguments) => ingest::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),

@@ -1,21 +1,16 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_sweep::{Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling, records};
+use labelmix_sweep::{Store, Study, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
+use crate::kept::kept_sweep;
 use crate::sweep::answer;
-use crate::task::files_of;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
-    // A report trains nothing, the labeler neither.
-    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
-    let sweep = Sweep::prepare(study, inputs, &PrepareOptions::default(), &labeling)?;
+    let sweep = kept_sweep(study, &store)?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {
