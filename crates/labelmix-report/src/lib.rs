@@ -10,7 +10,9 @@
 //! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
+mod backtest;
 mod comparison;
+mod economics;
 mod entries;
 mod export;
 mod figures;
@@ -23,7 +25,11 @@ mod table;
 mod worked_example;
 
 pub use answer::Answer;
+pub use backtest::{
+    BacktestReport, BacktestSummary, NotReplayed, RecordedSweep, Regrets, Replay, RuleSummary, render_backtest,
+};
 pub use comparison::WithinBudget;
+pub use economics::{Economics, MethodRegimes, render_economics};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
 pub use figures::{

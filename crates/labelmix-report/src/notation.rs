@@ -80,6 +80,17 @@ pub(crate) fn change(value: f64) -> String {
     }
 }
 
+/// A difference of accuracies in points, without its sign's plus: `0.4`, `−1.2`.
+pub(crate) fn points(difference: f64) -> String {
+    let written = format!("{:.1}", 100.0 * difference.abs());
+    if difference < 0.0 && written != "0.0" { format!("−{written}") } else { written }
+}
+
+/// The price of a label, with as many places as it takes: `$0.005`, `$0.10`.
+pub(crate) fn price(usd: f64) -> String {
+    if usd < 0.1 { format!("${}", number(usd)) } else { dollars(usd) }
+}
+
 /// A share in whole percent: `40%`.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.0}%", 100.0 * share)
@@ -154,6 +165,8 @@ mod tests {
     fn changes_have_signs() {
         assert_eq!([0.031, -0.0042, 0.0004, -0.0004].map(change), ["+.031", "−.004", ".000", ".000"]);
         assert_eq!([0.0, 0.4, 0.025, 1.0].map(percent), ["0%", "40%", "2%", "100%"]);
+        assert_eq!([0.0123, -0.004, -0.0001].map(points), ["1.2", "−0.4", "0.0"]);
+        assert_eq!([0.005, 0.05, 0.1, 2.0].map(price), ["$0.005", "$0.05", "$0.10", "$2"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod error;
 mod purchase;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

@@ -33,8 +33,9 @@ pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
 pub use study::{
-    DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
-    PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
+    DefinedIn, GridTable, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
+    PoolingName, PricesTable, ScheduleTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong,
+    VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

@@ -191,6 +191,34 @@ impl Store {
         Ok((run, stage))
     }
 
+    /// The records of all runs that a store keeps, by study, in the order of their names.
+    ///
+    /// # Errors
+    /// If the folder is no store, holds no run, or one that is damaged.
+    pub fn recorded_runs(root: &Path) -> Result<Vec<(String, Vec<RunRecord>)>> {
+        let nothing = || Error::NoRecordedRuns { path: root.to_owned() };
+        let names = |folder: &Path| -> Result<Vec<String>> {
+            let entries = fs::read_dir(folder).map_err(|_| nothing())?;
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            Ok(names)
+        };
+        let runs = root.join("runs");
+        let mut studies = Vec::new();
+        for study in names(&runs)? {
+            let mut records = Vec::new();
+            for run in names(&runs.join(&study))? {
+                let file: Option<RunFile> = read_json(&runs.join(&study).join(run).join(RUN_FILE))?;
+                records.extend(file.map(|file| file.record));
+            }
+            if !records.is_empty() {
+                studies.push((study, records));
+            }
+        }
+        if studies.is_empty() { Err(nothing()) } else { Ok(studies) }
+    }
+
     /// What stands before texts in the stage kept in `folder`; `None` if nothing does.
     ///
     /// # Errors

@@ -189,7 +189,7 @@ impl Sweep {
     /// What labels cost, as plans reckon with it.
     #[must_use]
     pub fn tariff(&self) -> Tariff {
-        self.prices.into()
+        self.study.tariff().expect("a study's prices are checked when it is read")
     }
 
     /// The methods that can split a budget in any way, by name.

@@ -139,6 +139,10 @@ pub(crate) struct ReportArguments {
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
+    /// such as weak=0.05,gold=1; the table and the figures keep the study's
+    #[arg(long, value_name = "PRICES")]
+    pub(crate) price: Option<PriceList>,
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,

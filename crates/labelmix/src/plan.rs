@@ -1,5 +1,9 @@
 //! `labelmix plan`: what to buy, from the runs in the store.
 
+mod backtest;
+
+use std::path::Path;
+
 use labelmix_econ::{Allocation, Schedule, SurfaceSettings, Tariff};
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
 use labelmix_sweep::{Store, Study, Sweep, measured_runs};
@@ -14,12 +18,20 @@ use crate::sweep::terminal_style;
 const SEED: u64 = 0;
 
 pub(crate) fn run(arguments: &PlanArguments) -> Result<Status, Failure> {
-    let study = Study::read(&arguments.study)?;
+    match (&arguments.backtest, &arguments.study) {
+        (Some(store), study) => backtest::run(arguments, store, study.as_deref()),
+        (None, Some(study)) => plan(arguments, study),
+        (None, None) => unreachable!("a study is required where nothing is replayed"),
+    }
+}
+
+fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
+    let study = Study::read(study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let sweep = kept_sweep(study, &store)?;
     let basis = PlanBasis {
         study: &sweep.study().name,
-        tariff: tariff(&sweep, arguments.price)?,
+        tariff: repriced(sweep.tariff(), arguments.price)?,
         methods: sweep.splitting_methods(),
         runs: measured_runs(&sweep, &store)?,
     };
@@ -39,11 +51,10 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-/// The study's prices, with those of the argument in their place.
-fn tariff(sweep: &Sweep, price: Option<PriceList>) -> Result<Tariff, Failure> {
-    let mut tariff = sweep.tariff();
+/// Prices with those of an argument in their place.
+pub(crate) fn repriced(mut tariff: Tariff, price: Option<PriceList>) -> Result<Tariff, Failure> {
+    let flat = |usd| Schedule::flat(usd).map_err(|_| UnusablePrice(usd));
     if let Some(PriceList { weak_usd, gold_usd }) = price {
-        let flat = |usd| Schedule::flat(usd).map_err(|_| UnusablePrice(usd));
         if let Some(usd) = weak_usd {
             tariff.weak = flat(usd)?;
         }

@@ -1,13 +1,13 @@
 //! A plan as text for the terminal.
 
 use labelmix_econ::{
-    Allocation, Estimate, IsoquantPoint, Pilot, Plan, Quantity, Regime, RegimeProbabilities, TargetPlan,
+    Allocation, Estimate, IsoquantPoint, Pilot, Plan, Quantity, Regime, RegimeProbabilities, TargetPlan, Tariff,
 };
 
 use labelmix_sweep::Sampling;
 
 use super::{BudgetStep, MethodPlan, PlanReport};
-use crate::notation::{change, count, dollars, number, percent, prices_in_words, proportion, purchase, range};
+use crate::notation::{change, count, dollars, number, percent, price, prices_in_words, proportion, purchase, range};
 use crate::table::{Style, align_right, bold, plain_table, table_with_header};
 
 /// The plan as text: what to buy, how sure that is, what would make it surer, and how it changes with budget and prices.
@@ -62,8 +62,9 @@ fn answer(report: &PlanReport, style: Style) -> String {
         format!("{} to {} of the money on weak labels", percent(good.low), percent(good.high)),
     );
     line("best spent on", regime(plan.probabilities, plan.verdict));
-    line("against all weak", difference(plan.gain_over_all_weak));
-    line("against all gold", difference(plan.gain_over_all_gold));
+    let against = |other: usize, gain| if other == 0 { "it is that".to_owned() } else { difference(gain) };
+    line("against all weak", against(plan.buy.n_gold, plan.gain_over_all_weak));
+    line("against all gold", against(plan.buy.n_weak, plan.gain_over_all_gold));
     line(
         "confidence",
         format!(
@@ -78,11 +79,11 @@ fn answer(report: &PlanReport, style: Style) -> String {
         }
     }
     line(
-        "the next $100 then adds",
+        "the next dollar then adds",
         format!(
-            "{} if spent on weak labels, {} on gold labels",
-            hundred(marginal.weak_per_usd),
-            hundred(marginal.gold_per_usd)
+            "{} points if spent on weak labels, {} on gold labels",
+            hundredths(marginal.weak_per_usd),
+            hundredths(marginal.gold_per_usd)
         ),
     );
     line("a gold label is then worth", format!("{} weak ones", quantity(marginal.weak_per_gold)));
@@ -94,10 +95,15 @@ fn answer(report: &PlanReport, style: Style) -> String {
             purchase(plan.buy.n_weak, plan.buy.n_gold),
             plan.method,
             dollars(plan.cost_usd),
-            percent(plan.weak_fraction)
+            percent(weak_share(plan.buy, &report.tariff))
         )
     };
     format!("{}\n{}", bold(&buy, style), table.trim_fmt())
+}
+
+/// The share of what labels cost that goes to weak ones, at the prices of first labels.
+fn weak_share(labels: Allocation, tariff: &Tariff) -> f64 {
+    tariff.weak.cost_usd(labels.n_weak) / tariff.cost_usd(labels).max(f64::MIN_POSITIVE)
 }
 
 fn target_lines(target: &TargetPlan, have: Allocation) -> Vec<(&'static str, String)> {
@@ -126,6 +132,11 @@ fn pilot(plan: &Plan) -> String {
     let Some(Pilot { method, buy, cost_usd, expected_gain, confidence, settles }) = &plan.pilot else {
         return String::new();
     };
+    if !settles && *confidence < plan.confidence + 0.005 {
+        return "It is not certain, and no pilot that was tried is expected to make it more so: where splits are nearly as \
+                good as each other, little is lost by either."
+            .to_owned();
+    }
     let bought = purchase(buy.n_weak, buy.n_gold);
     let comes_to = if *settles {
         format!("is expected to settle it (confidence {confidence:.2})")
@@ -133,8 +144,8 @@ fn pilot(plan: &Plan) -> String {
         format!("lifts the confidence to {confidence:.2}, the most of all that were tried")
     };
     format!(
-        "It is not certain. First measure {bought} ({method}, {} of the budget): that {comes_to}\nand to raise the accuracy \
-         that the budget buys by {} on average.",
+        "It is not certain. Buy and measure {bought} first ({method}, {} of the budget): that {comes_to},\nand the accuracy that \
+         the budget buys rises by {} on average.",
         dollars(*cost_usd),
         proportion(expected_gain.max(0.0))
     )
@@ -192,7 +203,12 @@ fn budgets(report: &PlanReport, style: Style) -> String {
             dollars(step.budget_usd),
             count(step.allocation.n_weak),
             count(step.allocation.n_gold),
-            format!("{} ({}–{})", percent(step.weak_fraction), percent(step.interval.low), percent(step.interval.high)),
+            format!(
+                "{} ({}–{})",
+                percent(weak_share(step.allocation, &report.tariff)),
+                percent(step.interval.low),
+                percent(step.interval.high)
+            ),
             estimate(step.accuracy),
             regime(*probabilities, probabilities.decided()),
             far.to_owned(),
@@ -210,7 +226,7 @@ fn price_ratios(report: &PlanReport, style: Style) -> String {
         let probability = |regime| format!("{:.2}", at.probabilities.of(regime));
         let [weak, mixed, gold] = Regime::ALL.map(probability);
         let far = if at.extrapolation.is_far() { "extrapolated" } else { "" };
-        table.add_row([dollars(at.at * gold_usd), weak, mixed, gold, percent(at.weak_fraction), far.to_owned()]);
+        table.add_row([price(at.at * gold_usd), weak, mixed, gold, percent(at.weak_fraction), far.to_owned()]);
     }
     align_right(&mut table, &[0, 1, 2, 3, 4]);
     format!(
@@ -238,9 +254,13 @@ fn difference(estimate: Estimate) -> String {
     format!("{} ({} to {})", change(estimate.mean), change(estimate.interval.low), change(estimate.interval.high))
 }
 
-/// What a hundred dollars gain at the rate of the next one.
-fn hundred(per_usd: Estimate) -> String {
-    change(100.0 * per_usd.mean)
+/// A small gain in points, to two digits, with its interval.
+fn hundredths(gain: Estimate) -> String {
+    let points = |value: f64| {
+        let written = format!("{:.3}", 100.0 * value.abs());
+        if value < 0.0 && written != "0.000" { format!("−{written}") } else { written }
+    };
+    format!("{} ({} to {})", points(gain.mean), points(gain.interval.low), points(gain.interval.high))
 }
 
 fn quantity(Quantity { median, low, high }: Quantity) -> String {

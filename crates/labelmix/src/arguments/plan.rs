@@ -13,8 +13,9 @@ use labelmix_econ::{Allocation, LabelKind};
 /// explains the loop of planning, buying, labelling and planning again.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
-    /// The study file (TOML)
-    pub(crate) study: PathBuf,
+    /// The study file (TOML); --backtest can do without
+    #[arg(required_unless_present = "backtest")]
+    pub(crate) study: Option<PathBuf>,
     /// What may be spent in all, in dollars, what the labels of --have cost included
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub(crate) budget: Option<f64>,
@@ -39,6 +40,13 @@ pub(crate) struct PlanArguments {
     /// How the lists are written: csv, jsonl, label-studio or argilla
     #[arg(long, value_name = "FORMAT", default_value = "csv", requires = "out")]
     pub(crate) format: AnnotationFormat,
+    /// Instead of planning, replay the sweeps in this store as if only a cheap pilot had been run: regret, calibration and
+    /// rules of thumb. With a study, its runs item by item, at its prices and budgets
+    #[arg(long, value_name = "STORE", conflicts_with_all = ["next", "have", "target", "out", "store"])]
+    pub(crate) backtest: Option<PathBuf>,
+    /// Shares of the budget that pilots of --backtest spend
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', default_values_t = [0.1, 0.25, 0.5], requires = "backtest")]
+    pub(crate) pilot: Vec<f64>,
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
