@@ -5,22 +5,31 @@
 //! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
 //! same bytes.
 //!
+//! [`PlanReport`] says what to buy next.
+//!
 //! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
+mod backtest;
 mod comparison;
+mod economics;
 mod entries;
 mod export;
 mod figures;
 mod labels;
 mod notation;
+mod plan;
 mod regimes;
 mod table;
 #[cfg(test)]
 mod worked_example;
 
 pub use answer::Answer;
+pub use backtest::{
+    BacktestReport, BacktestSummary, NotReplayed, RecordedSweep, Regrets, Replay, RuleSummary, render_backtest,
+};
 pub use comparison::WithinBudget;
+pub use economics::{Economics, MethodRegimes, render_economics};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{WriteError, write_report};
 pub use figures::{
@@ -31,5 +40,9 @@ pub use labels::{
     SplitLabels, render_labels, write_label_report,
 };
 pub use notation::count;
+pub use plan::{
+    Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
+    PlanRequest, Purchase, PurchaseList, render_plan,
+};
 pub use regimes::RegimeEntry;
 pub use table::{Colours, Style, render};

@@ -156,6 +156,22 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stats(#[from] labelmix_stats::StatsError),
+    /// A method that the study does not have.
+    #[error("the study has no method {method:?}")]
+    #[diagnostic(help("name one of the study's methods, as its file has them"))]
+    NoSuchMethod {
+        /// The name.
+        method: String,
+    },
+    /// A folder without runs.
+    #[error("{} holds no runs", path.display())]
+    #[diagnostic(help(
+        "give the store of a sweep: the folder labelmix-store beside its study file, or what --store named"
+    ))]
+    NoRecordedRuns {
+        /// The folder that was given.
+        path: PathBuf,
+    },
     /// A run that was asked for has no results.
     #[error("{} holds no finished run", path.display())]
     #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]

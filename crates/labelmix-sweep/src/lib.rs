@@ -14,6 +14,7 @@ mod key;
 mod ledger;
 mod measured;
 mod memory;
+mod next;
 mod prompts;
 mod purchase;
 mod record;
@@ -36,6 +37,7 @@ pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, impor
 pub use key::StageKey;
 pub use measured::measured_runs;
 pub use memory::available_memory;
+pub use next::{NextTexts, Sampling};
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use records::records;
@@ -45,8 +47,9 @@ pub use store::{
     StageOutcome, Store, StudyContents, StudyPlan, TestLogOdds, WhyGarbage,
 };
 pub use study::{
-    DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
-    PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
+    DefinedIn, GridTable, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
+    PoolingName, PricesTable, ScheduleTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong,
+    VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

@@ -1,16 +1,18 @@
 //! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
 
+mod summary;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{DataSummary, Example, Pools, SplitFiles};
-use labelmix_econ::Prices;
-use labelmix_elicit::{HeadStart, ShotsPlan, StagePlan, StageWork};
+use labelmix_data::{Example, Pools, SplitFiles};
+use labelmix_econ::{Prices, Tariff};
+use labelmix_elicit::{HeadStart, ShotsPlan, Splits, StagePlan, StageWork};
 use labelmix_models::{
     Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
 };
 
+pub use self::summary::{ShortenedPrompts, SweepSummary};
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
@@ -21,7 +23,7 @@ use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
 use crate::study::{MethodTable, NamedMethod, Study};
 use crate::tokens::tokenize;
-use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
+use crate::weak_labels::{WeakLabeling, set_weak_labels};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
@@ -36,6 +38,7 @@ pub struct Sweep {
     prompts: Option<Prompts>,
     train: Vec<Example>,
     train_tokens: Vec<Vec<u32>>,
+    unlabeled: Vec<Example>,
     test: Vec<Example>,
     test_tokens: Vec<Vec<u32>>,
     pools: Vec<(u64, Pools)>,
@@ -71,42 +74,6 @@ pub struct PrepareOptions {
 /// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
 /// one run.
 const SMALL_MODEL_BYTES: u64 = 1 << 30;
-
-/// What was read and what will be done, for people.
-#[derive(Clone, Debug)]
-pub struct SweepSummary {
-    /// What was read and dropped.
-    pub data: DataSummary,
-    /// Where the weak labels come from, if not from the data.
-    pub labels: Option<LabelsOutcome>,
-    /// Texts that were left out because they are longer than the model's context.
-    pub too_long: usize,
-    /// Gold labels for sale.
-    pub gold_pool: usize,
-    /// Weak labels for sale.
-    pub weak_pool: usize,
-    /// Runs.
-    pub runs: usize,
-    /// Distinct stages.
-    pub stages: usize,
-    /// Stages that the runs would take if none were shared.
-    pub unshared_stages: usize,
-    /// Points of the grid that cannot be bought.
-    pub not_affordable: usize,
-    /// Prompts that are longer than the model's context.
-    pub shortened: Vec<ShortenedPrompts>,
-}
-
-/// Prompts of one kind that are longer than the model's context, and lose shots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShortenedPrompts {
-    /// The shots.
-    pub shots: ShotsPlan,
-    /// How many test texts lose some, with the seed of which the most do.
-    pub test: usize,
-    /// The most shots that one loses.
-    pub most_lost: usize,
-}
 
 impl Sweep {
     /// Loads what the study names and expands its grid; `labeling` is for a study whose weak labels come from a labeler.
@@ -182,6 +149,7 @@ impl Sweep {
             prompts,
             train,
             train_tokens,
+            unlabeled: dataset.unlabeled,
             test,
             test_tokens,
             pools,
@@ -205,6 +173,19 @@ impl Sweep {
     #[must_use]
     pub fn prices(&self) -> &Prices {
         &self.prices
+    }
+
+    /// What labels cost, as plans reckon with it.
+    #[must_use]
+    pub fn tariff(&self) -> Tariff {
+        self.study.tariff().expect("a study's prices are checked when it is read")
+    }
+
+    /// The methods that can split a budget in any way, by name.
+    #[must_use]
+    pub fn splitting_methods(&self) -> Vec<&str> {
+        let splitting = self.methods.iter().filter(|named| named.method.splits() == Splits::All);
+        splitting.map(|named| named.name.as_str()).collect()
     }
 
     /// The stages and runs.
@@ -240,6 +221,26 @@ impl Sweep {
     /// The examples whose labels are for sale.
     pub(crate) fn train(&self) -> &[Example] {
         &self.train
+    }
+
+    /// Training texts without any label.
+    pub(crate) fn unlabeled(&self) -> &[Example] {
+        &self.unlabeled
+    }
+
+    /// The study's methods.
+    pub(crate) fn methods(&self) -> &[NamedMethod] {
+        &self.methods
+    }
+
+    /// The first of the study's seeds, which decides what is bought outside a sweep, where there is one order only.
+    pub(crate) fn first_seed(&self) -> u64 {
+        self.pools[0].0
+    }
+
+    /// The pools of the first seed.
+    pub(crate) fn first_pools(&self) -> &Pools {
+        &self.pools[0].1
     }
 
     /// The checkpoint's folder.
@@ -351,38 +352,4 @@ pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
         return None;
     }
     Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
-}
-
-impl fmt::Display for SweepSummary {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}", self.data.to_string().trim_end())?;
-        if let Some(labels) = &self.labels {
-            writeln!(
-                formatter,
-                "weak labels by the study's labeler ({} of {})",
-                labels.labeler.kind.name(),
-                labels.key
-            )?;
-        }
-        if self.too_long > 0 {
-            writeln!(formatter, "left out as longer than the model's context: {}", self.too_long)?;
-        }
-        writeln!(formatter, "for sale: {} weak and {} gold labels", self.weak_pool, self.gold_pool)?;
-        write!(formatter, "{} runs of {} stages", self.runs, self.unshared_stages)?;
-        if self.stages < self.unshared_stages {
-            write!(formatter, ", {} of them distinct", self.stages)?;
-        }
-        if self.not_affordable > 0 {
-            write!(formatter, "; {} points of the grid cannot be bought", self.not_affordable)?;
-        }
-        for ShortenedPrompts { shots, test, most_lost } in &self.shortened {
-            let (count, kind) = (shots.count, shots.labels.name());
-            write!(
-                formatter,
-                "\n{count} {kind} shots are too long for the model's context before {test} test texts, which lose up to \
-                 {most_lost}"
-            )?;
-        }
-        Ok(())
-    }
 }

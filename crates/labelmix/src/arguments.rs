@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod plan;
 mod store;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use labelmix_models::ByteSize;
 
+pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
 pub(crate) use self::store::{
     StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
     StoreVerifyArguments,
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Status(StatusArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
+    Plan(PlanArguments),
+    Ingest(IngestArguments),
     LabelReport(LabelReportArguments),
     Import(ImportArguments),
     Predict(PredictArguments),
@@ -175,6 +179,10 @@ pub(crate) struct ReportArguments {
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
+    /// such as weak=0.05,gold=1; the table and the figures keep the study's
+    #[arg(long, value_name = "PRICES")]
+    pub(crate) price: Option<PriceList>,
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,

@@ -7,10 +7,13 @@ mod doctor;
 mod events;
 mod hub;
 mod import;
+mod ingest;
 mod inspect;
+mod kept;
 mod label_report;
 mod methods;
 mod model;
+mod plan;
 mod predict;
 mod progress;
 mod report;
@@ -51,6 +54,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Ingest(arguments) => ingest::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),

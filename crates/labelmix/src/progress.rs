@@ -4,7 +4,7 @@ mod sweep;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
@@ -22,6 +22,34 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub(crate) fn counting_bar(total: u64, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("the template is valid");
     ProgressBar::new(total).with_style(style).with_message(what.to_owned())
+}
+
+/// Does a piece of work that cannot say how far it is: after two seconds a spinner tells a terminal that it goes on, and a
+/// line anything else.
+pub(crate) fn patiently<T: Send>(what: &str, work: impl FnOnce() -> T + Send) -> T {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (done, is_done) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let working = scope.spawn(move || {
+            let result = work();
+            // The one who waits may have stopped waiting.
+            let _ = done.send(());
+            result
+        });
+        if is_done.recv_timeout(PATIENCE).is_err() {
+            let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template is valid");
+            let spinner = ProgressBar::new_spinner().with_style(style).with_message(what.to_owned());
+            if io::stderr().is_terminal() {
+                spinner.enable_steady_tick(Duration::from_millis(200));
+            } else {
+                anstream::eprintln!("{what} …");
+            }
+            // An error means that the work panicked, which `join` passes on.
+            let _ = is_done.recv();
+            spinner.finish_and_clear();
+        }
+        working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The progress of a download: a bar for the file at hand.

@@ -1,21 +1,18 @@
 //! `labelmix report`: tables and figures from what the store holds.
 
-use labelmix_sweep::{Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling, records};
+use labelmix_report::Economics;
+use labelmix_sweep::{Store, Study, measured_runs, records};
 
 use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
+use crate::kept::kept_sweep;
+use crate::plan::repriced;
 use crate::sweep::answer;
-use crate::task::files_of;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
-    // A report trains nothing, the labeler neither.
-    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
-    let sweep = Sweep::prepare(study, inputs, &PrepareOptions::default(), &labeling)?;
+    let sweep = kept_sweep(study, &store)?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {
@@ -23,6 +20,14 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     }
     for path in labelmix_report::write_report(&answer(&sweep, &store, &records)?, &arguments.out)? {
         print_data(&format!("{}\n", path.display()))?;
+    }
+    let runs = measured_runs(&sweep, &store)?;
+    if !runs.is_empty() {
+        let tariff = repriced(sweep.tariff(), arguments.price)?;
+        let economics = Economics::new(&sweep.study().name, runs, tariff, &sweep.study().grid.budgets)?;
+        for path in economics.write(&arguments.out)? {
+            print_data(&format!("{}\n", path.display()))?;
+        }
     }
     Ok(Status::Done)
 }

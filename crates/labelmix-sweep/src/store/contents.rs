@@ -10,6 +10,7 @@ use super::manifest::{Damage, Scrutiny, damage};
 use super::{RUN_FILE, RunFile, StageOutcome, Store};
 use crate::error::{Error, Result};
 use crate::key::StageKey;
+use crate::record::RunRecord;
 use crate::weak_labels::LabelsOutcome;
 
 /// Everything in a store, in numbers.
@@ -248,6 +249,20 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The records of all runs that are kept and can be read, by study, in the order of their names.
+    ///
+    /// # Errors
+    /// If there is none, or the store cannot be read.
+    pub fn recorded_runs(&self) -> Result<Vec<(String, Vec<RunRecord>)>> {
+        let runs = self.kept_runs()?;
+        if runs.is_empty() {
+            return Err(Error::NoRecordedRuns { path: self.root.clone() });
+        }
+        let studies = runs.chunk_by(|a, b| a.study == b.study);
+        let records = |runs: &[KeptRun]| runs.iter().map(|kept| kept.run.record.clone()).collect();
+        Ok(studies.map(|runs| (runs[0].study.clone(), records(runs))).collect())
     }
 
     /// All runs that are kept and can be read, by study and name.

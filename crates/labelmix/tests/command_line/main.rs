@@ -12,6 +12,7 @@ mod label_report;
 mod ledger;
 mod main_job;
 mod methods;
+mod planning;
 mod proxies;
 mod real_tasks;
 mod sandbox;
