@@ -33,5 +33,5 @@ pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots};
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;
-pub use trainer::{StageProgress, StageRequest, StageResult, stage_split, train_stage};
+pub use trainer::{BatchOrder, StageProgress, StageRequest, StageResult, stage_split, train_stage};
 pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, soft_label, train_labeler};

@@ -9,6 +9,7 @@ use labelmix_nn::{
 };
 use labelmix_stats::{auroc, stream};
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
 use crate::early_stopping::EarlyStopping;
@@ -62,7 +63,6 @@ pub struct StageProgress {
 /// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
 struct Timetable {
     schedule: WarmupCosine,
-    batch_size: usize,
     evaluate_every: usize,
 }
 
@@ -76,9 +76,30 @@ impl Timetable {
                 warmup_steps: recipe.warmup_steps.min(steps_per_epoch).max(2),
                 total_steps: epochs * steps_per_epoch,
             },
-            batch_size,
             evaluate_every: recipe.evaluate_every.min(steps_per_epoch),
         }
+    }
+}
+
+/// The order in which a stage looks at its training labels, pass after pass.
+pub struct BatchOrder {
+    order: Vec<usize>,
+    batch_size: usize,
+    shuffle: ChaCha8Rng,
+}
+
+impl BatchOrder {
+    /// The order in which [`train_stage`] looks at `n_train` training labels, at least one.
+    #[must_use]
+    pub fn new(n_train: usize, recipe: &Recipe, seed: u64) -> Self {
+        let (batch_size, _) = recipe.batch_and_epochs(n_train);
+        Self { order: (0..n_train).collect(), batch_size, shuffle: stream(seed, "order of batches") }
+    }
+
+    /// The batches of the next pass over the labels, as indices into them.
+    pub fn next_pass(&mut self) -> impl Iterator<Item = &[usize]> {
+        self.order.shuffle(&mut self.shuffle);
+        self.order.chunks(self.batch_size)
     }
 }
 
@@ -178,19 +199,17 @@ impl Training<'_> {
         mut observe: impl FnMut(StageProgress),
     ) -> Result<(usize, OptimizerState)> {
         let Self { train, validation, recipe, seed, .. } = *self;
-        let Timetable { schedule, batch_size, .. } = Timetable::new(recipe, train.len());
-        let mut shuffle = stream(seed, "order of batches");
+        let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
+        let mut batches = BatchOrder::new(train.len(), recipe, seed);
         let trained = trained_parameters(adapter, self.trains);
         let mut optimizer = match self.optimizer {
             None => AdamW::new(recipe.optimizer()),
             Some(state) => state.resume(recipe.optimizer(), &adapter.parameters()[trained.clone()]),
         };
         let mut losses = Vec::new();
-        let mut order: Vec<usize> = (0..train.len()).collect();
         let mut step = 0;
         loop {
-            order.shuffle(&mut shuffle);
-            for batch in order.chunks(batch_size) {
+            for batch in batches.next_pass() {
                 let batch: Vec<StageExample<'_>> = batch.iter().map(|index| train[*index]).collect();
                 let (loss, mut gradients) = self.loss_and_gradients(adapter, &batch, step)?;
                 if !loss.is_finite() {
@@ -345,5 +364,19 @@ mod tests {
         assert_eq!(timetable(8192), (3 * 256, 40, 50));
         // More labels than examples to look at: one epoch.
         assert_eq!(timetable(40_000), (1250, 40, 50));
+    }
+
+    #[test]
+    fn every_pass_looks_at_every_label_once_in_another_order() {
+        let mut batches = BatchOrder::new(70, &Recipe::default(), 3);
+        let mut pass = || batches.next_pass().map(<[usize]>::to_vec).collect::<Vec<_>>();
+        let (first, second) = (pass(), pass());
+        assert_eq!(first.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32, 6]);
+        let (first, second) = (first.concat(), second.concat());
+        assert_ne!(first, second);
+        for mut labels in [first, second] {
+            labels.sort_unstable();
+            assert_eq!(labels, (0..70).collect::<Vec<_>>());
+        }
     }
 }
