@@ -6,10 +6,9 @@ use std::ops::Range;
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
-    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
+    AdamW, Array, Gradients, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
 };
 use labelmix_stats::{auroc, stream};
-use rand::seq::SliceRandom;
 use rand_distr::{Distribution, Normal};
 
 use crate::continuation::{Continuation, Interrupt, Keeper, Position};
@@ -22,6 +21,7 @@ use crate::optimizer_state::OptimizerState;
 use crate::plan::{StageOptions, Trains};
 use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StageExample, StageHistory, StopReason, ValidationPoint};
+use crate::timetable::{BatchOrder, Timetable};
 
 /// Everything that determines a stage's outcome.
 pub struct StageRequest<'a> {
@@ -62,29 +62,6 @@ pub struct StageProgress {
     pub scheduled_steps: usize,
     /// The loss of the last step.
     pub training_loss: f64,
-}
-
-/// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
-struct Timetable {
-    schedule: WarmupCosine,
-    batch_size: usize,
-    evaluate_every: usize,
-}
-
-impl Timetable {
-    fn new(recipe: &Recipe, n_train: usize) -> Self {
-        let (batch_size, epochs) = recipe.batch_and_epochs(n_train);
-        let steps_per_epoch = n_train.div_ceil(batch_size);
-        Self {
-            schedule: WarmupCosine {
-                peak: recipe.learning_rate,
-                warmup_steps: recipe.warmup_steps.min(steps_per_epoch).max(2),
-                total_steps: epochs * steps_per_epoch,
-            },
-            batch_size,
-            evaluate_every: recipe.evaluate_every.min(steps_per_epoch),
-        }
-    }
 }
 
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
@@ -221,7 +198,8 @@ impl Training<'_> {
         mut observe: impl FnMut(StageProgress),
     ) -> Result<(usize, OptimizerState)> {
         let Self { train, recipe, seed, .. } = *self;
-        let Timetable { schedule, batch_size, .. } = Timetable::new(recipe, train.len());
+        let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
+        let mut batches = BatchOrder::new(train.len(), recipe, seed);
         let trained = trained_parameters(adapter, self.trains);
         let mut keeper = Keeper::new(continuation);
         let (mut at, optimizer) = match keeper.restore(adapter, watch)? {
@@ -232,9 +210,6 @@ impl Training<'_> {
             None => AdamW::new(recipe.optimizer()),
             Some(state) => state.resume(recipe.optimizer(), &adapter.parameters()[trained.clone()]),
         };
-        let mut shuffle = stream(seed, "order of batches");
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        let (mut shuffled, batches) = (0, order.len().div_ceil(batch_size));
         loop {
             // With a step or an evaluation broken off, the state is still that of the step before.
             match self.advance(adapter, watch, &mut at, schedule.total_steps) {
@@ -248,12 +223,7 @@ impl Training<'_> {
                 let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained.clone()]);
                 keeper.keep(&at, adapter, &state, watch)?;
             }
-            while shuffled <= at.step / batches {
-                order.shuffle(&mut shuffle);
-                shuffled += 1;
-            }
-            let batch = order.chunks(batch_size).nth(at.step % batches).expect("there are so many batches");
-            let batch: Vec<StageExample<'_>> = batch.iter().map(|index| train[*index]).collect();
+            let batch: Vec<StageExample<'_>> = batches.of_step(at.step).iter().map(|index| train[*index]).collect();
             let (loss, mut gradients) = match self.loss_and_gradients(adapter, &batch, at.step) {
                 Ok(computed) => computed,
                 Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
@@ -422,26 +392,4 @@ fn validation_point(
     let right = scores.iter().zip(&classes).filter(|(score, class)| (**score >= 0.0) == **class).count();
     let accuracy = Some(right as f64 / validation.len() as f64);
     ValidationPoint { step, training_loss, loss, accuracy, auroc: auroc(&scores, &classes) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_timetable_follows_the_number_of_labels() {
-        let recipe = Recipe::default();
-        let timetable = |n_train| {
-            let Timetable { schedule, evaluate_every, .. } = Timetable::new(&recipe, n_train);
-            (schedule.total_steps, schedule.warmup_steps, evaluate_every)
-        };
-        // 30,000 / 13 = 2,307 epochs of one step; warm-up never below 2.
-        assert_eq!(timetable(13), (2307, 2, 1));
-        // 30,000 / 820 = 36 epochs of 26 steps.
-        assert_eq!(timetable(820), (36 * 26, 26, 26));
-        // 30,000 / 8,192 = 3 epochs of 256 steps.
-        assert_eq!(timetable(8192), (3 * 256, 40, 50));
-        // More labels than examples to look at: one epoch.
-        assert_eq!(timetable(40_000), (1250, 40, 50));
-    }
 }
