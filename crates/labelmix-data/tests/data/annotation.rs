@@ -109,8 +109,8 @@ proptest! {
         };
         let file = scratch.write(&request.name, filled);
         let labels = read_collected_labels(&file, LabelKind::Gold, IfMissing::Refuse).unwrap().labels;
-        let train: String = texts.iter().map(|text| format!("{}\n", serde_json::json!({ "text": text }))).collect();
-        let train = scratch.write("train.jsonl", train);
+        let train: Vec<String> = texts.iter().map(|text| serde_json::json!({ "text": text }).to_string()).collect();
+        let train = scratch.write("train.jsonl", train.join("\n"));
         let rows = with_labels(&train, &columns(), &labels, LabelKind::Gold).unwrap();
         prop_assert_eq!((rows.rows, rows.labeled), (texts.len(), texts.len()));
     }

@@ -34,6 +34,22 @@ fn unlabeled_workplace() -> (Workplace, BTreeMap<String, Json>) {
     (workplace, by_text.collect())
 }
 
+/// A task of Label Studio as it is exported: one annotator skipped it, another one chose its true gold label.
+fn annotated_in_label_studio(task: &Json, truth: &BTreeMap<String, Json>) -> Json {
+    let choice = truth[task["data"]["text"].as_str().unwrap()]["gold"].to_string();
+    let result =
+        json!([{ "from_name": "label", "to_name": "text", "type": "choices", "value": { "choices": [choice] } }]);
+    json!({
+        "id": 1,
+        "data": task["data"],
+        "annotations": [
+            { "id": 1, "was_cancelled": true, "result": [] },
+            { "id": 2, "was_cancelled": false, "result": result },
+        ],
+        "predictions": [],
+    })
+}
+
 #[test]
 fn the_loop_is_closed() {
     let (workplace, truth) = unlabeled_workplace();
@@ -63,8 +79,8 @@ fn the_loop_is_closed() {
         for request in &mut requests {
             request["label"] = truth[request["text"].as_str().unwrap()][kind].clone();
         }
-        let filled: String = requests.iter().map(|request| format!("{request}\n")).collect();
-        workplace.write(&format!("{kind}-filled.jsonl"), filled);
+        let filled: Vec<String> = requests.iter().map(Json::to_string).collect();
+        workplace.write(&format!("{kind}-filled.jsonl"), filled.join("\n"));
         let labels = format!("{kind}-filled.jsonl");
         let out = format!("train-{kind}.jsonl");
         let ingested = json(&workplace.output_of(&[
@@ -104,18 +120,7 @@ fn the_loop_is_closed() {
     assert_eq!(json(&gold_only)["plan"]["buy"], json!({ "n_weak": 0, "n_gold": 8 }));
     let tasks = json(&fs::read_to_string(path("second/gold.json")).unwrap());
     assert!(fs::read_to_string(path("second/gold-labeling.xml")).unwrap().contains("<Choices name=\"label\""));
-    let annotated = tasks.as_array().unwrap().iter().enumerate().map(|(number, task)| {
-        let choice = truth[task["data"]["text"].as_str().unwrap()]["gold"].to_string();
-        let result =
-            json!([{ "from_name": "label", "to_name": "text", "type": "choices", "value": { "choices": [choice] } }]);
-        let skipped = json!({ "id": 1, "was_cancelled": true, "result": [] });
-        json!({
-            "id": number + 1,
-            "data": task["data"],
-            "annotations": [skipped, { "id": 2, "was_cancelled": false, "result": result }],
-            "predictions": [],
-        })
-    });
+    let annotated = tasks.as_array().unwrap().iter().map(|task| annotated_in_label_studio(task, &truth));
     workplace.write("export.json", Json::Array(annotated.collect()).to_string());
     let said = workplace.output_of(&[
         "ingest",
@@ -337,8 +342,8 @@ fn labels_that_cannot_be_taken() {
     };
     let id = |row: usize| labelmix_data::ExampleId::of(all[row]["text"].as_str().unwrap()).to_string();
     let csv = |lines: &[(String, &str)]| {
-        let lines: String = lines.iter().map(|(id, label)| format!("{id},{label}\n")).collect();
-        format!("labelmix_id,label\n{lines}")
+        let lines: Vec<String> = lines.iter().map(|(id, label)| format!("{id},{label}\n")).collect();
+        format!("labelmix_id,label\n{}", lines.concat())
     };
     let (known, unlabeled) = (id(200), id(300));
     let gold = all[200]["gold"].as_u64().unwrap();
