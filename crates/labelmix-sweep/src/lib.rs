@@ -18,6 +18,7 @@ mod stage_work;
 mod store;
 mod study;
 mod sweep;
+mod tested_run;
 mod tokens;
 mod weak_labels;
 
@@ -25,7 +26,7 @@ pub use error::{Error, Result};
 pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
 pub use graph::{Run, StageGraph, StageNode};
 pub use key::StageKey;
-pub use measured::measured_runs;
+pub use measured::{measured_runs, measured_runs_by};
 pub use memory::available_memory;
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
@@ -35,4 +36,5 @@ pub use study::{
     PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
+pub use tested_run::TestedRun;
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

@@ -1,9 +1,11 @@
 //! The command line: arguments, printing, exit codes. One file per command.
 
 mod arguments;
+mod compare;
 mod demo;
 mod diagnosis;
 mod doctor;
+mod finished_run;
 mod hub;
 mod inspect;
 mod label_report;
@@ -14,6 +16,7 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod show;
 mod sweep;
 mod task;
 mod tasks;
@@ -45,6 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
