@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn two_runs() {
-        insta::assert_snapshot!(render_run_comparison(&compared(1, true), Style::PLAIN), @r#"
+        insta::assert_snapshot!(render_run_comparison(&compared(1, true), Style::PLAIN), @"
         Two runs on the same 40 test items
                   run                           method     labels               cost   seed   accuracy           AUROC
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +125,7 @@ mod tests {
          gold 1                     19            0             1            0
          weak label right           24            8             0            0
          weak label wrong            5            2             1            0
-        "#);
+        ");
     }
 
     #[test]
