@@ -50,7 +50,9 @@ fn predicted(workplace: &Workplace, run: &str) -> BTreeMap<String, f64> {
     let last = stages.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
     let kept = read(format!("labelmix-store/stages/{last}/test_log_odds.json"));
     let ids = kept["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
-    ids.zip(kept["log_odds"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap())).collect()
+    // They are kept in single precision.
+    let score = |score: &Json| f64::from(score.as_f64().unwrap() as f32);
+    ids.zip(kept["log_odds"].as_array().unwrap().iter().map(score)).collect()
 }
 
 /// Gold labels of the example's test file, by id.
