@@ -58,6 +58,19 @@ pub enum StopReason {
     TargetReached,
 }
 
+impl StopReason {
+    /// As it is written in tables.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::ScheduleEnded => "the schedule ended",
+            Self::NoImprovement => "nothing improved",
+            Self::NothingToValidateOn => "nothing to validate on",
+            Self::TargetReached => "the target was reached",
+        }
+    }
+}
+
 /// One evaluation on the validation labels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationPoint {

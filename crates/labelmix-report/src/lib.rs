@@ -5,9 +5,8 @@
 //! [`cost_accuracy`] draw it as SVG, [`write_report`] puts all of them into a folder. The same answer gives the
 //! same bytes.
 //!
-//! [`PlanReport`] says what to buy next.
-//!
-//! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
+//! [`PlanReport`] says what to buy next. [`StudyComparison`] holds methods against each other, [`RunComparison`] two runs, and [`RunReport`] says everything
+//! about one run. [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod answer;
 mod backtest;
@@ -17,9 +16,15 @@ mod entries;
 mod export;
 mod figures;
 mod labels;
+mod method_comparison;
+mod method_comparison_text;
 mod notation;
 mod plan;
 mod regimes;
+mod run_comparison;
+mod run_comparison_text;
+mod run_report;
+mod run_report_text;
 mod table;
 #[cfg(test)]
 mod worked_example;
@@ -35,14 +40,21 @@ pub use export::{WriteError, write_report};
 pub use figures::{
     accuracy_by_weak_fraction, cost_accuracy, label_accuracy, label_accuracy_by_field, label_calibration,
 };
+pub use labelmix_stats::ComparedStatistic;
 pub use labels::{
     ErrorProbe, FEWEST_OF_A_KIND, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError,
     SplitLabels, render_labels, write_label_report,
 };
+pub use method_comparison::StudyComparison;
+pub use method_comparison_text::render_study_comparison;
 pub use notation::count;
 pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
     PlanRequest, Purchase, PurchaseList, render_plan,
 };
 pub use regimes::RegimeEntry;
+pub use run_comparison::{Agreement, ComparedRun, ItemKind, KindAgreement, RunComparison};
+pub use run_comparison_text::render_run_comparison;
+pub use run_report::{GapRecovered, RunEvaluation, RunReport, WrongExample};
+pub use run_report_text::render_run;
 pub use table::{Colours, Style, render};

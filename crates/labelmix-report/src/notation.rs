@@ -49,17 +49,41 @@ pub(crate) fn number(value: f64) -> String {
 
 /// Any text as a short name: on one line, its end left out if it is long.
 pub(crate) fn one_line(text: &str) -> String {
-    const MOST_CHARACTERS: usize = 30;
+    one_line_of(text, 30)
+}
+
+/// Any text on one line of at most so many characters.
+pub(crate) fn one_line_of(text: &str, most_characters: usize) -> String {
     let line = text.replace(char::is_control, " ");
-    if line.chars().count() <= MOST_CHARACTERS {
+    if line.chars().count() <= most_characters {
         return line;
     }
-    line.chars().take(MOST_CHARACTERS - 1).chain(['…']).collect()
+    line.chars().take(most_characters - 1).chain(['…']).collect()
 }
 
 /// An interval of proportions: `.710–.771`.
 pub(crate) fn range(interval: Interval) -> String {
     format!("{}–{}", proportion(interval.low), proportion(interval.high))
+}
+
+/// A difference of proportions: `+.031`, `-.012`, `.000` where it rounds to nothing.
+pub(crate) fn signed(difference: f64) -> String {
+    let written = proportion(difference.abs());
+    match written.as_str() {
+        ".000" => written,
+        _ if difference < 0.0 => format!("-{written}"),
+        _ => format!("+{written}"),
+    }
+}
+
+/// An interval of differences: `-.012 to +.074`.
+pub(crate) fn signed_range(interval: Interval) -> String {
+    format!("{} to {}", signed(interval.low), signed(interval.high))
+}
+
+/// A p-value: `.042`, `<.001`.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.001 { "<.001".to_owned() } else { proportion(p) }
 }
 
 /// A mean with its deviation, where there is one: `.742 ± .013`.
@@ -153,6 +177,13 @@ mod tests {
         assert_eq!(mean_and_deviation(0.742, Some(0.0131)), ".742 ± .013");
         assert_eq!(mean_and_deviation(0.742, None), ".742");
         assert_eq!(range(Interval { low: 0.7101, high: 0.7713 }), ".710–.771");
+    }
+
+    #[test]
+    fn differences_have_a_sign() {
+        assert_eq!([0.0314, -0.0123, -0.0002, 0.0, 1.0].map(signed), ["+.031", "-.012", ".000", ".000", "+1.000"]);
+        assert_eq!(signed_range(Interval { low: -0.012, high: 0.074 }), "-.012 to +.074");
+        assert_eq!([0.0421, 0.0009, 1.0].map(p_value), [".042", "<.001", "1.000"]);
     }
 
     #[test]

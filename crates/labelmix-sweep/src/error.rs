@@ -200,6 +200,37 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// A run whose predictions rank nothing.
+    #[error("the run {run} has no AUROC on the test set")]
+    #[diagnostic(help(
+        "the AUROC needs test examples of both classes and predictions that are numbers; the accuracy does not"
+    ))]
+    NoAuroc {
+        /// The run.
+        run: String,
+    },
+    /// A run and a test set that do not belong together.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help(
+        "give the study that made the run, with its test data as it was; `labelmix sweep` makes the runs of a study that has changed"
+    ))]
+    OtherTestSet {
+        /// The run's folder.
+        path: PathBuf,
+        /// In what they differ.
+        reason: String,
+    },
+    /// Two runs that were tested on different texts.
+    #[error("the two runs were tested on different texts: {first} and {second}, {common} of them in common")]
+    #[diagnostic(help("compare runs of one study, or of studies with the same test data and the same `max_test`"))]
+    DifferentTests {
+        /// Texts of the first run's test set.
+        first: usize,
+        /// Texts of the second one's.
+        second: usize,
+        /// Texts of both.
+        common: usize,
+    },
     /// The data cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -25,6 +25,7 @@ mod store;
 mod study;
 mod survey;
 mod sweep;
+mod tested_run;
 mod tokens;
 mod weak_labels;
 mod workload;
@@ -35,7 +36,7 @@ pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure,
 pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
-pub use measured::measured_runs;
+pub use measured::{measured_runs, measured_runs_by};
 pub use memory::available_memory;
 pub use next::{NextTexts, Sampling};
 pub use prompts::{KeptShot, PromptFile, Shortened};
@@ -52,4 +53,5 @@ pub use study::{
     VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
+pub use tested_run::TestedRun;
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

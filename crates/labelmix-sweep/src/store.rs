@@ -136,6 +136,9 @@ pub struct RunFile {
     pub labels: Option<LedgerTotals>,
     /// Its stages, first to last.
     pub stages: Vec<StageKey>,
+    /// The study's file, where the run's test set is named; none in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub study_file: Option<PathBuf>,
     /// The checkpoint's folder.
     pub model_path: PathBuf,
     /// The precision in which the frozen weights were kept.
@@ -298,9 +301,8 @@ impl Store {
     pub fn read_run(folder: &Path) -> Result<(RunFile, PathBuf)> {
         let no_such_run = || Error::NoSuchRun { path: folder.to_owned() };
         let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
-        let root = folder.ancestors().nth(3).ok_or_else(no_such_run)?;
         let last = run.stages.last().ok_or_else(no_such_run)?;
-        let stage = Self { root: root.to_owned() }.stage_folder(last);
+        let stage = Self::of_run(folder)?.stage_folder(last);
         Ok((run, stage))
     }
 
@@ -317,6 +319,12 @@ impl Store {
             return Ok(vec![folder.to_owned()]);
         }
         Ok(outcome.averages.iter().map(|key| folder.with_file_name(key.to_string())).collect())
+    }
+
+    /// The store that keeps the run in `folder`, for reading.
+    pub(crate) fn of_run(folder: &Path) -> Result<Self> {
+        let root = folder.ancestors().nth(3).ok_or_else(|| Error::NoSuchRun { path: folder.to_owned() })?;
+        Ok(Self { root: root.to_owned() })
     }
 
     /// What stands before texts in the stage kept in `folder`; `None` if nothing does.

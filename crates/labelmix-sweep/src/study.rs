@@ -53,6 +53,9 @@ pub struct Study {
     /// The folder of the study file, which its paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
+    /// The study file, if it was read from one.
+    #[serde(skip)]
+    file: Option<PathBuf>,
 }
 
 /// `[grid]`: every budget is split in every way, with every seed.
@@ -89,7 +92,13 @@ impl Study {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::ReadStudy { path: path.into(), source })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::parse(&text, folder).map_err(|Problem { reason, help }| Error::Study { path: path.into(), reason, help })
+        let mut study = Self::parse(&text, folder).map_err(|Problem { reason, help }| Error::Study {
+            path: path.into(),
+            reason,
+            help,
+        })?;
+        study.file = Some(path.to_owned());
+        Ok(study)
     }
 
     fn parse(text: &str, folder: PathBuf) -> std::result::Result<Self, Problem> {
@@ -206,6 +215,12 @@ impl Study {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The study file, if it was read from one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Where results are kept unless the user says otherwise: beside the study file.

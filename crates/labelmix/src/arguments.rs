@@ -5,7 +5,7 @@ mod store;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use labelmix_models::ByteSize;
 
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Report(ReportArguments),
     Plan(PlanArguments),
     Ingest(IngestArguments),
+    Compare(CompareArguments),
+    Show(ShowArguments),
     LabelReport(LabelReportArguments),
     Import(ImportArguments),
     Predict(PredictArguments),
@@ -186,6 +188,64 @@ pub(crate) struct ReportArguments {
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+}
+
+/// Hold the methods of a study against each other at equal cost, or two finished runs
+///
+/// For every budget, each method is taken at its best split, and each pair's difference has an interval over seeds and test
+/// items, a p-value corrected for the number of pairs, and a verdict: better, worse, or tied.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The study file (TOML); with --runs, the study whose test set the runs were judged by [default: the one that the
+    /// first run names]
+    #[arg(required_unless_present = "runs")]
+    pub(crate) study: Option<PathBuf>,
+    /// Compare two finished runs, by their folders, instead of methods
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["RUN_A", "RUN_B"],
+        conflicts_with_all = ["budget", "baseline", "statistic", "store"]
+    )]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Compare at this budget in dollars (may be repeated) [default: the budgets of the study's grid]
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Vec<f64>,
+    /// Compare every other method with this one [default: every method with every other]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) baseline: Option<String>,
+    /// What is compared
+    #[arg(long, value_enum, default_value_t = Statistic::Accuracy)]
+    pub(crate) statistic: Statistic,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Statistic {
+    Accuracy,
+    Auroc,
+}
+
+/// Show a finished run: configuration, labels, training, every measure with its interval, and its worst mistakes
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
+    pub(crate) run: PathBuf,
+    /// The study file (TOML) that made the run [default: the one that the run names]
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Option<PathBuf>,
+    /// How many of the test examples that it is most confidently wrong about are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) wrong: usize,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text

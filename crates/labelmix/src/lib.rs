@@ -1,10 +1,12 @@
 //! The command line: arguments, printing, exit codes. One file per command.
 
 mod arguments;
+mod compare;
 mod demo;
 mod diagnosis;
 mod doctor;
 mod events;
+mod finished_run;
 mod hub;
 mod import;
 mod ingest;
@@ -19,6 +21,7 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod show;
 mod signals;
 mod status;
 mod store;
@@ -56,6 +59,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod checkpoints;
+mod comparing;
 mod datasets;
 mod hub;
 mod import;
