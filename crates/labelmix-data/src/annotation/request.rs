@@ -114,15 +114,73 @@ mod tests {
         gold.csv:
         labelmix_id,text,kind,label
         6437b3ac38465133,abc,gold,
-        82e6ac4d18f3b6d3,"a, ""b""",gold,
+        c109f837a098c064,"a, ""b""",gold,
         "#);
-        insta::assert_snapshot!(written(AnnotationFormat::Jsonl), @"");
+        insta::assert_snapshot!(written(AnnotationFormat::Jsonl), @r#"
+        gold.jsonl:
+        {"labelmix_id":"6437b3ac38465133","text":"abc","kind":"gold","label":null}
+        {"labelmix_id":"c109f837a098c064","text":"a, \"b\"","kind":"gold","label":null}
+        "#);
     }
 
     #[test]
     fn tasks_of_label_studio_and_records_of_argilla() {
-        insta::assert_snapshot!(written(AnnotationFormat::LabelStudio), @"");
-        insta::assert_snapshot!(written(AnnotationFormat::Argilla), @"");
+        insta::assert_snapshot!(written(AnnotationFormat::LabelStudio), @r#"
+        gold.json:
+        [
+          {
+            "data": {
+              "kind": "gold",
+              "labelmix_id": "6437b3ac38465133",
+              "text": "abc"
+            }
+          },
+          {
+            "data": {
+              "kind": "gold",
+              "labelmix_id": "c109f837a098c064",
+              "text": "a, \"b\""
+            }
+          }
+        ]
+        gold-labeling.xml:
+        <View>
+          <Text name="text" value="$text"/>
+          <Choices name="label" toName="text" choice="single" required="true" showInline="true">
+            <Choice value="0"/>
+            <Choice value="1"/>
+          </Choices>
+        </View>
+        "#);
+        insta::assert_snapshot!(written(AnnotationFormat::Argilla), @r#"
+        gold.json:
+        [
+          {
+            "fields": {
+              "text": "abc"
+            },
+            "id": "6437b3ac38465133",
+            "metadata": {
+              "kind": "gold"
+            },
+            "responses": {},
+            "suggestions": {},
+            "vectors": {}
+          },
+          {
+            "fields": {
+              "text": "a, \"b\""
+            },
+            "id": "c109f837a098c064",
+            "metadata": {
+              "kind": "gold"
+            },
+            "responses": {},
+            "suggestions": {},
+            "vectors": {}
+          }
+        ]
+        "#);
     }
 
     #[test]
