@@ -65,7 +65,8 @@ pub enum Error {
     /// A kept file is damaged.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help(
-        "run `labelmix sweep` again: it sets the folder of this file aside and does only that stage anew"
+        "`labelmix store verify STORE --set-aside` moves what is damaged out of the way; then `labelmix sweep` does only \
+         that anew"
     ))]
     Damaged {
         /// The file.

@@ -63,7 +63,7 @@ pub use self::contents::{Contents, Item, Kind, Shown, StudyContents};
 pub use self::export::Exported;
 pub use self::failures::FailureRecord;
 pub use self::garbage::{Garbage, WhyGarbage};
-pub(crate) use self::labels::KeptLabels;
+pub(crate) use self::labels::{KeptLabels, labeler_checkpoint};
 pub use self::manifest::Damage;
 pub(crate) use self::manifest::Scrutiny;
 pub use self::plans::{PlannedRun, StudyPlan};
@@ -294,16 +294,19 @@ impl Store {
         read_json(&self.stage_folder(key).join(LOG_ODDS_FILE))
     }
 
-    /// The run kept in `folder`, and the folder of its last stage.
+    /// The run kept in `folder`, and the folder of its last stage, of which every byte is what was written.
     ///
     /// # Errors
-    /// If there is none, or it is damaged.
+    /// If there is none, or one of them is damaged.
     pub fn read_run(folder: &Path) -> Result<(RunFile, PathBuf)> {
         let no_such_run = || Error::NoSuchRun { path: folder.to_owned() };
         let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
         let last = run.stages.last().ok_or_else(no_such_run)?;
         let stage = Self::of_run(folder)?.stage_folder(last);
-        Ok((run, stage))
+        match manifest::damage(&stage, Scrutiny::Everything)? {
+            Some(damage) => Err(damage.into()),
+            None => Ok((run, stage)),
+        }
     }
 
     /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it

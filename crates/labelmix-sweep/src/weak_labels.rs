@@ -20,7 +20,7 @@ use self::making::{LoadedLabeler, Making};
 use crate::error::{Error, Result};
 use crate::execute::{ExecuteOptions, LOOK_EVERY};
 use crate::key::{HashedParts, SharedInputs};
-use crate::store::{Claim, Claiming, Damage, Holder, KeptLabels, Store, Watch};
+use crate::store::{Claim, Claiming, Damage, Holder, KeptLabels, Store, Watch, labeler_checkpoint};
 use crate::study::{LabelerTable, Study};
 use crate::sweep::PrepareOptions;
 
@@ -246,7 +246,7 @@ impl Inputs<'_> {
             // Another process has made them.
             return self.find_or_make(table, labeling);
         };
-        let checkpoint = store.checkpoint_file(&key.to_string())?;
+        let checkpoint = store.checkpoint_file(&labeler_checkpoint(&key))?;
         let continuation =
             Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
         let dataset = self.dataset;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Store;
 use super::contents::Kind;
 use super::files::{entries, remove, size};
+use super::labels::LABELER;
 use crate::error::Result;
 use crate::key::StageKey;
 
@@ -77,7 +78,11 @@ impl Store {
         for folder in ["checkpoints", "failures"] {
             for (file, path) in entries(&self.root.join(folder))? {
                 let key = name(&file);
-                if !held.contains(&key) && (!wanted.contains(&key) || self.stages().join(&key).exists()) {
+                let needed = match key.strip_prefix(LABELER) {
+                    Some(labels) => !self.root.join(Kind::Labelers.name()).join(labels).exists(),
+                    None => wanted.contains(&key) && !self.stages().join(&key).exists(),
+                };
+                if !needed && !held.contains(&key) {
                     add(path, WhyGarbage::Unreferenced);
                 }
             }

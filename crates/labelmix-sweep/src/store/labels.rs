@@ -38,6 +38,14 @@ enum Split {
     Test,
 }
 
+/// The name of the checkpoint of a labeler that is being trained.
+pub(crate) fn labeler_checkpoint(key: &LabelsKey) -> String {
+    format!("{LABELER}{key}")
+}
+
+/// What tells the checkpoints of labelers from those of stages.
+pub(super) const LABELER: &str = "labeler-";
+
 impl Store {
     /// The folder of the weak labels that a labeler made.
     #[must_use]

@@ -262,8 +262,8 @@ fn questions_that_make_no_sense() {
     ");
     let backtest = ["plan", "--backtest", "nowhere"];
     insta::assert_snapshot!(workplace.complaint(&backtest), @"
-    error: nowhere holds no runs
-    hint: give the store of a sweep: the folder labelmix-store beside its study file, or what --store named
+    error: nowhere is no store of labelmix
+    hint: give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another
     ");
 }
 

@@ -31,7 +31,11 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     assert!(before.contains("\ntime     about ") && before.contains("\nmemory   at most "), "{before}");
     assert!(!workplace.path().join("labelmix-store").exists());
     let status = workplace.output_of(&["status", "study.toml"]);
-    insta::assert_snapshot!(status, @"");
+    insta::assert_snapshot!(status, @r#"
+    study small: 0 of 12 runs finished
+    stages: 0 of 14 done, 14 waiting
+    nobody is at it: `labelmix sweep` goes on
+    "#);
 
     workplace.write("study.toml", Workplace::study().replace("[0, 1]", "[0]"));
     workplace.output_of(&["sweep", "study.toml"]);

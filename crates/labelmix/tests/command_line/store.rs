@@ -172,6 +172,11 @@ fn a_damaged_stage_is_named_set_aside_and_done_again() {
     assert!(said.contains("80 weak labels, seed 0 is set aside"), "{said}");
     assert!(workplace.stages("labelmix-store") == kept);
     flip(stages[1].join("adapter_model.safetensors"));
+    workplace.write("new.jsonl", "{\"text\": \"the soup was good .\"}\n");
+    let run = "labelmix-store/runs/small/seq-sft_w80_g8_s0";
+    let predict = ["predict", "--run", run, "--input", "new.jsonl", "--output", "predictions.jsonl"];
+    let complaint = workplace.complaint(&predict);
+    assert!(complaint.contains("the checksum differs") && complaint.contains("--set-aside"), "{complaint}");
     let found = workplace.said(&["store", "verify", "labelmix-store", "--set-aside", "--json"], 3);
     assert_eq!(serde_json::from_str::<Json>(&found[0]).unwrap()["damaged"].as_array().unwrap().len(), 1);
     assert_eq!(workplace.output_of(&SWEEP), answer);

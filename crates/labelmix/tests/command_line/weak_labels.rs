@@ -45,9 +45,7 @@ fn weak_label(workplace: &Workplace, study: &str) -> (Json, Vec<Json>) {
 
 /// Standard error of a command that the user got wrong, with what differs between machines and runs replaced.
 fn complaint(workplace: &Workplace, arguments: &[&str]) -> String {
-    let output = workplace.labelmix(arguments).assert().code(1).get_output().clone();
-    assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
-    String::from_utf8(output.stderr).unwrap().replace(&example().display().to_string(), "[example]").trim().to_owned()
+    workplace.complaint(arguments)
 }
 
 /// Every kept labeler's files.
@@ -208,7 +206,7 @@ fn labels_that_are_damaged_are_set_aside_and_made_again() {
         workplace.write(&path, content);
         // A report makes no labels.
         let complaint = complaint(&workplace, &["report", "study.toml", "--out", "report"]);
-        assert!(complaint.contains(&path) && complaint.contains("run `labelmix sweep` again"), "{complaint}");
+        assert!(complaint.contains(&path) && complaint.contains("`labelmix sweep` does only that anew"), "{complaint}");
         let [_, said] = workplace.said(&["weak-label", "study.toml", "--out", "weak.jsonl"], 0);
         assert!(said.contains(&path) && said.contains("set aside and made anew"), "{said}");
         assert_eq!(labelers(&workplace, "labelmix-store"), kept);
