@@ -3,6 +3,7 @@
 //! [`Study`] is the file; [`Sweep`] is what it expands to, with data and model loaded; equal stages of different
 //! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
 
+mod chains;
 mod error;
 mod execute;
 mod graph;

@@ -1,19 +1,19 @@
 //! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
 
-use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
 use labelmix_econ::{Allocation, Prices};
-use labelmix_elicit::{HeadStart, ShotsPlan, StagePlan, StageWork};
+use labelmix_elicit::{HeadStart, ShotsPlan};
 use labelmix_models::{
     Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
 };
 
+use crate::chains::{Chain, chains, longest_follow_up, needs_language_model, shots};
 use crate::error::{Error, Result};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::grid::{affordable, default_gold_pool, distinct, split_of, wanted_points};
+use crate::grid::{affordable, default_gold_pool, distinct, wanted_points};
 use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::prompts::Prompts;
@@ -311,59 +311,6 @@ impl Sweep {
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
         Purchase::new(&self.train, pools, &node.plan)
     }
-}
-
-/// Whether a stage reads what the checkpoint's own head says, or starts from it.
-fn needs_language_model(stage: &StagePlan) -> bool {
-    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
-}
-
-/// The most tokens that a follow-up is expected to have, where the longest text has so many.
-fn longest_follow_up(chains: &[Chain<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
-    let mut longest = 0;
-    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
-        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
-        let texts = follow_up.template.matches("{text}").count();
-        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
-    }
-    Ok(longest)
-}
-
-/// A run before its stages have keys.
-struct Chain<'a> {
-    method: &'a str,
-    seed: u64,
-    pools: &'a Pools,
-    allocation: Allocation,
-    stages: Vec<StagePlan>,
-}
-
-/// The runs of the grid, in the order of methods, seeds and allocations.
-fn chains<'a>(methods: &'a [NamedMethod], points: &[GridPoint], pools: &'a [(u64, Pools)]) -> Vec<Chain<'a>> {
-    let mut chains = Vec::new();
-    for NamedMethod { name, method, .. } in methods {
-        let allocations: BTreeSet<Allocation> =
-            points.iter().filter(|point| point.method == *name).map(|point| point.allocation).collect();
-        for (seed, pools) in pools {
-            chains.extend(allocations.iter().map(|&allocation| {
-                let stages = method.stages(split_of(&**method, allocation));
-                Chain { method: name, seed: *seed, pools, allocation, stages }
-            }));
-        }
-    }
-    chains
-}
-
-/// The distinct sets of shots: seed, plan, and places among the training examples.
-fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<usize>)> {
-    let mut seen = HashSet::new();
-    let stages = chains.iter().flat_map(|chain| chain.stages.iter().map(move |stage| (chain, stage)));
-    stages
-        .filter_map(|(chain, stage)| {
-            let plan = stage.shots.filter(|plan| seen.insert((chain.seed, *plan)))?;
-            Some((chain.seed, plan, Purchase::new(train, chain.pools, stage).shots))
-        })
-        .collect()
 }
 
 /// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
