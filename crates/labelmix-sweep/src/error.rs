@@ -201,6 +201,10 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// The cluster does not do what is asked of it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Slurm(crate::slurm::SlurmError),
     /// A run whose predictions rank nothing.
     #[error("the run {run} has no AUROC on the test set")]
     #[diagnostic(help(

@@ -4,6 +4,7 @@
 mod event;
 mod queue;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub(crate) use self::queue::LOOK_EVERY;
 use self::queue::{End, Queue};
 use crate::error::Result;
 use crate::graph::StageNode;
+use crate::key::StageKey;
 use crate::record::RunRecord;
 use crate::records::{records, write_record};
 use crate::stage_work::do_stage;
@@ -31,18 +33,20 @@ pub struct ExecuteOptions {
     pub keep_every: Duration,
     /// Whether stages that failed before and would fail again are tried all the same.
     pub retry_failed: bool,
+    /// The stages that are to be done, where others do the rest; all of them, if it does not say.
+    pub only: Option<HashSet<StageKey>>,
 }
 
 impl Default for ExecuteOptions {
     fn default() -> Self {
-        Self { interrupt: Interrupt::default(), keep_every: Duration::from_secs(30), retry_failed: false }
+        Self { interrupt: Interrupt::default(), keep_every: Duration::from_secs(30), retry_failed: false, only: None }
     }
 }
 
 /// The records of all finished runs, in the graph's order, and the stages that failed.
 #[derive(Debug)]
 pub struct Execution {
-    /// Finished runs; none if the sweep was interrupted.
+    /// Finished runs; none if the sweep was interrupted, or did some of its stages only.
     pub records: Vec<RunRecord>,
     /// Failed stages.
     pub failures: Vec<StageFailure>,
@@ -59,8 +63,13 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
     let nodes = sweep.graph().nodes();
     store.write_plan(&StudyPlan::of(&sweep.study().name, sweep.graph()))?;
     let done = survey(sweep.graph(), store, observer)?;
-    let missing: Vec<&StageNode> =
-        nodes.iter().enumerate().filter(|(index, _)| !done.contains(index)).map(|(_, node)| node).collect();
+    let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
+    let missing: Vec<&StageNode> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(index, node)| !done.contains(index) && chosen(node))
+        .map(|(_, node)| node)
+        .collect();
     let jobs = sweep.jobs().clamp(1, missing.len().max(1));
     if !missing.is_empty() {
         let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
@@ -71,8 +80,11 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
     for (index, run) in sweep.graph().runs().iter().enumerate() {
         runs_ending[run.last_stage()].push(index);
     }
-    let queue = Queue::new(sweep.graph(), &done, &options.interrupt);
+    let queue = Queue::new(sweep.graph(), &done, chosen, &options.interrupt);
     let context = Context { sweep, store, options, observer, queue: &queue, watch: Watch::default(), runs_ending };
+    for index in context.queue.without_start() {
+        context.give_up(None, index, StageFailure::of(&nodes[index], StageError::NothingToStartFrom));
+    }
     std::thread::scope(|scope| {
         for worker in 0..jobs.min(missing.len()) {
             let context = &context;
@@ -83,7 +95,10 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
     match queue.into_parts() {
         (_, Some(End::Store(error))) => Err(error),
         (failures, Some(End::Interrupted)) => Ok(Execution { records: Vec::new(), failures, interrupted: true }),
-        (failures, None) => Ok(Execution { records: records(sweep, store)?, failures, interrupted: false }),
+        (failures, None) => {
+            let records = if options.only.is_none() { records(sweep, store)? } else { Vec::new() };
+            Ok(Execution { records, failures, interrupted: false })
+        }
     }
 }
 

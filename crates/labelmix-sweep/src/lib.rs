@@ -19,6 +19,7 @@ mod prompts;
 mod purchase;
 mod record;
 mod records;
+mod slurm;
 mod stage_work;
 mod status;
 mod store;
@@ -42,6 +43,7 @@ pub use next::{NextTexts, Sampling};
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use records::records;
+pub use slurm::{Overrides, QueueCounts, SlurmError, SlurmTable, Submitted, requeue, submit_missing, task_stages};
 pub use status::{Outlook, RunningStage, Status};
 pub use store::{
     Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, RunFile, SeenClaim, Shown,

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::expansion::{Expansion, graph_of};
 use crate::graph::StageGraph;
 use crate::key::{SharedInputs, StageKey};
+use crate::slurm::{QueueCounts, Submissions};
 use crate::store::{FailureRecord, Holder, SeenClaim, Store};
 use crate::study::{Study, TooLong};
 use crate::sweep::{Inputs, PrepareOptions, rounding};
@@ -90,6 +91,15 @@ impl Outlook {
         let work =
             graph.nodes().iter().map(|stage| Workload::of(stage, &study.recipe, test.len()).readings()).collect();
         Ok(Self { study: study.name.clone(), graph, work })
+    }
+
+    /// How many of its stages are in a cluster's queue; none if nothing of it was ever submitted to one.
+    ///
+    /// # Errors
+    /// If the queue cannot be asked.
+    pub fn queue(&self, store: &Store) -> Result<Option<QueueCounts>> {
+        let submissions = Submissions::read(store, &self.study)?;
+        if submissions.is_empty() { Ok(None) } else { submissions.count_queued(&self.graph).map(Some) }
     }
 
     /// How far the study is now.

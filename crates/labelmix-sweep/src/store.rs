@@ -164,6 +164,11 @@ const PROMPT_FILE: &str = "prompt.json";
 pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 impl Store {
+    /// Where what a study submits to Slurm is written down.
+    pub(crate) fn slurm_folder(&self, study: &str) -> PathBuf {
+        self.root.join("slurm").join(study)
+    }
+
     /// Opens a store, making the folder if needed.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use labelmix_elicit::{PromptTemplate, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::slurm::SlurmTable;
 pub use labeler::{LabelerKind, LabelerTable};
 pub use methods::MethodTable;
 pub(crate) use methods::NamedMethod;
@@ -50,6 +51,9 @@ pub struct Study {
     /// How stages train.
     #[serde(default)]
     pub recipe: Recipe,
+    /// What is asked of a Slurm cluster, where one does the stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slurm: Option<SlurmTable>,
     /// The folder of the study file, which its paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
@@ -133,6 +137,8 @@ impl Study {
             return Err(Problem { reason: error.to_string(), help });
         }
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
+        let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
+        slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
         self.configure_methods()?;
         Ok(())
     }

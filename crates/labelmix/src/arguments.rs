@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod plan;
+mod slurm;
 mod store;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use labelmix_models::ByteSize;
 
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
+pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
     StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
     StoreVerifyArguments,
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     Sandbox(SandboxArguments),
     Doctor(DoctorArguments),
+    #[command(hide = true)]
+    SlurmTask(SlurmTaskArguments),
 }
 
 /// Where a model runs.
@@ -83,6 +87,10 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   [recipe]                     # optional
   total_examples = 30000
   learning_rate = 5e-4
+  [slurm]                      # optional, for --executor slurm (docs/slurm.md)
+  partition = "gpu"
+  gres = "gpu:1"
+  time = "02:00:00"
 
 The data may also be a task (`labelmix tasks` lists them; docs/tasks.md):
 
@@ -127,6 +135,8 @@ pub(crate) struct SweepArguments {
     /// Append what happens to this file as it happens, a line of JSON each
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) events: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) slurm: SlurmArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of tables

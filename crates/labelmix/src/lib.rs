@@ -23,6 +23,7 @@ mod rows;
 mod sandbox;
 mod show;
 mod signals;
+mod slurm;
 mod status;
 mod store;
 mod sweep;
@@ -70,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::SlurmTask(arguments) => slurm::do_task(arguments),
     };
     match result {
         Ok(status) => status.into(),

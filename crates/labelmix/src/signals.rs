@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use labelmix_elicit::Interrupt;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 /// Handlers that are in place.
 pub(crate) struct Signals {
     /// Whether there is nothing to keep.
     idle: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
     interrupt: Interrupt,
 }
 
@@ -35,7 +36,7 @@ impl Signals {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
             flag::register(signal, Arc::clone(&asked))?;
         }
-        Ok(Self { idle, interrupt: Interrupt::from_flag(asked) })
+        Ok(Self { idle, interrupt: Interrupt::from_flag(Arc::clone(&asked)), asked })
     }
 
     /// From now on a signal asks for an interruption.
@@ -46,6 +47,15 @@ impl Signals {
     /// From now on a signal ends the process: everything is kept.
     pub(crate) fn release(&self) {
         self.idle.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on SIGUSR1, with which a cluster says that a task's time runs out, asks for an interruption too; whether
+    /// it came.
+    pub(crate) fn heed_warning(&self) -> io::Result<Arc<AtomicBool>> {
+        let warned = Arc::new(AtomicBool::new(false));
+        flag::register(SIGUSR1, Arc::clone(&warned))?;
+        flag::register(SIGUSR1, Arc::clone(&self.asked))?;
+        Ok(warned)
     }
 
     /// What a signal asks for.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use indicatif::HumanDuration;
 use labelmix_report::count;
 use labelmix_sweep::{
-    Inputs, Outlook, PrepareOptions, RunningStage, Status as StudyStatus, Store, Study, WeakLabeling,
+    Inputs, Outlook, PrepareOptions, QueueCounts, RunningStage, Status as StudyStatus, Store, Study, WeakLabeling,
 };
+use serde::Serialize;
 
 use crate::arguments::StatusArguments;
-use crate::diagnosis::{Failure, Status, print_data, print_json};
+use crate::diagnosis::{Failure, Status, print_data, print_diagnostic, print_json};
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
 use crate::task::files_of;
 
@@ -31,6 +32,12 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
     let mut shown = String::new();
     loop {
         let status = outlook.status(&store)?;
+        // The store has the last word; the queue says what it knows besides, if it can be asked.
+        let queue = outlook.queue(&store).unwrap_or_else(|error| {
+            print_diagnostic(&error);
+            None
+        });
+        let status = QueuedStatus { status, queue };
         let text = in_words(&status);
         match (arguments.json, arguments.watch) {
             (true, false) => print_json(&status)?,
@@ -48,14 +55,23 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
             }
         }
         shown = text;
-        if !arguments.watch || status.waiting + status.running.len() == 0 {
+        if !arguments.watch || status.status.waiting + status.status.running.len() == 0 {
             return Ok(Status::Done);
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn in_words(status: &StudyStatus) -> String {
+/// How far a study is, and what of it is in a cluster's queue.
+#[derive(Serialize)]
+struct QueuedStatus {
+    #[serde(flatten)]
+    status: StudyStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueCounts>,
+}
+
+fn in_words(QueuedStatus { status, queue }: &QueuedStatus) -> String {
     let StudyStatus { study, runs, finished_runs, stages, finished, running, failed, blocked, waiting, seconds_left } =
         status;
     let mut out = format!("study {study}: {} of {} runs finished\n", count(*finished_runs), count(*runs));
@@ -85,7 +101,16 @@ fn in_words(status: &StudyStatus) -> String {
     if let Some(seconds) = seconds_left {
         let _ = writeln!(out, "about {} left", HumanDuration(Duration::from_secs_f64(*seconds)));
     }
-    if running.is_empty() && *waiting > 0 {
+    if let Some(QueueCounts { running, waiting }) = queue {
+        let _ = writeln!(
+            out,
+            "in the cluster's queue: {} in tasks that run, {} in tasks that wait",
+            count(*running),
+            count(*waiting)
+        );
+    }
+    let queued = queue.is_some_and(|queue| queue.running + queue.waiting > 0);
+    if running.is_empty() && *waiting > 0 && !queued {
         let _ = writeln!(out, "nobody is at it: `labelmix sweep` goes on");
     }
     out

@@ -14,12 +14,14 @@ use labelmix_sweep::{
 };
 use serde_json::json;
 
-use crate::arguments::SweepArguments;
+use crate::arguments::{Executor, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
 use crate::events::EventFile;
+use crate::kept::kept_sweep_with;
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
 use crate::progress::{MessageBar, SweepProgress};
 use crate::signals::Signals;
+use crate::slurm::{self, Submission};
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
@@ -34,6 +36,14 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         return dry_run(study, &store, &options, arguments.json);
     }
     let store = Store::open(&store)?;
+    if arguments.slurm.executor == Executor::Slurm {
+        match slurm::submit(&study, &store, &options, arguments)? {
+            Submission::Made => return Ok(Status::Done),
+            Submission::Interrupted => return Ok(print_interrupted()),
+            // What is left to do is to say what came out.
+            Submission::NothingLeft => {}
+        }
+    }
     let events = arguments.events.as_deref().map(EventFile::open).transpose()?;
     let manner = Manner {
         keep_every: Duration::from_secs(arguments.checkpoint_every),
@@ -56,10 +66,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
 /// Says what there is to do.
 fn dry_run(study: Study, store: &Path, options: &PrepareOptions, json: bool) -> Result<Status, Failure> {
     let store = Store::to_look_at(store);
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
-    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
-    let sweep = Sweep::prepare(study, inputs, options, &labeling)?;
+    let sweep = kept_sweep_with(study, &store, options)?;
     anstream::eprintln!("{}", sweep.summary());
     let estimate = estimate(&sweep, &store)?;
     if json {
@@ -145,6 +152,35 @@ impl Observer for Both<'_> {
     }
 }
 
+/// A study with its data and model, its weak labels made if a labeler makes them and they are not in the store; `None` if
+/// that was interrupted.
+pub(crate) fn prepared(
+    study: Study,
+    store: &Store,
+    options: &PrepareOptions,
+    execution: &ExecuteOptions,
+    signals: &Signals,
+) -> Result<Option<Sweep>, Failure> {
+    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
+    let labeler_folder = labeler_checkpoint_of(&study)?;
+    let labeling_progress = MessageBar::new();
+    let observe = |progress: LabelerProgress<'_>| {
+        signals.catch();
+        labeling_progress.labeling(progress);
+    };
+    let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe).with(execution);
+    let sweep = Sweep::prepare(study, inputs, options, &labeling);
+    labeling_progress.clear();
+    match sweep {
+        Err(error) if error.is_interruption() => Ok(None),
+        sweep => {
+            let sweep = sweep?;
+            anstream::eprintln!("{}", sweep.summary());
+            Ok(Some(sweep))
+        }
+    }
+}
+
 /// Does what a study asks, and shows the progress.
 pub(crate) fn sweep(
     study: Study,
@@ -152,24 +188,10 @@ pub(crate) fn sweep(
     options: &PrepareOptions,
     manner: Manner<'_>,
 ) -> Result<Swept, Failure> {
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
     let signals = Signals::handle().map_err(SignalError)?;
     let Manner { keep_every, retry_failed, events } = manner;
-    let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), keep_every, retry_failed };
-    let labeling_progress = MessageBar::new();
-    let observe = |progress: LabelerProgress<'_>| {
-        signals.catch();
-        labeling_progress.labeling(progress);
-    };
-    let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe).with(&execution);
-    let sweep = Sweep::prepare(study, inputs, options, &labeling);
-    labeling_progress.clear();
-    let sweep = match sweep {
-        Err(error) if error.is_interruption() => return Ok(Swept::interrupted()),
-        sweep => sweep?,
-    };
-    anstream::eprintln!("{}", sweep.summary());
+    let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), keep_every, retry_failed, only: None };
+    let Some(sweep) = prepared(study, store, options, &execution, signals)? else { return Ok(Swept::interrupted()) };
     let progress = SweepProgress::new();
     let both;
     let observer: &dyn Observer = match events {

@@ -113,6 +113,10 @@ pub enum StageError {
         /// What to do about it.
         help: String,
     },
+    /// A stage that it needs is not in the store, and others were to do it.
+    #[error("the stage that it starts from is not in the store")]
+    #[diagnostic(help("`labelmix status` says whether that one failed or waits; submit again when it can be done"))]
+    NothingToStartFrom,
     /// The program made a mistake.
     #[error("labelmix made a mistake: {message}")]
     #[diagnostic(help("please report this, with the study and the message above"))]

@@ -8,7 +8,7 @@ use labelmix_elicit::Interrupt;
 
 use super::event::StageFailure;
 use crate::error::Error;
-use crate::graph::StageGraph;
+use crate::graph::{StageGraph, StageNode};
 
 /// How often a process that has nothing else to do looks after the stages that others are at, and after interruptions.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -26,6 +26,7 @@ struct State {
     ready: BinaryHeap<Ready>,
     /// For each stage, how many of those that it needs are not done.
     waits_for: Vec<usize>,
+    /// Stages that will not be done here.
     given_up: HashSet<usize>,
     /// Stages that another process is at.
     elsewhere: Vec<usize>,
@@ -55,18 +56,27 @@ struct Ready {
 }
 
 impl<'a> Queue<'a> {
-    pub(super) fn new(graph: &'a StageGraph, done: &HashSet<usize>, interrupt: &'a Interrupt) -> Self {
+    /// Of a graph of which some stages are done, and others are for others to do.
+    pub(super) fn new(
+        graph: &'a StageGraph,
+        done: &HashSet<usize>,
+        chosen: impl Fn(&StageNode) -> bool,
+        interrupt: &'a Interrupt,
+    ) -> Self {
         let waits_for: Vec<usize> =
             graph.nodes().iter().map(|node| node.needs().filter(|needed| !done.contains(needed)).count()).collect();
-        let ready: Vec<usize> =
-            (0..waits_for.len()).filter(|index| !done.contains(index) && waits_for[*index] == 0).collect();
+        let given_up: HashSet<usize> =
+            (0..waits_for.len()).filter(|index| !done.contains(index) && !chosen(&graph.nodes()[*index])).collect();
+        let missing = |index: &usize| !done.contains(index) && !given_up.contains(index);
+        let ready: Vec<usize> = (0..waits_for.len()).filter(|index| missing(index) && waits_for[*index] == 0).collect();
+        let outstanding = (0..waits_for.len()).filter(missing).count();
         let state = State {
             ready: BinaryHeap::new(),
             waits_for,
-            given_up: HashSet::new(),
+            given_up,
             elsewhere: Vec::new(),
             told: HashSet::new(),
-            outstanding: graph.nodes().len() - done.len(),
+            outstanding,
             failures: Vec::new(),
             end: None,
         };
@@ -80,6 +90,17 @@ impl<'a> Queue<'a> {
         let ready: Vec<Ready> = ready.into_iter().map(|index| queue.ready(index)).collect();
         queue.lock().ready.extend(ready);
         queue
+    }
+
+    /// Stages that are to be done and need one that is neither there nor to be done.
+    pub(super) fn without_start(&self) -> Vec<usize> {
+        let state = self.lock();
+        let lacks = |index: &usize| {
+            state.waits_for[*index] > 0
+                && !state.given_up.contains(index)
+                && self.graph.nodes()[*index].needs().any(|needed| state.given_up.contains(&needed))
+        };
+        (0..state.waits_for.len()).filter(lacks).collect()
     }
 
     fn ready(&self, index: usize) -> Ready {
@@ -124,7 +145,7 @@ impl<'a> Queue<'a> {
         state.outstanding -= 1;
         for &dependent in &self.dependents[index] {
             state.waits_for[dependent] -= 1;
-            if state.waits_for[dependent] == 0 {
+            if state.waits_for[dependent] == 0 && !state.given_up.contains(&dependent) {
                 state.ready.push(self.ready(dependent));
             }
         }

@@ -17,6 +17,7 @@ mod planning;
 mod proxies;
 mod real_tasks;
 mod sandbox;
+mod slurm;
 mod status;
 mod store;
 mod task_mistakes;
