@@ -25,6 +25,8 @@ pub(crate) struct Split {
     dropped: Dropped,
     cleaned_class_counts: [usize; 2],
     examples: Vec<Example>,
+    /// Set apart: nothing is learned from them, but a label can be bought for them.
+    unlabeled: Vec<Example>,
 }
 
 impl Split {
@@ -39,6 +41,7 @@ impl Split {
             dropped: Dropped { by_the_task, ..Dropped::default() },
             cleaned_class_counts: [0; 2],
             examples: Vec::with_capacity(rows.examples.len()),
+            unlabeled: Vec::new(),
         };
         let mut seen = HashSet::with_capacity(rows.examples.len());
         for example in rows.examples {
@@ -74,6 +77,7 @@ impl Split {
             dropped: Dropped::default(),
             cleaned_class_counts: [0; 2],
             examples,
+            unlabeled: Vec::new(),
         })
     }
 
@@ -82,11 +86,18 @@ impl Split {
         &mut self.examples
     }
 
-    /// Drops the examples without any label.
-    pub(crate) fn drop_unlabeled(&mut self) {
-        let before = self.examples.len();
-        self.examples.retain(|example| example.gold.is_some() || example.weak.is_some());
-        self.dropped.unlabeled = before - self.examples.len();
+    /// Sets the examples without any label apart.
+    pub(crate) fn set_unlabeled_apart(&mut self) {
+        let examples = std::mem::take(&mut self.examples);
+        (self.examples, self.unlabeled) = examples.into_iter().partition(Example::is_labeled);
+        self.dropped.unlabeled = self.unlabeled.len();
+    }
+
+    /// The examples that were set apart, in the order of their ids.
+    pub(crate) fn take_unlabeled(&mut self) -> Vec<Example> {
+        let mut unlabeled = std::mem::take(&mut self.unlabeled);
+        unlabeled.sort_by_key(|example| example.id);
+        unlabeled
     }
 
     /// The ids of the examples that are left.
@@ -99,6 +110,7 @@ impl Split {
         let before = self.examples.len();
         self.examples.retain(|example| !test.contains(&example.id));
         self.dropped.in_test = before - self.examples.len();
+        self.unlabeled.retain(|example| !test.contains(&example.id));
     }
 
     /// Puts the examples into the one order that all seeds and runs share, which depends on their ids alone, and

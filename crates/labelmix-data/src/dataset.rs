@@ -50,6 +50,9 @@ pub struct Dataset {
     pub train: Vec<Example>,
     /// Examples to measure accuracy on; all have a gold label.
     pub test: Vec<Example>,
+    /// Training texts without any label, in the order of their ids: nothing is learned from them, but labels can be
+    /// bought for them. No text of the test file is among them.
+    pub unlabeled: Vec<Example>,
     /// What was read, and what was dropped and why.
     pub summary: DataSummary,
 }
@@ -72,22 +75,27 @@ impl Dataset {
             Split::distinct(file.display().to_string(), RowsRead { examples, ..RowsRead::default() })
         };
         let test = split(test_file, read_test(test_file, columns)?);
-        let train = read_training(train_file, columns)?;
+        let mut train = read_training(train_file, columns)?;
         refuse_unknown(&columns.fields, &[train_file.to_path_buf()], &train)?;
-        let train = split(train_file, train);
+        // Of two rows with the same text the one with a label is the one to keep.
+        train.sort_by_key(|example| !example.is_labeled());
+        let mut train = split(train_file, train);
+        train.set_unlabeled_apart();
         Self::clean(train, test, options)
     }
 
     /// What is left of two splits: no test text in training, and the classes in balance.
     pub(crate) fn clean(mut train: Split, mut test: Split, options: &CleaningOptions) -> Result<Self, DataError> {
         train.hold_out(&test.ids());
+        let unlabeled = train.take_unlabeled();
         train.balance(options.balance, None)?;
         test.balance(options.balance, options.max_test)?;
         test.require_both_classes()?;
 
         let (train, train_summary) = train.finish();
         let (test, test_summary) = test.finish();
-        Ok(Self { train, test, summary: DataSummary { train: train_summary, test: test_summary, weak_file: None } })
+        let summary = DataSummary { train: train_summary, test: test_summary, weak_file: None };
+        Ok(Self { train, test, unlabeled, summary })
     }
 
     /// A hash of all examples and their labels: equal for equal datasets, whatever the format of their files and

@@ -59,7 +59,7 @@ pub(crate) fn first_word(hash: blake3::Hash) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// A text, and the labels of it that there are. At least one is there.
+/// A text, and the labels of it that there are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// The text's own hash.
@@ -84,6 +84,12 @@ impl Example {
     #[must_use]
     pub fn new(text: String, gold: Option<bool>, weak: Option<f32>) -> Self {
         Self { id: ExampleId::of(&text), text, gold, weak, proxy: None, votes: Box::default(), fields: Box::default() }
+    }
+
+    /// Whether there is any label.
+    #[must_use]
+    pub fn is_labeled(&self) -> bool {
+        self.gold.is_some() || self.weak.is_some()
     }
 
     /// The class by the best label there is: gold, or else the side of one half on which the weak label lies

@@ -6,6 +6,7 @@
 //! order of rows in a file: the same examples shuffled make the same dataset, byte for byte. (One exception: of two
 //! rows with the same text the first is kept, so that two labels for one text depend on which row comes first.)
 
+mod annotation;
 mod cell;
 mod clean;
 mod dataset;
@@ -20,12 +21,16 @@ mod split;
 mod summary;
 mod task;
 
+pub use annotation::{
+    AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, IfMissing, LabeledRows, RequestFile,
+    label_requests, read_collected_labels, with_labels,
+};
 pub use dataset::{Balance, CleaningOptions, Dataset};
 pub use error::{DataError, Place, RowNumber};
 pub use example::{Example, ExampleId, content_hash, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
-pub use pools::Pools;
+pub use pools::{Pools, order_of_sale};
 pub use read::{ColumnNames, field_names, read_gold, read_texts};
 pub use split::{ValidationSplit, validation_split};
 pub use summary::{DataSummary, Dropped, LeftOut, SplitSummary, WeakFileSummary};

@@ -1,6 +1,6 @@
 //! Labels for sale: which example is the first, second, … to be labelled weakly or by the expert.
 
-use crate::example::Example;
+use crate::example::{Example, ExampleId};
 use crate::order::SeededOrder;
 
 /// The training examples of one seed, in the order in which their labels are bought: two disjoint pools of
@@ -25,13 +25,9 @@ impl Pools {
     /// weak pool is every other example that has a weak label, so that none is wasted.
     #[must_use]
     pub fn new(train: &[Example], seed: u64, gold_pool: usize) -> Self {
-        let order = SeededOrder::new("labelmix-data 1 order of sale", seed);
-        let mut permutation: Vec<usize> = (0..train.len()).collect();
-        permutation.sort_by_cached_key(|&index| order.place(train[index].id.number()));
-
         let mut gold = Vec::new();
         let mut weak = Vec::new();
-        for index in permutation {
+        for index in order_of_sale(train.iter().map(|example| example.id), seed) {
             if train[index].gold.is_some() && gold.len() < gold_pool {
                 gold.push(index);
             } else if train[index].weak.is_some() {
@@ -65,6 +61,17 @@ impl Pools {
     pub fn weak_size(&self) -> usize {
         self.weak.len()
     }
+}
+
+/// The one permutation of a seed: the places of these ids in the order from whose front gold labels are bought, and weak
+/// ones from whose back.
+#[must_use]
+pub fn order_of_sale(ids: impl IntoIterator<Item = ExampleId>, seed: u64) -> Vec<usize> {
+    let order = SeededOrder::new("labelmix-data 1 order of sale", seed);
+    let places: Vec<(u64, u64)> = ids.into_iter().map(|id| order.place(id.number())).collect();
+    let mut permutation: Vec<usize> = (0..places.len()).collect();
+    permutation.sort_by_key(|&index| places[index]);
+    permutation
 }
 
 #[cfg(test)]

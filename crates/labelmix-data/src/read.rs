@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 pub use self::labeled::{ColumnNames, read_gold, read_texts};
 pub(crate) use self::labeled::{read_test, read_training};
+pub(crate) use self::names::column_names;
 pub use self::names::field_names;
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
@@ -116,6 +117,28 @@ pub(crate) fn read_blocks<E: From<DataError>>(
         _ => arrow_ipc::read(path, file, wanted, take)?,
     }
     if is_empty { Err(no_rows().into()) } else { Ok(()) }
+}
+
+/// Hands on the lines of a text file with their numbers, without line ends, a byte order mark and those that are blank.
+pub(crate) fn read_lines_of<E: From<DataError>>(
+    path: &Path,
+    mut take: impl FnMut(u64, &str) -> Result<(), E>,
+) -> Result<(), E> {
+    let unreadable = |reason| DataError::unreadable(path, &reason);
+    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            break;
+        }
+        let text = std::str::from_utf8(&line).map_err(|_| invalid_utf8(path))?;
+        let text = text.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
+        if !text.trim().is_empty() {
+            take(number, text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a file with a header in which a needed column is missing.

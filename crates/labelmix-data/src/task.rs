@@ -316,7 +316,7 @@ impl Task {
         if let Some(merge) = options.merge_votes {
             merge_votes(&mut train, &mut test, merge);
         }
-        train.drop_unlabeled();
+        train.set_unlabeled_apart();
         let mut dataset = Dataset::clean(train, test, &options.cleaning)?;
         dataset.summary.weak_file = weak_file;
         Ok(dataset)

@@ -13,7 +13,10 @@ use crate::CorrectItems;
 pub(crate) struct ItemWeights {
     /// The multiplicities' bits, from the lowest power of two, `[plane][word]`.
     planes: Vec<Vec<u64>>,
+    /// How many items there are.
     items: usize,
+    /// How many are drawn.
+    drawn: usize,
 }
 
 impl ItemWeights {
@@ -34,7 +37,32 @@ impl ItemWeights {
                 planes.push(plane);
             }
         }
-        Self { planes, items }
+        Self { planes, items, drawn: items }
+    }
+
+    /// Once each item that is not drawn; every item where all are.
+    pub(crate) fn left_out(&self) -> Self {
+        let mut plane: Vec<u64> = (0..self.items.div_ceil(64))
+            .map(|word| !self.planes.iter().fold(0, |drawn, plane| drawn | plane[word]))
+            .collect();
+        if let (Some(last), beyond @ 1..) = (plane.last_mut(), self.items % 64) {
+            *last &= (1 << beyond) - 1;
+        }
+        let drawn = plane.iter().map(|word| word.count_ones() as usize).sum();
+        if drawn == 0 { self.each_once() } else { Self { planes: vec![plane], items: self.items, drawn } }
+    }
+
+    /// Every item once.
+    fn each_once(&self) -> Self {
+        let plane = vec![u64::MAX; self.items.div_ceil(64)];
+        Self { planes: vec![plane], items: self.items, drawn: self.items }
+    }
+
+    /// How often each item is drawn, one by one.
+    pub(crate) fn multiplicities(&self) -> Vec<u32> {
+        let bit = |item: usize, plane: &Vec<u64>| (plane[item / 64] >> (item % 64) & 1) as u32;
+        let times = |item| (0u32..).zip(&self.planes).map(|(power, plane)| bit(item, plane) << power).sum();
+        (0..self.items).map(times).collect()
     }
 }
 
@@ -42,7 +70,7 @@ impl ItemWeights {
 pub(crate) fn weighted_correct(correct: &CorrectItems, weights: &ItemWeights) -> f64 {
     let count: u64 =
         (0u32..).zip(&weights.planes).map(|(power, plane)| common_bits(correct.words(), plane) << power).sum();
-    count as f64 / weights.items as f64
+    count as f64 / weights.drawn as f64
 }
 
 // The x86-64 baseline has no instruction that counts bits.
@@ -65,6 +93,18 @@ mod tests {
             let mut random = stream(seed, "test");
             let drawn: Vec<usize> = (0..items).map(|_| random.random_range(0..items)).collect();
             let right = drawn.iter().filter(|&&item| truths[item]).count() as f64 / items as f64;
+            let times = |item| drawn.iter().filter(|&&drawn| drawn == item).count() as u32;
+            prop_assert_eq!(weights.multiplicities(), (0..items).map(times).collect::<Vec<u32>>());
+            let left_out = weights.left_out();
+            let not_drawn: Vec<u32> = (0..items).map(|item| u32::from(times(item) == 0)).collect();
+            if not_drawn.contains(&1) {
+                let right = (0..items).filter(|&item| not_drawn[item] == 1 && truths[item]).count();
+                let share = right as f64 / f64::from(not_drawn.iter().sum::<u32>());
+                prop_assert_eq!(weighted_correct(&CorrectItems::new(&truths), &left_out), share);
+                prop_assert_eq!(left_out.multiplicities(), not_drawn);
+            } else {
+                prop_assert_eq!(left_out.multiplicities(), vec![1; items]);
+            }
             prop_assert_eq!(weighted_correct(&CorrectItems::new(&truths), &weights), right);
         }
     }

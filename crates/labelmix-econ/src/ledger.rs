@@ -41,6 +41,19 @@ pub enum Purpose {
     Query,
 }
 
+impl Purpose {
+    /// As it is written in tables and ledgers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Shot => "shot",
+            Self::Query => "query",
+        }
+    }
+}
+
 /// One look at a label. Its fields are the columns of a ledger's file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LedgerEntry<'a> {

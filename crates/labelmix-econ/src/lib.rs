@@ -46,6 +46,7 @@
 mod allocation;
 mod backtest;
 mod budget_table;
+mod choice;
 mod contenders;
 mod correct_counts;
 mod error;
@@ -54,6 +55,7 @@ mod held_out;
 mod ledger;
 mod marginal;
 mod measurement;
+mod method_comparison;
 mod observation;
 mod pareto;
 mod pilot;
@@ -85,7 +87,11 @@ pub use marginal::{
     CheapestMix, ExpansionStep, IsoquantPoint, MarginalValues, Quantity, cheapest_mix, expansion_path, isoquant,
     marginal_values,
 };
-pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point};
+pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point, RankedItems};
+pub use method_comparison::{
+    BudgetComparison, ComparisonQuestion, MethodAtBudget, MethodComparison, MethodPair, PairVerdict, SIGNIFICANCE,
+    SingleRuns, compare_methods,
+};
 pub use observation::{Observation, best_split};
 pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
 pub use pilot::Pilot;

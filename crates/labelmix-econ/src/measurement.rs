@@ -1,5 +1,6 @@
 //! What was measured: runs of methods on tasks, with the test items that each got right.
 
+use labelmix_stats::Ranking;
 use serde::Serialize;
 
 use crate::error::{AnalysisError, Result};
@@ -43,11 +44,40 @@ impl CorrectItems {
     }
 }
 
+/// How a run ranks the test items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedItems {
+    ranking: Ranking,
+    auroc: f64,
+}
+
+impl RankedItems {
+    /// From log-odds and labels, in the order of the test set. `None` where the AUROC is undefined: items of one class, or a
+    /// value that is not a number.
+    ///
+    /// # Panics
+    /// If the two slices differ in length.
+    #[must_use]
+    pub fn new(log_odds: &[f64], labels: &[bool]) -> Option<Self> {
+        let ranking = Ranking::new(log_odds, labels)?;
+        let auroc = ranking.auroc_of_sample(&vec![1; labels.len()])?;
+        Some(Self { ranking, auroc })
+    }
+
+    /// The AUROC of a sample of the items; none of one class.
+    pub(crate) fn auroc_of_sample(&self, multiplicities: &[u32]) -> Option<f64> {
+        self.ranking.auroc_of_sample(multiplicities)
+    }
+}
+
 /// How well a run did on the test set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Item by item: comparisons then know what is hard for all.
     Items(CorrectItems),
+    /// Item by item, judged by how they are ranked: every analysis then reads the AUROC where it says accuracy. All runs
+    /// of a task are judged alike.
+    Ranked(RankedItems),
     /// The accuracy alone: comparisons then reckon with binomial noise of its own for each allocation.
     Accuracy {
         /// The share that is right, from 0 to 1.
@@ -58,11 +88,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The share of the test items that is right; not a number without items.
+    /// The share of the test items that is right, not a number without items; the AUROC of ranked items.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         match self {
             Self::Items(items) => items.correct() as f64 / items.items() as f64,
+            Self::Ranked(items) => items.auroc,
             Self::Accuracy { accuracy, .. } => *accuracy,
         }
     }
@@ -72,6 +103,7 @@ impl Outcome {
     pub fn n_test(&self) -> usize {
         match self {
             Self::Items(items) => items.items(),
+            Self::Ranked(items) => items.ranking.len(),
             Self::Accuracy { n_test, .. } => *n_test,
         }
     }

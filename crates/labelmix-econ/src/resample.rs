@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::correct_counts::{ItemWeights, weighted_correct};
 use crate::error::{AnalysisError, Result};
-use crate::measurement::{Cell, Measurements, Outcome};
+use crate::measurement::{Cell, Measurements, Outcome, RankedItems};
 use crate::warning::Warning;
 
 /// The deviation between seeds that is reckoned with where no allocation was measured with two: fine-tuning on few
@@ -31,7 +31,16 @@ pub struct Resamples {
     observed: Vec<f64>,
     /// `[resample][point]`.
     accuracies: Vec<f64>,
+    /// The same on the seeds and items that the resample left out; empty where that was not asked for.
+    left_out: Vec<f64>,
     warnings: Vec<Warning>,
+}
+
+/// Whether resamples are also measured by what they leave out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    Measured,
+    Ignored,
 }
 
 impl Resamples {
@@ -40,6 +49,19 @@ impl Resamples {
     /// # Errors
     /// [`AnalysisError::Resampling`] for fewer than 20 resamples or a level that is not between 0 and 1.
     pub fn new(measurements: &Measurements, bootstrap: &Bootstrap) -> Result<Self> {
+        Self::drawn(measurements, bootstrap, LeftOut::Ignored)
+    }
+
+    /// The same resamples, each of them also measured on the seeds and test items that it left out: what was chosen on a
+    /// resample can be judged by data that had no part in the choice.
+    ///
+    /// # Errors
+    /// As [`Resamples::new`].
+    pub fn with_left_out(measurements: &Measurements, bootstrap: &Bootstrap) -> Result<Self> {
+        Self::drawn(measurements, bootstrap, LeftOut::Measured)
+    }
+
+    fn drawn(measurements: &Measurements, bootstrap: &Bootstrap, left_out: LeftOut) -> Result<Self> {
         let Bootstrap { resamples, level, seed } = *bootstrap;
         if resamples < 20 || !(level > 0.0 && level < 1.0) {
             return Err(AnalysisError::Resampling { resamples, level });
@@ -50,16 +72,23 @@ impl Resamples {
         let draw = |number: u64| {
             let mut random = start.clone();
             random.set_stream(number);
-            let cells = design.draw(&mut random);
-            let mean = |of: &[usize]| of.iter().map(|&cell| cells[cell]).sum::<f64>() / of.len() as f64;
-            points.iter().map(|point| mean(&point.cells)).collect::<Vec<f64>>()
+            let cells = design.draw(&mut random, left_out);
+            let mean = |cells: &[f64], of: &[usize]| of.iter().map(|&cell| cells[cell]).sum::<f64>() / of.len() as f64;
+            let of_points = |cells: &Vec<f64>| -> Vec<f64> {
+                // Nothing for the points of cells that were not measured.
+                let points = points.iter().filter(|_| !cells.is_empty());
+                points.map(|point| mean(cells, &point.cells)).collect()
+            };
+            (of_points(&cells.drawn), of_points(&cells.left_out))
         };
-        let accuracies: Vec<Vec<f64>> = (0..resamples as u64).into_par_iter().map(draw).collect();
+        let (accuracies, left_out): (Vec<Vec<f64>>, Vec<Vec<f64>>) =
+            (0..resamples as u64).into_par_iter().map(draw).unzip();
         Ok(Self {
             level,
             points: points.len(),
             observed: points.iter().map(|point| point.accuracy).collect(),
             accuracies: accuracies.concat(),
+            left_out: left_out.concat(),
             warnings: design.warnings(measurements),
         })
     }
@@ -74,6 +103,14 @@ impl Resamples {
     #[must_use]
     pub fn accuracies(&self, resample: usize) -> &[f64] {
         &self.accuracies[resample * self.points..(resample + 1) * self.points]
+    }
+
+    /// The accuracies of all points on what a resample left out: the seeds that it did not draw, and of their test items
+    /// those that it did not draw. Where a point has a single seed, or no items, the noise that was added in the resample is
+    /// taken away here. None if the resamples were drawn by [`Resamples::new`].
+    #[must_use]
+    pub fn left_out(&self, resample: usize) -> Option<&[f64]> {
+        self.left_out.get(resample * self.points..(resample + 1) * self.points)
     }
 
     /// The accuracies measured, by point.
@@ -105,6 +142,8 @@ struct Design<'a> {
     cells: &'a [Cell],
     /// The number of test items of each task, 0 where no run has items.
     items: Vec<usize>,
+    /// One ranking of each task's items, where runs are judged by theirs.
+    ranked: Vec<Option<&'a RankedItems>>,
     /// The distinct sets of seeds of each task, by size.
     seed_sets: Vec<(usize, usize)>,
     /// Which of them a cell has.
@@ -123,11 +162,17 @@ impl<'a> Design<'a> {
     fn new(measurements: &'a Measurements) -> Self {
         let cells = measurements.cells();
         let mut items = vec![0; measurements.tasks().len()];
+        let mut ranked = vec![None; measurements.tasks().len()];
         let mut numbers: BTreeMap<(usize, &[u64]), usize> = BTreeMap::new();
         for cell in cells {
             for outcome in &cell.outcomes {
-                if let Outcome::Items(correct) = outcome {
-                    items[cell.task] = correct.items();
+                match outcome {
+                    Outcome::Items(correct) => items[cell.task] = correct.items(),
+                    Outcome::Ranked(ranking) => {
+                        items[cell.task] = outcome.n_test();
+                        ranked[cell.task] = Some(ranking);
+                    }
+                    Outcome::Accuracy { .. } => {}
                 }
             }
             numbers.insert((cell.task, &cell.seeds), 0);
@@ -137,40 +182,43 @@ impl<'a> Design<'a> {
         }
         let seed_sets = numbers.keys().map(|(task, seeds)| (*task, seeds.len())).collect();
         let seed_set_of_cell = cells.iter().map(|cell| numbers[&(cell.task, cell.seeds.as_slice())]).collect();
-        Self { cells, items, seed_sets, seed_set_of_cell, single_seed: single_seed(cells) }
+        Self { cells, items, ranked, seed_sets, seed_set_of_cell, single_seed: single_seed(cells) }
     }
 
     /// The accuracy of every cell in one resample.
-    fn draw(&self, random: &mut ChaCha8Rng) -> Vec<f64> {
-        let items: Vec<ItemWeights> = self.items.iter().map(|&items| ItemWeights::draw(items, random)).collect();
+    fn draw(&self, random: &mut ChaCha8Rng, left_out: LeftOut) -> DrawnCells {
+        let items: Vec<DrawnItems> = self
+            .items
+            .iter()
+            .zip(&self.ranked)
+            .map(|(&items, &ranked)| DrawnItems::draw(items, ranked, random))
+            .collect();
         let seeds: Vec<Vec<u32>> = self.seed_sets.iter().map(|&(_, seeds)| draw_seeds(seeds, random)).collect();
-        let mut cells = Vec::with_capacity(self.cells.len());
+        let items_left_out: Vec<DrawnItems> = match left_out {
+            LeftOut::Measured => {
+                items.iter().zip(&self.ranked).map(|(items, &ranked)| items.left_out(ranked)).collect()
+            }
+            LeftOut::Ignored => Vec::new(),
+        };
+        let mut cells = DrawnCells { drawn: Vec::with_capacity(self.cells.len()), left_out: Vec::new() };
         for (cell, &seed_set) in self.cells.iter().zip(&self.seed_set_of_cell) {
-            let (mut sum, mut weights, mut without_items) = (0.0, 0.0, 0.0);
-            for (outcome, &times) in cell.outcomes.iter().zip(&seeds[seed_set]) {
-                if times == 0 {
-                    continue;
-                }
-                let times = f64::from(times);
-                weights += times;
-                sum += times
-                    * match outcome {
-                        Outcome::Items(correct) => weighted_correct(correct, &items[cell.task]),
-                        Outcome::Accuracy { accuracy, .. } => {
-                            without_items += times;
-                            *accuracy
-                        }
-                    };
-            }
-            let mut accuracy = sum / weights;
-            if without_items > 0.0 {
-                accuracy += without_items / weights * binomial_deviation(cell, random);
-            }
+            let seeds = &seeds[seed_set];
+            let (mut accuracy, without_items) = cell_accuracy(cell, seeds, &items[cell.task]);
+            let binomial = if without_items > 0.0 { binomial_deviation(cell, random) } else { 0.0 };
+            accuracy += without_items * binomial;
+            let mut of_seed = 0.0;
             if cell.seeds.len() == 1 {
                 let deviation: f64 = StandardNormal.sample(random);
-                accuracy = (accuracy + self.single_seed.deviation * deviation).clamp(0.0, 1.0);
+                of_seed = self.single_seed.deviation * deviation;
+                accuracy = (accuracy + of_seed).clamp(0.0, 1.0);
             }
-            cells.push(accuracy);
+            cells.drawn.push(accuracy);
+            if let Some(items) = items_left_out.get(cell.task) {
+                let not_drawn: Vec<u32> =
+                    seeds.iter().map(|&times| u32::from(times == 0 || seeds.len() == 1)).collect();
+                let (accuracy, without_items) = cell_accuracy(cell, &not_drawn, items);
+                cells.left_out.push((accuracy - without_items * binomial - of_seed).clamp(0.0, 1.0));
+            }
         }
         cells
     }
@@ -192,6 +240,68 @@ impl<'a> Design<'a> {
             warnings.push(Warning::LeftOut { points: left_out });
         }
         warnings
+    }
+}
+
+/// The accuracy of every cell in one resample, and on what it left out if that was asked for.
+struct DrawnCells {
+    drawn: Vec<f64>,
+    left_out: Vec<f64>,
+}
+
+/// The mean accuracy of a cell's runs, each counted so often, on the drawn items, and the share of the runs that have no
+/// items.
+fn cell_accuracy(cell: &Cell, seeds: &[u32], items: &DrawnItems) -> (f64, f64) {
+    let (mut sum, mut weights, mut without_items) = (0.0, 0.0, 0.0);
+    for (outcome, &times) in cell.outcomes.iter().zip(seeds).filter(|(_, times)| **times > 0) {
+        let times = f64::from(times);
+        weights += times;
+        sum += times
+            * match outcome {
+                Outcome::Items(correct) => weighted_correct(correct, &items.weights),
+                Outcome::Ranked(ranked) => items.auroc(ranked),
+                Outcome::Accuracy { accuracy, .. } => {
+                    without_items += times;
+                    *accuracy
+                }
+            };
+    }
+    (sum / weights, without_items / weights)
+}
+
+/// A task's test items in one resample.
+struct DrawnItems {
+    weights: ItemWeights,
+    /// How often each item is drawn; empty where no run is judged by its ranking.
+    multiplicities: Vec<u32>,
+}
+
+impl DrawnItems {
+    /// Items of one class have no AUROC: such a draw is left out, and the next one taken.
+    fn draw(items: usize, ranked: Option<&RankedItems>, random: &mut ChaCha8Rng) -> Self {
+        loop {
+            let weights = ItemWeights::draw(items, random);
+            let Some(ranked) = ranked else { return Self { weights, multiplicities: Vec::new() } };
+            let multiplicities = weights.multiplicities();
+            if ranked.auroc_of_sample(&multiplicities).is_some() {
+                return Self { weights, multiplicities };
+            }
+        }
+    }
+
+    /// The items that were not drawn; all of them where those are of one class.
+    fn left_out(&self, ranked: Option<&RankedItems>) -> Self {
+        let weights = self.weights.left_out();
+        let Some(ranked) = ranked else { return Self { weights, multiplicities: Vec::new() } };
+        let mut multiplicities = weights.multiplicities();
+        if ranked.auroc_of_sample(&multiplicities).is_none() {
+            multiplicities.fill(1);
+        }
+        Self { weights, multiplicities }
+    }
+
+    fn auroc(&self, ranked: &RankedItems) -> f64 {
+        ranked.auroc_of_sample(&self.multiplicities).expect("runs of a task share its labels, of which both are drawn")
     }
 }
 
@@ -291,6 +401,67 @@ mod tests {
         let found = deviation_of(&binomial, difference);
         assert!((found / expected - 1.0).abs() < 0.1, "{found} for {expected}");
         assert_eq!(binomial.warnings(), [Warning::NoItems { runs: 6 }]);
+    }
+
+    /// The scores of the negatives are shifted against those of the positives: AUROC 3/4 (exponential scores of rates 1
+    /// and 1/3), for all seeds.
+    #[test]
+    fn rankings_vary_as_theory_says() {
+        let half = ITEMS / 2;
+        let quantiles = |scale: f64| (0..half).map(move |i| -scale * (1.0 - (i as f64 + 0.5) / half as f64).ln());
+        let scores: Vec<f64> = quantiles(1.0).chain(quantiles(3.0)).collect();
+        let labels: Vec<bool> = (0..ITEMS).map(|item| item >= half).collect();
+        let run = |seed| MeasuredRun {
+            task: "task".to_owned(),
+            method: "method".to_owned(),
+            allocation: Allocation { n_weak: 0, n_gold: 10 },
+            seed,
+            outcome: Outcome::Ranked(RankedItems::new(&scores, &labels).unwrap()),
+            gpu_hours: None,
+        };
+        let resamples = Resamples::new(&Measurements::new(vec![run(0), run(1)]).unwrap(), &bootstrap()).unwrap();
+        assert!((resamples.observed()[0] - 0.75).abs() < 0.01);
+        // Hanley and McNeil (1982).
+        let a: f64 = 0.75;
+        let spread = a / (2.0 - a) + 2.0 * a * a / (1.0 + a) - 2.0 * a * a;
+        let expected = ((a * (1.0 - a) + (half - 1) as f64 * spread) / (half * half) as f64).sqrt();
+        let found = deviation_of(&resamples, |accuracies| accuracies[0]);
+        assert!((found / expected - 1.0).abs() < 0.06, "{found} for {expected}");
+        assert!(resamples.warnings().is_empty());
+    }
+
+    #[test]
+    fn draws_of_one_class_are_drawn_anew() {
+        let run = |seed| MeasuredRun {
+            task: "task".to_owned(),
+            method: "method".to_owned(),
+            allocation: Allocation { n_weak: 0, n_gold: 10 },
+            seed,
+            outcome: Outcome::Ranked(RankedItems::new(&[0.0, 1.0], &[false, true]).unwrap()),
+            gpu_hours: None,
+        };
+        let resamples = Resamples::new(&Measurements::new(vec![run(0), run(1)]).unwrap(), &bootstrap()).unwrap();
+        assert!((0..resamples.resamples()).all(|number| resamples.accuracies(number) == [1.0]));
+        assert!(RankedItems::new(&[0.0, 1.0], &[true, true]).is_none());
+    }
+
+    #[test]
+    fn what_a_resample_leaves_out_had_no_part_in_it() {
+        // Three seeds at .70, .75, .80: two draws leave out one or two of them.
+        let measured = measured(&[(10, &[280, 300, 320]), (20, &[300])], true);
+        let plain = Resamples::new(&measured, &bootstrap()).unwrap();
+        let resamples = Resamples::with_left_out(&measured, &bootstrap()).unwrap();
+        assert_eq!(
+            (0..2000).map(|n| plain.accuracies(n)).collect::<Vec<_>>(),
+            (0..2000).map(|n| resamples.accuracies(n)).collect::<Vec<_>>()
+        );
+        assert_eq!(plain.left_out(0), None);
+        let pairs: Vec<[f64; 2]> =
+            (0..2000).map(|n| [resamples.accuracies(n)[0], resamples.left_out(n).unwrap()[0]]).collect();
+        let mean = |side: usize| pairs.iter().map(|pair| pair[side]).sum::<f64>() / 2000.0;
+        assert!((mean(0) - 0.75).abs() < 0.003 && (mean(1) - 0.75).abs() < 0.003, "{} {}", mean(0), mean(1));
+        let covariance = pairs.iter().map(|pair| (pair[0] - mean(0)) * (pair[1] - mean(1))).sum::<f64>() / 2000.0;
+        assert!(covariance < 0.0, "{covariance}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::allocation::whole_labels;
 
 /// A price that holds from a certain label on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tier {
     /// The first label at this price, counted from 1.
     pub from_label: usize,

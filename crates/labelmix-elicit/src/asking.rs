@@ -2,6 +2,7 @@
 
 use labelmix_models::{LanguageModel, TokenBatch};
 
+use crate::continuation::Interrupt;
 use crate::error::Result;
 use crate::evaluation::token_batches;
 use crate::prompt::Prompt;
@@ -12,6 +13,20 @@ use crate::prompt::Prompt;
 /// # Errors
 /// If the model cannot be run.
 pub fn ask(model: &LanguageModel, prompts: &[Prompt], targets: [u32; 2], batch_tokens: usize) -> Result<Vec<f32>> {
+    ask_unless(&Interrupt::default(), model, prompts, targets, batch_tokens)
+}
+
+/// As [`ask`], unless it is interrupted.
+///
+/// # Errors
+/// As [`ask`], or if it is interrupted.
+pub fn ask_unless(
+    interrupt: &Interrupt,
+    model: &LanguageModel,
+    prompts: &[Prompt],
+    targets: [u32; 2],
+    batch_tokens: usize,
+) -> Result<Vec<f32>> {
     let vocabulary = model.model().vocabulary();
     let [class_0, class_1] = targets.map(|target| target as usize);
     // Prompts that lost shots share less than the others, and stand anywhere among them.
@@ -23,6 +38,7 @@ pub fn ask(model: &LanguageModel, prompts: &[Prompt], targets: [u32; 2], batch_t
         let queries: Vec<&[u32]> = group.iter().map(|index| &*prompts[*index].query).collect();
         let mut places = group.iter();
         for batch in token_batches(&queries, batch_tokens) {
+            interrupt.check()?;
             let logits = model.last_logits(&TokenBatch::new(batch.iter().copied()), Some(&prefix))?.to_vec()?;
             for (row, place) in logits.chunks_exact(vocabulary).zip(places.by_ref()) {
                 scores[*place] = row[class_1] - row[class_0];

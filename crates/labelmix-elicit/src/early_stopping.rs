@@ -1,14 +1,16 @@
 //! When a stage stops, and which of its checkpoints is kept.
 
 use std::cmp::Ordering;
+use std::io;
 
 use labelmix_models::Adapter;
 use labelmix_nn::Array;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StopReason, ValidationPoint};
-use crate::trainer::{CheckpointWatch, Verdict};
+use crate::trainer::{CheckpointWatch, SnapshotOf, Verdict};
 
 /// Remembers the best checkpoint and decides when to stop.
 ///
@@ -69,7 +71,32 @@ impl EarlyStopping {
     }
 }
 
+/// What early stopping remembers, besides the best checkpoint's tensors.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    without_improvement: usize,
+    best: Option<ValidationPoint>,
+    points: Vec<ValidationPoint>,
+}
+
 impl CheckpointWatch for EarlyStopping {
+    fn state<'a>(&'a self, arrays: &mut Vec<(&'static str, &'a [Array])>) -> serde_json::Value {
+        arrays.extend(self.best.as_ref().map(|(_, values)| ("best", &**values)));
+        let memory = Memory {
+            without_improvement: self.without_improvement,
+            best: self.best.as_ref().map(|(point, _)| *point),
+            points: self.points.clone(),
+        };
+        serde_json::to_value(memory).expect("numbers can be written")
+    }
+
+    fn set_state(&mut self, state: serde_json::Value, snapshot: &SnapshotOf<'_>) -> io::Result<()> {
+        let Memory { without_improvement, best, points } = serde_json::from_value(state)?;
+        self.best = best.map(|point| Ok::<_, io::Error>((point, snapshot("best")?))).transpose()?;
+        (self.without_improvement, self.points) = (without_improvement, points);
+        Ok(())
+    }
+
     fn is_due(&self, step: usize) -> bool {
         step.is_multiple_of(self.evaluate_every)
     }

@@ -47,6 +47,10 @@ pub enum Error {
         /// What is wrong with it.
         source: std::io::Error,
     },
+    /// It was asked to stop.
+    #[error("interrupted")]
+    #[diagnostic(help("the same command goes on where it was"))]
+    Interrupted,
     /// The model could not be run.
     #[error(transparent)]
     #[diagnostic(transparent)]

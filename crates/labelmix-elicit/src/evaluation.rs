@@ -4,6 +4,7 @@ use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_stats::{Interval, Z_95, auroc, wilson_interval};
 use serde::{Deserialize, Serialize};
 
+use crate::continuation::Interrupt;
 use crate::error::Result;
 
 /// The log-odds of class 1, `logit(1) − logit(0)`, of every text. Texts are processed `batch_tokens` tokens at a time.
@@ -11,12 +12,38 @@ use crate::error::Result;
 /// # Errors
 /// If the model cannot be run.
 pub fn log_odds(model: &Classifier, adapter: &Adapter, texts: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>> {
+    log_odds_unless(&Interrupt::default(), model, adapter, texts, batch_tokens)
+}
+
+/// As [`log_odds`], unless it is interrupted.
+///
+/// # Errors
+/// As [`log_odds`], or if it is interrupted.
+pub fn log_odds_unless(
+    interrupt: &Interrupt,
+    model: &Classifier,
+    adapter: &Adapter,
+    texts: &[&[u32]],
+    batch_tokens: usize,
+) -> Result<Vec<f32>> {
     let mut scores = Vec::with_capacity(texts.len());
     for batch in token_batches(texts, batch_tokens) {
+        interrupt.check()?;
         let logits = model.logits(&TokenBatch::new(batch.iter().copied()), adapter)?.to_vec()?;
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }
     Ok(scores)
+}
+
+/// The mean log-odds of each text by several classifiers, of which there is at least one.
+#[must_use]
+pub fn mean_log_odds(classifiers: &[Vec<f32>]) -> Vec<f32> {
+    let texts = classifiers.first().map_or(0, Vec::len);
+    let mean = |text: usize| {
+        let sum: f64 = classifiers.iter().map(|scores| f64::from(scores[text])).sum();
+        (sum / classifiers.len() as f64) as f32
+    };
+    (0..texts).map(mean).collect()
 }
 
 /// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.
@@ -80,6 +107,13 @@ mod tests {
             token_batches(&texts, 8).map(|batch| batch.iter().map(|text| text.len()).collect()).collect();
         assert_eq!(sizes, [vec![3, 3], vec![5], vec![9], vec![1, 1]]);
         assert_eq!(token_batches(&[], 8).count(), 0);
+    }
+
+    #[test]
+    fn a_mean_of_three_classifiers() {
+        let classifiers = [vec![1.0, -4.0], vec![2.0, 0.5], vec![6.0, 0.5]];
+        assert_eq!(mean_log_odds(&classifiers), [3.0, -1.0]);
+        assert_eq!(mean_log_odds(&classifiers[..1]), classifiers[0]);
     }
 
     #[test]

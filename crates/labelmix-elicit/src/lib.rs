@@ -5,33 +5,46 @@
 
 mod asking;
 mod choice;
+mod continuation;
 mod early_stopping;
 mod error;
 mod evaluation;
+mod follow_up;
 mod loss;
 mod method;
 mod methods;
+mod noise;
 mod optimizer_state;
 mod plan;
 mod prompt;
 mod recipe;
 mod stage;
 mod target_stopping;
+mod timetable;
 mod trainer;
+mod verbalizer;
 mod weak_labeler;
 
-pub use asking::ask;
+pub use asking::{ask, ask_unless};
 pub use choice::{least_certain, surest_labels};
+pub use continuation::{Continuation, Interrupt};
 pub use error::{Error, Result};
-pub use evaluation::{TestMetrics, log_odds, test_metrics};
+pub use evaluation::{TestMetrics, log_odds, log_odds_unless, mean_log_odds, test_metrics};
+pub use follow_up::{FollowUpTexts, answers};
 pub use labelmix_econ::LabelKind;
 pub use loss::{Loss, log_confidence_targets};
 pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kinds, method_named};
+pub use noise::{Correction, CorrectionWay, ErrorRates};
 pub use optimizer_state::OptimizerState;
-pub use plan::{Choice, ShotOrder, ShotsPlan, StageOptions, StagePlan, StageWork, Trains};
+pub use plan::{
+    Beside, BesideLabels, Choice, Denoise, FollowUp, HeadStart, PseudoLabels, RatesFrom, ShotOrder, ShotsPlan,
+    StageOptions, StagePlan, StageWork, Trains,
+};
 pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots};
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;
-pub use trainer::{StageProgress, StageRequest, StageResult, stage_split, train_stage};
-pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, soft_label, train_labeler};
+pub use timetable::BatchOrder;
+pub use trainer::{StageProgress, StageRequest, StageResult, continue_stage, stage_split, train_stage};
+pub use verbalizer::start_with_words;
+pub use weak_labeler::{LabelQuality, LabelerRequest, TrainedLabeler, continue_labeler, soft_label, train_labeler};

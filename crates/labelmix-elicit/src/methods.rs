@@ -1,15 +1,21 @@
 //! The methods, one file each.
 
+mod denoise;
+mod ensemble;
 mod few_shot;
 mod few_shot_sft;
+mod inner;
+mod joint;
 mod log_confidence;
 mod most_confident;
+mod self_training;
 mod seq_sft;
 mod uncertainty;
+mod verbalizer;
 
 use crate::method::{MethodKind, OptionHelp};
 
-/// All methods, in the order in which they are listed.
+/// All methods, in the order in which they are listed: those of the paper, then those beyond it.
 pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<seq_sft::SeqSft>(),
     MethodKind::of::<few_shot::FewShot>(),
@@ -17,6 +23,11 @@ pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<uncertainty::Uncertainty>(),
     MethodKind::of::<log_confidence::LogConfidence>(),
     MethodKind::of::<most_confident::MostConfident>(),
+    MethodKind::of::<verbalizer::Verbalizer>(),
+    MethodKind::of::<joint::Joint>(),
+    MethodKind::of::<denoise::Denoise>(),
+    MethodKind::of::<ensemble::Ensemble>(),
+    MethodKind::of::<self_training::SelfTraining>(),
 ];
 
 /// The tables of options of the two stages, which most methods have.

@@ -1,11 +1,11 @@
 //! An optimizer's state between two stages.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
+use labelmix_models::KeptTensors;
 use labelmix_nn::{AdamW, AdamWSettings, Parameter};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
 
@@ -17,7 +17,7 @@ pub struct OptimizerState {
     moments: BTreeMap<String, [Vec<f32>; 2]>,
 }
 
-/// The tensor that holds the number of steps; the moments' names are their parameters', with these endings.
+/// The tensor that holds the number of steps (exact up to 2²⁴ of them); the moments' names are their parameters', with these endings.
 const STEPS: &str = "steps";
 const ENDINGS: [&str; 2] = [".first", ".second"];
 
@@ -43,19 +43,9 @@ impl OptimizerState {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let bytes = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|value| value.to_le_bytes()).collect() };
-        let mut tensors = vec![(STEPS.to_owned(), Dtype::U32, self.steps.to_le_bytes().to_vec())];
-        for (name, moments) in &self.moments {
-            for (moment, ending) in moments.iter().zip(ENDINGS) {
-                tensors.push((format!("{name}{ending}"), Dtype::F32, bytes(moment)));
-            }
-        }
-        let views = tensors.iter().map(|(name, kind, bytes)| {
-            let view = TensorView::new(*kind, vec![bytes.len() / 4], bytes);
-            (name, view.expect("a tensor has as many values as its shape says"))
-        });
-        let serialized = safetensors::serialize(views, None).expect("names are unique, and tensors whole");
-        std::fs::write(path, serialized).map_err(|source| Error::OptimizerFile { path: path.into(), source })
+        let mut tensors = KeptTensors::default();
+        self.add_to(&mut tensors, "");
+        tensors.write(path).map_err(|source| Error::OptimizerFile { path: path.into(), source })
     }
 
     /// Reads a file that [`save`](Self::save) wrote.
@@ -63,24 +53,32 @@ impl OptimizerState {
     /// # Errors
     /// If it is missing or damaged.
     pub fn load(path: &Path) -> Result<Self> {
-        let file = |source| Error::OptimizerFile { path: path.into(), source };
-        let damaged = |reason: String| file(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
-        let bytes = std::fs::read(path).map_err(file)?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let words = |name: &str| -> Result<Vec<[u8; 4]>> {
-            let tensor = tensors.tensor(name).map_err(|error| damaged(error.to_string()))?;
-            Ok(tensor.data().as_chunks::<4>().0.to_vec())
-        };
-        let numbers =
-            |name: &str| -> Result<Vec<f32>> { Ok(words(name)?.into_iter().map(f32::from_le_bytes).collect()) };
-        let steps = words(STEPS)?.first().copied().map(u32::from_le_bytes);
-        let steps = steps.ok_or_else(|| damaged("no number of steps".into()))?;
+        KeptTensors::read(path)
+            .and_then(|tensors| Self::among(&tensors, ""))
+            .map_err(|source| Error::OptimizerFile { path: path.into(), source })
+    }
+
+    /// Adds the state to other tensors, under names that begin with `prefix`.
+    pub(crate) fn add_to(&self, tensors: &mut KeptTensors, prefix: &str) {
+        tensors.add_row(format!("{prefix}{STEPS}"), &[self.steps as f32]);
+        for (name, moments) in &self.moments {
+            for (moment, ending) in moments.iter().zip(ENDINGS) {
+                tensors.add_row(format!("{prefix}{name}{ending}"), moment);
+            }
+        }
+    }
+
+    /// The state among other tensors, where [`add_to`](Self::add_to) put it.
+    pub(crate) fn among(tensors: &KeptTensors, prefix: &str) -> io::Result<Self> {
+        let [steps] = tensors.row(&format!("{prefix}{STEPS}"), 1)?[..] else { unreachable!("its length was checked") };
         let mut moments = BTreeMap::new();
-        for name in tensors.names().into_iter().filter_map(|name| name.strip_suffix(ENDINGS[0])) {
-            let [first, second] = ENDINGS.map(|ending| numbers(&format!("{name}{ending}")));
+        let names = tensors.names().filter_map(|name| name.strip_prefix(prefix)?.strip_suffix(ENDINGS[0]));
+        for name in names {
+            let row = |ending: &str| Ok(tensors.get(&format!("{prefix}{name}{ending}"))?.values().to_vec());
+            let [first, second]: [io::Result<Vec<f32>>; 2] = ENDINGS.map(row);
             moments.insert(name.to_owned(), [first?, second?]);
         }
-        Ok(Self { steps, moments })
+        Ok(Self { steps: steps as u32, moments })
     }
 }
 

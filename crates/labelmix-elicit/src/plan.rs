@@ -2,12 +2,15 @@
 //! sweep finds the data for them; the trainer follows them and knows no method.
 
 use labelmix_econ::LabelKind;
+use labelmix_stats::stream;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::loss::Loss;
+use crate::noise::CorrectionWay;
 
-/// One stage of a method. The first starts from a fresh adapter, each later one from its predecessor's best
-/// checkpoint; each has a schedule of its own.
+/// One stage of a method. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a
+/// schedule of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagePlan {
     /// Which pool its labels come from. A stage that does not train has the kind of its shots here.
@@ -20,8 +23,96 @@ pub struct StagePlan {
     pub choice: Choice,
     /// The examples that stand before every text; `None` for the text alone.
     pub shots: Option<ShotsPlan>,
+    /// What is asked on from what the model itself answers to a text, in place of the text.
+    pub follow_up: Option<FollowUp>,
     /// What is done with them.
     pub work: StageWork,
+    /// The stage that it starts from, by its place among the method's; `None` for a fresh adapter.
+    pub parent: Option<usize>,
+    /// The head that a fresh adapter starts with.
+    pub head: HeadStart,
+    /// Which of several trainings of the same stage this is: each has initial weights, validation labels and batches of its
+    /// own, and the same pools. 0 is the usual one.
+    pub member: usize,
+    /// Stages whose classifiers it reads, by their places among the method's: teachers, or what it averages.
+    pub reads: Vec<usize>,
+    /// What it trains on together with its labels.
+    pub beside: Option<Beside>,
+}
+
+/// What a stage trains on together with its own labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Beside {
+    /// The first labels of a pool, which are bought.
+    Labels(BesideLabels),
+    /// Texts of both pools, whose labels are not bought: the mean predictions of the classifiers that the stage reads
+    /// take their place.
+    PseudoLabels(PseudoLabels),
+}
+
+/// Labels of another kind, and how much is made of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BesideLabels {
+    /// Their kind.
+    pub labels: LabelKind,
+    /// How many.
+    pub count: usize,
+    /// What each one's part of the loss is multiplied by.
+    pub weight: f64,
+    /// Whether that is multiplied by how sure a label is, |2ỹ − 1|.
+    pub by_confidence: bool,
+    /// How the loss is corrected for the labels' errors, by the classifiers that the stage reads.
+    pub denoise: Option<Denoise>,
+}
+
+/// How the loss is corrected for the errors of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Denoise {
+    /// The way.
+    pub way: CorrectionWay,
+    /// Where the error rates come from.
+    pub rates: RatesFrom,
+    /// Whether a label counts as much as the classifiers that the stage reads believe in it.
+    pub by_agreement: bool,
+}
+
+/// Where the error rates of labels are estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RatesFrom {
+    /// On the stage's own labels, with the predictions of classifiers that have learnt to predict what is beside them.
+    OwnLabels,
+    /// On what is beside them, with the predictions of classifiers that have learnt to predict the class.
+    Predictions,
+}
+
+/// Texts without labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PseudoLabels {
+    /// How many of the pools' texts; all, if there is no number.
+    pub texts: Option<usize>,
+    /// What each one's part of the loss is multiplied by.
+    pub weight: f64,
+}
+
+/// A question that is put after the model's own answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// The text that takes a text's place: `{answer}` stands for the answer, `{text}` for the text.
+    pub template: String,
+    /// How many tokens the model answers with.
+    pub answer_tokens: usize,
+}
+
+/// What a fresh head is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadStart {
+    /// Small random numbers.
+    #[default]
+    Random,
+    /// The language model's own rows for the two targets of the prompt.
+    Words,
 }
 
 /// Which examples of a pool a stage trains on.
@@ -77,6 +168,8 @@ pub enum StageWork {
     },
     /// Asks the language model for the next token. Nothing is trained.
     Ask,
+    /// Averages the log-odds of the stages that it reads. Nothing is trained.
+    Average,
 }
 
 /// How a training stage differs from the usual one: keys of the table `gold` of a method in a study file.
@@ -125,7 +218,26 @@ impl StagePlan {
     #[must_use]
     pub fn training(labels: LabelKind, count: usize, options: impl Into<StageOptions>) -> Self {
         let work = StageWork::Train { options: options.into(), keep_optimizer: false };
-        Self { labels, count, skip: 0, choice: Choice::Front, shots: None, work }
+        Self::doing(work, labels, count)
+    }
+
+    /// A stage that does something with the front of a pool, and with nothing else.
+    #[must_use]
+    pub fn doing(work: StageWork, labels: LabelKind, count: usize) -> Self {
+        Self {
+            labels,
+            count,
+            skip: 0,
+            choice: Choice::Front,
+            shots: None,
+            follow_up: None,
+            work,
+            parent: None,
+            head: HeadStart::default(),
+            member: 0,
+            reads: Vec::new(),
+            beside: None,
+        }
     }
 
     /// Stages that follow each other, without the empty ones. What the first would take over from a stage before is
@@ -140,6 +252,7 @@ impl StagePlan {
             }
         }
         for index in 1..stages.len() {
+            stages[index].parent = Some(index - 1);
             let carries = matches!(stages[index].work, StageWork::Train { options, .. } if options.carry_optimizer);
             if let StageWork::Train { keep_optimizer, .. } = &mut stages[index - 1].work {
                 *keep_optimizer = carries;
@@ -148,12 +261,41 @@ impl StagePlan {
         stages
     }
 
+    /// What decides the initial weights, the validation labels and the order of the batches, in a run of this seed.
+    #[must_use]
+    pub fn training_seed(&self, seed: u64) -> u64 {
+        match self.member {
+            0 => seed,
+            member => stream(seed, &format!("training {member} of several")).random(),
+        }
+    }
+
+    /// The same stage among others of a method, of which `before` come first: as one of several trainings.
+    pub(crate) fn as_member(&self, member: usize, before: usize) -> Self {
+        let mut stage = self.clone();
+        stage.member = member;
+        stage.parent = stage.parent.map(|place| place + before);
+        stage.reads = stage.reads.iter().map(|place| place + before).collect();
+        stage
+    }
+
+    /// A stage that averages the log-odds of others, which read texts as `like` does.
+    pub(crate) fn average(like: &Self, reads: Vec<usize>) -> Self {
+        let Self { labels, shots, follow_up, .. } = like.clone();
+        Self { shots, follow_up, reads, ..Self::doing(StageWork::Average, labels, 0) }
+    }
+
+    /// Whether classifiers take the place of labelers for it.
+    pub(crate) fn is_taught(&self) -> bool {
+        matches!(self.beside, Some(Beside::PseudoLabels(_)))
+    }
+
     /// How the stage trains, if it does.
     #[must_use]
     pub fn options(&self) -> Option<StageOptions> {
         match self.work {
             StageWork::Train { options, .. } => Some(options),
-            StageWork::Ask => None,
+            StageWork::Ask | StageWork::Average => None,
         }
     }
 }

@@ -148,7 +148,8 @@ impl Recipe {
     }
 
     /// Examples of a step, and passes over the data, of a stage that trains on so many labels, at least one.
-    pub(crate) fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
+    #[must_use]
+    pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
             Schedule::ByCount => {
@@ -166,6 +167,31 @@ impl Recipe {
                 (batch, epochs)
             }
         }
+    }
+
+    /// How many examples a stage of so many labels is expected to train on, and to validate on, repetitions counted. Early
+    /// stopping usually ends a stage after some eight evaluations.
+    #[must_use]
+    pub fn expected_examples(&self, labels: usize) -> [usize; 2] {
+        const EVALUATIONS: usize = 8;
+        let validation = match self.schedule {
+            Schedule::ByCount => 0,
+            Schedule::EarlyStopping => {
+                ((self.validation_fraction * labels as f64).round() as usize).max(2).min(labels.saturating_sub(1))
+            }
+        };
+        let train = labels - validation;
+        if train == 0 {
+            return [0, 0];
+        }
+        let (batch, epochs) = self.batch_and_epochs(train);
+        if self.schedule == Schedule::ByCount {
+            return [epochs * train, 0];
+        }
+        let steps_per_epoch = train.div_ceil(batch);
+        let evaluate_every = self.evaluate_every.min(steps_per_epoch);
+        let steps = (EVALUATIONS * evaluate_every).min(epochs * steps_per_epoch);
+        [steps * batch.min(train), steps.div_ceil(evaluate_every) * validation]
     }
 
     /// The adapter's shape.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::noise::Correction;
+
 /// One bought label, ready to train on.
 #[derive(Clone, Copy, Debug)]
 pub struct StageExample<'a> {
@@ -9,6 +11,18 @@ pub struct StageExample<'a> {
     pub token_ids: &'a [u32],
     /// The label: the probability of class 1.
     pub target: f32,
+    /// What its part of the loss is multiplied by.
+    pub weight: f32,
+    /// How often such labels are wrong, if the loss is to be corrected for it.
+    pub correction: Option<Correction>,
+}
+
+impl<'a> StageExample<'a> {
+    /// A label that is taken as it is and counts once.
+    #[must_use]
+    pub fn new(token_ids: &'a [u32], target: f32) -> Self {
+        Self { token_ids, target, weight: 1.0, correction: None }
+    }
 }
 
 /// How a stage went.
@@ -42,6 +56,19 @@ pub enum StopReason {
     NothingToValidateOn,
     /// The accuracy that was aimed at was reached.
     TargetReached,
+}
+
+impl StopReason {
+    /// As it is written in tables.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::ScheduleEnded => "the schedule ended",
+            Self::NoImprovement => "nothing improved",
+            Self::NothingToValidateOn => "nothing to validate on",
+            Self::TargetReached => "the target was reached",
+        }
+    }
 }
 
 /// One evaluation on the validation labels.

@@ -1,5 +1,7 @@
 //! Training that stops at a target accuracy, and the point between two checkpoints that hits it.
 
+use std::io;
+
 use labelmix_models::Adapter;
 use labelmix_nn::Array;
 use labelmix_stats::probability;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::stage::ValidationPoint;
-use crate::trainer::{CheckpointWatch, Training, Verdict};
+use crate::trainer::{CheckpointWatch, SnapshotOf, Training, Verdict};
 
 /// How far from the target the nearest checkpoint may be where none lies on the other side of it.
 const TOLERANCE: f64 = 0.01;
@@ -116,7 +118,32 @@ impl TargetStopping {
     }
 }
 
+/// What the watch remembers, besides tensors: step and accuracy of the previous and of the nearest checkpoint.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    previous: (usize, f64),
+    nearest: (usize, f64),
+    points: Vec<ValidationPoint>,
+}
+
 impl CheckpointWatch for TargetStopping {
+    fn state<'a>(&'a self, arrays: &mut Vec<(&'static str, &'a [Array])>) -> serde_json::Value {
+        let Self { previous, nearest, points, .. } = self;
+        arrays.extend([("previous", &*previous.values), ("nearest", &*nearest.values)]);
+        let [previous, nearest] = [previous, nearest].map(|checkpoint| (checkpoint.step, checkpoint.accuracy));
+        let memory = Memory { previous, nearest, points: points.clone() };
+        serde_json::to_value(memory).expect("numbers can be written")
+    }
+
+    fn set_state(&mut self, state: serde_json::Value, snapshot: &SnapshotOf<'_>) -> io::Result<()> {
+        let Memory { previous, nearest, points } = serde_json::from_value(state)?;
+        let checkpoint =
+            |(step, accuracy), name| Ok::<_, io::Error>(Checkpoint { step, accuracy, values: snapshot(name)? });
+        (self.previous, self.nearest) = (checkpoint(previous, "previous")?, checkpoint(nearest, "nearest")?);
+        self.points = points;
+        Ok(())
+    }
+
     /// Often at first, when a step changes much, and then ever more rarely.
     fn is_due(&self, step: usize) -> bool {
         let distance = (1 << step.max(1).ilog2()) / 4;

@@ -1,24 +1,27 @@
 //! Training one stage.
 
+use std::io;
 use std::ops::Range;
 
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_models::{Adapter, Classifier, TokenBatch};
 use labelmix_nn::{
-    AdamW, Array, Gradients, WarmupCosine, clip_gradient_norm, cross_entropy_of_log_odds, soft_cross_entropy,
+    AdamW, Array, Gradients, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
 };
 use labelmix_stats::{auroc, stream};
-use rand::seq::SliceRandom;
 use rand_distr::{Distribution, Normal};
 
+use crate::continuation::{Continuation, Interrupt, Keeper, Position};
 use crate::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
-use crate::evaluation::{log_odds, token_batches};
+use crate::evaluation::{log_odds_unless, token_batches};
 use crate::loss::{Loss, log_confidence_targets};
+use crate::noise::{Correction, corrected_targets};
 use crate::optimizer_state::OptimizerState;
 use crate::plan::{StageOptions, Trains};
 use crate::recipe::{Recipe, Schedule};
 use crate::stage::{StageExample, StageHistory, StopReason, ValidationPoint};
+use crate::timetable::{BatchOrder, Timetable};
 
 /// Everything that determines a stage's outcome.
 pub struct StageRequest<'a> {
@@ -26,8 +29,10 @@ pub struct StageRequest<'a> {
     pub model: &'a Classifier,
     /// Where training starts: a fresh adapter, or the outcome of an earlier stage.
     pub start: Adapter,
-    /// The labels that were bought; at least one.
+    /// The labels that were bought.
     pub examples: &'a [StageExample<'a>],
+    /// Labels of another kind that are trained on together with these. There is at least one label in all.
+    pub beside: &'a [StageExample<'a>],
     /// The hyper-parameters.
     pub recipe: &'a Recipe,
     /// In what the stage differs from the usual one.
@@ -59,29 +64,6 @@ pub struct StageProgress {
     pub training_loss: f64,
 }
 
-/// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
-struct Timetable {
-    schedule: WarmupCosine,
-    batch_size: usize,
-    evaluate_every: usize,
-}
-
-impl Timetable {
-    fn new(recipe: &Recipe, n_train: usize) -> Self {
-        let (batch_size, epochs) = recipe.batch_and_epochs(n_train);
-        let steps_per_epoch = n_train.div_ceil(batch_size);
-        Self {
-            schedule: WarmupCosine {
-                peak: recipe.learning_rate,
-                warmup_steps: recipe.warmup_steps.min(steps_per_epoch).max(2),
-                total_steps: epochs * steps_per_epoch,
-            },
-            batch_size,
-            evaluate_every: recipe.evaluate_every.min(steps_per_epoch),
-        }
-    }
-}
-
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
 /// [`train_stage`] makes: whoever accounts for the labels asks here.
 #[must_use]
@@ -99,21 +81,41 @@ pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSpl
 /// If the loss diverges or the model cannot be run.
 ///
 /// # Panics
-/// If there are no examples.
+/// If there are no labels.
 pub fn train_stage(request: StageRequest<'_>, observe: impl FnMut(StageProgress)) -> Result<StageResult> {
-    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
-    assert!(!examples.is_empty(), "a stage has labels");
-    let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
-    let split = stage_split(&targets, recipe, seed);
-    let of = |indices: &[usize]| -> Vec<StageExample<'_>> { indices.iter().map(|index| examples[*index]).collect() };
-    let (train, validation) = (of(&split.train), of(&split.validation));
+    continue_stage(request, Continuation::none(&Interrupt::default()), observe)
+}
+
+/// As [`train_stage`], from where an interrupted training of the same request was. The outcome is the same, byte for byte.
+///
+/// # Errors
+/// As [`train_stage`], or if it is interrupted: [`Error::Interrupted`], with its state kept.
+///
+/// # Panics
+/// As [`train_stage`].
+pub fn continue_stage(
+    request: StageRequest<'_>,
+    continuation: Continuation<'_>,
+    observe: impl FnMut(StageProgress),
+) -> Result<StageResult> {
+    let StageRequest { model, start: mut adapter, examples, beside, recipe, options, optimizer, seed } = request;
+    assert!(!(examples.is_empty() && beside.is_empty()), "a stage has labels");
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    // Each kind is split by itself, so that either is learnt from and validated on.
+    for examples in [examples, beside] {
+        let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
+        let split = stage_split(&targets, recipe, seed);
+        train.extend(split.train.iter().map(|index| examples[*index]));
+        validation.extend(split.validation.iter().map(|index| examples[*index]));
+    }
     if options.reinitialise_head {
         reinitialise_head(&mut adapter, model.model().hidden_size(), seed)?;
     }
     let StageOptions { loss, trains, .. } = options;
-    let training = Training { model, train: &train, validation: &validation, recipe, loss, trains, optimizer, seed };
+    let (train, validation, interrupt) = (&train, &validation, continuation.interrupt);
+    let training = Training { model, train, validation, recipe, loss, trains, optimizer, seed, interrupt };
     let mut watch = EarlyStopping::new(recipe, training.evaluate_every(), !validation.is_empty());
-    let (steps, optimizer) = training.run(&mut adapter, &mut watch, observe)?;
+    let (steps, optimizer) = training.run(&mut adapter, &mut watch, continuation, observe)?;
     let stop_reason = watch.stop_reason();
     let (best_step, points) = watch.finish(&mut adapter, steps)?;
     Ok(StageResult { adapter, optimizer, history: training.history(steps, best_step, stop_reason, points) })
@@ -140,7 +142,19 @@ pub(crate) trait CheckpointWatch {
 
     /// Takes note of an evaluation that could not be made, for want of validation labels.
     fn pass(&mut self) -> Verdict;
+
+    /// What it remembers while training goes on: the snapshots by name, and the rest.
+    fn state<'a>(&'a self, arrays: &mut Vec<(&'static str, &'a [Array])>) -> serde_json::Value;
+
+    /// Remembers what [`state`](Self::state) told, with the snapshots of these names.
+    ///
+    /// # Errors
+    /// If that was the state of another watch. Then nothing has changed.
+    fn set_state(&mut self, state: serde_json::Value, snapshot: &SnapshotOf<'_>) -> io::Result<()>;
 }
+
+/// The snapshot of a name.
+pub(crate) type SnapshotOf<'a> = dyn Fn(&str) -> io::Result<Vec<Array>> + 'a;
 
 /// Whether training goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,6 +176,8 @@ pub(crate) struct Training<'a> {
     pub(crate) optimizer: Option<&'a OptimizerState>,
     /// Decides the order of the batches.
     pub(crate) seed: u64,
+    /// Who may stop it in the middle of a step or of an evaluation.
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 impl Training<'_> {
@@ -171,54 +187,101 @@ impl Training<'_> {
     }
 
     /// Trains until the schedule ends or the watch stops it; the number of steps, and the optimizer's state after them.
+    ///
+    /// Every pass over the data shuffles the order of the pass before, from one stream; so the order at any step is found
+    /// again by shuffling as often as there were passes.
     pub(crate) fn run(
         &self,
         adapter: &mut Adapter,
         watch: &mut impl CheckpointWatch,
+        continuation: Continuation<'_>,
         mut observe: impl FnMut(StageProgress),
     ) -> Result<(usize, OptimizerState)> {
-        let Self { train, validation, recipe, seed, .. } = *self;
-        let Timetable { schedule, batch_size, .. } = Timetable::new(recipe, train.len());
-        let mut shuffle = stream(seed, "order of batches");
+        let Self { train, recipe, seed, .. } = *self;
+        let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
+        let mut batches = BatchOrder::new(train.len(), recipe, seed);
         let trained = trained_parameters(adapter, self.trains);
-        let mut optimizer = match self.optimizer {
+        let mut keeper = Keeper::new(continuation);
+        let (mut at, optimizer) = match keeper.restore(adapter, watch)? {
+            Some((position, state)) => (position, Some(state)),
+            None => (Position::default(), self.optimizer.cloned()),
+        };
+        let mut optimizer = match optimizer {
             None => AdamW::new(recipe.optimizer()),
             Some(state) => state.resume(recipe.optimizer(), &adapter.parameters()[trained.clone()]),
         };
-        let mut losses = Vec::new();
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        let mut step = 0;
         loop {
-            order.shuffle(&mut shuffle);
-            for batch in order.chunks(batch_size) {
-                let batch: Vec<StageExample<'_>> = batch.iter().map(|index| train[*index]).collect();
-                let (loss, mut gradients) = self.loss_and_gradients(adapter, &batch, step)?;
-                if !loss.is_finite() {
-                    return Err(Error::Diverged { step: step + 1, loss });
+            // With a step or an evaluation broken off, the state is still that of the step before.
+            match self.advance(adapter, watch, &mut at, schedule.total_steps) {
+                Ok(Verdict::Continue) => {}
+                Ok(Verdict::Stop) => {
+                    return Ok((at.step, OptimizerState::of(&optimizer, &adapter.parameters()[trained])));
                 }
-                let parameters = &mut adapter.parameters_mut()[trained.clone()];
-                clip_gradient_norm(&mut gradients, parameters, recipe.max_gradient_norm)?;
-                optimizer.step(parameters, &gradients, schedule.at(step))?;
-                step += 1;
-                losses.push(f64::from(loss));
-                observe(StageProgress { step, scheduled_steps: schedule.total_steps, training_loss: f64::from(loss) });
-                let ended = step == schedule.total_steps;
-                if watch.is_due(step) || ended {
-                    let training_loss = losses.iter().sum::<f64>() / losses.len() as f64;
-                    losses.clear();
-                    let verdict = if validation.is_empty() {
-                        watch.pass()
-                    } else {
-                        let point = watch.evaluate(self, adapter, step, training_loss)?;
-                        watch.judge(point, || Ok(adapter.snapshot()?))?
-                    };
-                    if verdict == Verdict::Stop || ended {
-                        let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained]);
-                        return Ok((step, state));
-                    }
-                }
+                Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
             }
+            if keeper.is_due() && at.step > 0 {
+                let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained.clone()]);
+                keeper.keep(&at, adapter, &state, watch)?;
+            }
+            let batch: Vec<StageExample<'_>> = batches.of_step(at.step).iter().map(|index| train[*index]).collect();
+            let (loss, mut gradients) = match self.loss_and_gradients(adapter, &batch, at.step) {
+                Ok(computed) => computed,
+                Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
+            };
+            if !loss.is_finite() {
+                return Err(Error::Diverged { step: at.step + 1, loss });
+            }
+            let parameters = &mut adapter.parameters_mut()[trained.clone()];
+            clip_gradient_norm(&mut gradients, parameters, recipe.max_gradient_norm)?;
+            optimizer.step(parameters, &gradients, schedule.at(at.step))?;
+            let training_loss = f64::from(loss);
+            at.step += 1;
+            at.evaluated = false;
+            at.losses.push(training_loss);
+            observe(StageProgress { step: at.step, scheduled_steps: schedule.total_steps, training_loss });
         }
+    }
+
+    /// Makes the evaluation after the last step, if one is due and was not made.
+    fn advance(
+        &self,
+        adapter: &Adapter,
+        watch: &mut impl CheckpointWatch,
+        at: &mut Position,
+        total_steps: usize,
+    ) -> Result<Verdict> {
+        let ended = at.step == total_steps;
+        let mut verdict = Verdict::Continue;
+        if at.step > 0 && !at.evaluated && (watch.is_due(at.step) || ended) {
+            let training_loss = at.losses.iter().sum::<f64>() / at.losses.len() as f64;
+            verdict = if self.validation.is_empty() {
+                watch.pass()
+            } else {
+                let point = watch.evaluate(self, adapter, at.step, training_loss)?;
+                watch.judge(point, || Ok(adapter.snapshot()?))?
+            };
+            at.losses.clear();
+            at.evaluated = true;
+        }
+        if ended { Ok(Verdict::Stop) } else { Ok(verdict) }
+    }
+
+    /// Keeps the state if the error is that training was interrupted; the error.
+    fn leave(
+        &self,
+        error: Error,
+        keeper: &mut Keeper<'_>,
+        at: &Position,
+        adapter: &Adapter,
+        optimizer: &AdamW,
+        watch: &impl CheckpointWatch,
+    ) -> Error {
+        if matches!(error, Error::Interrupted) && at.step > 0 {
+            let trained = trained_parameters(adapter, self.trains);
+            let state = OptimizerState::of(optimizer, &adapter.parameters()[trained]);
+            return keeper.keep(at, adapter, &state, watch).err().unwrap_or(error);
+        }
+        error
     }
 
     /// The mean loss of a batch and its gradients, computed one micro-batch after the other. `step` counts the steps made
@@ -235,17 +298,22 @@ impl Training<'_> {
         let targets = if self.loss.reads_predictions(batch.len(), step) {
             // The whole batch's predictions decide every target, before there is a first gradient.
             log_confidence_targets(&self.log_odds(adapter, batch)?, &labels, step)
+        } else if batch.iter().any(|example| example.correction.is_some_and(Correction::reads_predictions)) {
+            corrected_targets(&self.log_odds(adapter, batch)?, batch)
         } else {
-            labels
+            corrected_targets(&vec![0.0; batch.len()], batch)
         };
-        let mut total = -(batch.iter().map(|example| self.loss.offset(example.target)).sum::<f64>() as f32) / divisor;
+        let weights: Vec<f32> = batch.iter().map(|example| example.weight).collect();
+        let offset = |example: &StageExample<'_>| f64::from(example.weight) * self.loss.offset(example.target);
+        let mut total = -(batch.iter().map(offset).sum::<f64>() as f32) / divisor;
         let mut gradients = Gradients::default();
-        let mut rest = &*targets;
+        let mut done = 0;
         for micro_batch in token_batches(&texts, self.recipe.micro_batch_tokens) {
-            let (now, later) = rest.split_at(micro_batch.len());
-            rest = later;
+            self.interrupt.check()?;
+            let now = done..done + micro_batch.len();
+            done = now.end;
             let logits = self.model.logits(&TokenBatch::new(micro_batch.iter().copied()), adapter)?;
-            let loss = soft_cross_entropy(&logits, now, divisor)?;
+            let loss = weighted_soft_cross_entropy(&logits, &targets[now.clone()], &weights[now], divisor)?;
             total += loss.to_vec()?[0];
             gradients.accumulate(loss.backward()?)?;
         }
@@ -265,7 +333,7 @@ impl Training<'_> {
 
     pub(crate) fn log_odds(&self, adapter: &Adapter, labels: &[StageExample<'_>]) -> Result<Vec<f32>> {
         let texts: Vec<&[u32]> = labels.iter().map(|example| example.token_ids).collect();
-        log_odds(self.model, adapter, &texts, self.recipe.micro_batch_tokens)
+        log_odds_unless(self.interrupt, self.model, adapter, &texts, self.recipe.micro_batch_tokens)
     }
 
     /// The account of a training that ended.
@@ -324,26 +392,4 @@ fn validation_point(
     let right = scores.iter().zip(&classes).filter(|(score, class)| (**score >= 0.0) == **class).count();
     let accuracy = Some(right as f64 / validation.len() as f64);
     ValidationPoint { step, training_loss, loss, accuracy, auroc: auroc(&scores, &classes) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_timetable_follows_the_number_of_labels() {
-        let recipe = Recipe::default();
-        let timetable = |n_train| {
-            let Timetable { schedule, evaluate_every, .. } = Timetable::new(&recipe, n_train);
-            (schedule.total_steps, schedule.warmup_steps, evaluate_every)
-        };
-        // 30,000 / 13 = 2,307 epochs of one step; warm-up never below 2.
-        assert_eq!(timetable(13), (2307, 2, 1));
-        // 30,000 / 820 = 36 epochs of 26 steps.
-        assert_eq!(timetable(820), (36 * 26, 26, 26));
-        // 30,000 / 8,192 = 3 epochs of 256 steps.
-        assert_eq!(timetable(8192), (3 * 256, 40, 50));
-        // More labels than examples to look at: one epoch.
-        assert_eq!(timetable(40_000), (1250, 40, 50));
-    }
 }

@@ -6,6 +6,7 @@ use labelmix_models::{Adapter, Classifier};
 use labelmix_stats::auroc;
 use serde::{Deserialize, Serialize};
 
+use crate::continuation::{Continuation, Interrupt};
 use crate::early_stopping::EarlyStopping;
 use crate::error::Result;
 use crate::loss::Loss;
@@ -52,20 +53,36 @@ pub struct TrainedLabeler {
 /// # Panics
 /// If there is nothing to train on, or nothing to validate on.
 pub fn train_labeler(request: LabelerRequest<'_>, observe: impl FnMut(StageProgress)) -> Result<TrainedLabeler> {
+    continue_labeler(request, Continuation::none(&Interrupt::default()), observe)
+}
+
+/// As [`train_labeler`], from where an interrupted training of the same request was.
+///
+/// # Errors
+/// As [`train_labeler`], or if it is interrupted.
+///
+/// # Panics
+/// As [`train_labeler`].
+pub fn continue_labeler(
+    request: LabelerRequest<'_>,
+    continuation: Continuation<'_>,
+    observe: impl FnMut(StageProgress),
+) -> Result<TrainedLabeler> {
     let LabelerRequest { model, start: mut adapter, train, validation, recipe, target_accuracy, seed } = request;
     assert!(!train.is_empty() && !validation.is_empty(), "a labeler has gold labels to train and to validate on");
     let (loss, trains) = (Loss::Xent, Trains::All);
-    let training = Training { model, train, validation, recipe, loss, trains, optimizer: None, seed };
+    let interrupt = continuation.interrupt;
+    let training = Training { model, train, validation, recipe, loss, trains, optimizer: None, seed, interrupt };
     let Some(target) = target_accuracy else {
         let mut watch =
             EarlyStopping::new(&Recipe { patience: usize::MAX, ..recipe.clone() }, training.evaluate_every(), true);
-        let (steps, _) = training.run(&mut adapter, &mut watch, observe)?;
+        let (steps, _) = training.run(&mut adapter, &mut watch, continuation, observe)?;
         let (best_step, points) = watch.finish(&mut adapter, steps)?;
         let history = training.history(steps, best_step, StopReason::ScheduleEnded, points);
         return Ok(TrainedLabeler { adapter, history, target_stop: None });
     };
     let mut watch = TargetStopping::over(&training, target, &adapter)?;
-    let (steps, _) = training.run(&mut adapter, &mut watch, observe)?;
+    let (steps, _) = training.run(&mut adapter, &mut watch, continuation, observe)?;
     let (stop, crossed, points) = watch.finish(&training, &mut adapter)?;
     let reason = if crossed { StopReason::TargetReached } else { StopReason::ScheduleEnded };
     let history = training.history(steps, stop.to_step, reason, points);
@@ -129,7 +146,7 @@ mod tests {
     }
 
     fn stage_examples(rows: &[(Vec<u32>, bool)]) -> Vec<StageExample<'_>> {
-        rows.iter().map(|(ids, gold)| StageExample { token_ids: ids, target: f32::from(*gold) }).collect()
+        rows.iter().map(|(ids, gold)| StageExample::new(ids, f32::from(*gold))).collect()
     }
 
     fn recipe() -> Recipe {

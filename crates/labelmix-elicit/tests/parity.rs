@@ -5,8 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_data::ExampleId;
-use labelmix_elicit::{Prompt, PromptEncoder, PromptTemplate, ShotOrder, Shots, ask, log_confidence_targets};
-use labelmix_models::{LanguageModel, LoadOptions, Model, Tokenizer};
+use labelmix_elicit::{
+    Prompt, PromptEncoder, PromptTemplate, Recipe, ShotOrder, Shots, answers, ask, log_confidence_targets, log_odds,
+    start_with_words,
+};
+use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, TokenBatch, Tokenizer};
 use labelmix_nn::{Array, Parameter, soft_cross_entropy};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -111,4 +114,50 @@ fn few_shot_scores_of_stories260k_are_transformers() {
     };
     let prompts = (0..500).map(prompts).find(same).expect("one of 500 shuffles of four shots is any of the 24 orders");
     assert_scores(&language_model(&folder), &prompts, &reference);
+}
+
+#[test]
+fn a_head_of_words_says_what_the_language_model_would() {
+    // Transformers' scores of a random Qwen2 with a head of its own.
+    let folder = here("../labelmix-models/tests/fixtures/qwen2");
+    let reference: FewShot = fixture("few_shot_qwen2.json");
+    let texts: Vec<&[u32]> = reference.queries.iter().map(|query| &*query.token_ids).collect();
+    for (score, query) in words_scores(&folder, &texts, reference.targets).iter().zip(&reference.queries) {
+        assert!((score - query.score).abs() < 1e-4, "{}: {score} against {}", query.text, query.score);
+    }
+    // And where the head is the word embedding.
+    let folder = here("../labelmix-models/tests/fixtures/llama_mha_tied");
+    let texts: [&[u32]; 3] = [&[1, 5, 9], &[7], &[3, 3, 8, 2, 6]];
+    let prompts = texts.map(|text| Prompt { before: Vec::new(), query: text.to_vec(), lost: 0 });
+    let asked = ask(&language_model(&folder), &prompts, [4, 11], 1024).unwrap();
+    for (score, asked) in words_scores(&folder, &texts, [4, 11]).iter().zip(&asked) {
+        assert!((score - asked).abs() < 1e-5, "{score} against {asked}");
+    }
+    assert!(asked.iter().any(|score| score.abs() > 1e-3));
+}
+
+/// The log-odds of a classifier that nothing was trained of, but whose head starts as words.
+fn words_scores(folder: &Path, texts: &[&[u32]], targets: [u32; 2]) -> Vec<f32> {
+    let language_model = language_model(folder);
+    let classifier = Classifier::new(language_model.model(), None).unwrap();
+    let mut adapter = classifier.initial_adapter(Recipe::default().lora(), 3).unwrap();
+    start_with_words(&mut adapter, &language_model, targets).unwrap();
+    log_odds(&classifier, &adapter, texts, 1024).unwrap()
+}
+
+#[test]
+fn answers_are_the_likeliest_tokens_one_after_the_other() {
+    let model = language_model(&here("../labelmix-models/tests/fixtures/qwen2"));
+    let texts = vec![vec![5, 9, 2], vec![7], vec![3, 3, 8, 2]];
+    let answered = answers(&model, &texts, 3, 4).unwrap();
+    for (text, answer) in texts.iter().zip(&answered) {
+        let mut so_far = text.clone();
+        for token in answer {
+            let logits = model.last_logits(&TokenBatch::new([&*so_far]), None).unwrap().to_vec().unwrap();
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            assert_eq!(logits[*token as usize], largest);
+            so_far.push(*token);
+        }
+    }
+    assert_eq!(answers(&model, &texts, 0, 4).unwrap(), vec![Vec::<u32>::new(); 3]);
 }

@@ -36,9 +36,10 @@ impl Reviews {
 
     fn stage(&self, recipe: &Recipe, options: StageOptions, optimizer: Option<&OptimizerState>) -> StageResult {
         let examples: Vec<StageExample<'_>> =
-            self.rows.iter().map(|(token_ids, target)| StageExample { token_ids, target: *target }).collect();
+            self.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect();
         let (model, start) = (&self.model, self.start());
-        let request = StageRequest { model, start, examples: &examples, recipe, options, optimizer, seed: 3 };
+        let request =
+            StageRequest { model, start, examples: &examples, beside: &[], recipe, options, optimizer, seed: 3 };
         train_stage(request, |_| ()).unwrap()
     }
 }
@@ -128,4 +129,34 @@ fn log_confidence_looks_at_the_whole_batch_however_it_is_cut() {
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
     // A quantile of a batch of one is its only value: then every prediction would harden to class 0.
     assert!(distance(&whole, &single) < 0.1 * distance(&whole, &usual), "{whole:?} {single:?} {usual:?}");
+}
+
+#[test]
+fn labels_beside_are_split_by_themselves_and_count_as_they_weigh() {
+    let reviews = Reviews::new();
+    let examples: Vec<StageExample<'_>> =
+        reviews.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect();
+    let (own, beside) = examples.split_at(10);
+    // All of an epoch in one step, which starts from log-odds near zero: every label's loss is near ln 2.
+    let recipe = Recipe { batch_size: 64, ..recipe() };
+    let stage = |weight: f32| {
+        let beside: Vec<_> = beside.iter().map(|example| StageExample { weight, ..*example }).collect();
+        let (model, start, options) = (&reviews.model, reviews.start(), StageOptions::default());
+        let request = StageRequest {
+            model,
+            start,
+            examples: own,
+            beside: &beside,
+            recipe: &recipe,
+            options,
+            optimizer: None,
+            seed: 3,
+        };
+        train_stage(request, |_| ()).unwrap()
+    };
+    let history = stage(0.25).history;
+    assert_eq!((history.n_train, history.n_validation), (8 + 24, 2 + 6));
+    let expected = std::f64::consts::LN_2 * (8.0 + 0.25 * 24.0) / 32.0;
+    assert!((history.validation[0].training_loss - expected).abs() < 0.02, "{:?}", history.validation[0]);
+    assert_ne!(body_and_head(&stage(0.25).adapter), body_and_head(&stage(1.0).adapter));
 }

@@ -22,6 +22,15 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("choose a folder that you may write to, on a disk with space"))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// A JSON file of the checkpoint does not say what it should.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("{help}"))]

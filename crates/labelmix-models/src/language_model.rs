@@ -1,6 +1,6 @@
 //! A decoder with its language-modelling head, and prefixes that are computed once.
 
-use labelmix_nn::{KeyValues, Value, gather_rows, linear, soft_cap};
+use labelmix_nn::{Array, KeyValues, Value, gather_rows, linear, soft_cap};
 
 use crate::batch::TokenBatch;
 use crate::error::{Error, Result};
@@ -85,6 +85,16 @@ impl LanguageModel {
     pub fn last_logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
         let hidden = self.hidden_states(batch, prefix)?;
         self.head.logits(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
+    }
+
+    /// The head's rows for some tokens, `[tokens, hidden]`: what their logits are products with, but for the cap that
+    /// some models put on logits.
+    ///
+    /// # Errors
+    /// If a token id is beyond the model's, or a device other than the host cannot hand the rows over.
+    pub fn head_rows(&self, token_ids: &[u32]) -> Result<Array> {
+        let values = self.head.weight.rows(token_ids)?.to_vec()?;
+        Ok(Array::new(values, &[token_ids.len(), self.model.hidden_size()]))
     }
 
     /// Computes a prefix, for many sequences to continue.

@@ -28,7 +28,7 @@ impl Adapter {
         write_tensors(&folder.join(WEIGHTS_FILE), Dtype::F32, names.zip(self.snapshot()?))?;
         let path = folder.join(CONFIG_FILE);
         let config = serde_json::to_string_pretty(&self.peft_config(base_model)).expect("JSON values can be written");
-        std::fs::write(&path, config).map_err(|source| Error::Read { path, source })
+        std::fs::write(&path, config).map_err(|source| Error::Write { path, source })
     }
 
     fn peft_config(&self, base_model: &str) -> serde_json::Value {

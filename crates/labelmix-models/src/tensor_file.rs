@@ -1,11 +1,14 @@
-//! Tensors in safetensors files, to and from f32.
+//! Tensors in safetensors files, to and from f32: weights, and what a training keeps to go on from.
 
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::Path;
 
 use half::{bf16, f16};
 use labelmix_nn::Array;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -45,7 +48,156 @@ pub(crate) fn write_tensors<'a>(
     });
     let serialized = safetensors::serialize(views, None)
         .map_err(|error| Error::Weights { path: path.into(), reason: error.to_string() })?;
-    std::fs::write(path, serialized).map_err(|source| Error::Read { path: path.into(), source })
+    std::fs::write(path, serialized).map_err(|source| Error::Write { path: path.into(), source })
+}
+
+/// Named tensors of f32 with a text about them: the state of a training, as it is kept in a safetensors file.
+#[derive(Clone, Debug, Default)]
+pub struct KeptTensors {
+    about: Option<String>,
+    tensors: BTreeMap<String, Array>,
+}
+
+/// The header's only entry: entries have no order, and the same tensors are to give the same bytes.
+const HEADER: &str = "labelmix";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    about: String,
+    /// The hash of the text and of all tensors.
+    blake3: String,
+}
+
+impl KeptTensors {
+    /// No tensors yet, and a text about them. A file with a text is held against a checksum when it is read.
+    #[must_use]
+    pub fn about(text: String) -> Self {
+        Self { about: Some(text), tensors: BTreeMap::new() }
+    }
+
+    /// The text about them; empty if there is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.about.as_deref().unwrap_or_default()
+    }
+
+    /// Adds a tensor, in place of one of the same name.
+    pub fn add(&mut self, name: impl Into<String>, array: Array) {
+        self.tensors.insert(name.into(), array);
+    }
+
+    /// Adds a row of numbers.
+    pub fn add_row(&mut self, name: impl Into<String>, values: &[f32]) {
+        self.add(name, Array::new(values.to_vec(), &[values.len()]));
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn get(&self, name: &str) -> io::Result<&Array> {
+        self.tensors.get(name).ok_or_else(|| damaged(format!("there is no tensor named {name:?}")))
+    }
+
+    /// The numbers of the tensor of this name, of which there are to be so many.
+    ///
+    /// # Errors
+    /// If there is none, or it has another number of them.
+    pub fn row(&self, name: &str, length: usize) -> io::Result<Vec<f32>> {
+        let values = self.get(name)?.values();
+        if values.len() != length {
+            return Err(damaged(format!("{name:?} has {} numbers instead of {length}", values.len())));
+        }
+        Ok(values.to_vec())
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Writes the file beside its place and renames it. The same tensors and text give the same bytes.
+    ///
+    /// # Errors
+    /// If it cannot be written; then there is no half of it.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let tensors: Vec<(&String, &[usize], Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, array)| (name, array.shape(), to_bytes(Dtype::F32, array.values())))
+            .collect();
+        let header = self.about.as_ref().map(|about| {
+            let hash = checksum(about, tensors.iter().map(|(name, _, bytes)| (name.as_str(), &**bytes)));
+            let header = Header { about: about.clone(), blake3: hash };
+            let header = serde_json::to_string(&header).expect("a header is two texts");
+            HashMap::from([(HEADER.to_owned(), header)])
+        });
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+            (name, view.expect("an array has as many values as its shape says"))
+        });
+        let bytes = safetensors::serialize(views, header).expect("names are unique, and tensors whole");
+        let beside = path.with_added_extension("unfinished");
+        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = std::fs::remove_file(&beside);
+        }
+        written
+    }
+
+    /// Reads a file that [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged ([`io::ErrorKind::InvalidData`]).
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let bytes = std::fs::read(path)?;
+        let wrong = |error: safetensors::SafeTensorError| damaged(error.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(wrong)?;
+        let stored = SafeTensors::deserialize(&bytes).map_err(wrong)?;
+        let mut stored: Vec<(String, TensorView<'_>)> = stored.tensors();
+        stored.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut about = None;
+        if let Some(header) = metadata.metadata().as_ref().and_then(|header| header.get(HEADER)) {
+            let header: Header = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
+            let hash = checksum(&header.about, stored.iter().map(|(name, view)| (name.as_str(), view.data())));
+            if hash != header.blake3 {
+                return Err(damaged("the checksum differs from what was written".to_owned()));
+            }
+            about = Some(header.about);
+        }
+        let mut tensors = BTreeMap::new();
+        for (name, view) in stored {
+            let values = match view.dtype() {
+                // Numbers of steps, as they were once written.
+                Dtype::U32 => {
+                    Some(view.data().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word) as f32).collect())
+                }
+                dtype => to_f32(dtype, view.data()),
+            };
+            let values = values.ok_or_else(|| damaged(format!("{name:?} is stored as {:?}", view.dtype())))?;
+            tensors.insert(name, Array::new(values, view.shape()));
+        }
+        Ok(Self { about, tensors })
+    }
+}
+
+fn checksum<'a>(about: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(about.as_bytes());
+    for (name, bytes) in tensors {
+        part(name.as_bytes());
+        part(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn damaged(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 #[cfg(test)]
@@ -60,6 +212,37 @@ mod tests {
             [1.5_f32, -3.0e38].iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect();
         assert_eq!(to_f32(Dtype::BF16, &brains), Some(vec![1.5, bf16::from_f32(-3.0e38).to_f32()]));
         assert_eq!(to_f32(Dtype::I64, &[0; 8]), None);
+    }
+
+    #[test]
+    fn kept_tensors_survive_and_damage_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let mut kept = KeptTensors::about("{\"step\": 7}".to_owned());
+        kept.add("weight", Array::new(vec![1.0, -2.5, 1e-30, f32::MAX], &[2, 2]));
+        kept.add_row("a row", &[0.1; 5]);
+        kept.write(&path).unwrap();
+        let read = KeptTensors::read(&path).unwrap();
+        assert_eq!((read.text(), read.names().collect::<Vec<_>>()), (kept.text(), vec!["a row", "weight"]));
+        assert_eq!(read.get("weight").unwrap().values(), kept.get("weight").unwrap().values());
+        assert_eq!(read.get("weight").unwrap().shape(), [2, 2]);
+        assert_eq!(read.row("a row", 5).unwrap(), [0.1; 5]);
+        assert!(read.row("a row", 4).is_err() && read.get("no row").is_err());
+
+        let bytes = std::fs::read(&path).unwrap();
+        read.write(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "the same bytes");
+        for place in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 4;
+            std::fs::write(&path, flipped).unwrap();
+            // A space more or less in the header changes nothing.
+            if let Ok(read) = KeptTensors::read(&path) {
+                assert_eq!(read.row("a row", 5).unwrap(), [0.1; 5], "byte {place}");
+            }
+            std::fs::write(&path, &bytes[..place]).unwrap();
+            assert!(KeptTensors::read(&path).is_err(), "{place} bytes");
+        }
     }
 
     #[test]

@@ -95,6 +95,17 @@ impl Tokenizer {
         self.whole.id_to_token(id)
     }
 
+    /// The text of some tokens, without special ones.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn decode(&self, token_ids: &[u32]) -> Result<String> {
+        self.whole.decode(token_ids, true).map_err(|error| Error::Tokenize {
+            text: format!("the tokens {token_ids:?}"),
+            reason: format!("{error} ({})", self.path.display()),
+        })
+    }
+
     /// The token ids of a text with the special tokens that the model expects.
     ///
     /// # Errors

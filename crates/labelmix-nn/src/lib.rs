@@ -51,7 +51,7 @@ pub use error::{Error, Result};
 pub use frozen::{FrozenMatrix, MatmulPrecision, Precision};
 pub use gradients::Gradients;
 pub use linear::{Lora, Weight, linear};
-pub use loss::{cross_entropy_of_log_odds, soft_cross_entropy};
+pub use loss::{cross_entropy_of_log_odds, soft_cross_entropy, weighted_soft_cross_entropy};
 pub use mapped::{Bytes, Mapped};
 pub use mask::Mask;
 pub use muon::{Muon, MuonSettings};

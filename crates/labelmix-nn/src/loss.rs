@@ -15,11 +15,21 @@ use crate::value::{Backward, InputGradient, Operation, Value, apply};
 /// # Errors
 /// If the shapes do not fit.
 pub fn soft_cross_entropy(logits: &Value, targets: &[f32], divisor: f32) -> Result<Value> {
-    if logits.shape() != [targets.len(), 2] {
-        let shapes = vec![logits.shape().to_vec(), vec![targets.len()]];
-        return Err(Error::Shape { operation: "soft_cross_entropy", expected: "logits [examples, 2]", shapes });
+    weighted_soft_cross_entropy(logits, targets, &vec![1.0; targets.len()], divisor)
+}
+
+/// As [`soft_cross_entropy`], with each example's part of the sum multiplied by its weight. Targets may lie outside
+/// [0, 1]: the loss is linear in them.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn weighted_soft_cross_entropy(logits: &Value, targets: &[f32], weights: &[f32], divisor: f32) -> Result<Value> {
+    if logits.shape() != [targets.len(), 2] || weights.len() != targets.len() {
+        let shapes = vec![logits.shape().to_vec(), vec![targets.len()], vec![weights.len()]];
+        let expected = "logits [examples, 2], and for each example a target and a weight";
+        return Err(Error::Shape { operation: "soft_cross_entropy", expected, shapes });
     }
-    apply(&SoftCrossEntropy { targets: targets.into(), divisor }, &[logits])
+    apply(&SoftCrossEntropy { targets: targets.into(), weights: weights.into(), divisor }, &[logits])
 }
 
 /// The cross-entropy of one example from its log-odds z = logit(1) − logit(0) and its soft target y:
@@ -32,6 +42,7 @@ pub fn cross_entropy_of_log_odds(log_odds: f64, target: f32) -> f64 {
 
 struct SoftCrossEntropy {
     targets: Arc<[f32]>,
+    weights: Arc<[f32]>,
     divisor: f32,
 }
 
@@ -43,13 +54,16 @@ impl Operation for SoftCrossEntropy {
     fn fused(&self, inputs: &[&Array], differentiable: bool) -> (Array, Option<Box<dyn Backward>>) {
         let logits = inputs[0];
         let mut loss = 0.0_f64;
-        for (pair, &target) in logits.values().chunks_exact(2).zip(self.targets.iter()) {
-            loss += cross_entropy_of_log_odds(f64::from(pair[1]) - f64::from(pair[0]), target);
+        let labels = self.targets.iter().zip(self.weights.iter());
+        for (pair, (&target, &weight)) in logits.values().chunks_exact(2).zip(labels) {
+            let log_odds = f64::from(pair[1]) - f64::from(pair[0]);
+            loss += f64::from(weight) * cross_entropy_of_log_odds(log_odds, target);
         }
         let backward = differentiable.then(|| -> Box<dyn Backward> {
             Box::new(SoftCrossEntropyBackward {
                 logits: logits.clone(),
                 targets: Arc::clone(&self.targets),
+                weights: Arc::clone(&self.weights),
                 divisor: self.divisor,
             })
         });
@@ -61,7 +75,9 @@ impl Operation for SoftCrossEntropy {
         let largest = logits.max_keepdim(D::Minus1)?;
         let shifted = logits.broadcast_sub(&largest)?;
         let log_probabilities = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
-        let targets: Vec<f32> = self.targets.iter().flat_map(|&target| [1.0 - target, target]).collect();
+        let labels = self.targets.iter().zip(self.weights.iter());
+        let targets: Vec<f32> =
+            labels.flat_map(|(&target, &weight)| [weight * (1.0 - target), weight * target]).collect();
         let targets = Tensor::from_vec(targets, logits.shape(), logits.device())?.to_dtype(logits.dtype())?;
         (log_probabilities * targets)?.sum_all()?.neg()? / f64::from(self.divisor)
     }
@@ -70,18 +86,19 @@ impl Operation for SoftCrossEntropy {
 struct SoftCrossEntropyBackward {
     logits: Array,
     targets: Arc<[f32]>,
+    weights: Arc<[f32]>,
     divisor: f32,
 }
 
 impl Backward for SoftCrossEntropyBackward {
-    /// d loss / d logit(1) = (p(1) − y) / divisor, and its negative for logit(0).
+    /// d loss / d logit(1) = weight · (p(1) − y) / divisor, and its negative for logit(0).
     fn backward(self: Box<Self>, gradient: Buffer, inputs: &mut [InputGradient]) {
         let scale = gradient[0] / self.divisor;
         let mut dlogits = Buffer::uninitialised(self.logits.values().len());
         let pairs = dlogits.chunks_exact_mut(2).zip(self.logits.values().chunks_exact(2));
-        for ((dlogits, logits), target) in pairs.zip(self.targets.iter()) {
+        for ((dlogits, logits), (target, weight)) in pairs.zip(self.targets.iter().zip(self.weights.iter())) {
             let probability = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
-            dlogits[1] = scale * (probability - target);
+            dlogits[1] = scale * weight * (probability - target);
             dlogits[0] = -dlogits[1];
         }
         inputs[0].give(dlogits);

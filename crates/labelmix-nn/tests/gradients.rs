@@ -10,7 +10,7 @@ use labelmix_nn::{
     Activation, Array, AttentionSettings, ColumnBlocks, FrozenMatrix, Gradients, KeyValues, Lora, Mask, Precision,
     Result, RotaryTable, SequenceOffsets, Value, Weight, activation, add, attention, checkpoint, columns,
     cross_entropy, gated, gather_frozen_rows, gather_rows, layer_norm, linear, mean_of_sequences, rms_norm, rotary,
-    scale, soft_cap, soft_cross_entropy,
+    scale, soft_cap, soft_cross_entropy, weighted_soft_cross_entropy,
 };
 
 /// Numbers that look random and are the same everywhere, in [-1, 1].
@@ -332,6 +332,17 @@ fn the_language_models_loss() {
 #[test]
 fn the_classifier_loss() {
     check("soft_cross_entropy", &[&[4, 2]], |x| soft_cross_entropy(&x[0], &[0.0, 1.0, 0.3, 0.5], 4.0));
+}
+
+#[test]
+fn a_loss_whose_examples_weigh_differently() {
+    check("weighted soft_cross_entropy", &[&[4, 2]], |x| {
+        weighted_soft_cross_entropy(&x[0], &[0.0, 1.0, 0.3, -0.2], &[1.0, 0.25, 0.0, 2.0], 4.0)
+    });
+    let logits = Value::leaf(Array::new(vec![0.0, 1.0, 0.5, -0.5], &[2, 2]));
+    // softplus(1) − 1 at weight 3, softplus(−1) at weight ½, over 2.
+    let loss = weighted_soft_cross_entropy(&logits, &[1.0, 0.0], &[3.0, 0.5], 2.0).unwrap().to_vec().unwrap()[0];
+    assert!((loss - 0.548_208_06).abs() < 1e-6, "{loss}");
 }
 
 #[test]

@@ -57,15 +57,18 @@ pub fn write_report(report: &Report, folder: &Path, columns: Columns) -> Result<
     )?;
     let figures = figures(report, columns).into_iter();
     let figures = figures.map(|(name, svg)| (format!("{name}.svg"), svg.into_bytes()));
-    written.extend(write_files(figures.collect(), &folder.join("figures"))?);
+    written.extend(write_files(figures, &folder.join("figures"))?);
     written.extend(write_files(tables(answer), &folder.join("tables"))?);
     Ok(written)
 }
 
 /// Writes files of these names and contents into a folder, which is made if need be.
-pub(crate) fn write_files(files: Vec<(String, Vec<u8>)>, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
+pub(crate) fn write_files(
+    files: impl IntoIterator<Item = (String, impl AsRef<[u8]>)>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, WriteError> {
     fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
-    files.into_iter().map(|(name, content)| write_whole(folder.join(name), &content)).collect()
+    files.into_iter().map(|(name, content)| write_whole(folder.join(name), content.as_ref())).collect()
 }
 
 /// The names and contents of the figures, as SVG.
@@ -177,7 +180,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let in_the_way = scratch.path().join("report");
         fs::write(&in_the_way, "a file").unwrap();
-        let error = write_files(Vec::new(), &in_the_way).unwrap_err();
+        let error = write_files([("a".to_owned(), "")], &in_the_way).unwrap_err();
         assert_eq!(error.path, in_the_way);
         assert!(error.to_string().starts_with(&format!("{}: ", in_the_way.display())), "{error}");
     }

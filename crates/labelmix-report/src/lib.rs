@@ -5,19 +5,29 @@
 //! [`Analysis`] of the runs, which knows how sure they are; [`page`](page()) makes one page of HTML of all that to think
 //! with. [`write_report`] puts everything into a folder. The same answer gives the same bytes.
 //!
-//! [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
+//! [`PlanReport`] says what to buy next. [`StudyComparison`] holds methods against each other, [`RunComparison`] two runs,
+//! and [`RunReport`] says everything about one run. [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod analysis;
 mod answer;
+mod backtest;
 mod comparison;
 mod details;
+mod economics;
 mod entries;
 mod export;
 mod figures;
 mod labels;
+mod method_comparison;
+mod method_comparison_text;
 mod notation;
 mod page;
+mod plan;
 mod regimes;
+mod run_comparison;
+mod run_comparison_text;
+mod run_report;
+mod run_report_text;
 mod table;
 mod tables;
 #[cfg(test)]
@@ -25,19 +35,34 @@ mod worked_example;
 
 pub use analysis::Analysis;
 pub use answer::Answer;
+pub use backtest::{
+    BacktestReport, BacktestSummary, NotReplayed, RecordedSweep, Regrets, Replay, RuleSummary, render_backtest,
+};
 pub use comparison::WithinBudget;
 pub use details::{Details, RunDetails, TestText};
+pub use economics::{Economics, MethodRegimes, render_economics};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{Report, WriteError, write_report};
 pub use figures::{
     Columns, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates, isoquants,
     label_accuracy, label_accuracy_by_field, label_calibration, learning_curves, methods_by_budget, regime_map,
 };
+pub use labelmix_stats::ComparedStatistic;
 pub use labels::{
     ErrorProbe, FEWEST_OF_A_KIND, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError,
     SplitLabels, render_labels, write_label_report,
 };
+pub use method_comparison::StudyComparison;
+pub use method_comparison_text::render_study_comparison;
 pub use notation::count;
 pub use page::page;
+pub use plan::{
+    Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
+    PlanRequest, Purchase, PurchaseList, render_plan,
+};
 pub use regimes::RegimeEntry;
+pub use run_comparison::{Agreement, ComparedRun, ItemKind, KindAgreement, RunComparison};
+pub use run_comparison_text::render_run_comparison;
+pub use run_report::{GapRecovered, RunEvaluation, RunReport, WrongExample};
+pub use run_report_text::render_run;
 pub use table::{Colours, Style, render};

@@ -166,9 +166,16 @@ fn not_affordable(answer: &Answer) -> String {
 }
 
 pub(crate) fn table_with_header(style: Style, header: impl IntoIterator<Item = String>) -> Table {
+    let mut table = plain_table(style);
+    table.set_header(header.into_iter().map(Cell::new).collect::<Vec<_>>());
+    table
+}
+
+/// A table that is yet without a header.
+pub(crate) fn plain_table(style: Style) -> Table {
     let mut table = Table::new();
     // Whether this is a terminal is the caller's to know, and the table's to be told.
-    table.force_no_tty().load_style(RULED).set_header(header.into_iter().map(Cell::new).collect::<Vec<_>>());
+    table.force_no_tty().load_style(RULED);
     if style.colours == Colours::On {
         table.enforce_styling();
     }
@@ -176,6 +183,14 @@ pub(crate) fn table_with_header(style: Style, header: impl IntoIterator<Item = S
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     table
+}
+
+/// A line that stands out where colours may be used.
+pub(crate) fn bold(line: &str, style: Style) -> String {
+    match style.colours {
+        Colours::On => format!("\u{1b}[1m{line}\u{1b}[0m"),
+        Colours::Off => line.to_owned(),
+    }
 }
 
 pub(crate) fn align_right(table: &mut Table, columns: &[usize]) {

@@ -223,7 +223,7 @@ mod tests {
         answer.study = "50% & more_of #1 {a} ~b ^c \\d <e> $f".to_owned();
         let tables: String = tables(&answer)
             .into_iter()
-            .filter(|(name, _)| name.ends_with(".tex"))
+            .filter(|(name, _)| std::path::Path::new(name).extension().is_some_and(|ending| ending == "tex"))
             .map(|(_, content)| String::from_utf8(content).unwrap())
             .collect();
         let document = format!(

@@ -125,6 +125,7 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
                 validation: validation.collect(),
             }),
             chosen: Vec::new(),
+            averages: Vec::new(),
             metrics: run("seq-sft", count, 0, 0).metrics,
         }
     };
@@ -139,7 +140,7 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
 pub(crate) fn report() -> Report {
     let answer = answer().with_regimes(measured());
     let runs = answer.runs.iter().map(|run| {
-        let log_odds = (0..1000).map(|item| if (item as f64) < 1000.0 * run.accuracy { 1.5 } else { -0.5 });
+        let log_odds = (0..1000).map(|item| if f64::from(item) < 1000.0 * run.accuracy { 1.5 } else { -0.5 });
         let details = RunDetails { stages: vec![0, 1], ledger: None, log_odds: log_odds.collect() };
         (run.run.clone(), details)
     });

@@ -1,12 +1,10 @@
 //! Pretraining that goes on after an interruption: weights and both optimizers' states, kept every now and then.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use labelmix_models::TrainableLanguageModel;
+use labelmix_models::KeptTensors;
 use labelmix_nn::{AdamW, Array, Muon, MuonSettings, Parameter};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::pretraining::{ADAMW, Pretraining, Training};
@@ -14,10 +12,14 @@ use crate::world::World;
 
 /// The file beside the model's.
 const FILE: &str = "pretraining.safetensors";
-/// In the file's header: what was trained, and how far it is.
-const RECIPE: &str = "recipe";
-const STEP: &str = "step";
-const TOKENS: &str = "tokens";
+
+/// What was trained, and how far it is.
+#[derive(Serialize, Deserialize)]
+struct About {
+    recipe: String,
+    step: usize,
+    tokens: usize,
+}
 
 /// Where a model's state is kept while it is pretrained.
 pub(crate) struct KeptState {
@@ -34,51 +36,36 @@ impl KeptState {
 
     /// Writes the state beside its place and renames it.
     pub(crate) fn keep(&self, training: &Training) -> Result<()> {
-        let weights = parameters(&training.model)
-            .map(|parameter| Ok((parameter.name().to_owned(), parameter.array()?.values().to_vec())))
-            .collect::<labelmix_nn::Result<Vec<_>>>()?;
-        let means = training.model.matrices().iter().zip(training.muon.means());
-        let means = means.map(|(parameter, mean)| (mean_of(parameter), mean.to_vec()));
-        let moments = training.model.others().iter().zip(training.adamw.moments());
-        let moments = moments.flat_map(|(parameter, moments)| moments_of(parameter).into_iter().zip(moments));
-        let moments = moments.map(|(name, moment)| (name, moment.to_vec()));
-        let bytes = |values: Vec<f32>| -> Vec<u8> { values.into_iter().flat_map(f32::to_le_bytes).collect() };
-        let all = weights.into_iter().chain(means).chain(moments);
-        let tensors: Vec<(String, Vec<u8>)> = all.map(|(name, values)| (name, bytes(values))).collect();
-        let views = tensors.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
-            (name, view.expect("a tensor has as many values as its shape says"))
-        });
-        let header =
-            [(RECIPE, self.recipe.clone()), (STEP, training.step.to_string()), (TOKENS, training.tokens.to_string())];
-        let header: HashMap<String, String> = header.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let bytes = safetensors::serialize(views, Some(header)).expect("names are unique, and tensors whole");
-        let beside = self.path.with_extension("unfinished");
-        std::fs::write(&beside, bytes)
-            .and_then(|()| std::fs::rename(&beside, &self.path))
-            .map_err(|source| Error::Write { path: self.path.clone(), source })
+        let Training { model, muon, adamw, step, tokens } = training;
+        let about = About { recipe: self.recipe.clone(), step: *step, tokens: *tokens };
+        let mut kept = KeptTensors::about(serde_json::to_string(&about).expect("numbers and a text can be written"));
+        for parameter in model.matrices().iter().chain(model.others()) {
+            kept.add(parameter.name(), parameter.array()?);
+        }
+        for (parameter, mean) in model.matrices().iter().zip(muon.means()) {
+            kept.add_row(mean_of(parameter), mean);
+        }
+        for (parameter, moments) in model.others().iter().zip(adamw.moments()) {
+            for (name, moment) in moments_of(parameter).into_iter().zip(moments) {
+                kept.add_row(name, moment);
+            }
+        }
+        kept.write(&self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
     /// Returns to the state that was kept, if one of this training was.
     pub(crate) fn restore(&self, training: &mut Training) -> Result<()> {
-        let Ok(bytes) = std::fs::read(&self.path) else { return Ok(()) };
-        let damaged = |reason: String| Error::KeptState { path: self.path.clone(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let header = header.metadata().clone().unwrap_or_default();
-        if header.get(RECIPE) != Some(&self.recipe) {
+        if !self.path.exists() {
             return Ok(());
         }
-        let count = |key: &str| -> Result<usize> {
-            let number = header.get(key).and_then(|number| number.parse().ok());
-            number.ok_or_else(|| damaged(format!("there is no number {key:?} in its header")))
-        };
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let values = |name: &str, length: usize| -> Result<Vec<f32>> {
-            let tensor = tensors.tensor(name).map_err(|error| damaged(error.to_string()))?;
-            let words = tensor.data().as_chunks::<4>().0;
-            let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-            if values.len() == length { Ok(values) } else { Err(damaged(format!("{name:?} has another length"))) }
-        };
+        let damaged = |reason: String| Error::KeptState { path: self.path.clone(), reason };
+        let kept = KeptTensors::read(&self.path).map_err(|error| damaged(error.to_string()))?;
+        // What an older version kept has no text, or another.
+        let Ok(about) = serde_json::from_str::<About>(kept.text()) else { return Ok(()) };
+        if about.recipe != self.recipe {
+            return Ok(());
+        }
+        let values = |name: &str, length: usize| kept.row(name, length).map_err(|error| damaged(error.to_string()));
         let length = |parameter: &Parameter| parameter.value().shape().iter().product::<usize>();
         let (matrices, others) = training.model.parameters_mut();
         for parameter in matrices.iter_mut().chain(others.iter_mut()) {
@@ -90,8 +77,8 @@ impl KeptState {
             let [first, second] = moments_of(parameter).map(|name| values(&name, length(parameter)));
             Ok([first?, second?])
         });
-        training.step = count(STEP)?;
-        training.tokens = count(TOKENS)?;
+        training.step = about.step;
+        training.tokens = about.tokens;
         training.muon = Muon::resumed(MuonSettings::default(), means.collect::<Result<_>>()?);
         training.adamw = AdamW::resumed(ADAMW, training.step as u32, moments.collect::<Result<_>>()?);
         Ok(())
@@ -106,10 +93,6 @@ impl KeptState {
             _ => Ok(()),
         }
     }
-}
-
-fn parameters(model: &TrainableLanguageModel) -> impl Iterator<Item = &Parameter> {
-    model.matrices().iter().chain(model.others())
 }
 
 fn mean_of(parameter: &Parameter) -> String {

@@ -31,11 +31,13 @@ pub fn auroc_interval(scores: &[f64], labels: &[bool], bootstrap: &Bootstrap) ->
     bootstrap.interval(scores.len(), |multiplicities| ranking.auroc(multiplicities.iter().copied()))
 }
 
-/// Items by rising score, among ties the negatives first.
-pub(crate) struct Ranking {
+/// Items by rising score, among ties the negatives first: sorted once, measured on any resample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking {
     ranks: Vec<Rank>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rank {
     item: u32,
     positive: bool,
@@ -44,8 +46,12 @@ struct Rank {
 }
 
 impl Ranking {
-    /// `None` where a score is not a number.
-    pub(crate) fn new(scores: &[f64], labels: &[bool]) -> Option<Self> {
+    /// Sorts the items. `None` where a score is not a number.
+    ///
+    /// # Panics
+    /// If the two slices differ in length.
+    #[must_use]
+    pub fn new(scores: &[f64], labels: &[bool]) -> Option<Self> {
         assert_eq!(scores.len(), labels.len(), "one label per score");
         if scores.iter().any(|score| score.is_nan()) {
             return None;
@@ -60,6 +66,28 @@ impl Ranking {
             Rank { item, positive, rises }
         });
         Some(Self { ranks: ranks.collect() })
+    }
+
+    /// The number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
+    /// Whether there are no items.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranks.is_empty()
+    }
+
+    /// The AUROC of a sample that holds every item so many times. `None` if it holds one class.
+    ///
+    /// # Panics
+    /// If there is not one multiplicity per item.
+    #[must_use]
+    pub fn auroc_of_sample(&self, multiplicities: &[u32]) -> Option<f64> {
+        assert_eq!(multiplicities.len(), self.ranks.len(), "one multiplicity per item");
+        self.auroc(self.items().map(|item| multiplicities[item]))
     }
 
     /// The items by rising score.
@@ -84,6 +112,33 @@ impl Ranking {
             negatives += u64::from(times) - positive_times;
         }
         (positives > 0 && negatives > 0).then(|| half_wins as f64 / (2.0 * positives as f64 * negatives as f64))
+    }
+
+    /// How many items of a sample, which holds every rank so many times, are on their label's side of the threshold that
+    /// matches the sample's share of positives ([`crate::calibrated_accuracy`]).
+    pub(crate) fn right_when_calibrated(&self, multiplicities: &[u32]) -> u64 {
+        let ranked = || self.ranks.iter().zip(multiplicities.iter().map(|times| u64::from(*times)));
+        let count = |class: bool| -> u64 { ranked().filter(|(rank, _)| rank.positive == class).map(|(_, t)| t).sum() };
+        let (negatives, positives) = (count(false), count(true));
+        // From the bottom, as many as there are negatives are predicted negative, and with them what ties with the last.
+        let (mut passed, mut right, mut rises) = (0, positives, false);
+        for (rank, times) in ranked() {
+            rises |= rank.rises;
+            if times == 0 {
+                continue;
+            }
+            if passed >= negatives && rises {
+                break;
+            }
+            rises = false;
+            passed += times;
+            if rank.positive {
+                right -= times;
+            } else {
+                right += times;
+            }
+        }
+        right
     }
 }
 

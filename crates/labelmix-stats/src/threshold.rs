@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auroc::Ranking;
+use crate::bootstrap::{Bootstrap, BootstrapInterval};
 use crate::confusion::ConfusionMatrix;
 
 /// The accuracy at a threshold that was chosen from the data.
@@ -38,6 +40,27 @@ pub fn calibrated_accuracy(log_odds: &[f64], labels: &[bool]) -> Option<Calibrat
     Some(CalibratedAccuracy { threshold, accuracy })
 }
 
+/// The percentile interval of [`calibrated_accuracy`] over resamples of the items, in each of which the threshold is chosen
+/// anew. The scores are sorted once, and a resample costs O(n).
+///
+/// `None` where the accuracy is undefined.
+///
+/// # Panics
+/// If the two slices differ in length, or the bootstrap's level is not between 0 and 1.
+#[must_use]
+pub fn calibrated_accuracy_interval(
+    log_odds: &[f64],
+    labels: &[bool],
+    bootstrap: &Bootstrap,
+) -> Option<BootstrapInterval> {
+    let ranking = Ranking::new(log_odds, labels)?;
+    // Multiplicities are drawn for ranks: see `auroc_interval`.
+    bootstrap.interval(log_odds.len(), |multiplicities| {
+        let right = ranking.right_when_calibrated(multiplicities);
+        (!multiplicities.is_empty()).then(|| right as f64 / multiplicities.len() as f64)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +90,41 @@ mod tests {
         assert_eq!(calibrated_accuracy(&[f64::NAN], &[true]), None);
     }
 
+    #[test]
+    fn the_interval_is_about_as_wide_as_that_of_a_share() {
+        // 80% of the items are ranked right, in both classes: ± 1.96·√(0.8·0.2/1000) = ± 0.025, and less, since a threshold
+        // that is chosen anew takes out how many positives a resample has.
+        let labels: Vec<bool> = (0..1000).map(|item| item % 2 == 0).collect();
+        let log_odds: Vec<f64> = labels
+            .iter()
+            .enumerate()
+            .map(|(item, label)| if *label == (item % 10 >= 2) { 1.0 } else { -1.0 } + f64::from(item as u16) * 1e-6)
+            .collect();
+        let found = calibrated_accuracy_interval(&log_odds, &labels, &Bootstrap::new(4)).unwrap();
+        let width = found.interval.high - found.interval.low;
+        assert!((0.03..0.056).contains(&width), "{found:?}");
+        let accuracy = calibrated_accuracy(&log_odds, &labels).unwrap().accuracy;
+        assert!(found.interval.low < accuracy && accuracy < found.interval.high, "{found:?} for {accuracy}");
+        assert_eq!(calibrated_accuracy_interval(&[], &[], &Bootstrap::new(0)), None);
+        assert_eq!(calibrated_accuracy_interval(&[f64::NAN], &[true], &Bootstrap::new(0)), None);
+    }
+
     proptest! {
+        #[test]
+        fn a_resample_is_a_sample(items in prop::collection::vec((-4i8..4, any::<bool>(), 0u32..4), 1..40)) {
+            let scores: Vec<f64> = items.iter().map(|(score, ..)| f64::from(*score)).collect();
+            let labels: Vec<bool> = items.iter().map(|(_, label, _)| *label).collect();
+            let ranking = Ranking::new(&scores, &labels).unwrap();
+            let by_rank: Vec<u32> = ranking.items().map(|item| items[item].2).collect();
+            let right = ranking.right_when_calibrated(&by_rank);
+            let repeated = items.iter().flat_map(|(score, label, times)| {
+                std::iter::repeat_n((f64::from(*score), *label), *times as usize)
+            });
+            let (scores, labels): (Vec<f64>, Vec<bool>) = repeated.unzip();
+            let expected = calibrated_accuracy(&scores, &labels).map(|found| found.accuracy);
+            prop_assert_eq!((!labels.is_empty()).then(|| right as f64 / labels.len() as f64), expected);
+        }
+
         #[test]
         fn does_not_see_a_shift(
             items in prop::collection::vec((-50i8..50, any::<bool>()), 1..60),

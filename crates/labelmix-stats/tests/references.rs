@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use labelmix_stats::{
-    Binning, ConfusionMatrix, DawidSkeneSettings, FeatureMatrix, LogisticRegression, McNemar, Votes, Z_95, auroc,
-    brier_score, calibration_curve, dawid_skene, log_loss, log_loss_of_log_odds, wilson_interval,
+    Binning, Bootstrap, ConfusionMatrix, DawidSkeneSettings, Evaluation, FeatureMatrix, LogisticRegression, McNemar,
+    StudentEstimate, Votes, Z_95, auroc, brier_score, calibration_curve, dawid_skene, holm_adjusted, log_loss,
+    log_loss_of_log_odds, wilson_interval,
 };
 use serde::Deserialize;
 
@@ -19,6 +20,25 @@ struct References {
     mcnemar: Vec<(usize, usize, f64, f64, f64)>,
     regressions: Vec<Regression>,
     crowd: Crowd,
+    evaluation: EvaluationCase,
+    /// p-values, adjusted.
+    holm: (Vec<f64>, Vec<f64>),
+    /// The statistic, the degrees of freedom, the two-sided p-value, the 97.5% quantile.
+    student: Vec<(f64, f64, f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct EvaluationCase {
+    log_odds: Vec<f64>,
+    labels: Vec<bool>,
+    accuracy: f64,
+    accuracy_interval: (f64, f64),
+    auroc: f64,
+    threshold: f64,
+    calibrated_accuracy: f64,
+    log_loss: f64,
+    brier_score: f64,
+    calibration_error: f64,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +176,38 @@ fn mcnemar_tests() {
         let corrected = ours.corrected().expect("there is disagreement");
         assert_close(corrected.statistic, statistic, 1e-12);
         assert_close(corrected.p_value, p_value, 1e-12);
+    }
+}
+
+#[test]
+fn evaluations() {
+    let case = references().evaluation;
+    let ours = Evaluation::of(&case.log_odds, &case.labels, &Bootstrap::new(0)).expect("numbers");
+    let interval = ours.accuracy.interval.expect("an accuracy has one");
+    let close = |ours, theirs| assert_close(ours, theirs, 1e-12);
+    close(ours.accuracy.value, case.accuracy);
+    close(interval.low, case.accuracy_interval.0);
+    close(interval.high, case.accuracy_interval.1);
+    close(ours.auroc.expect("two classes").value, case.auroc);
+    close(ours.threshold, case.threshold);
+    close(ours.calibrated_accuracy.value, case.calibrated_accuracy);
+    close(ours.log_loss.value, case.log_loss);
+    close(ours.brier_score.value, case.brier_score);
+    close(ours.calibration_error, case.calibration_error);
+}
+
+#[test]
+fn adjusted_p_values() {
+    let (p_values, adjusted) = references().holm;
+    assert_all_close(holm_adjusted(&p_values).into_iter().map(Some), &adjusted, 1e-12);
+}
+
+#[test]
+fn student_distributions() {
+    for (value, degrees_of_freedom, p_value, quantile) in references().student {
+        let ours = StudentEstimate { value, deviation: 1.0, degrees_of_freedom };
+        assert_close(ours.p_value() / p_value, 1.0, 1e-9);
+        assert_close(ours.interval(0.95).high - value, quantile, 1e-9);
     }
 }
 

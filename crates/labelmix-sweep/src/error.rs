@@ -40,9 +40,34 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A folder that was to hold a store holds none.
+    #[error("{} is no store of labelmix", path.display())]
+    #[diagnostic(help(
+        "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
+    ))]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something that was asked for is not in the store.
+    #[error("{} has no {what} {name:?}", path.display())]
+    #[diagnostic(help("{help}"))]
+    NotInStore {
+        /// The store.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What there is.
+        help: String,
+    },
     /// A kept file is damaged.
     #[error("{}: {reason}", path.display())]
-    #[diagnostic(help("remove the folder that holds this file and run the sweep again: only that stage is redone"))]
+    #[diagnostic(help(
+        "`labelmix store verify STORE --set-aside` moves what is damaged out of the way; then `labelmix sweep` does only \
+         that anew"
+    ))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -66,6 +91,15 @@ pub enum Error {
         available: ByteSize,
         /// What would make it fit.
         help: String,
+    },
+    /// A head of words reads the last token, and another pooling was asked for.
+    #[error("the head of the method {method:?} starts as words, but the pooling is {pooling:?}")]
+    #[diagnostic(help("leave `pooling` out of [model]: what a word's row reads is the last token of a decoder"))]
+    WordsAfterLastToken {
+        /// The method, by its name in the study.
+        method: String,
+        /// The pooling.
+        pooling: &'static str,
     },
     /// The weak labels are not in the store, and were not to be made now.
     #[error("the weak labels of the study's [labeler] are not in the store ({})", path.display())]
@@ -112,16 +146,95 @@ pub enum Error {
         #[diagnostic_source]
         labelmix_elicit::Error,
     ),
+    /// The model could not be tried before a sweep.
+    #[error("the model could not be tried")]
+    Trial(
+        #[source]
+        #[diagnostic_source]
+        labelmix_elicit::Error,
+    ),
     /// Labels of the accuracy that was asked for cannot be made.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stats(#[from] labelmix_stats::StatsError),
+    /// A method that the study does not have.
+    #[error("the study has no method {method:?}")]
+    #[diagnostic(help("name one of the study's methods, as its file has them"))]
+    NoSuchMethod {
+        /// The name.
+        method: String,
+    },
+    /// A folder without runs.
+    #[error("{} holds no runs", path.display())]
+    #[diagnostic(help(
+        "give the store of a sweep: the folder labelmix-store beside its study file, or what --store named"
+    ))]
+    NoRecordedRuns {
+        /// The folder that was given.
+        path: PathBuf,
+    },
     /// A run that was asked for has no results.
     #[error("{} holds no finished run", path.display())]
     #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]
     NoSuchRun {
         /// The folder that was given.
         path: PathBuf,
+    },
+    /// A folder of results cannot be read.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("give a folder that holds results of the published code, and that you may read"))]
+    ReadResults {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A folder holds no results of the published code that can be used.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help(
+        "give the folder `results` that the published code wrote, one of a task in it, or one of a run, with its \
+         results.json"
+    ))]
+    NothingToImport {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The cluster does not do what is asked of it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Slurm(crate::slurm::SlurmError),
+    /// A run whose predictions rank nothing.
+    #[error("the run {run} has no AUROC on the test set")]
+    #[diagnostic(help(
+        "the AUROC needs test examples of both classes and predictions that are numbers; the accuracy does not"
+    ))]
+    NoAuroc {
+        /// The run.
+        run: String,
+    },
+    /// A run and a test set that do not belong together.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help(
+        "give the study that made the run, with its test data as it was; `labelmix sweep` makes the runs of a study that has changed"
+    ))]
+    OtherTestSet {
+        /// The run's folder.
+        path: PathBuf,
+        /// In what they differ.
+        reason: String,
+    },
+    /// Two runs that were tested on different texts.
+    #[error("the two runs were tested on different texts: {first} and {second}, {common} of them in common")]
+    #[diagnostic(help("compare runs of one study, or of studies with the same test data and the same `max_test`"))]
+    DifferentTests {
+        /// Texts of the first run's test set.
+        first: usize,
+        /// Texts of the second one's.
+        second: usize,
+        /// Texts of both.
+        common: usize,
     },
     /// The data cannot be used.
     #[error(transparent)]
@@ -152,6 +265,12 @@ impl From<labelmix_data::TaskError> for Error {
 }
 
 impl Error {
+    /// Whether it is no error: the work was asked to stop, and goes on with the same command.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Labeler(labelmix_elicit::Error::Interrupted))
+    }
+
     pub(crate) fn store(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |source| Self::Store { path: path.to_owned(), source }
     }

@@ -1,249 +1,215 @@
-//! The local executor: does the stages that the store lacks, parents first, as many at a time as there are jobs.
+//! The local executor: does the stages that the store lacks, parents first, as many at a time as there are jobs, beside
+//! other processes that may work on the same store.
 
-use std::collections::{BinaryHeap, HashSet};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+mod event;
+mod queue;
 
-use labelmix_elicit::{Error as ElicitError, StageProgress};
-use miette::Diagnostic;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use crate::error::{Error, Result};
+use labelmix_elicit::{Continuation, Interrupt};
+
+pub use self::event::{Observer, StageError, StageFailure, SweepEvent};
+pub(crate) use self::queue::LOOK_EVERY;
+use self::queue::{End, Queue};
+use crate::error::Result;
 use crate::graph::StageNode;
+use crate::key::StageKey;
 use crate::record::RunRecord;
+use crate::records::{records, write_record};
 use crate::stage_work::do_stage;
-use crate::store::{RunFile, StageOutcome, Store};
+use crate::store::{Claim, Claiming, Scrutiny, StageOutcome, Store, StudyPlan, Watch};
+use crate::survey::survey;
 use crate::sweep::Sweep;
+use crate::workload::Workload;
 
-/// What a caller hears of a sweep while it runs. Calls come from several threads.
-pub trait Observer: Sync {
-    /// `stages` stages are missing, and `jobs` of them are done at a time.
-    fn begin(&self, stages: &[&StageNode], jobs: usize);
-    /// A worker began a stage.
-    fn stage_began(&self, worker: usize, stage: &StageNode);
-    /// A worker made a step.
-    fn stage_progressed(&self, worker: usize, progress: StageProgress);
-    /// A worker finished a stage, and its outcome is kept.
-    fn stage_finished(&self, worker: usize, outcome: &StageOutcome);
-    /// A worker failed at a stage.
-    fn stage_failed(&self, worker: usize, failure: &StageFailure);
+/// How a sweep is carried out. None of it changes a result.
+#[derive(Clone, Debug)]
+pub struct ExecuteOptions {
+    /// Who may interrupt it.
+    pub interrupt: Interrupt,
+    /// The time between two states of a training that are kept, to go on from after an interruption.
+    pub keep_every: Duration,
+    /// Whether stages that failed before and would fail again are tried all the same.
+    pub retry_failed: bool,
+    /// The stages that are to be done, where others do the rest; all of them, if it does not say.
+    pub only: Option<HashSet<StageKey>>,
 }
 
-/// A stage that could not be done. The stages that start from it are left out.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{stage}")]
-pub struct StageFailure {
-    /// Which stage, in words.
-    pub stage: String,
-    /// Why.
-    #[source]
-    #[diagnostic_source]
-    pub cause: StageError,
-}
-
-/// Why a stage could not be done.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-pub enum StageError {
-    /// Training failed.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Training(#[from] ElicitError),
-    /// Its inputs could not be read or its outcome not be kept.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Store(#[from] Error),
-}
-
-impl From<labelmix_models::Error> for StageError {
-    fn from(error: labelmix_models::Error) -> Self {
-        Self::Training(error.into())
+impl Default for ExecuteOptions {
+    fn default() -> Self {
+        Self { interrupt: Interrupt::default(), keep_every: Duration::from_secs(30), retry_failed: false, only: None }
     }
 }
 
 /// The records of all finished runs, in the graph's order, and the stages that failed.
 #[derive(Debug)]
 pub struct Execution {
-    /// Finished runs.
+    /// Finished runs; none if the sweep was interrupted, or did some of its stages only.
     pub records: Vec<RunRecord>,
     /// Failed stages.
     pub failures: Vec<StageFailure>,
+    /// Whether it was interrupted before all was done.
+    pub interrupted: bool,
 }
 
 /// Does all stages that the store lacks. Results are kept as they come.
 ///
 /// # Errors
-/// If the store cannot be read or a run's record not be written. A stage that fails is no error here: it is among the
-/// failures.
-pub fn execute(sweep: &Sweep, store: &Store, observer: &dyn Observer) -> Result<Execution> {
+/// If the store cannot be read, a run's record not be written, or the store take nothing more. A stage that fails is no
+/// error here: it is among the failures.
+pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
-    let mut done = HashSet::new();
-    for (index, node) in nodes.iter().enumerate() {
-        if store.outcome(&node.key)?.is_some() {
-            done.insert(index);
-        }
-    }
-    let missing: Vec<&StageNode> =
-        nodes.iter().enumerate().filter(|(index, _)| !done.contains(index)).map(|(_, node)| node).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    store.write_plan(&StudyPlan::of(&sweep.study().name, sweep.graph()))?;
+    let done = survey(sweep.graph(), store, observer)?;
+    let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
+    let missing: Vec<&StageNode> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(index, node)| !done.contains(index) && chosen(node))
+        .map(|(_, node)| node)
+        .collect();
     let jobs = sweep.jobs().clamp(1, missing.len().max(1));
     if !missing.is_empty() {
-        observer.begin(&missing, jobs);
+        let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
+        let work: Vec<f64> = missing.iter().map(|stage| Workload::of(stage, recipe, n_test).readings()).collect();
+        observer.hear(&SweepEvent::Began { stages: &missing, work: &work, jobs });
     }
-    let queue = Queue::new(sweep, &done);
-    let threads_per_job = (cores / jobs).max(1);
+    let mut runs_ending = vec![Vec::new(); nodes.len()];
+    for (index, run) in sweep.graph().runs().iter().enumerate() {
+        runs_ending[run.last_stage()].push(index);
+    }
+    let queue = Queue::new(sweep.graph(), &done, chosen, &options.interrupt);
+    let context = Context { sweep, store, options, observer, queue: &queue, watch: Watch::default(), runs_ending };
+    for index in context.queue.without_start() {
+        context.give_up(None, index, StageFailure::of(&nodes[index], StageError::NothingToStartFrom));
+    }
     std::thread::scope(|scope| {
         for worker in 0..jobs.min(missing.len()) {
-            let queue = &queue;
-            scope.spawn(move || work(worker, threads_per_job, sweep, store, queue, observer));
+            let context = &context;
+            scope.spawn(move || context.work(worker, threads_per_job(jobs)));
         }
     });
-    let failures = queue.into_failures();
-    Ok(Execution { records: records(sweep, store)?, failures })
-}
-
-/// Stages that wait, and stages whose parents are done.
-struct Queue {
-    state: Mutex<QueueState>,
-    changed: Condvar,
-    dependents: Vec<Vec<usize>>,
-}
-
-struct QueueState {
-    ready: BinaryHeap<Ready>,
-    /// Stages that are neither done nor given up.
-    outstanding: usize,
-    failures: Vec<StageFailure>,
-}
-
-/// Orders what is ready: stages that others wait for first, then the largest, so that no long one is left for last.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Ready {
-    dependents: usize,
-    count: usize,
-    index: usize,
-}
-
-impl Queue {
-    fn new(sweep: &Sweep, done: &HashSet<usize>) -> Self {
-        let nodes = sweep.graph().nodes();
-        let dependents = sweep.graph().dependents();
-        let ready = nodes
-            .iter()
-            .enumerate()
-            .filter(|(index, node)| !done.contains(index) && node.parent.is_none_or(|parent| done.contains(&parent)))
-            .map(|(index, node)| Ready { dependents: dependents[index].len(), count: node.plan.count, index })
-            .collect();
-        let state = QueueState { ready, outstanding: nodes.len() - done.len(), failures: Vec::new() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), dependents }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next stage to do; waits for one to become ready, `None` when there will be none.
-    fn next(&self) -> Option<usize> {
-        let mut state = self.lock();
-        loop {
-            if let Some(Ready { index, .. }) = state.ready.pop() {
-                return Some(index);
-            }
-            if state.outstanding == 0 {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    drop(context);
+    match queue.into_parts() {
+        (_, Some(End::Store(error))) => Err(error),
+        (failures, Some(End::Interrupted)) => Ok(Execution { records: Vec::new(), failures, interrupted: true }),
+        (failures, None) => {
+            let records = if options.only.is_none() { records(sweep, store)? } else { Vec::new() };
+            Ok(Execution { records, failures, interrupted: false })
         }
     }
-
-    fn finished(&self, index: usize, sweep: &Sweep) {
-        let mut state = self.lock();
-        state.outstanding -= 1;
-        for &dependent in &self.dependents[index] {
-            let count = sweep.graph().nodes()[dependent].plan.count;
-            state.ready.push(Ready { dependents: self.dependents[dependent].len(), count, index: dependent });
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    fn failed(&self, index: usize, failure: StageFailure) {
-        let mut given_up = vec![index];
-        let mut next = 0;
-        while let Some(&index) = given_up.get(next) {
-            given_up.extend(&self.dependents[index]);
-            next += 1;
-        }
-        let mut state = self.lock();
-        state.outstanding -= given_up.len();
-        state.failures.push(failure);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    fn into_failures(self) -> Vec<StageFailure> {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).failures
-    }
 }
 
-/// One worker: takes stages until there are none.
-fn work(worker: usize, threads: usize, sweep: &Sweep, store: &Store, queue: &Queue, observer: &dyn Observer) {
-    let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build() {
+/// The threads of each of so many jobs.
+pub(crate) fn threads_per_job(jobs: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / jobs).max(1)
+}
+
+/// A pool of so many threads, this one among them: a pool of one never enters a queue.
+pub(crate) fn pool_of(threads: usize) -> rayon::ThreadPool {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build() {
         Ok(pool) => pool,
         Err(error) => panic!("cannot start {threads} threads: {error}"),
-    };
-    while let Some(index) = queue.next() {
-        let node = &sweep.graph().nodes()[index];
-        observer.stage_began(worker, node);
-        match pool.install(|| do_stage(sweep, store, node, |progress| observer.stage_progressed(worker, progress))) {
-            Ok(outcome) => {
-                observer.stage_finished(worker, &outcome);
-                queue.finished(index, sweep);
-            }
-            Err(cause) => {
-                let stage = format!("the stage on {}", node.in_words());
-                let failure = StageFailure { stage, cause };
-                observer.stage_failed(worker, &failure);
-                queue.failed(index, failure);
-            }
-        }
     }
 }
 
-/// The records of all runs whose stages are in the store. Each is written to the store as well,
-/// beside the ledger of its labels at the study's prices.
-///
-/// # Errors
-/// If the store cannot be read or written.
-pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
-    let study = sweep.study();
-    let nodes = sweep.graph().nodes();
-    let mut records = Vec::new();
-    for run in sweep.graph().runs() {
-        let stages = run.stages.iter().map(|index| store.outcome(&nodes[*index].key));
-        let Some(outcomes) = stages.collect::<Result<Option<Vec<StageOutcome>>>>()? else { continue };
-        let Some(outcome) = outcomes.last() else { continue };
-        let ledger = sweep.ledger(run, &outcomes);
-        let record = RunRecord {
-            run: run.name.clone(),
-            method: run.method.clone(),
-            task: study.name.clone(),
-            model: study.model.path.display().to_string(),
-            seed: run.seed,
-            allocation: run.allocation,
-            cost_usd: Some(ledger.cost_usd()),
-            metrics: outcome.metrics,
-        };
-        let file = RunFile {
-            record: record.clone(),
-            labels: Some(ledger.totals()),
-            stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
-            model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
-            weights: study.model.weights,
-            matmul_precision: study.model.matmul_precision,
-            pooling: sweep.model().pooling().name().to_owned(),
-            recipe: study.recipe.clone(),
-            method: sweep.method_table(run).cloned(),
-        };
-        store.write_run(&study.name, &file, &ledger)?;
-        records.push(record);
+/// What all workers of a sweep share.
+struct Context<'a> {
+    sweep: &'a Sweep,
+    store: &'a Store,
+    options: &'a ExecuteOptions,
+    observer: &'a dyn Observer,
+    queue: &'a Queue<'a>,
+    watch: Watch,
+    /// For each stage, the runs of which it is the last.
+    runs_ending: Vec<Vec<usize>>,
+}
+
+impl Context<'_> {
+    /// One worker: takes stages until there are none.
+    fn work(&self, worker: usize, threads: usize) {
+        let pool = pool_of(threads);
+        while let Some(index) = self.queue.next() {
+            let node = &self.sweep.graph().nodes()[index];
+            match self.attempt(worker, index, &pool) {
+                Ok(()) => {}
+                Err(error) if error.is_interruption() => self.queue.end(End::Interrupted),
+                Err(error) => match error.of_store_at_its_end() {
+                    Ok(error) => self.queue.end(End::Store(error)),
+                    Err(cause) => {
+                        let failure = StageFailure::of(node, cause);
+                        // A failure that cannot be recorded is still reported.
+                        let _ = self.store.write_failure(&failure.record(node, &self.sweep.study().name));
+                        self.give_up(Some(worker), index, failure);
+                    }
+                },
+            }
+        }
     }
-    Ok(records)
+
+    fn give_up(&self, worker: Option<usize>, index: usize, failure: StageFailure) {
+        let stage = &self.sweep.graph().nodes()[index];
+        self.observer.hear(&SweepEvent::StageFailed { worker, stage, failure: &failure });
+        self.queue.failed(index, failure);
+    }
+
+    /// Does a stage, unless it has been done, another process is at it, or it would only fail again.
+    fn attempt(&self, worker: usize, index: usize, pool: &rayon::ThreadPool) -> std::result::Result<(), StageError> {
+        let Self { sweep, store, options, observer, queue, .. } = *self;
+        let stage = &sweep.graph().nodes()[index];
+        let claim = match store.claim(&stage.key.to_string(), &self.watch)? {
+            Claiming::Mine(claim) => claim,
+            Claiming::Held(holder) => {
+                if queue.elsewhere(index) {
+                    observer.hear(&SweepEvent::StageElsewhere { stage, holder: holder.as_ref() });
+                }
+                return Ok(());
+            }
+        };
+        if let Some(outcome) = store.sound_outcome(&stage.key, Scrutiny::Texts)? {
+            return self.finish(None, index, &outcome, claim);
+        }
+        let failed_before = store.failure(&stage.key)?.filter(|failure| failure.repeats && !options.retry_failed);
+        if let Some(record) = failed_before {
+            self.give_up(None, index, StageFailure::from_record(stage, record));
+            return Ok(());
+        }
+        observer.hear(&SweepEvent::StageBegan { worker, stage });
+        let checkpoint = store.checkpoint_file(&stage.key.to_string())?;
+        let continuation =
+            Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
+        let observe = |progress| observer.hear(&SweepEvent::StageProgressed { worker, stage, progress });
+        let work = || pool.install(|| do_stage(sweep, store, stage, continuation, observe));
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let message = panic.downcast_ref::<String>().cloned();
+            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(StageError::Panicked { message: message.unwrap_or_default() })
+        })?;
+        self.finish(Some(worker), index, &outcome, claim)
+    }
+
+    /// Takes note of a stage whose outcome is kept, and of the runs that end with it.
+    fn finish(
+        &self,
+        worker: Option<usize>,
+        index: usize,
+        outcome: &StageOutcome,
+        claim: Claim,
+    ) -> std::result::Result<(), StageError> {
+        let Self { sweep, store, observer, queue, .. } = *self;
+        let stage = &sweep.graph().nodes()[index];
+        store.remove_traces(&stage.key)?;
+        claim.fulfilled();
+        observer.hear(&SweepEvent::StageFinished { worker, stage, outcome });
+        for run in &self.runs_ending[index] {
+            if let Some(record) = write_record(sweep, store, &sweep.graph().runs()[*run])? {
+                observer.hear(&SweepEvent::RunFinished { record: &record });
+            }
+        }
+        queue.finished(index);
+        Ok(())
+    }
 }

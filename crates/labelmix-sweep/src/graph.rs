@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
-use labelmix_elicit::{StagePlan, StageWork};
+use labelmix_elicit::{Beside, StagePlan, StageWork};
 
 use crate::key::StageKey;
 
@@ -14,6 +14,8 @@ pub struct StageNode {
     pub key: StageKey,
     /// The stage it starts from, by its place in the graph; always an earlier one.
     pub parent: Option<usize>,
+    /// The stages whose classifiers it reads, by their places in the graph; always earlier ones.
+    pub reads: Vec<usize>,
     /// What it does, with which labels.
     pub plan: StagePlan,
     /// The seed of the pool and of the training.
@@ -24,18 +26,33 @@ impl StageNode {
     /// What it does, in a few words: `32 gold labels, seed 0`.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let StagePlan { labels, count, shots, work, .. } = &self.plan;
+        let StagePlan { labels, count, shots, work, beside, member, .. } = &self.plan;
+        let shots = shots.filter(|shots| shots.count > 0);
         let shots = shots.map(|shots| format!("{} {} shots", shots.count, shots.labels.name()));
-        let what = match (work, shots) {
-            (StageWork::Ask, shots) => shots.unwrap_or_default(),
-            (StageWork::Train { .. }, None) => format!("{count} {} labels", labels.name()),
-            (StageWork::Train { .. }, Some(shots)) => format!("{count} {} labels behind {shots}", labels.name()),
+        let own = format!("{count} {} labels", labels.name());
+        let labels = match beside {
+            None => own,
+            Some(Beside::Labels(beside)) => format!("{own} and {} {}", beside.count, beside.labels.name()),
+            Some(Beside::PseudoLabels(_)) if *count == 0 => "texts that others labelled".to_owned(),
+            Some(Beside::PseudoLabels(_)) => format!("{own} and texts that others labelled"),
         };
-        format!("{what}, seed {}", self.seed)
+        let what = match (work, shots) {
+            (StageWork::Average, _) => format!("the mean of {} trainings", self.reads.len()),
+            (StageWork::Ask, shots) => shots.unwrap_or_default(),
+            (StageWork::Train { .. }, None) => labels,
+            (StageWork::Train { .. }, Some(shots)) => format!("{labels} behind {shots}"),
+        };
+        let training = if *member > 0 { format!(", training {}", member + 1) } else { String::new() };
+        format!("{what}, seed {}{training}", self.seed)
+    }
+
+    /// The stages that have to be done before it.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.parent.into_iter().chain(self.reads.iter().copied())
     }
 }
 
-/// A run: a chain of stages, of which the last one's classifier is the run's.
+/// A run: stages, of which the last one's classifier is the run's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Unique in its study, and fit for a folder's name.
@@ -63,6 +80,8 @@ impl Run {
 pub struct StageGraph {
     nodes: Vec<StageNode>,
     by_key: HashMap<StageKey, usize>,
+    /// The stages of each seed that start from each parent. Keys are costly: they hash all labels.
+    children: HashMap<(u64, Option<usize>), Vec<usize>>,
     runs: Vec<Run>,
 }
 
@@ -79,21 +98,31 @@ impl StageGraph {
         &self.runs
     }
 
-    /// Adds a run, whose stages' keys `key` tells from parent and plan. A stage that is there already is shared.
+    /// Adds a run, whose stages' keys `key` tells from the keys of the parent and of those that are read, and the plan. A
+    /// stage that is there already is shared.
     pub(crate) fn add_run(
         &mut self,
         method: &str,
         seed: u64,
         allocation: Allocation,
         plans: &[StagePlan],
-        key: impl Fn(Option<&StageKey>, &StagePlan) -> StageKey,
+        mut key: impl FnMut(Option<&StageKey>, &[&StageKey], &StagePlan) -> StageKey,
     ) {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
         for plan in plans {
-            let parent = stages.last().copied();
-            let key = key(parent.map(|index| &self.nodes[index].key), plan);
+            let parent = plan.parent.map(|place| stages[place]);
+            let reads: Vec<usize> = plan.reads.iter().map(|place| stages[*place]).collect();
+            let siblings = self.children.get(&(seed, parent)).map_or(&[][..], Vec::as_slice);
+            let is_this = |node: &StageNode| node.reads == reads && node.plan == *plan;
+            if let Some(place) = siblings.iter().find(|place| is_this(&self.nodes[**place])) {
+                stages.push(*place);
+                continue;
+            }
+            let read: Vec<&StageKey> = reads.iter().map(|index| &self.nodes[*index].key).collect();
+            let key = key(parent.map(|index| &self.nodes[index].key), &read, plan);
             let place = *self.by_key.entry(key.clone()).or_insert_with(|| {
-                self.nodes.push(StageNode { key, parent, plan: plan.clone(), seed });
+                self.nodes.push(StageNode { key, parent, reads, plan: plan.clone(), seed });
+                self.children.entry((seed, parent)).or_default().push(self.nodes.len() - 1);
                 self.nodes.len() - 1
             });
             stages.push(place);
@@ -102,14 +131,44 @@ impl StageGraph {
         self.runs.push(Run { name, method: method.to_owned(), seed, allocation, stages });
     }
 
-    /// For each stage, the number of stages that start from it.
+    /// For each stage, those that need it.
     pub(crate) fn dependents(&self) -> Vec<Vec<usize>> {
         let mut dependents = vec![Vec::new(); self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
-            if let Some(parent) = node.parent {
-                dependents[parent].push(index);
+            for needed in node.needs() {
+                dependents[needed].push(index);
             }
         }
         dependents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use labelmix_econ::LabelKind;
+    use labelmix_elicit::StageOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_full_factorial_of_counts_shares_its_weak_stages() {
+        let mut graph = StageGraph::default();
+        let mut computed = 0;
+        let counts = [8, 16, 32, 64, 128, 256, 512, 1024];
+        for seed in 0..3 {
+            for (n_weak, n_gold) in counts.iter().flat_map(|weak| counts.map(|gold| (*weak, gold))) {
+                let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
+                let plans = StagePlan::sequence([stage(LabelKind::Weak, n_weak), stage(LabelKind::Gold, n_gold)]);
+                graph.add_run("seq-sft", seed, Allocation { n_weak, n_gold }, &plans, |parent, _, plan| {
+                    computed += 1;
+                    let parent = parent.map_or(String::new(), StageKey::to_string);
+                    StageKey::of_text(&format!("{seed} {parent} {} {}", plan.labels.name(), plan.count))
+                });
+            }
+        }
+        assert_eq!(graph.runs().len(), 3 * 64);
+        assert_eq!(graph.nodes().len(), 3 * (8 + 64), "and not 3 · 128");
+        assert_eq!(computed, graph.nodes().len(), "the key of each is computed once");
+        assert!(graph.nodes().iter().enumerate().all(|(place, node)| node.parent.is_none_or(|parent| parent < place)));
     }
 }

@@ -6,8 +6,14 @@
 use std::fmt;
 
 use labelmix_data::{Example, content_hash};
-use labelmix_elicit::{Choice, PromptTemplate, Recipe, StageOptions, StagePlan, StageWork};
+use labelmix_elicit::{
+    Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
+};
+use labelmix_models::{Classifier, Tokenizer};
 use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::study::{Study, TooLong};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
@@ -19,6 +25,14 @@ pub struct StageKey(String);
 impl fmt::Display for StageKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+impl StageKey {
+    /// A key that tells texts apart.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(blake3::hash(text.as_bytes()).to_hex()[..32].to_owned())
     }
 }
 
@@ -47,9 +61,32 @@ pub(crate) struct StageLabels<'a> {
     pub(crate) trained: Vec<&'a Example>,
     /// What stands in its prompts, in the order of the pool.
     pub(crate) shots: Vec<&'a Example>,
+    /// What it trains on together with its labels.
+    pub(crate) beside: Vec<&'a Example>,
 }
 
 impl SharedInputs {
+    /// Of a study with this model and tokenizer, whose weights are rounded like this, and these test examples.
+    pub(crate) fn new(
+        study: &Study,
+        model: &Classifier,
+        tokenizer: &Tokenizer,
+        rounding: Option<String>,
+        test: &[Example],
+    ) -> Result<Self> {
+        Ok(Self {
+            model: model.model().content_hash()?,
+            rounding,
+            tokenizer: tokenizer.content_hash(),
+            pooling: model.pooling().name(),
+            cut: study.model.too_long == TooLong::Cut,
+            test: *content_hash(test).as_bytes(),
+            recipe: Self::canonical_recipe(&study.recipe),
+            micro_batch_tokens: study.recipe.micro_batch_tokens,
+            prompt: study.prompt.clone(),
+        })
+    }
+
     /// The recipe in a form that does not depend on the order of keys.
     pub(crate) fn canonical_recipe(recipe: &Recipe) -> String {
         canonical(recipe)
@@ -60,6 +97,7 @@ impl SharedInputs {
     pub(crate) fn stage_key(
         &self,
         parent: Option<&StageKey>,
+        reads: &[&StageKey],
         plan: &StagePlan,
         labels: &StageLabels<'_>,
         seed: u64,
@@ -92,6 +130,7 @@ impl SharedInputs {
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
             }
+            StageWork::Average => part("averaged", &self.test),
         }
         part("seed", &seed.to_le_bytes());
         if let Choice::LeastCertain { temperature, .. } = plan.choice {
@@ -103,6 +142,33 @@ impl SharedInputs {
             part("order of shots", canonical(&shots.order).as_bytes());
             part("kind of shots", shots.labels.name().as_bytes());
             part("shots", content_hash(labels.shots.iter().copied()).as_bytes());
+        }
+        if let Some(follow_up) = &plan.follow_up {
+            part("follow up", canonical(follow_up).as_bytes());
+        }
+        if parent.is_none() && plan.head != HeadStart::default() {
+            part("head", canonical(&plan.head).as_bytes());
+        }
+        if plan.member > 0 {
+            part("training", &(plan.member as u64).to_le_bytes());
+        }
+        for read in reads {
+            part("reads", read.0.as_bytes());
+        }
+        match plan.beside {
+            None => {}
+            Some(Beside::Labels(BesideLabels { labels: kind, weight, by_confidence, denoise, .. })) => {
+                part("kind beside", kind.name().as_bytes());
+                part("labels beside", content_hash(labels.beside.iter().copied()).as_bytes());
+                part("weight beside", &weight.to_bits().to_le_bytes());
+                part("by confidence", &[u8::from(by_confidence)]);
+                part("denoise", canonical(&denoise).as_bytes());
+            }
+            Some(Beside::PseudoLabels(PseudoLabels { weight, .. })) => {
+                let ids: Vec<u8> = labels.beside.iter().flat_map(|example| example.id.number().to_le_bytes()).collect();
+                part("texts beside", &ids);
+                part("weight beside", &weight.to_bits().to_le_bytes());
+            }
         }
         StageKey(parts.finish())
     }
@@ -137,7 +203,7 @@ impl HashedParts {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_elicit::{LabelKind, Loss, ShotOrder, ShotsPlan, Trains};
+    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, LabelKind, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 
@@ -170,8 +236,9 @@ mod tests {
         labels: &[Example],
         seed: u64,
     ) -> StageKey {
-        let labels = StageLabels { trained: labels.iter().collect(), shots: labels.iter().collect() };
-        shared.stage_key(parent, plan, &labels, seed)
+        let examples = || labels.iter().collect();
+        let labels = StageLabels { trained: examples(), shots: examples(), beside: examples() };
+        shared.stage_key(parent, &[], plan, &labels, seed)
     }
 
     #[test]
@@ -190,6 +257,11 @@ mod tests {
         let least_certain = |temperature| Choice::LeastCertain { temperature, candidates: None };
         let shots = |labels, order| Some(ShotsPlan { labels, count: 2, order });
         let (fresh, one) = (ShotOrder::FreshForEach, ShotOrder::OneForAll);
+        let follow_up = |template: &str, answer_tokens| Some(FollowUp { template: template.to_owned(), answer_tokens });
+        let beside = |weight, by_confidence, way: Option<CorrectionWay>| {
+            let denoise = way.map(|way| Denoise { way, rates: RatesFrom::OwnLabels, by_agreement: false });
+            Some(Beside::Labels(BesideLabels { labels: LabelKind::Weak, count: 2, weight, by_confidence, denoise }))
+        };
         for plan in [
             StagePlan { labels: LabelKind::Gold, ..weak() },
             options(StageOptions { loss: Loss::LogConfidence, ..StageOptions::default() }),
@@ -204,6 +276,20 @@ mod tests {
             StagePlan { shots: shots(LabelKind::Gold, fresh), ..weak() },
             StagePlan { shots: shots(LabelKind::Gold, one), ..weak() },
             StagePlan { work: StageWork::Ask, shots: shots(LabelKind::Gold, one), ..weak() },
+            StagePlan { work: StageWork::Average, ..weak() },
+            StagePlan { member: 1, ..weak() },
+            StagePlan { member: 2, ..weak() },
+            StagePlan { head: HeadStart::Words, shots: shots(LabelKind::Gold, one), ..weak() },
+            StagePlan { follow_up: follow_up("so {answer}", 1), ..weak() },
+            StagePlan { follow_up: follow_up("so {answer}", 2), ..weak() },
+            StagePlan { follow_up: follow_up("is {answer}", 1), ..weak() },
+            StagePlan { beside: beside(0.3, false, None), ..weak() },
+            StagePlan { beside: beside(0.4, false, None), ..weak() },
+            StagePlan { beside: beside(0.3, true, None), ..weak() },
+            StagePlan { beside: beside(0.3, false, Some(CorrectionWay::Forward)), ..weak() },
+            StagePlan { beside: beside(0.3, false, Some(CorrectionWay::Backward)), ..weak() },
+            StagePlan { beside: Some(Beside::PseudoLabels(PseudoLabels { texts: None, weight: 1.0 })), ..weak() },
+            StagePlan { beside: Some(Beside::PseudoLabels(PseudoLabels { texts: None, weight: 0.5 })), ..weak() },
         ] {
             keys.push(key(&shared(), None, &plan, &labels(), 7));
         }
@@ -219,6 +305,12 @@ mod tests {
         ] {
             keys.push(key(&inputs, None, &weak(), &labels(), 7));
         }
+        let examples = labels();
+        let labels = || StageLabels { trained: examples.iter().collect(), shots: Vec::new(), beside: Vec::new() };
+        let average = StagePlan { work: StageWork::Average, ..weak() };
+        let average = |reads: &[&StageKey]| shared().stage_key(None, reads, &average, &labels(), 7);
+        let (first, second) = (keys[0].clone(), keys[1].clone());
+        keys.extend([average(&[&first]), average(&[&second]), average(&[&first, &second])]);
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
     }

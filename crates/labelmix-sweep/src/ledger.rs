@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId};
 use labelmix_econ::{Ledger, Purpose};
-use labelmix_elicit::{Choice, Recipe, StagePlan, stage_split};
+use labelmix_elicit::{Beside, Choice, Recipe, StagePlan, stage_split};
 
 use crate::graph::Run;
 use crate::purchase::{Purchase, label};
@@ -31,7 +31,8 @@ impl Sweep {
                 purchase.shots.clear();
             }
             shots_before = node.plan.shots;
-            enter_stage(&mut ledger, self.train(), &node.plan, &purchase, &self.study().recipe, node.seed);
+            let seed = node.plan.training_seed(node.seed);
+            enter_stage(&mut ledger, self.train(), &node.plan, &purchase, &self.study().recipe, seed);
         }
         ledger
     }
@@ -55,15 +56,21 @@ fn enter_stage(
     for index in &purchase.queried {
         enter(*index, plan.labels, Purpose::Query);
     }
-    let targets: Vec<f32> = purchase.trained.iter().map(|index| label(&train[*index], plan.labels)).collect();
-    let mut purposes = vec![Purpose::Train; targets.len()];
-    if !targets.is_empty() {
-        for place in stage_split(&targets, recipe, seed).validation {
-            purposes[place] = Purpose::Validation;
-        }
+    let mut labels = vec![(plan.labels, &purchase.trained)];
+    if let Some(Beside::Labels(beside)) = plan.beside {
+        labels.push((beside.labels, &purchase.beside));
     }
-    for (index, purpose) in purchase.trained.iter().zip(purposes) {
-        enter(*index, plan.labels, purpose);
+    for (kind, bought) in labels {
+        let targets: Vec<f32> = bought.iter().map(|index| label(&train[*index], kind)).collect();
+        let mut purposes = vec![Purpose::Train; targets.len()];
+        if !targets.is_empty() {
+            for place in stage_split(&targets, recipe, seed).validation {
+                purposes[place] = Purpose::Validation;
+            }
+        }
+        for (index, purpose) in bought.iter().zip(purposes) {
+            enter(*index, kind, purpose);
+        }
     }
 }
 

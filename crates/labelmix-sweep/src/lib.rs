@@ -4,35 +4,56 @@
 //! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
 
 mod error;
+mod estimate;
 mod execute;
+mod expansion;
 mod graph;
 mod grid;
+mod import;
 mod key;
 mod ledger;
 mod measured;
 mod memory;
+mod next;
 mod prompts;
 mod purchase;
 mod record;
+mod records;
+mod slurm;
 mod stage_work;
+mod status;
 mod store;
 mod study;
+mod survey;
 mod sweep;
+mod tested_run;
 mod tokens;
 mod weak_labels;
+mod workload;
 
 pub use error::{Error, Result};
-pub use execute::{Execution, Observer, StageError, StageFailure, execute, records};
+pub use estimate::{Calibration, Estimate, estimate};
+pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure, SweepEvent, execute};
 pub use graph::{Run, StageGraph, StageNode};
+pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
-pub use measured::measured_runs;
+pub use measured::{measured_runs, measured_runs_by};
 pub use memory::available_memory;
+pub use next::{NextTexts, Sampling};
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
-pub use store::{RunFile, StageOutcome, Store, TestLogOdds};
+pub use records::records;
+pub use slurm::{Overrides, QueueCounts, SlurmError, SlurmTable, Submitted, requeue, submit_missing, task_stages};
+pub use status::{Outlook, RunningStage, Status};
+pub use store::{
+    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, RunFile, SeenClaim, Shown,
+    StageOutcome, Store, StudyContents, StudyPlan, TestLogOdds, WhyGarbage,
+};
 pub use study::{
-    DefinedIn, GridTable, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable, PoolingName,
-    PricesTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision,
+    DefinedIn, GridTable, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
+    PoolingName, PricesTable, ScheduleTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong,
+    VoteMerging, WeightPrecision,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
+pub use tested_run::TestedRun;
 pub use weak_labels::{LabeledData, LabelerProgress, LabelsKey, LabelsOutcome, Origin, WeakLabeling, label_data};

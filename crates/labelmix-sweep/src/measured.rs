@@ -1,6 +1,7 @@
-//! Finished runs as the economics read them: which test items each run got right.
+//! Finished runs as the economics read them: which test items each run got right, or how it ranks them.
 
-use labelmix_econ::{CorrectItems, MeasuredRun, Outcome};
+use labelmix_econ::{CorrectItems, MeasuredRun, Outcome, RankedItems};
+use labelmix_stats::ComparedStatistic;
 
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -11,6 +12,14 @@ use crate::sweep::Sweep;
 /// # Errors
 /// If the store cannot be read, or holds predictions of another test set.
 pub fn measured_runs(sweep: &Sweep, store: &Store) -> Result<Vec<MeasuredRun>> {
+    measured_runs_by(sweep, store, ComparedStatistic::Accuracy)
+}
+
+/// The same, judged by accuracy or by AUROC.
+///
+/// # Errors
+/// As [`measured_runs`], and if a run has no AUROC.
+pub fn measured_runs_by(sweep: &Sweep, store: &Store, statistic: ComparedStatistic) -> Result<Vec<MeasuredRun>> {
     let test = sweep.test();
     let mut measured = Vec::new();
     for run in sweep.graph().runs() {
@@ -23,15 +32,25 @@ pub fn measured_runs(sweep: &Sweep, store: &Store) -> Result<Vec<MeasuredRun>> {
             let reason = "its predictions are of another test set".to_owned();
             return Err(Error::Damaged { path: store.stage_folder(key), reason });
         }
-        let right = |(score, gold): (&f32, Option<bool>)| gold == Some(*score > 0.0);
-        let gold = test.iter().map(|example| example.gold);
-        let correct: Vec<bool> = predicted.log_odds.iter().zip(gold).map(right).collect();
+        let judged = predicted.log_odds.iter().zip(test);
+        let outcome = match statistic {
+            ComparedStatistic::Accuracy => {
+                let correct: Vec<bool> = judged.map(|(score, example)| example.gold == Some(*score > 0.0)).collect();
+                Outcome::Items(CorrectItems::new(&correct))
+            }
+            ComparedStatistic::Auroc => {
+                let (scores, labels): (Vec<f64>, Vec<bool>) =
+                    judged.filter_map(|(score, example)| Some((f64::from(*score), example.gold?))).unzip();
+                let ranked = RankedItems::new(&scores, &labels);
+                Outcome::Ranked(ranked.ok_or_else(|| Error::NoAuroc { run: run.name.clone() })?)
+            }
+        };
         measured.push(MeasuredRun {
             task: sweep.study().name.clone(),
             method: run.method.clone(),
             allocation: run.allocation,
             seed: run.seed,
-            outcome: Outcome::Items(CorrectItems::new(&correct)),
+            outcome,
             gpu_hours: None,
         });
     }

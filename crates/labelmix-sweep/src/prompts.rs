@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use labelmix_data::{Example, weak_class};
-use labelmix_elicit::{Prompt, PromptEncoder, PromptTemplate, ShotOrder, Shots, ShotsPlan};
+use labelmix_elicit::{FollowUp, Prompt, PromptEncoder, PromptTemplate, ShotOrder, Shots, ShotsPlan};
 use labelmix_models::{Error as ModelError, Tokenizer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct PromptFile {
     pub order: ShotOrder,
     /// Decides the shuffles.
     pub seed: u64,
+    /// What is asked on from the model's own answer, in place of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
     /// Whether the language model is asked for the next token; else a trained classifier reads the prompt.
     pub asks_language_model: bool,
     /// The examples, in the order of the pool.
@@ -75,7 +78,6 @@ pub(crate) fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
 }
 
 /// Some texts with a prompt before each.
-#[derive(Default)]
 pub(crate) struct PromptedTexts {
     pub(crate) prompts: Vec<Prompt>,
     /// How many lost shots.
@@ -139,6 +141,11 @@ impl Prompts {
         found
     }
 
+    /// The shots of a plan, of which there may be none.
+    pub(crate) fn shots(&self, seed: u64, plan: ShotsPlan) -> &Shots {
+        self.shots.get(&(seed, plan)).expect("every stage's shots are tokenized")
+    }
+
     /// The prompts of training examples at these places.
     pub(crate) fn before_train(&self, seed: u64, plan: ShotsPlan, train: &[Example], at: &[usize]) -> PromptedTexts {
         self.before(seed, plan, at.iter().map(|index| (&train[*index], &*self.train_queries[*index])))
@@ -155,15 +162,16 @@ impl Prompts {
         plan: ShotsPlan,
         queries: impl Iterator<Item = (&'a Example, &'a [u32])>,
     ) -> PromptedTexts {
-        let shots = self.shots.get(&(seed, plan)).expect("every stage's shots are tokenized");
-        let mut texts = PromptedTexts::default();
-        for (example, query) in queries {
-            let prompt = shots.before(example.id, query);
-            texts.shortened += usize::from(prompt.lost > 0);
-            texts.most_lost = texts.most_lost.max(prompt.lost);
-            texts.prompts.push(prompt);
-        }
-        texts
+        let shots = self.shots(seed, plan);
+        PromptedTexts::of(queries.map(|(example, query)| shots.before(example.id, query)).collect())
+    }
+}
+
+impl PromptedTexts {
+    pub(crate) fn of(prompts: Vec<Prompt>) -> Self {
+        let shortened = prompts.iter().filter(|prompt| prompt.lost > 0).count();
+        let most_lost = prompts.iter().map(|prompt| prompt.lost).max().unwrap_or(0);
+        Self { prompts, shortened, most_lost }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The labels of a stage: from a plan and the pools to examples.
 
+use std::collections::HashSet;
+
 use labelmix_data::{Example, Pools};
-use labelmix_elicit::{Choice, LabelKind, StagePlan, surest_labels};
+use labelmix_elicit::{Beside, BesideLabels, Choice, LabelKind, PseudoLabels, StagePlan, surest_labels};
 
 use crate::key::StageLabels;
 
@@ -15,6 +17,8 @@ pub(crate) struct Purchase {
     /// What it trains on, in the order of purchase; for a stage that chooses by its parent's predictions, what it chooses
     /// from.
     pub(crate) trained: Vec<usize>,
+    /// What it trains on together with that: labels that are bought, or texts whose labels are not.
+    pub(crate) beside: Vec<usize>,
 }
 
 impl Purchase {
@@ -39,13 +43,24 @@ impl Purchase {
                 (Vec::new(), of(candidates.map_or(size, |candidates| candidates.min(size))).to_vec())
             }
         };
-        Self { shots, queried, trained }
+        let beside = match plan.beside {
+            None => Vec::new(),
+            Some(Beside::Labels(BesideLabels { labels, count, .. })) => front(pools, labels, count).to_vec(),
+            Some(Beside::PseudoLabels(PseudoLabels { texts, .. })) => {
+                let own: HashSet<usize> = trained.iter().copied().collect();
+                let [weak, gold] = [(LabelKind::Weak, pools.weak_size()), (LabelKind::Gold, pools.gold_size())]
+                    .map(|(labels, size)| front(pools, labels, size));
+                let all = weak.iter().chain(gold).copied().filter(|index| !own.contains(index));
+                all.take(texts.unwrap_or(usize::MAX)).collect()
+            }
+        };
+        Self { shots, queried, trained, beside }
     }
 
     /// The examples that decide the stage's key.
     pub(crate) fn labels<'a>(&self, train: &'a [Example]) -> StageLabels<'a> {
         let examples = |indices: &[usize]| indices.iter().map(|index| &train[*index]).collect();
-        StageLabels { trained: examples(&self.trained), shots: examples(&self.shots) }
+        StageLabels { trained: examples(&self.trained), shots: examples(&self.shots), beside: examples(&self.beside) }
     }
 }
 

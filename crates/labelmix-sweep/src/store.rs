@@ -7,30 +7,48 @@
 //!                  adapter_config.json       (not there if nothing was trained)
 //!                  prompt.json               what stands before texts, if something does
 //!                  optimizer.safetensors     the optimizer's state, if a later stage starts with it
+//!                  manifest.json             size and BLAKE3 hash of every other file
 //! STORE/labelers/KEY/outcome.json            what made weak labels, and how good they are
 //!                    labels.jsonl            the examples' ids and weak labels
 //!                    adapter_*               what was trained, if it was trained for these labels
+//!                    manifest.json           as above
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
-//! STORE/unfinished/                          stages that are being written, or were when a process was killed
+//! STORE/studies/STUDY.json                   what the last sweep of a study consists of: its runs and their stages
+//! STORE/checkpoints/KEY.safetensors          the state of a stage that is being trained, or was when it was interrupted
+//! STORE/failures/KEY.json                    why a stage failed, until it succeeds
+//! STORE/claims/KEY                           who is at a stage (`store/claims.rs`)
+//! STORE/unfinished/                          folders that are being written, or were when a process was killed
+//! STORE/damaged/                             folders that were found damaged, each with a damage.json
 //! ```
 //!
 //! A stage is written beside its place and renamed, so it is there whole or not at all; a key determines the content,
-//! so whoever comes second finds the same bytes and drops its own.
+//! so whoever comes second finds the same bytes and drops its own. Files are not forced to the disk one by one: what a
+//! power cut tears is found by its manifest, and done again.
 
+mod claims;
+mod contents;
+mod export;
+mod failures;
+mod files;
+mod garbage;
 mod labels;
+mod manifest;
+mod plans;
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use labelmix_data::ExampleId;
 use labelmix_econ::{Ledger, LedgerTotals};
-use labelmix_elicit::{LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics};
-use labelmix_models::Adapter;
-use serde::de::DeserializeOwned;
+use labelmix_elicit::{
+    Error as ElicitError, LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics,
+};
+use labelmix_models::{Adapter, Error as ModelError};
 use serde::{Deserialize, Serialize};
 
+use self::files::{entries, process_tag, put, read_json, remove, write_json, write_whole};
 use crate::error::{Error, Result};
 use crate::execute::StageError;
 use crate::key::StageKey;
@@ -39,7 +57,16 @@ use crate::prompts::PromptFile;
 use crate::record::RunRecord;
 use crate::study::{MatmulPrecisionName, MethodTable, WeightPrecision};
 
-pub(crate) use self::labels::KeptLabels;
+pub(crate) use self::claims::{Claim, Claiming, Watch};
+pub use self::claims::{Holder, SeenClaim};
+pub use self::contents::{Contents, Item, Kind, Shown, StudyContents};
+pub use self::export::Exported;
+pub use self::failures::FailureRecord;
+pub use self::garbage::{Garbage, WhyGarbage};
+pub(crate) use self::labels::{KeptLabels, labeler_checkpoint};
+pub use self::manifest::Damage;
+pub(crate) use self::manifest::Scrutiny;
+pub use self::plans::{PlannedRun, StudyPlan};
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -71,6 +98,9 @@ pub struct StageOutcome {
     /// The examples that it trained on, in the order of purchase, if its parent's predictions decided which.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chosen: Vec<ExampleId>,
+    /// The stages whose log-odds it averages, if it is no training of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub averages: Vec<StageKey>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }
@@ -106,6 +136,9 @@ pub struct RunFile {
     pub labels: Option<LedgerTotals>,
     /// Its stages, first to last.
     pub stages: Vec<StageKey>,
+    /// The study's file, where the run's test set is named; none in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub study_file: Option<PathBuf>,
     /// The checkpoint's folder.
     pub model_path: PathBuf,
     /// The precision in which the frozen weights were kept.
@@ -131,6 +164,11 @@ const PROMPT_FILE: &str = "prompt.json";
 pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 impl Store {
+    /// Where what a study submits to Slurm is written down.
+    pub(crate) fn slurm_folder(&self, study: &str) -> PathBuf {
+        self.root.join("slurm").join(study)
+    }
+
     /// Opens a store, making the folder if needed.
     ///
     /// # Errors
@@ -141,25 +179,88 @@ impl Store {
             fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
         }
         // A folder that exists may still be read-only: better to know before the first hour of training.
-        let probe = store.unfinished().join(format!("probe.{}", std::process::id()));
+        let probe = store.unfinished().join(format!("probe.{}", process_tag()));
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(Error::store(&probe))?;
         Ok(store)
+    }
+
+    /// Opens a store to read what is in it.
+    ///
+    /// # Errors
+    /// If the folder is no store.
+    pub fn open_to_read(root: &Path) -> Result<Self> {
+        if !root.join("stages").is_dir() {
+            return Err(Error::NoStore { path: root.to_owned() });
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// A store to look at, whether it is there or not: what is not there holds nothing.
+    #[must_use]
+    pub fn to_look_at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     fn unfinished(&self) -> PathBuf {
         self.root.join("unfinished")
     }
 
+    fn stages(&self) -> PathBuf {
+        self.root.join("stages")
+    }
+
     /// The folder of a stage.
     #[must_use]
     pub fn stage_folder(&self, key: &StageKey) -> PathBuf {
-        self.root.join("stages").join(key.to_string())
+        self.stages().join(key.to_string())
     }
 
     /// The folder of a run.
     #[must_use]
     pub fn run_folder(&self, study: &str, run: &str) -> PathBuf {
         self.root.join("runs").join(study).join(run)
+    }
+
+    /// The file of the state of a stage or a labeler that is being trained, in a folder that is there.
+    pub(crate) fn checkpoint_file(&self, key: &str) -> Result<PathBuf> {
+        let folder = self.root.join("checkpoints");
+        fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
+        Ok(folder.join(format!("{key}.safetensors")))
+    }
+
+    /// Takes away what is no longer needed once a stage's outcome is kept: its checkpoint, and why it failed before.
+    pub(crate) fn remove_traces(&self, key: &StageKey) -> Result<()> {
+        let checkpoint = self.checkpoint_file(&key.to_string())?;
+        remove(&checkpoint.with_added_extension("unfinished"))?;
+        remove(&checkpoint)?;
+        self.remove_failure(key)
+    }
+
+    /// Takes such things away where a process was killed before it could.
+    pub(crate) fn tidy(&self, is_done: impl Fn(&str) -> bool) -> Result<()> {
+        for folder in ["checkpoints", "failures", "claims"] {
+            for (name, path) in entries(&self.root.join(folder))? {
+                if is_done(name.split('.').next().unwrap_or_default()) {
+                    remove(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What time it is by the clock of the file system that the store is on; by this machine's if it cannot be written to.
+    pub(crate) fn now(&self) -> SystemTime {
+        let probe = self.unfinished().join(format!("probe.{}", process_tag()));
+        let touched = fs::write(&probe, b"").and_then(|()| fs::metadata(&probe)).and_then(|probe| probe.modified());
+        // A probe that stays is garbage, and will be taken for it.
+        let _ = fs::remove_file(&probe);
+        touched.unwrap_or_else(|_| SystemTime::now())
     }
 
     /// A stage's outcome, if it is there.
@@ -170,6 +271,26 @@ impl Store {
         read_json(&self.stage_folder(key).join(OUTCOME_FILE))
     }
 
+    /// A stage's outcome, if it is there and its files are what was written.
+    ///
+    /// # Errors
+    /// If it is there and damaged.
+    pub(crate) fn sound_outcome(&self, key: &StageKey, scrutiny: Scrutiny) -> Result<Option<StageOutcome>> {
+        let folder = self.stage_folder(key);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        match manifest::damage(&folder, scrutiny)? {
+            Some(damage) => Err(damage.into()),
+            None => self.outcome(key),
+        }
+    }
+
+    /// When a stage's outcome was written, if it is there, by the clock of the file system.
+    pub(crate) fn finished_at(&self, key: &StageKey) -> Option<SystemTime> {
+        fs::metadata(self.stage_folder(key).join(OUTCOME_FILE)).ok()?.modified().ok()
+    }
+
     /// A stage's predictions of the test set, if it is there.
     ///
     /// # Errors
@@ -178,17 +299,40 @@ impl Store {
         read_json(&self.stage_folder(key).join(LOG_ODDS_FILE))
     }
 
-    /// The run kept in `folder`, and the folder of its last stage.
+    /// The run kept in `folder`, and the folder of its last stage, of which every byte is what was written.
     ///
     /// # Errors
-    /// If there is none, or it is damaged.
+    /// If there is none, or one of them is damaged.
     pub fn read_run(folder: &Path) -> Result<(RunFile, PathBuf)> {
         let no_such_run = || Error::NoSuchRun { path: folder.to_owned() };
         let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
-        let root = folder.ancestors().nth(3).ok_or_else(no_such_run)?;
         let last = run.stages.last().ok_or_else(no_such_run)?;
-        let stage = Self { root: root.to_owned() }.stage_folder(last);
-        Ok((run, stage))
+        let stage = Self::of_run(folder)?.stage_folder(last);
+        match manifest::damage(&stage, Scrutiny::Everything)? {
+            Some(damage) => Err(damage.into()),
+            None => Ok((run, stage)),
+        }
+    }
+
+    /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it
+    /// averages others.
+    ///
+    /// # Errors
+    /// If its outcome is not there, or damaged.
+    pub fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
+        let path = folder.join(OUTCOME_FILE);
+        let outcome: StageOutcome = read_json(&path)?
+            .ok_or_else(|| Error::Damaged { path: path.clone(), reason: "the file is not there".to_owned() })?;
+        if outcome.averages.is_empty() {
+            return Ok(vec![folder.to_owned()]);
+        }
+        Ok(outcome.averages.iter().map(|key| folder.with_file_name(key.to_string())).collect())
+    }
+
+    /// The store that keeps the run in `folder`, for reading.
+    pub(crate) fn of_run(folder: &Path) -> Result<Self> {
+        let root = folder.ancestors().nth(3).ok_or_else(|| Error::NoSuchRun { path: folder.to_owned() })?;
+        Ok(Self { root: root.to_owned() })
     }
 
     /// What stands before texts in the stage kept in `folder`; `None` if nothing does.
@@ -206,20 +350,43 @@ impl Store {
         parts: &KeptParts<'_>,
         base_model: &str,
     ) -> std::result::Result<(), StageError> {
-        let folder = self.unfinished().join(format!("{}.{}", outcome.key, std::process::id()));
-        fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
-        if let Some(adapter) = parts.adapter {
-            adapter.save(&folder, base_model)?;
+        self.write_folder(&outcome.key.to_string(), self.stage_folder(&outcome.key), |folder| {
+            if let Some(adapter) = parts.adapter {
+                save_adapter(adapter, folder, base_model)?;
+            }
+            if let Some(optimizer) = parts.optimizer {
+                optimizer.save(&folder.join(OPTIMIZER_FILE)).map_err(|error| match error {
+                    ElicitError::OptimizerFile { path, source } => StageError::Store(Error::Store { path, source }),
+                    error => error.into(),
+                })?;
+            }
+            if let Some(prompt) = &parts.prompt {
+                write_json(&folder.join(PROMPT_FILE), prompt)?;
+            }
+            write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
+            Ok(write_json(&folder.join(OUTCOME_FILE), outcome)?)
+        })
+    }
+
+    /// Writes a folder beside its place, with a manifest, and moves it there. If that fails, nothing is left of it: on a
+    /// full disk it would be in everybody's way.
+    fn write_folder<E: From<Error>>(
+        &self,
+        name: &str,
+        place: PathBuf,
+        write: impl FnOnce(&Path) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let folder = self.unfinished().join(format!("{name}.{}", process_tag()));
+        let written = fs::create_dir_all(&folder)
+            .map_err(Error::store(&folder))
+            .map_err(E::from)
+            .and_then(|()| write(&folder))
+            .and_then(|()| Ok(manifest::write_manifest(&folder).and_then(|()| put(&folder, place))?));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = remove(&folder);
         }
-        if let Some(optimizer) = parts.optimizer {
-            optimizer.save(&folder.join(OPTIMIZER_FILE))?;
-        }
-        if let Some(prompt) = &parts.prompt {
-            write_json(&folder.join(PROMPT_FILE), prompt)?;
-        }
-        write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
-        write_json(&folder.join(OUTCOME_FILE), outcome)?;
-        Ok(put(&folder, self.stage_folder(&outcome.key))?)
+        written
     }
 
     /// The ledger first: a run that is there has one.
@@ -231,39 +398,10 @@ impl Store {
     }
 }
 
-/// Moves a folder with an outcome that was written beside its place to that place.
-fn put(folder: &Path, place: PathBuf) -> Result<()> {
-    match fs::rename(folder, &place) {
-        Ok(()) => Ok(()),
-        // Another process was faster; the same key means the same bytes.
-        Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(folder).map_err(Error::store(folder)),
-        Err(source) => Err(Error::Store { path: place, source }),
-    }
-}
-
-/// Reads a JSON file; `None` if there is no such file.
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Store { path: path.into(), source }),
-    };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| Error::Damaged { path: path.into(), reason: error.to_string() })
-}
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value).expect("records have string keys");
-    bytes.push(b'\n');
-    write_whole(path, &bytes)
-}
-
-/// Writes a file beside its place and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = path.with_added_extension(std::process::id().to_string());
-    fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(Error::store(path))
+/// Writes an adapter; that the disk is full is said of the store, and not of the model.
+fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -> Result<()> {
+    adapter.save(folder, base_model).map_err(|error| match error {
+        ModelError::Write { path, source } => Error::Store { path, source },
+        error => error.into(),
+    })
 }

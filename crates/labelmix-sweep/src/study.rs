@@ -3,20 +3,23 @@
 mod labeler;
 mod methods;
 mod model;
+mod prices;
 mod task;
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Dataset, Example, SplitFiles, Task};
-use labelmix_econ::Prices;
+use labelmix_data::{ColumnNames, Dataset, Example, SplitFiles, Task};
+use labelmix_econ::{EconError, Prices, Tariff};
 use labelmix_elicit::{PromptTemplate, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::slurm::SlurmTable;
 pub use labeler::{LabelerKind, LabelerTable};
 pub use methods::MethodTable;
 pub(crate) use methods::NamedMethod;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
+pub use prices::{LabelPrice, PricesTable, ScheduleTable};
 use task::WeakLabels;
 pub use task::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
 
@@ -48,25 +51,15 @@ pub struct Study {
     /// How stages train.
     #[serde(default)]
     pub recipe: Recipe,
+    /// What is asked of a Slurm cluster, where one does the stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slurm: Option<SlurmTable>,
     /// The folder of the study file, which its paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-/// `[prices]`: dollars per label.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PricesTable {
-    /// A weak label's price.
-    pub weak: f64,
-    /// A gold label's price.
-    pub gold: f64,
-}
-
-impl Default for PricesTable {
-    fn default() -> Self {
-        Self { weak: 0.10, gold: 1.00 }
-    }
+    /// The study file, if it was read from one.
+    #[serde(skip)]
+    file: Option<PathBuf>,
 }
 
 /// `[grid]`: every budget is split in every way, with every seed.
@@ -103,7 +96,13 @@ impl Study {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::ReadStudy { path: path.into(), source })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::parse(&text, folder).map_err(|Problem { reason, help }| Error::Study { path: path.into(), reason, help })
+        let mut study = Self::parse(&text, folder).map_err(|Problem { reason, help }| Error::Study {
+            path: path.into(),
+            reason,
+            help,
+        })?;
+        study.file = Some(path.to_owned());
+        Ok(study)
     }
 
     fn parse(text: &str, folder: PathBuf) -> std::result::Result<Self, Problem> {
@@ -130,7 +129,7 @@ impl Study {
         if let Some(fraction) = grid.weak_fractions.iter().find(|fraction| !(0.0..=1.0).contains(*fraction)) {
             return problem(format!("the weak fraction {fraction} in [grid]"), "weak fractions lie between 0 and 1");
         }
-        if let Err(error) = self.prices() {
+        if let Err(error) = self.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
         }
         if let Err(error) = self.recipe.validate() {
@@ -138,6 +137,8 @@ impl Study {
             return Err(Problem { reason: error.to_string(), help });
         }
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
+        let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
+        slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
         self.configure_methods()?;
         Ok(())
     }
@@ -148,12 +149,20 @@ impl Study {
         methods.unwrap_or_else(|problem| panic!("a study is checked when it is read: {}", problem.reason))
     }
 
-    /// What labels cost.
+    /// What first labels cost, with which the grid and ledgers reckon.
     ///
     /// # Errors
     /// If a price is not a positive number.
-    pub fn prices(&self) -> std::result::Result<Prices, labelmix_econ::EconError> {
-        Prices::new(self.prices.weak, self.prices.gold)
+    pub fn prices(&self) -> std::result::Result<Prices, EconError> {
+        self.prices.first()
+    }
+
+    /// What labels cost, tiers and set-up included, with which plans reckon.
+    ///
+    /// # Errors
+    /// If a price is not a positive number, or tiers are out of order.
+    pub fn tariff(&self) -> std::result::Result<Tariff, EconError> {
+        self.prices.tariff()
     }
 
     /// The task that the study names; `None` if its data is files of texts.
@@ -182,6 +191,15 @@ impl Study {
         self.task.load(&self.folder, task_files, weak_labels, fields)
     }
 
+    /// The training file and its columns; `None` if the data is a task.
+    #[must_use]
+    pub fn training_file(&self) -> Option<(PathBuf, ColumnNames)> {
+        let TaskData::Files(files) = &self.task.data else { return None };
+        let TextFiles { text, gold, weak, .. } = files.clone();
+        let columns = ColumnNames { text, gold, weak: Some(weak), fields: Vec::new() };
+        Some((self.folder.join(&files.train), columns))
+    }
+
     /// The fields that the training rows have, but for the texts and labels of files of texts.
     ///
     /// # Errors
@@ -203,6 +221,12 @@ impl Study {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The study file, if it was read from one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Where results are kept unless the user says otherwise: beside the study file.
@@ -268,7 +292,7 @@ mod tests {
     #[test]
     fn a_minimal_study_gets_the_published_defaults() {
         let study = Study::parse(MINIMAL, PathBuf::from("studies")).map_err(|problem| problem.reason).unwrap();
-        assert_eq!(study.prices, PricesTable { weak: 0.1, gold: 1.0 });
+        assert_eq!(study.prices, PricesTable::default());
         assert_eq!(study.grid.budgets.len(), 7);
         assert_eq!(study.methods[0].name, "seq-sft");
         assert_eq!(study.recipe, Recipe::default());

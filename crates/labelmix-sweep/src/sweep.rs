@@ -1,27 +1,29 @@
 //! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fmt;
+mod summary;
+
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{DataSummary, Example, Pools, SplitFiles, content_hash};
-use labelmix_econ::{Allocation, Prices};
-use labelmix_elicit::{ShotsPlan, StagePlan, StageWork};
+use labelmix_data::{Example, Pools, SplitFiles};
+use labelmix_econ::{Prices, Tariff};
+use labelmix_elicit::{HeadStart, ShotsPlan, Splits, StagePlan, StageWork};
 use labelmix_models::{
-    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Precision, Tokenizer,
+    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
 };
 
+pub use self::summary::{ShortenedPrompts, SweepSummary};
 use crate::error::{Error, Result};
+use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::grid::{affordable, default_gold_pool, distinct, split_of, wanted_points};
 use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::prompts::Prompts;
 use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
-use crate::study::{MethodTable, NamedMethod, Study, TooLong};
+use crate::study::{MethodTable, NamedMethod, Study};
 use crate::tokens::tokenize;
-use crate::weak_labels::{LabelsOutcome, WeakLabeling, set_weak_labels};
+use crate::weak_labels::{WeakLabeling, set_weak_labels};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
@@ -31,10 +33,12 @@ pub struct Sweep {
     model: Classifier,
     /// For methods that ask it.
     language_model: Option<LanguageModel>,
+    tokenizer: Tokenizer,
     /// For methods that have them.
     prompts: Option<Prompts>,
     train: Vec<Example>,
     train_tokens: Vec<Vec<u32>>,
+    unlabeled: Vec<Example>,
     test: Vec<Example>,
     test_tokens: Vec<Vec<u32>>,
     pools: Vec<(u64, Pools)>,
@@ -44,6 +48,7 @@ pub struct Sweep {
     summary: SweepSummary,
     model_folder: PathBuf,
     jobs: usize,
+    memory: u64,
 }
 
 /// What a study names, found on this machine. Who prepares a sweep finds it first: a sweep knows no Hub.
@@ -70,42 +75,6 @@ pub struct PrepareOptions {
 /// one run.
 const SMALL_MODEL_BYTES: u64 = 1 << 30;
 
-/// What was read and what will be done, for people.
-#[derive(Clone, Debug)]
-pub struct SweepSummary {
-    /// What was read and dropped.
-    pub data: DataSummary,
-    /// Where the weak labels come from, if not from the data.
-    pub labels: Option<LabelsOutcome>,
-    /// Texts that were left out because they are longer than the model's context.
-    pub too_long: usize,
-    /// Gold labels for sale.
-    pub gold_pool: usize,
-    /// Weak labels for sale.
-    pub weak_pool: usize,
-    /// Runs.
-    pub runs: usize,
-    /// Distinct stages.
-    pub stages: usize,
-    /// Stages that the runs would take if none were shared.
-    pub unshared_stages: usize,
-    /// Points of the grid that cannot be bought.
-    pub not_affordable: usize,
-    /// Prompts that are longer than the model's context.
-    pub shortened: Vec<ShortenedPrompts>,
-}
-
-/// Prompts of one kind that are longer than the model's context, and lose shots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShortenedPrompts {
-    /// The shots.
-    pub shots: ShotsPlan,
-    /// How many test texts lose some, with the seed of which the most do.
-    pub test: usize,
-    /// The most shots that one loses.
-    pub most_lost: usize,
-}
-
 impl Sweep {
     /// Loads what the study names and expands its grid; `labeling` is for a study whose weak labels come from a labeler.
     ///
@@ -128,18 +97,8 @@ impl Sweep {
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
 
-        let methods = study.configured_methods();
-        let wanted = wanted_points(&study, &prices, &methods)?;
-        let gold_pool = study.task.gold_pool.unwrap_or_else(|| default_gold_pool(&train, &wanted, &methods));
-        let pools: Vec<(u64, Pools)> =
-            distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(&train, seed, gold_pool))).collect();
-        let sizes = Allocation { n_weak: pools[0].1.weak_size(), n_gold: pools[0].1.gold_size() };
-        let (points, not_affordable) = affordable(wanted, sizes);
-        if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
-            return Err(Error::NothingAffordable { reason: first.reason.clone() });
-        }
-
-        let chains = chains(&methods, &points, &pools);
+        let expansion = Expansion::of(&study, &prices, &train)?;
+        let chains = expansion.chains();
         let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
         let prompts = if prompted {
             let shots = shots(&chains, &train);
@@ -149,30 +108,25 @@ impl Sweep {
         };
         let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
-        let jobs = jobs(&study, &shape, longest, options)?;
+        let longest = longest.max(longest_follow_up(&chains, &study, &tokenizer, longest)?);
+        let (jobs, memory) = jobs(&study, &shape, longest, options)?;
         let load = study.model.load_options(&options.device);
         let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
-        let asks = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.work == StageWork::Ask));
-        let language_model = if asks { Some(LanguageModel::new(model.model())?) } else { None };
-
-        let shared = SharedInputs {
-            model: model.model().content_hash()?,
-            rounding: rounding(&load),
-            tokenizer: tokenizer.content_hash(),
-            pooling: model.pooling().name(),
-            cut: study.model.too_long == TooLong::Cut,
-            test: *content_hash(&test).as_bytes(),
-            recipe: SharedInputs::canonical_recipe(&study.recipe),
-            micro_batch_tokens: study.recipe.micro_batch_tokens,
-            prompt: study.prompt.clone(),
-        };
-        let mut graph = StageGraph::default();
-        for Chain { method, seed, pools, allocation, stages } in &chains {
-            graph.add_run(method, *seed, *allocation, stages, |parent, plan| {
-                let labels = Purchase::new(&train, pools, plan);
-                shared.stage_key(parent, plan, &labels.labels(&train), *seed)
+        let mut stages = chains.iter().flat_map(|chain| &chain.stages);
+        let language_model =
+            if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
+        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(|stage| stage.head == HeadStart::Words);
+        if let Some(chain) = chains.iter().find(|chain| model.pooling() != Pooling::LastToken && has_words(chain)) {
+            return Err(Error::WordsAfterLastToken {
+                method: chain.method.to_owned(),
+                pooling: model.pooling().name(),
             });
         }
+
+        let shared = SharedInputs::new(&study, &model, &tokenizer, rounding(&load), &test)?;
+        let graph = graph_of(&chains, &shared, &train);
+        drop(chains);
+        let Expansion { methods, pools, sizes, points, not_affordable } = expansion;
         let summary = SweepSummary {
             data: data_summary,
             labels: labels.map(|(outcome, _)| outcome),
@@ -191,9 +145,11 @@ impl Sweep {
             methods,
             model,
             language_model,
+            tokenizer,
             prompts,
             train,
             train_tokens,
+            unlabeled: dataset.unlabeled,
             test,
             test_tokens,
             pools,
@@ -203,6 +159,7 @@ impl Sweep {
             summary,
             model_folder,
             jobs,
+            memory,
         })
     }
 
@@ -216,6 +173,19 @@ impl Sweep {
     #[must_use]
     pub fn prices(&self) -> &Prices {
         &self.prices
+    }
+
+    /// What labels cost, as plans reckon with it.
+    #[must_use]
+    pub fn tariff(&self) -> Tariff {
+        self.study.tariff().expect("a study's prices are checked when it is read")
+    }
+
+    /// The methods that can split a budget in any way, by name.
+    #[must_use]
+    pub fn splitting_methods(&self) -> Vec<&str> {
+        let splitting = self.methods.iter().filter(|named| named.method.splits() == Splits::All);
+        splitting.map(|named| named.name.as_str()).collect()
     }
 
     /// The stages and runs.
@@ -253,6 +223,26 @@ impl Sweep {
         &self.train
     }
 
+    /// Training texts without any label.
+    pub(crate) fn unlabeled(&self) -> &[Example] {
+        &self.unlabeled
+    }
+
+    /// The study's methods.
+    pub(crate) fn methods(&self) -> &[NamedMethod] {
+        &self.methods
+    }
+
+    /// The first of the study's seeds, which decides what is bought outside a sweep, where there is one order only.
+    pub(crate) fn first_seed(&self) -> u64 {
+        self.pools[0].0
+    }
+
+    /// The pools of the first seed.
+    pub(crate) fn first_pools(&self) -> &Pools {
+        &self.pools[0].1
+    }
+
     /// The checkpoint's folder.
     pub(crate) fn model_folder(&self) -> &Path {
         &self.model_folder
@@ -261,6 +251,11 @@ impl Sweep {
     /// How many runs train at a time.
     pub(crate) fn jobs(&self) -> usize {
         self.jobs
+    }
+
+    /// The memory that so many runs take, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
     }
 
     pub(crate) fn model(&self) -> &Classifier {
@@ -274,6 +269,10 @@ impl Sweep {
     /// The language model, for a stage that asks it.
     pub(crate) fn language_model(&self) -> &LanguageModel {
         self.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The prompts, for a stage that has some.
@@ -298,29 +297,20 @@ impl Sweep {
     }
 }
 
-/// A run before its stages have keys.
-struct Chain<'a> {
-    method: &'a str,
-    seed: u64,
-    pools: &'a Pools,
-    allocation: Allocation,
-    stages: Vec<StagePlan>,
+/// Whether a stage reads what the checkpoint's own head says, or starts from it.
+fn needs_language_model(stage: &StagePlan) -> bool {
+    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
 }
 
-/// The runs of the grid, in the order of methods, seeds and allocations.
-fn chains<'a>(methods: &'a [NamedMethod], points: &[GridPoint], pools: &'a [(u64, Pools)]) -> Vec<Chain<'a>> {
-    let mut chains = Vec::new();
-    for NamedMethod { name, method, .. } in methods {
-        let allocations: BTreeSet<Allocation> =
-            points.iter().filter(|point| point.method == *name).map(|point| point.allocation).collect();
-        for (seed, pools) in pools {
-            chains.extend(allocations.iter().map(|&allocation| {
-                let stages = method.stages(split_of(&**method, allocation));
-                Chain { method: name, seed: *seed, pools, allocation, stages }
-            }));
-        }
+/// The most tokens that a follow-up is expected to have, where the longest text has so many.
+fn longest_follow_up(chains: &[Chain<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
+    let mut longest = 0;
+    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
+        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
+        let texts = follow_up.template.matches("{text}").count();
+        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
     }
-    chains
+    Ok(longest)
 }
 
 /// The distinct sets of shots: seed, plan, and places among the training examples.
@@ -335,19 +325,21 @@ fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<us
         .collect()
 }
 
-/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit.
-fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<usize> {
+/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit. And
+/// the memory that they take, in bytes.
+fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<(usize, u64)> {
     let request = study.model.memory_request(&options.device, &study.recipe, longest);
     let plan = shape.memory(&request);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
     // What graphics processors have is not known here.
     let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) else {
-        return Ok(options.jobs.unwrap_or(useful));
+        let jobs = options.jobs.unwrap_or(useful);
+        return Ok((jobs, plan.peak(jobs)));
     };
     let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
     Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
-    Ok(jobs)
+    Ok((jobs, plan.peak(jobs)))
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that
@@ -360,38 +352,4 @@ pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
         return None;
     }
     Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
-}
-
-impl fmt::Display for SweepSummary {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}", self.data.to_string().trim_end())?;
-        if let Some(labels) = &self.labels {
-            writeln!(
-                formatter,
-                "weak labels by the study's labeler ({} of {})",
-                labels.labeler.kind.name(),
-                labels.key
-            )?;
-        }
-        if self.too_long > 0 {
-            writeln!(formatter, "left out as longer than the model's context: {}", self.too_long)?;
-        }
-        writeln!(formatter, "for sale: {} weak and {} gold labels", self.weak_pool, self.gold_pool)?;
-        write!(formatter, "{} runs of {} stages", self.runs, self.unshared_stages)?;
-        if self.stages < self.unshared_stages {
-            write!(formatter, ", {} of them distinct", self.stages)?;
-        }
-        if self.not_affordable > 0 {
-            write!(formatter, "; {} points of the grid cannot be bought", self.not_affordable)?;
-        }
-        for ShortenedPrompts { shots, test, most_lost } in &self.shortened {
-            let (count, kind) = (shots.count, shots.labels.name());
-            write!(
-                formatter,
-                "\n{count} {kind} shots are too long for the model's context before {test} test texts, which lose up to \
-                 {most_lost}"
-            )?;
-        }
-        Ok(())
-    }
 }

@@ -13,13 +13,14 @@ use std::fmt;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
-use labelmix_elicit::{LabelQuality, StageHistory, StageProgress, TargetStop};
+use labelmix_elicit::{Continuation, LabelQuality, StageHistory, StageProgress, TargetStop};
 use serde::{Deserialize, Serialize};
 
-use self::making::LoadedLabeler;
+use self::making::{LoadedLabeler, Making};
 use crate::error::{Error, Result};
+use crate::execute::{ExecuteOptions, LOOK_EVERY};
 use crate::key::{HashedParts, SharedInputs};
-use crate::store::{KeptLabels, Store};
+use crate::store::{Claim, Claiming, Damage, Holder, KeptLabels, Store, Watch, labeler_checkpoint};
 use crate::study::{LabelerTable, Study};
 use crate::sweep::PrepareOptions;
 
@@ -33,7 +34,9 @@ pub struct WeakLabeling<'a> {
     /// The folder of the labeler's model: must be there if the study has a labeler that trains one.
     model_folder: Option<&'a Path>,
     if_missing: IfMissing,
-    observe: &'a (dyn Fn(LabelerProgress) + Sync),
+    observe: &'a (dyn Fn(LabelerProgress<'_>) + Sync),
+    /// How they are made.
+    options: Option<&'a ExecuteOptions>,
 }
 
 impl<'a> WeakLabeling<'a> {
@@ -42,15 +45,21 @@ impl<'a> WeakLabeling<'a> {
     pub fn made(
         store: &'a Store,
         model_folder: Option<&'a Path>,
-        observe: &'a (dyn Fn(LabelerProgress) + Sync),
+        observe: &'a (dyn Fn(LabelerProgress<'_>) + Sync),
     ) -> Self {
-        Self { store, model_folder, if_missing: IfMissing::Make, observe }
+        Self { store, model_folder, if_missing: IfMissing::Make, observe, options: None }
     }
 
     /// Labels that the store must have: nothing is trained.
     #[must_use]
     pub fn kept(store: &'a Store, model_folder: Option<&'a Path>) -> Self {
-        Self { store, model_folder, if_missing: IfMissing::Refuse, observe: &|_| () }
+        Self { store, model_folder, if_missing: IfMissing::Refuse, observe: &|_| (), options: None }
+    }
+
+    /// The same, made as a sweep's stages are: their making may be interrupted, and goes on.
+    #[must_use]
+    pub fn with(self, options: &'a ExecuteOptions) -> Self {
+        Self { options: Some(options), ..self }
     }
 }
 
@@ -65,7 +74,11 @@ enum IfMissing {
 
 /// Where the making of weak labels is.
 #[derive(Clone, Copy, Debug)]
-pub enum LabelerProgress {
+pub enum LabelerProgress<'a> {
+    /// Labels in the store were damaged; they are set aside and made anew.
+    Damaged(&'a Damage),
+    /// Another process is making the labels; it is waited for.
+    Elsewhere(Option<&'a Holder>),
     /// The labeler is being trained.
     Training(StageProgress),
     /// It labels.
@@ -214,19 +227,35 @@ impl Inputs<'_> {
         labeling: &WeakLabeling<'_>,
     ) -> Result<(LabelsOutcome, KeptLabels, Origin)> {
         let (key, store) = (self.key(table)?, labeling.store);
-        if let Some((outcome, labels)) = store.weak_labels(&key)? {
-            return Ok((outcome, labels, Origin::Found));
+        match store.weak_labels(&key) {
+            Ok(Some((outcome, labels))) => return Ok((outcome, labels, Origin::Found)),
+            Ok(None) => {}
+            Err(Error::Damaged { path, reason }) if labeling.if_missing == IfMissing::Make => {
+                let damage = Damage { path, reason };
+                store.set_aside(&store.labels_folder(&key), &damage)?;
+                (labeling.observe)(LabelerProgress::Damaged(&damage));
+            }
+            Err(error) => return Err(error),
         }
         if labeling.if_missing == IfMissing::Refuse {
             return Err(Error::NoWeakLabels { path: store.labels_folder(&key) });
         }
+        let defaults = ExecuteOptions::default();
+        let options = labeling.options.unwrap_or(&defaults);
+        let Some(claim) = wait_for_claim(&key, labeling, options)? else {
+            // Another process has made them.
+            return self.find_or_make(table, labeling);
+        };
+        let checkpoint = store.checkpoint_file(&labeler_checkpoint(&key))?;
+        let continuation =
+            Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
         let dataset = self.dataset;
         let made = if table.shuffle_errors {
             let as_they_fall = LabelerTable { shuffle_errors: false, ..table.clone() };
             let (outcome, labels, _) = self.find_or_make(&as_they_fall, labeling)?;
             making::shuffle(table.seed, dataset, outcome, &labels)?
         } else {
-            making::make(table, *self, labeling.observe)?
+            making::make(table, *self, Making { observe: labeling.observe, continuation })?
         };
         let outcome = LabelsOutcome {
             key,
@@ -242,6 +271,8 @@ impl Inputs<'_> {
         let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
         let adapter = made.adapter.as_ref().zip(base_model.as_deref());
         store.write_weak_labels(&outcome, &made.labels, adapter)?;
+        continuation.forget().map_err(Error::store(&checkpoint))?;
+        claim.fulfilled();
         Ok((outcome, made.labels, Origin::Made))
     }
 
@@ -286,6 +317,28 @@ impl Inputs<'_> {
             }
         }
         Ok(LabelsKey(parts.finish()))
+    }
+}
+
+/// The right to make labels; waits while another process makes them, `None` if it has done so.
+fn wait_for_claim(key: &LabelsKey, labeling: &WeakLabeling<'_>, options: &ExecuteOptions) -> Result<Option<Claim>> {
+    let (store, watch) = (labeling.store, Watch::default());
+    let mut told = false;
+    loop {
+        options.interrupt.check().map_err(Error::Labeler)?;
+        match store.claim(&key.to_string(), &watch)? {
+            Claiming::Mine(claim) if store.labels_folder(key).exists() => {
+                claim.fulfilled();
+                return Ok(None);
+            }
+            Claiming::Mine(claim) => return Ok(Some(claim)),
+            Claiming::Held(holder) => {
+                if !std::mem::replace(&mut told, true) {
+                    (labeling.observe)(LabelerProgress::Elsewhere(holder.as_ref()));
+                }
+                std::thread::sleep(LOOK_EVERY);
+            }
+        }
     }
 }
 

@@ -1,9 +1,20 @@
 //! The arguments of every command.
 
+mod plan;
+mod slurm;
+mod store;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use labelmix_models::ByteSize;
+
+pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
+pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
+pub(crate) use self::store::{
+    StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
+    StoreVerifyArguments,
+};
 
 /// Find the mix of cheap and expert labels that buys the most accuracy.
 #[derive(Debug, Parser)]
@@ -17,15 +28,24 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Demo(DemoArguments),
     Sweep(SweepArguments),
+    Status(StatusArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
+    Plan(PlanArguments),
+    Ingest(IngestArguments),
+    Compare(CompareArguments),
+    Show(ShowArguments),
     LabelReport(LabelReportArguments),
+    Import(ImportArguments),
     Predict(PredictArguments),
+    Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
     Inspect(InspectArguments),
     Sandbox(SandboxArguments),
     Doctor(DoctorArguments),
+    #[command(hide = true)]
+    SlurmTask(SlurmTaskArguments),
 }
 
 /// Where a model runs.
@@ -67,6 +87,10 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   [recipe]                     # optional
   total_examples = 30000
   learning_rate = 5e-4
+  [slurm]                      # optional, for --executor slurm (docs/slurm.md)
+  partition = "gpu"
+  gres = "gpu:1"
+  time = "02:00:00"
 
 The data may also be a task (`labelmix tasks` lists them; docs/tasks.md):
 
@@ -78,9 +102,11 @@ The data may also be a task (`labelmix tasks` lists them; docs/tasks.md):
   merge = "dawid-skene"        # optional: how several become one label: mean, majority or dawid-skene
   max_test = 1000
 
-Results are kept as they come: after an interruption the same command goes on where it was.
+Results are kept as they come: after an interruption the same command goes on where it was, also in the middle of a
+stage. Several sweeps may use one store at once: no stage is done twice.
 
-Exit status: 0 done, 1 a mistake in the input, 2 an error of labelmix, 3 some stages failed."#;
+Exit status: 0 done, 1 a mistake in the input, 2 an error of labelmix, 3 some stages failed, 4 interrupted by a signal
+(a second one ends the sweep at once, with 128 and its number)."#;
 
 /// Fine-tune with every mix of a study and print accuracy for every budget
 #[derive(Debug, Args)]
@@ -97,9 +123,41 @@ pub(crate) struct SweepArguments {
     /// The memory to stay within, such as 16GiB [default: what is available]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
+    /// Only say what there is to do, and how much time and memory it will take, after a trial of a few seconds
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Try stages again that failed before and would fail again; others that failed are tried in any case
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// The seconds between two states of a stage that are kept, to go on from after an interruption
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) checkpoint_every: u64,
+    /// Append what happens to this file as it happens, a line of JSON each
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) events: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) slurm: SlurmArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say how far a study is: stages done, running, waiting, failed, and the time left
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The study file (TOML)
+    pub(crate) study: PathBuf,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Say it again every two seconds, until everything is done
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+    /// Print one JSON object instead of text (with --watch, one a line)
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -139,6 +197,10 @@ pub(crate) struct ReportArguments {
     /// How many columns of a page figures are as wide as: one is 84 mm, two are 174 mm
     #[arg(long, value_name = "COLUMNS", value_enum, default_value_t = FigureColumns::Two)]
     pub(crate) columns: FigureColumns,
+    /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
+    /// such as weak=0.05,gold=1; the table and the figures keep the study's
+    #[arg(long, value_name = "PRICES")]
+    pub(crate) price: Option<PriceList>,
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
@@ -149,6 +211,64 @@ pub(crate) struct ReportArguments {
 pub(crate) enum FigureColumns {
     One,
     Two,
+}
+
+/// Hold the methods of a study against each other at equal cost, or two finished runs
+///
+/// For every budget, each method is taken at its best split, and each pair's difference has an interval over seeds and test
+/// items, a p-value corrected for the number of pairs, and a verdict: better, worse, or tied.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The study file (TOML); with --runs, the study whose test set the runs were judged by [default: the one that the
+    /// first run names]
+    #[arg(required_unless_present = "runs")]
+    pub(crate) study: Option<PathBuf>,
+    /// Compare two finished runs, by their folders, instead of methods
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["RUN_A", "RUN_B"],
+        conflicts_with_all = ["budget", "baseline", "statistic", "store"]
+    )]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Compare at this budget in dollars (may be repeated) [default: the budgets of the study's grid]
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Vec<f64>,
+    /// Compare every other method with this one [default: every method with every other]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) baseline: Option<String>,
+    /// What is compared
+    #[arg(long, value_enum, default_value_t = Statistic::Accuracy)]
+    pub(crate) statistic: Statistic,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Statistic {
+    Accuracy,
+    Auroc,
+}
+
+/// Show a finished run: configuration, labels, training, every measure with its interval, and its worst mistakes
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
+    pub(crate) run: PathBuf,
+    /// The study file (TOML) that made the run [default: the one that the run names]
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Option<PathBuf>,
+    /// How many of the test examples that it is most confidently wrong about are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) wrong: usize,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text
@@ -172,6 +292,30 @@ pub(crate) struct LabelReportArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
+///
+/// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and
+/// config.json in it. Every task and model gets a report of its own, in which NAME is the method. A label that a run looked
+/// at twice is paid once. Runs that cannot be used are named, with the reason, and left out.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The folder of results, of one task's results, or of one run
+    pub(crate) results: PathBuf,
+    /// The folder to write to: records.jsonl, with every run, and a folder with the report of each task and model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The price of a weak label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 0.1)]
+    pub(crate) weak_price: f64,
+    /// The price of a gold label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 1.0)]
+    pub(crate) gold_price: f64,
+    /// The budgets of the tables, in dollars; a run belongs to the smallest that pays for it [default: the published ones,
+    /// 8 to 8192]
+    #[arg(long, value_name = "USD", value_delimiter = ',')]
+    pub(crate) budgets: Vec<f64>,
 }
 
 /// Classify new texts with a finished run

@@ -8,7 +8,7 @@ use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
-use crate::sweep::{Swept, sweep, terminal_style};
+use crate::sweep::{Finished, Manner, Swept, sweep, terminal_style};
 
 /// The text of the demo's studies, with names in braces for what they differ in.
 const STUDY: &str = include_str!("demo/study.toml");
@@ -77,18 +77,19 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     ))?;
     write_organism(folder)?;
     let mixes = run_study(folder, &MIXES, arguments.fast)?;
-    print_data(&format!("\n{}", render(&mixes.answer, terminal_style())))?;
-    if mixes.status() != Status::Done {
-        return Ok(Status::SomeStagesFailed);
+    let Some(Finished { sweep, records, answer }) = &mixes.finished else { return Ok(mixes.status()) };
+    print_data(&format!("\n{}", render(answer, terminal_style())))?;
+    let status = mixes.status();
+    if status != Status::Done {
+        return Ok(status);
     }
     let control = run_study(folder, &CONTROL, arguments.fast)?;
-    if control.status() != Status::Done {
-        return Ok(Status::SomeStagesFailed);
-    }
+    let status = control.status();
+    let (Status::Done, Some(control)) = (status, &control.finished) else { return Ok(status) };
     print_data(&control_sentence(&control.answer))?;
     let report = folder.join("report");
-    let store = Store::open(&mixes.sweep.study().default_store())?;
-    crate::report::write(&mixes.sweep, &store, &mixes.execution.records, &report, Columns::Two)?;
+    let store = Store::open(&sweep.study().default_store())?;
+    crate::report::write(sweep, &store, records, &report, Columns::Two)?;
     let page = report.join("report.html");
     print_data(&format!(
         "\nReport: {} (open it in a browser; figures and tables are beside it)\n\n{}",
@@ -106,7 +107,7 @@ fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Fail
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = PrepareOptions { memory: Some(available_memory()), ..PrepareOptions::default() };
-    sweep(study, &store, &options)
+    sweep(study, &store, &options, Manner::default())
 }
 
 fn control_sentence(answer: &Answer) -> String {

@@ -13,6 +13,7 @@ pub(crate) enum Status {
     UserError,
     OurError,
     SomeStagesFailed,
+    Interrupted,
 }
 
 impl From<Status> for ExitCode {
@@ -22,6 +23,7 @@ impl From<Status> for ExitCode {
             Status::UserError => 1,
             Status::OurError => 2,
             Status::SomeStagesFailed => 3,
+            Status::Interrupted => 4,
         })
     }
 }
@@ -51,6 +53,12 @@ pub(crate) struct WriteError {
     pub(crate) place: String,
     pub(crate) source: io::Error,
 }
+
+/// Signals that cannot be handled.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the system does not let signals be handled: {0}")]
+#[diagnostic(code(internal))]
+pub(crate) struct SignalError(pub(crate) io::Error);
 
 impl Failure {
     pub(crate) fn status(&self) -> Status {
@@ -101,4 +109,10 @@ pub(crate) fn print_diagnostic(error: &dyn Diagnostic) {
     if let Some(help) = help {
         anstream::eprintln!("hint: {help}");
     }
+}
+
+/// Says that work was interrupted, and what becomes of it.
+pub(crate) fn print_interrupted() -> Status {
+    anstream::eprintln!("interrupted: what was done is kept, and the same command goes on where it was");
+    Status::Interrupted
 }

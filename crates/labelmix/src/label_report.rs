@@ -1,5 +1,7 @@
 //! `labelmix label-report`: how good a study's weak labels are.
 
+use std::path::Path;
+
 use labelmix_data::{Dataset, SplitFiles};
 use labelmix_report::{LabelReport, render_labels, write_label_report};
 use labelmix_sweep::{PrepareOptions, Store, Study, WeakLabeling, label_data};
@@ -19,7 +21,7 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
             fields.push(field.clone());
         }
     }
-    let data = labeled_data(&study, &task_files, &fields, arguments)?;
+    let data = labeled_data(&study, &task_files, &fields, arguments.store.as_deref())?;
     let report = LabelReport::new(&study.name, &fields, &data.train, &data.test)?;
     if let Some(folder) = &arguments.out {
         for path in write_label_report(&report, folder)? {
@@ -33,18 +35,19 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-/// The study's examples with the weak labels that a sweep would sell. Those of a labeler must have been made.
-fn labeled_data(
+/// The study's examples with the weak labels that a sweep would sell. Those of a labeler must have been made, and are in
+/// this store, or beside the study.
+pub(crate) fn labeled_data(
     study: &Study,
     task_files: &SplitFiles,
     fields: &[String],
-    arguments: &LabelReportArguments,
+    store: Option<&Path>,
 ) -> Result<Dataset, Failure> {
     let dataset = study.load_data_with_fields(task_files, fields)?;
     if study.labeler.is_none() {
         return Ok(dataset);
     }
-    let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
+    let store = Store::open(&store.map_or_else(|| study.default_store(), Path::to_owned))?;
     let model_folder = labeler_checkpoint_of(study)?;
     let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
     Ok(label_data(study, dataset, &PrepareOptions::default(), &labeling)?.dataset)

@@ -1,19 +1,31 @@
 //! The command line: arguments, printing, exit codes. One file per command.
 
 mod arguments;
+mod compare;
 mod demo;
 mod diagnosis;
 mod doctor;
+mod events;
+mod finished_run;
 mod hub;
+mod import;
+mod ingest;
 mod inspect;
+mod kept;
 mod label_report;
 mod methods;
 mod model;
+mod plan;
 mod predict;
 mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod show;
+mod signals;
+mod slurm;
+mod status;
+mod store;
 mod sweep;
 mod task;
 mod tasks;
@@ -43,15 +55,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Ingest(arguments) => ingest::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::LabelReport(arguments) => label_report::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Store(arguments) => store::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::SlurmTask(arguments) => slurm::do_task(arguments),
     };
     match result {
         Ok(status) => status.into(),

@@ -64,7 +64,10 @@ fn listed() -> String {
     table.trim_fmt() + "\n"
 }
 
-/// Options of the tables `weak` and `gold`.
+/// Options that are tables of a stage's options.
+const STAGES: [&str; 3] = ["weak", "gold", "stage"];
+
+/// Options of these tables.
 const STAGE_OPTIONS: &str = r#"
 Stage options
   loss = "xent"              cross-entropy; "kl" (the same minus the labels' entropy), or "log-confidence"
@@ -82,7 +85,7 @@ fn explained(kind: &MethodKind) -> String {
         let default = match defaults.get(*name) {
             None => "none".to_owned(),
             Some(toml::Value::Table(_)) => {
-                has_stages = true;
+                has_stages |= STAGES.contains(name);
                 "{}".to_owned()
             }
             Some(value) => value.to_string(),

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use labelmix_data::{ExampleId, read_texts};
-use labelmix_elicit::{Prompt, PromptEncoder, Shots, ask, log_odds, soft_label};
+use labelmix_elicit::{
+    FollowUp, FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, mean_log_odds, soft_label,
+};
 use labelmix_models::{Adapter, Classifier, LanguageModel, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
 use labelmix_sweep::{RunFile, Store};
 use serde::Serialize;
@@ -32,7 +34,28 @@ struct Prediction<'a> {
 /// What a run makes of texts.
 struct Reader<'a> {
     scorer: Scorer,
-    prompt: Option<(PromptEncoder<'a>, Shots)>,
+    prompt: Option<ReadPrompt<'a>>,
+}
+
+/// What stands before texts, or in their place.
+struct ReadPrompt<'a> {
+    encoder: PromptEncoder<'a>,
+    shots: Shots,
+    /// The model that answers first, and what is asked on.
+    follow_up: Option<(LanguageModel, &'a Tokenizer, FollowUp)>,
+}
+
+impl ReadPrompt<'_> {
+    fn before(&self, texts: &[String], batch_tokens: usize) -> Result<Vec<Prompt>, Failure> {
+        let Self { encoder, shots, follow_up } = self;
+        if let Some((model, tokenizer, follow_up)) = follow_up {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let follow_up = FollowUpTexts { model, tokenizer, follow_up, batch_tokens };
+            return Ok(follow_up.prompts(encoder, shots, &texts)?);
+        }
+        let prompt = |text: &String| Ok(shots.before(ExampleId::of(text), &encoder.cut_query(text)?));
+        Ok(texts.iter().map(prompt).collect::<Result<_, labelmix_models::Error>>()?)
+    }
 }
 
 enum Scorer {
@@ -62,7 +85,9 @@ impl<'a> Reader<'a> {
             Some(file) => {
                 let encoder = PromptEncoder::new(file.template.clone(), tokenizer)?;
                 let shots = file.shots(&encoder)?;
-                Some((encoder, shots))
+                let follow_up = file.follow_up.map(|follow_up| Ok((LanguageModel::new(model)?, tokenizer, follow_up)));
+                let follow_up = follow_up.transpose().map_err(|error: labelmix_models::Error| error)?;
+                Some(ReadPrompt { encoder, shots, follow_up })
             }
         };
         Ok(Self { scorer, prompt })
@@ -70,14 +95,13 @@ impl<'a> Reader<'a> {
 
     /// The log-odds of texts, whose own tokens are these.
     fn scores(&self, texts: &[String], tokens: &[Vec<u32>], batch_tokens: usize) -> Result<Vec<f32>, Failure> {
-        let Some((encoder, shots)) = &self.prompt else {
+        let Some(prompt) = &self.prompt else {
             let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
             return self.classify(&tokens, batch_tokens);
         };
-        let prompt = |text: &String| Ok(shots.before(ExampleId::of(text), &encoder.cut_query(text)?));
-        let prompts = texts.iter().map(prompt).collect::<Result<Vec<Prompt>, labelmix_models::Error>>()?;
+        let prompts = prompt.before(texts, batch_tokens)?;
         if let Scorer::LanguageModel(model) = &self.scorer {
-            return Ok(ask(model, &prompts, encoder.targets(), batch_tokens)?);
+            return Ok(ask(model, &prompts, prompt.encoder.targets(), batch_tokens)?);
         }
         let tokens: Vec<Vec<u32>> = prompts.iter().map(Prompt::token_ids).collect();
         self.classify(&tokens.iter().map(Vec::as_slice).collect::<Vec<_>>(), batch_tokens)
@@ -105,11 +129,15 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let tokenizer = Tokenizer::load(&run.model_path)?;
     let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
     let tokens = tokenize(&texts, &tokenizer, limit, &arguments.input)?;
-    let reader = Reader::new(&run, &stage_folder, &model, pooling, &tokenizer)?;
+    let readers = Store::classifiers(&stage_folder)?
+        .iter()
+        .map(|folder| Reader::new(&run, folder, &model, pooling, &tokenizer))
+        .collect::<Result<Vec<Reader<'_>>, Failure>>()?;
     let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
     let mut predictions = Vec::with_capacity(texts.len());
     for (texts, tokens) in texts.chunks(TEXTS_AT_A_TIME).zip(tokens.chunks(TEXTS_AT_A_TIME)) {
-        let scores = reader.scores(texts, tokens, run.recipe.micro_batch_tokens)?;
+        let scores = readers.iter().map(|reader| reader.scores(texts, tokens, run.recipe.micro_batch_tokens));
+        let scores = mean_log_odds(&scores.collect::<Result<Vec<Vec<f32>>, Failure>>()?);
         predictions.extend(texts.iter().zip(scores).map(|(text, log_odds)| Prediction {
             text,
             label: u8::from(log_odds > 0.0),

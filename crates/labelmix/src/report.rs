@@ -2,23 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_report::{Analysis, Columns, Details, Report, write_report};
-use labelmix_sweep::{Inputs, PrepareOptions, RunRecord, Store, Study, Sweep, WeakLabeling, measured_runs, records};
+use labelmix_report::{Analysis, Columns, Details, Economics, Report, write_report};
+use labelmix_sweep::{RunRecord, Store, Study, Sweep, measured_runs, records};
 
 use crate::arguments::{FigureColumns, ReportArguments};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
+use crate::kept::kept_sweep;
+use crate::plan::repriced;
 use crate::sweep::answer;
-use crate::task::files_of;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
-    // A report trains nothing, the labeler neither.
-    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
-    let sweep = Sweep::prepare(study, inputs, &PrepareOptions::default(), &labeling)?;
+    let sweep = kept_sweep(study, &store)?;
     let records = records(&sweep, &store)?;
     let missing = sweep.graph().runs().len() - records.len();
     if missing > 0 {
@@ -30,6 +26,14 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     };
     for path in write(&sweep, &store, &records, &arguments.out, columns)? {
         print_data(&format!("{}\n", path.display()))?;
+    }
+    let runs = measured_runs(&sweep, &store)?;
+    if !runs.is_empty() {
+        let tariff = repriced(sweep.tariff(), arguments.price)?;
+        let economics = Economics::new(&sweep.study().name, runs, tariff, &sweep.study().grid.budgets)?;
+        for path in economics.write(&arguments.out)? {
+            print_data(&format!("{}\n", path.display()))?;
+        }
     }
     Ok(Status::Done)
 }

@@ -6,15 +6,17 @@ use labelmix_data::{Example, ExampleId};
 use labelmix_elicit::{LabelQuality, StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
 use labelmix_sweep::{
-    LabeledData, LabelsOutcome, Origin, PrepareOptions, Store, Study, WeakLabeling, available_memory, label_data,
+    ExecuteOptions, LabeledData, LabelerProgress, LabelsOutcome, Origin, PrepareOptions, Store, Study, WeakLabeling,
+    available_memory, label_data,
 };
 use serde::Serialize;
 
 use crate::arguments::WeakLabelArguments;
-use crate::diagnosis::{Failure, Status, print_data, print_json};
+use crate::diagnosis::{Failure, SignalError, Status, print_data, print_interrupted, print_json};
 use crate::model::{device, labeler_checkpoint_of};
 use crate::progress::MessageBar;
 use crate::rows::write_rows;
+use crate::signals::Signals;
 use crate::task::files_of;
 
 /// A row of the file.
@@ -46,11 +48,20 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     let model_folder = labeler_checkpoint_of(&study)?;
     let dataset = study.load_data(&files_of(&study)?)?;
     let progress = MessageBar::new();
-    let observe = |event| progress.labeling(event);
-    let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe);
+    let signals = Signals::handle().map_err(SignalError)?;
+    let observe = |event: LabelerProgress<'_>| {
+        signals.catch();
+        progress.labeling(event);
+    };
+    let manner = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
+    let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe).with(&manner);
     let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();
-    let LabeledData { dataset, outcome, origin } = labeled?;
+    signals.release();
+    let LabeledData { dataset, outcome, origin } = match labeled {
+        Err(error) if error.is_interruption() => return Ok(print_interrupted()),
+        labeled => labeled?,
+    };
     write_rows(&arguments.out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;
     if arguments.json {
         print_json(&Report { origin, outcome: &outcome })?;
@@ -97,6 +108,13 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
     if pool > *pool_labels {
         let _ = writeln!(out, "left out  {} examples of the pool", count(pool - pool_labels));
     }
+    out + &describe_quality(outcome)
+}
+
+/// How many labels there are of each split, and how good they are, for people.
+pub(crate) fn describe_quality(outcome: &LabelsOutcome) -> String {
+    let mut out = String::new();
+    let pool_labels = &outcome.pool_labels;
     for (name, labels, quality) in [("pool", *pool_labels, outcome.pool), ("test", outcome.test_labels, outcome.test)] {
         let _ = writeln!(out, "{name}      {:>7} labels{}", count(labels), in_words(quality));
     }

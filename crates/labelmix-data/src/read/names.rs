@@ -39,6 +39,21 @@ pub fn field_names(file: &Path) -> Result<Vec<String>, DataError> {
     Ok(names.of_leaves())
 }
 
+/// The names of a table's columns in the file's order, those of records as one. For files with a header.
+///
+/// # Errors
+/// [`DataError`] for a file that cannot be read, or is of another kind than CSV, Parquet and Arrow.
+pub(crate) fn column_names(file: &Path) -> Result<Vec<String>, DataError> {
+    let opened = File::open(file).map_err(|reason| DataError::unreadable(file, &reason))?;
+    let of_schema = |fields: &Fields| fields.iter().map(|field| field.name().clone()).collect();
+    Ok(match file.extension().unwrap_or_default().to_ascii_lowercase().to_str().unwrap_or_default() {
+        "csv" => csv::columns(file, opened)?,
+        "parquet" => of_schema(parquet::schema(file, opened)?.fields()),
+        "arrow" => of_schema(arrow_ipc::schema(file, opened)?.fields()),
+        _ => return Err(DataError::UnknownFormat { file: file.to_path_buf() }),
+    })
+}
+
 #[derive(Default)]
 struct Names(Vec<String>);
 

@@ -146,12 +146,12 @@ fn missing_gold_column_where_nothing_is_weak() {
 }
 
 #[test]
-fn training_row_without_labels() {
-    let content = [r#"{"text": "a", "weak": 0.5}"#, "", r#"{"text": "b", "gold": null}"#].join("\n");
-    assert_snapshot!(train_report("train.jsonl", content), @r"
-    train.jsonl, line 3: there is no label in `gold`, `weak`
-    hint: every training example needs a gold or a weak label: add one, or delete the row
-    ");
+fn training_rows_without_any_label() {
+    let content = [r#"{"text": "a", "weak": null}"#, "", r#"{"text": "b", "gold": null}"#].join("\n");
+    assert_snapshot!(train_report("train.jsonl", content), @r#"
+    train.jsonl: none of the 2 rows is left (2 without a label)
+    hint: check the text column and that the training and the test file are different files
+    "#);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
 
+mod annotation;
 mod bad_input;
 mod cleaning;
 mod formats;

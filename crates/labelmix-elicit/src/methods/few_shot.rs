@@ -4,7 +4,7 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
-use crate::plan::{Choice, ShotOrder, ShotsPlan, StagePlan, StageWork};
+use crate::plan::{ShotOrder, ShotsPlan, StagePlan, StageWork};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,7 +31,7 @@ impl Method for FewShot {
     fn stages(&self, _: Allocation) -> Vec<StagePlan> {
         let labels = self.shot_labels;
         let shots = ShotsPlan { labels, count: self.shots, order: ShotOrder::OneForAll };
-        vec![StagePlan { labels, count: 0, skip: 0, choice: Choice::Front, shots: Some(shots), work: StageWork::Ask }]
+        vec![StagePlan { shots: Some(shots), ..StagePlan::doing(StageWork::Ask, labels, 0) }]
     }
 }
 

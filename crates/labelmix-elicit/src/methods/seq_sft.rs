@@ -62,7 +62,8 @@ mod tests {
         let stages = |n_weak, n_gold| SeqSft::default().stages(Allocation { n_weak, n_gold });
         let weak = StagePlan::training(LabelKind::Weak, 3, StageOptions::default());
         let gold = StagePlan::training(LabelKind::Gold, 2, StageOptions::default());
-        assert_eq!(stages(3, 2), [weak.clone(), gold.clone()]);
+        let after_weak = StagePlan { parent: Some(0), ..gold.clone() };
+        assert_eq!(stages(3, 2), [weak.clone(), after_weak]);
         assert_eq!(stages(3, 0), [weak]);
         assert_eq!(stages(0, 2), [gold]);
         assert_eq!(stages(0, 0), []);

@@ -31,7 +31,7 @@ pub fn write_label_report(report: &LabelReport, folder: &Path) -> Result<Vec<Pat
             files.push((format!("{name}_accuracy_by_{file_name}.svg"), figure));
         }
     }
-    write_files(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect(), folder)
+    write_files(files, folder)
 }
 
 /// The fields' names as parts of file names, each another one on any file system.

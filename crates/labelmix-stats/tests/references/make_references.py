@@ -14,10 +14,12 @@ import scipy
 import sklearn
 import statsmodels
 from scipy.special import expit
+from scipy.stats import t as student
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, log_loss, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 random = np.random.default_rng(20240613)
@@ -73,6 +75,43 @@ def mcnemar_tests():
         exact = mcnemar(table, exact=True)
         tests.append([b, c, float(exact.pvalue), float(corrected.statistic), float(corrected.pvalue)])
     return tests
+
+
+def evaluation():
+    """An uncalibrated classifier: what `Evaluation` says, by scikit-learn and, for the threshold and the calibration
+    error, by NumPy from their definitions. Log-odds in steps of 1/16, so that some tie."""
+    log_odds = np.round((random.normal(0, 1.4, 500) + 0.9) * 16) / 16
+    labels = random.random(500) < expit(1.3 * (log_odds - 0.9))
+    probabilities = expit(log_odds)
+    # As many positives as there are, ties at the threshold negative.
+    threshold = np.sort(log_odds)[(~labels).sum() - 1]
+    bins = np.clip(np.ceil(probabilities * 10).astype(int) - 1, 0, 9)
+    error = sum(abs(labels[bins == b].mean() - probabilities[bins == b].mean()) * (bins == b).mean()
+                for b in range(10) if (bins == b).any())
+    right = accuracy_score(labels, log_odds > 0, normalize=False)
+    return {
+        "log_odds": list(log_odds),
+        "labels": labels.tolist(),
+        "accuracy": accuracy_score(labels, log_odds > 0),
+        "accuracy_interval": [*map(float, proportion_confint(right, 500, alpha=0.05, method="wilson"))],
+        "auroc": roc_auc_score(labels, log_odds),
+        "threshold": float(threshold),
+        "calibrated_accuracy": accuracy_score(labels, log_odds > threshold),
+        "log_loss": log_loss(labels, probabilities),
+        "brier_score": brier_score_loss(labels, probabilities),
+        "calibration_error": float(error),
+    }
+
+
+def holm():
+    p_values = [0.01, 0.04, 0.03, 0.005, 0.5, 0.03, 1.0, 0.0]
+    return [p_values, multipletests(p_values, method="holm")[1].tolist()]
+
+
+def student_tests():
+    """The statistic, the degrees of freedom, the two-sided p-value, and what |t| exceeds with that probability."""
+    cases = [(t, f) for t in (0.01, 0.7, 2.0, 4.5, 30.0) for f in (1.0, 2.0, 3.3, 11.0, 250.0, 1e5)]
+    return [[t, f, float(2 * student.sf(t, f)), float(student.ppf(0.975, f))] for t, f in cases]
 
 
 def regressions():
@@ -143,6 +182,9 @@ references = {
     "mcnemar": mcnemar_tests(),
     "regressions": regressions(),
     "crowd": crowd(),
+    "evaluation": evaluation(),
+    "holm": holm(),
+    "student": student_tests(),
 }
 path = pathlib.Path(__file__).with_name("references.json")
 path.write_text(json.dumps(references, separators=(",", ":")) + "\n")

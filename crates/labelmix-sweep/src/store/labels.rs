@@ -8,7 +8,9 @@ use labelmix_data::ExampleId;
 use labelmix_models::Adapter;
 use serde::{Deserialize, Serialize};
 
-use super::{OUTCOME_FILE, Store, put, read_json, write_json};
+use super::files::{read_json, write_json};
+use super::manifest::{self, Scrutiny};
+use super::{OUTCOME_FILE, Store, save_adapter};
 use crate::error::{Error, Result};
 use crate::weak_labels::{LabelsKey, LabelsOutcome};
 
@@ -36,6 +38,14 @@ enum Split {
     Test,
 }
 
+/// The name of the checkpoint of a labeler that is being trained.
+pub(crate) fn labeler_checkpoint(key: &LabelsKey) -> String {
+    format!("{LABELER}{key}")
+}
+
+/// What tells the checkpoints of labelers from those of stages.
+pub(super) const LABELER: &str = "labeler-";
+
 impl Store {
     /// The folder of the weak labels that a labeler made.
     #[must_use]
@@ -46,6 +56,11 @@ impl Store {
     /// Weak labels and how they were made, if they are there.
     pub(crate) fn weak_labels(&self, key: &LabelsKey) -> Result<Option<(LabelsOutcome, KeptLabels)>> {
         let folder = self.labels_folder(key);
+        if folder.exists()
+            && let Some(damage) = manifest::damage(&folder, Scrutiny::Texts)?
+        {
+            return Err(damage.into());
+        }
         let Some(outcome) = read_json::<LabelsOutcome>(&folder.join(OUTCOME_FILE))? else { return Ok(None) };
         let path = folder.join(LABELS_FILE);
         let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
@@ -73,18 +88,16 @@ impl Store {
         labels: &KeptLabels,
         adapter: Option<(&Adapter, &str)>,
     ) -> Result<()> {
-        let folder = self.unfinished().join(format!("{}.{}", outcome.key, std::process::id()));
-        let place = self.labels_folder(&outcome.key);
-        for folder in [&folder, &self.root.join("labelers")] {
-            fs::create_dir_all(folder).map_err(Error::store(folder))?;
-        }
-        if let Some((adapter, base_model)) = adapter {
-            adapter.save(&folder, base_model)?;
-        }
-        let path = folder.join(LABELS_FILE);
-        write_labels(&path, labels).map_err(Error::store(&path))?;
-        write_json(&folder.join(OUTCOME_FILE), outcome)?;
-        put(&folder, place)
+        let labelers = self.root.join("labelers");
+        fs::create_dir_all(&labelers).map_err(Error::store(&labelers))?;
+        self.write_folder(&outcome.key.to_string(), self.labels_folder(&outcome.key), |folder| {
+            if let Some((adapter, base_model)) = adapter {
+                save_adapter(adapter, folder, base_model)?;
+            }
+            let path = folder.join(LABELS_FILE);
+            write_labels(&path, labels).map_err(Error::store(&path))?;
+            write_json(&folder.join(OUTCOME_FILE), outcome)
+        })
     }
 }
 

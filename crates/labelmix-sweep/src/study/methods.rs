@@ -172,15 +172,19 @@ mod tests {
     #[test]
     fn problems_name_what_is_known() {
         let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @r#"unknown method "few-shott" | did you mean `few-shot`?"#);
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @r#"the method "uncertainty": unknown field `temprature`, expected one of `temperature`, `candidates`, `weak`, `gold` | did you mean `temperature`?"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @r#"the method "uncertainty": `temperature` = -1 | a temperature is zero or a positive number"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @r#"the method "seq-sft": unknown field `carry_optimizer`, expected `loss` or `trains` | known here: loss, trains"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @r#"the method "seq-sft": unknown variant `l2`, expected one of `xent`, `kl`, `log-confidence` | known here: xent, kl, log-confidence"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @r#"the method "few-shot": `shots` = 0 | a prompt has at least 1 example"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\nof = 'uncertainty'"), @r#"the method "ensemble": `of` = "uncertainty" | each training of it would ask for other gold labels: name a method that does not choose them"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\noptions = { shots = 2 }"), @r#"the method "ensemble": in `options` of "seq-sft": unknown field `shots`, expected `weak` or `gold` | `labelmix methods show seq-sft` explains them"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'verbalizer'\nfollow_up = 'is it?'"), @r#"the method "verbalizer": `follow_up` = "is it?" | put {answer} where the model's answer goes"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'joint'\nweak_weight = 0.0"), @r#"the method "joint": `weak_weight` = 0 | a weight is a positive number"#);
         insta::assert_snapshot!(problem("methods = ['seq-sft', 'seq-sft']"), @r#"two methods are named "seq-sft" | give each variant a name of its own, and say which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'a b'\nmethod = 'seq-sft'"), @r#"the method's name "a b" | it names a folder: use letters, digits, '-', '_' and '.'"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"line 8: `name` of a method is a text, not 7 | see `labelmix help sweep` for an example of a study file");

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId};
 use labelmix_elicit::{
-    LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, log_odds, soft_label, train_labeler,
+    Continuation, LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, continue_labeler,
+    log_odds_unless, soft_label,
 };
 use labelmix_models::{Adapter, Classifier, Error as ModelError, Model, ModelShape, Tokenizer};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
@@ -22,7 +23,14 @@ use crate::tokens::encode_all;
 /// Texts between two reports of progress.
 const TEXTS_AT_A_TIME: usize = 256;
 
-type Observe<'a> = &'a (dyn Fn(LabelerProgress) + Sync);
+pub(super) type Observe<'a> = &'a (dyn Fn(LabelerProgress<'_>) + Sync);
+
+/// How labels are made: who hears of it, and how a training goes on.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub(super) observe: Observe<'a>,
+    pub(super) continuation: Continuation<'a>,
+}
 
 /// Labels that were made, and how.
 #[derive(Default)]
@@ -89,11 +97,13 @@ impl LoadedLabeler {
         Ok(())
     }
 
-    fn train(&self, table: &LabelerTable, own: &OwnExamples<'_>, observe: Observe<'_>) -> Result<TrainedLabeler> {
+    fn train(&self, table: &LabelerTable, own: &OwnExamples<'_>, making: Making<'_>) -> Result<TrainedLabeler> {
+        let Making { observe, continuation } = making;
         let gold = |indices: &[usize]| -> Vec<StageExample<'_>> {
-            let example = |index: &usize| StageExample {
-                token_ids: self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read"),
-                target: f32::from(own.examples[*index].gold.expect("a labeler's own examples have a gold label")),
+            let example = |index: &usize| {
+                let token_ids = self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read");
+                let gold = own.examples[*index].gold.expect("a labeler's own examples have a gold label");
+                StageExample::new(token_ids, f32::from(gold))
             };
             indices.iter().map(example).collect()
         };
@@ -108,7 +118,8 @@ impl LoadedLabeler {
             target_accuracy: table.stops_at(),
             seed: table.seed,
         };
-        train_labeler(request, |progress| observe(LabelerProgress::Training(progress))).map_err(Error::Labeler)
+        let observe = |progress| observe(LabelerProgress::Training(progress));
+        continue_labeler(request, continuation, observe).map_err(Error::Labeler)
     }
 
     /// The log-odds of the examples of the pool and of the test set that get a label.
@@ -118,7 +129,7 @@ impl LoadedLabeler {
         adapter: &Adapter,
         own: &OwnExamples<'_>,
         dataset: &Dataset,
-        observe: Observe<'_>,
+        Making { observe, continuation }: Making<'_>,
     ) -> Result<[Vec<Option<f32>>; 2]> {
         let mut wanted: [Vec<Option<&[u32]>>; 2] =
             [&self.pool_tokens, &self.test_tokens].map(|tokens| tokens.iter().map(Option::as_deref).collect());
@@ -132,7 +143,8 @@ impl LoadedLabeler {
         let micro_batch_tokens = table.recipe(1).micro_batch_tokens;
         let mut scores = Vec::with_capacity(texts.len());
         for chunk in texts.chunks(TEXTS_AT_A_TIME) {
-            scores.extend(log_odds(&self.model, adapter, chunk, micro_batch_tokens).map_err(Error::Labeler)?);
+            let scored = log_odds_unless(continuation.interrupt, &self.model, adapter, chunk, micro_batch_tokens);
+            scores.extend(scored.map_err(Error::Labeler)?);
             observe(LabelerProgress::Labeling { done: scores.len(), total: texts.len() });
         }
         let mut scores = scores.into_iter();
@@ -155,7 +167,7 @@ fn tokenize(
 }
 
 /// Makes labels whose errors stay where they fall.
-pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, observe: Observe<'_>) -> Result<MadeLabels> {
+pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, making: Making<'_>) -> Result<MadeLabels> {
     let Inputs { labeler, own, dataset } = inputs;
     let splits = [&dataset.train, &dataset.test];
     let Some(labeler) = labeler else {
@@ -165,8 +177,8 @@ pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, observe: Observe<'_
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
     let (trained, scores) = rayon::scope(|_| {
-        let trained = labeler.train(table, own, observe)?;
-        let scores = labeler.predict(table, &trained.adapter, own, dataset, observe)?;
+        let trained = labeler.train(table, own, making)?;
+        let scores = labeler.predict(table, &trained.adapter, own, dataset, making)?;
         Ok::<_, Error>((trained, scores))
     })?;
     let mut temperature = None;

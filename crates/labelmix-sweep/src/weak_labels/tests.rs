@@ -29,8 +29,7 @@ fn place(labeler: &str) -> (TempDir, Store, Study) {
 /// Labels a dataset with the example's checkpoint.
 fn label(study: &Study, store: &Store, dataset: &mut Dataset) -> Result<LabelsKey> {
     let checkpoint = example().join("checkpoint");
-    let labeling =
-        WeakLabeling { store, model_folder: Some(&checkpoint), if_missing: IfMissing::Make, observe: &|_| () };
+    let labeling = WeakLabeling::made(store, Some(&checkpoint), &|_| ());
     let labeled = set_weak_labels(study, dataset, &PrepareOptions::default(), &labeling)?;
     Ok(labeled.expect("the study has a labeler").0.key)
 }

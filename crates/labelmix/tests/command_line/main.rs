@@ -4,16 +4,22 @@
 
 mod bad_input;
 mod checkpoints;
+mod comparing;
 mod datasets;
 mod hub;
+mod import;
 mod interruption;
 mod label_report;
 mod ledger;
 mod main_job;
 mod methods;
+mod planning;
 mod proxies;
 mod real_tasks;
 mod sandbox;
+mod slurm;
+mod status;
+mod store;
 mod task_mistakes;
 mod task_studies;
 mod tasks;

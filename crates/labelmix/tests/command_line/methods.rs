@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -52,13 +50,36 @@ name = "log-confidence"
 [[methods]]
 name = "most-confident"
 [[methods]]
+name = "verbalizer"
+[[methods]]
+name = "asked-on"
+method = "verbalizer"
+follow_up = "so {answer} . {text}"
+answer_tokens = 2
+[[methods]]
+name = "joint"
+by_confidence = true
+[[methods]]
+name = "denoise"
+rounds = 2
+by_agreement = true
+[[methods]]
+name = "ensemble"
+members = 2
+[[methods]]
+name = "self-training"
+of = "joint"
+members = 2
+texts = 300
+[[methods]]
 name = "all-options"
 method = "seq-sft"
 weak = { loss = "kl", trains = "body" }
 gold = { trains = "head", reinitialise_head = true, carry_optimizer = true }
 "#;
 
-fn study() -> String {
+/// The small study with every method.
+pub(crate) fn study() -> String {
     Workplace::study().replace("seeds = [0, 1]", "seeds = [0]").replace("total_examples = 600", "total_examples = 300")
         + PROMPT
         + METHODS
@@ -68,20 +89,6 @@ fn workplace() -> Workplace {
     let workplace = Workplace::new();
     workplace.write("study.toml", study());
     workplace
-}
-
-/// Every file of a store's stages.
-fn stages(store: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for stage in fs::read_dir(store.join("stages")).unwrap() {
-        let stage = stage.unwrap();
-        for file in fs::read_dir(stage.path()).unwrap() {
-            let file = file.unwrap().path();
-            let name = format!("{}/{}", stage.file_name().display(), file.file_name().unwrap().display());
-            files.insert(name, fs::read(&file).unwrap());
-        }
-    }
-    files
 }
 
 fn json(text: &str) -> Json {
@@ -113,13 +120,13 @@ fn every_method_in_one_study() {
     // Another number of jobs, and of threads for each: the same bytes.
     let two = workplace.output_of(&["sweep", "study.toml", "--json", "--jobs", "2", "--store", "two"]);
     assert_eq!(one, two);
-    let kept = stages(&at("one"));
-    assert!(kept == stages(&at("two")));
+    let kept = workplace.stages("one");
+    assert!(kept == workplace.stages("two"));
 
     // The methods do not change each other: seq-sft alone finds all of its stages.
     workplace.write("alone.toml", study().replace(METHODS, ""));
     let alone = workplace.output_of(&["sweep", "alone.toml", "--json", "--store", "one"]);
-    assert!(kept == stages(&at("one")), "seq-sft trains nothing anew");
+    assert!(kept == workplace.stages("one"), "seq-sft trains nothing anew");
     assert!(
         json(&alone)["runs"].as_array().unwrap().iter().all(|run| answer["runs"].as_array().unwrap().contains(run))
     );
@@ -127,7 +134,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 11);
+    assert_eq!(methods.len(), 17);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -192,6 +199,12 @@ fn check_purposes(store: &Path) {
         purposes("weak-on-shots_w80_g0_s0"),
         counts(&[("weak shot", 8), ("weak train", 64), ("weak validation", 16)])
     );
+    // Labels of both kinds in one stage; texts that classifiers label are not bought.
+    let both = [("gold train", 6), ("gold validation", 2), ("weak train", 64), ("weak validation", 16)];
+    assert_eq!(purposes("joint_w80_g8_s0"), counts(&both));
+    // Two teachers and two students look at the gold labels, the teachers alone at the weak ones.
+    let taught = [("gold train", 24), ("gold validation", 8), ("weak train", 128), ("weak validation", 32)];
+    assert_eq!(purposes("self-training_w80_g8_s0"), counts(&taught));
     // Gold labels of seq-sft and those that an unsure classifier asks for.
     let gold = |run: &str| -> BTreeSet<String> {
         ledger(store, run).into_iter().filter(|line| line.1 == "gold").map(|line| line.0).collect()
@@ -206,7 +219,14 @@ fn check_predictions(workplace: &Workplace, store: &str) {
     let at = |name: &str| workplace.path().join(name);
     let test = fs::read_to_string(crate::workplace::example().join("test.jsonl")).unwrap();
     workplace.write("new.jsonl", test);
-    for run in ["few-shot_w0_g4_s0", "few-shot-sft_w70_g9_s0", "seq-sft_w80_g8_s0"] {
+    for run in [
+        "few-shot_w0_g4_s0",
+        "few-shot-sft_w70_g9_s0",
+        "seq-sft_w80_g8_s0",
+        "asked-on_w80_g8_s0",
+        "ensemble_w80_g8_s0",
+        "self-training_w80_g8_s0",
+    ] {
         let folder = format!("{store}/runs/small/{run}");
         workplace.output_of(&["predict", "--run", &folder, "--input", "new.jsonl", "--output", "predictions.jsonl"]);
         let run = json(&fs::read_to_string(at(&folder).join("run.json")).unwrap());
@@ -229,34 +249,6 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         }
         assert_eq!(found, 100, "all test texts are among the new ones");
     }
-}
-
-#[test]
-fn a_killed_sweep_of_several_methods_goes_on_where_it_was() {
-    let workplace = workplace();
-    let undisturbed = workplace.output_of(&["sweep", "study.toml", "--json", "--store", "undisturbed"]);
-    let store = workplace.path().join("disturbed");
-    let finished = || fs::read_dir(store.join("stages")).map_or(0, Iterator::count);
-    for _ in 0..3 {
-        let before = finished();
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("labelmix"))
-            .current_dir(workplace.path())
-            .args(["sweep", "study.toml", "--json", "--store", "disturbed"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_mins(2);
-        while finished() < before + 8 && child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "no stages were finished in two minutes");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let resumed = workplace.output_of(&["sweep", "study.toml", "--json", "--store", "disturbed"]);
-    assert_eq!(resumed, undisturbed);
-    assert!(stages(&store) == stages(&workplace.path().join("undisturbed")));
 }
 
 #[test]
@@ -295,17 +287,34 @@ fn prompts_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn a_head_of_words_needs_a_decoder_and_its_last_token() {
+    let workplace = Workplace::new();
+    let verbalizer = "[[methods]]\nname = \"verbalizer\"\n";
+    let mean = Workplace::study().replace("[model]\n", "[model]\npooling = \"mean\"\n");
+    workplace.write("study.toml", mean + PROMPT + verbalizer);
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @r#"
+        error: the head of the method "verbalizer" starts as words, but the pooling is "mean"
+        hint: leave `pooling` out of [model]: what a word's row reads is the last token of a decoder
+        "#);
+}
+
+#[test]
 fn methods_are_listed_and_explained() {
     let workplace = Workplace::new();
     insta::assert_snapshot!(workplace.output_of(&["methods"]), @"
          name             what it does
-        ──────────────────────────────────────────────────────────────────────────────────────────
+        ──────────────────────────────────────────────────────────────────────────────────────────────
          seq-sft          fine-tunes on the weak labels, then on the gold ones
          few-shot         asks the language model behind labelled examples; trains nothing
          few-shot-sft     seq-sft whose classifier reads labelled examples before each text
          uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
          log-confidence   seq-sft whose weak stage trusts its own confident predictions
          most-confident   seq-sft on the weak labels that are surest of their class
+         verbalizer       seq-sft that starts from the language model's own answer
+         joint            one stage on both kinds of labels, the weak ones counting less
+         denoise          trains on both kinds with a loss that knows how often weak labels are wrong
+         ensemble         a method trained several times on the same labels, their log-odds averaged
+         self-training    a method's classifiers label the pools' texts; fresh ones learn from that
         ");
     insta::assert_snapshot!(workplace.output_of(&["methods", "show", "uncertainty"]), @r#"
         uncertainty: seq-sft that asks for gold labels where the weak stage is least certain
@@ -346,6 +355,6 @@ fn methods_are_listed_and_explained() {
     }
     insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
         error: there is no method named "magic"
-        hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident
+        hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training
         "#);
 }

@@ -45,9 +45,7 @@ fn weak_label(workplace: &Workplace, study: &str) -> (Json, Vec<Json>) {
 
 /// Standard error of a command that the user got wrong, with what differs between machines and runs replaced.
 fn complaint(workplace: &Workplace, arguments: &[&str]) -> String {
-    let output = workplace.labelmix(arguments).assert().code(1).get_output().clone();
-    assert!(output.stdout.is_empty(), "nothing but data goes to standard output");
-    String::from_utf8(output.stderr).unwrap().replace(&example().display().to_string(), "[example]").trim().to_owned()
+    workplace.complaint(arguments)
 }
 
 /// Every kept labeler's files.
@@ -197,25 +195,23 @@ fn a_label_report_finds_labels_in_the_store_that_it_is_told() {
 }
 
 #[test]
-fn labels_that_are_damaged_are_refused_and_the_remedy_works() {
+fn labels_that_are_damaged_are_set_aside_and_made_again() {
     let workplace = workplace("kind = \"symmetric\"\ntarget_accuracy = 0.8");
     let (made, rows) = weak_label(&workplace, "study.toml");
-    let folder = workplace.path().join("labelmix-store/labelers").join(made["key"].as_str().unwrap());
-    let labels = fs::read_to_string(folder.join("labels.jsonl")).unwrap();
-    let complain = |content: &str| {
-        fs::write(folder.join("labels.jsonl"), content).unwrap();
-        let complaint = complaint(&workplace, &["weak-label", "study.toml", "--out", "weak.jsonl"]);
-        complaint.replace(made["key"].as_str().unwrap(), "[key]")
-    };
-    insta::assert_snapshot!(complain(&labels[..labels.len() - 10]), @r#"
-error: labelmix-store/labelers/[key]/labels.jsonl: line 1100: EOF while parsing a string at line 1 column 42
-hint: remove the folder that holds this file and run the sweep again: only that stage is redone
-"#);
-    let whole_lines: String = labels.split_inclusive('\n').take(30).collect();
-    let complaint = complain(&whole_lines);
-    assert!(complaint.contains("[30, 0] labels of pool and test"), "{complaint}");
-    fs::remove_dir_all(folder).unwrap();
-    assert_eq!(weak_label(&workplace, "study.toml").1, rows);
+    let key = made["key"].as_str().unwrap();
+    let kept = labelers(&workplace, "labelmix-store");
+    let path = format!("labelmix-store/labelers/{key}/labels.jsonl");
+    let labels = fs::read_to_string(workplace.path().join(&path)).unwrap();
+    for content in [&labels[..labels.len() - 10], "", &labels.replacen("0.0", "1.0", 1)] {
+        workplace.write(&path, content);
+        // A report makes no labels.
+        let complaint = complaint(&workplace, &["report", "study.toml", "--out", "report"]);
+        assert!(complaint.contains(&path) && complaint.contains("`labelmix sweep` does only that anew"), "{complaint}");
+        let [_, said] = workplace.said(&["weak-label", "study.toml", "--out", "weak.jsonl"], 0);
+        assert!(said.contains(&path) && said.contains("set aside and made anew"), "{said}");
+        assert_eq!(labelers(&workplace, "labelmix-store"), kept);
+        assert_eq!(weak_label(&workplace, "study.toml").1, rows);
+    }
 }
 
 #[test]

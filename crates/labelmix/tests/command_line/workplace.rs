@@ -1,7 +1,9 @@
 //! A scratch folder with a small study on the example's data and checkpoint.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{self, Stdio};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -65,6 +67,13 @@ impl Workplace {
         command
     }
 
+    /// `labelmix` with the folder as the current one, to be started and disturbed. It says nothing.
+    pub(crate) fn process(&self, arguments: &[&str]) -> process::Command {
+        let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("labelmix"));
+        command.current_dir(self.path()).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
     /// Standard error of a command that fails with status 1, with the paths of this machine replaced, and without the lines
     /// of progress that a slow machine shows.
     pub(crate) fn complaint(&self, arguments: &[&str]) -> String {
@@ -85,5 +94,26 @@ impl Workplace {
     pub(crate) fn output_of(&self, arguments: &[&str]) -> String {
         let output = self.labelmix(arguments).assert().success().get_output().stdout.clone();
         String::from_utf8(output).unwrap()
+    }
+
+    /// Standard output and standard error of a command that ends with this status.
+    pub(crate) fn said(&self, arguments: &[&str], status: i32) -> [String; 2] {
+        let output = self.labelmix(arguments).assert().code(status).get_output().clone();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    /// Every file of a store's stages, by stage and name.
+    pub(crate) fn stages(&self, store: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let Ok(stages) = fs::read_dir(self.path().join(store).join("stages")) else { return files };
+        for stage in stages {
+            let stage = stage.unwrap();
+            for file in fs::read_dir(stage.path()).unwrap() {
+                let file = file.unwrap().path();
+                let name = format!("{}/{}", stage.file_name().display(), file.file_name().unwrap().display());
+                files.insert(name, fs::read(&file).unwrap());
+            }
+        }
+        files
     }
 }

@@ -1,0 +1,135 @@
+//! Files of labels that cannot be used, and what to do about it.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::error::{DataError, Place};
+use crate::example::ExampleId;
+
+/// Why labels that were collected cannot be used. Nothing is written then.
+#[derive(Debug, Error, Diagnostic)]
+pub enum AnnotationError {
+    /// A file that cannot be read, or a value that is no label.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] DataError),
+
+    /// JSON that no annotation tool exports.
+    #[error("{}: {reason}", file.display())]
+    #[diagnostic(help(
+        "give a CSV or JSONL file with the columns labelmix_id and label, Label Studio's export as JSON, or what \
+         Argilla's records.to_json writes"
+    ))]
+    NoLabelFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A row whose example is not named.
+    #[error("{place}: `{value}` is not the id of an example")]
+    #[diagnostic(help(
+        "every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits)"
+    ))]
+    BadId {
+        /// The row.
+        place: Place,
+        /// What stands there.
+        value: String,
+    },
+
+    /// A label of a text that is not there.
+    #[error("{place}: no text of {} has the id {id}", train.display())]
+    #[diagnostic(help(
+        "labels belong to the texts of the training file that they were asked for with: give the study with that file, or \
+         remove the row"
+    ))]
+    UnknownId {
+        /// The row.
+        place: Place,
+        /// The id.
+        id: ExampleId,
+        /// The training file.
+        train: PathBuf,
+    },
+
+    /// A row without a label.
+    #[error("{place}: there is no label for {id}{}", and_others(*others))]
+    #[diagnostic(help("label it, or take only the labels that are there with --partial"))]
+    Unlabeled {
+        /// The row.
+        place: Place,
+        /// The example.
+        id: ExampleId,
+        /// How many other rows have none.
+        others: usize,
+    },
+
+    /// Two labels that contradict each other.
+    #[error("{place}: the {kind} label of {id} is {label}, and {earlier} says {earlier_label}")]
+    #[diagnostic(help("decide which one holds, and remove the other"))]
+    Conflict {
+        /// The row.
+        place: Place,
+        /// The kind of the labels.
+        kind: &'static str,
+        /// The example.
+        id: ExampleId,
+        /// Its label there.
+        label: f32,
+        /// Where the other one is.
+        earlier: Box<Place>,
+        /// The other one.
+        earlier_label: f32,
+    },
+
+    /// Labels of the other kind.
+    #[error("{place}: this row asks for a {found} label, and {kind} labels are read")]
+    #[diagnostic(help("read the file with --kind {found}"))]
+    OtherKind {
+        /// The row.
+        place: Place,
+        /// The kind that the row names.
+        found: String,
+        /// The kind that was asked for.
+        kind: &'static str,
+    },
+
+    /// Annotators who disagree about a gold label.
+    #[error("{place}: the annotators disagree about the gold label of {id}: {}", listed(labels))]
+    #[diagnostic(help(
+        "a gold label is one answer: let somebody decide. As weak labels (--kind weak) several answers are averaged"
+    ))]
+    Disagreement {
+        /// The row.
+        place: Place,
+        /// The example.
+        id: ExampleId,
+        /// What they say.
+        labels: Vec<f32>,
+    },
+
+    /// A file that is there already.
+    #[error("{} is there already", path.display())]
+    #[diagnostic(help("choose another name: no data is ever written over"))]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (nor for another one)".to_owned(),
+        others => format!(" (nor for {others} others)"),
+    }
+}
+
+fn listed(labels: &[f32]) -> String {
+    let labels: Vec<String> = labels.iter().map(f32::to_string).collect();
+    labels.join(", ")
+}

@@ -1,0 +1,142 @@
+//! Self-training: the pools' texts, which cost nothing, with the predictions of trained classifiers as their labels
+//! (SPEC.md section 5, beyond the paper).
+
+use labelmix_econ::{Allocation, LabelKind};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::inner::{OF, OPTIONS, check_inner, inner, trainings};
+use super::joint::check_weight;
+use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
+use crate::plan::{Beside, PseudoLabels, StageOptions, StagePlan};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SelfTraining {
+    of: String,
+    members: usize,
+    rounds: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    texts: Option<usize>,
+    pseudo_weight: f64,
+    options: Table,
+}
+
+impl Default for SelfTraining {
+    fn default() -> Self {
+        Self { of: "seq-sft".to_owned(), members: 3, rounds: 1, texts: None, pseudo_weight: 1.0, options: Table::new() }
+    }
+}
+
+impl SelfTraining {
+    /// The stage of a student, without what it reads.
+    fn student(&self, chain: &[StagePlan]) -> Option<StagePlan> {
+        let (first, last) = (chain.first()?, chain.last()?);
+        let gold = chain.iter().rev().find(|stage| stage.labels == LabelKind::Gold);
+        let plain = StagePlan::training(LabelKind::Gold, 0, StageOptions::default());
+        let (count, skip) = gold.map_or((0, 0), |gold| (gold.count, gold.skip));
+        let pseudo = PseudoLabels { texts: self.texts, weight: self.pseudo_weight };
+        let (shots, follow_up, head) = (last.shots, last.follow_up.clone(), first.head);
+        Some(StagePlan { count, skip, shots, follow_up, head, beside: Some(Beside::PseudoLabels(pseudo)), ..plain })
+    }
+}
+
+impl Method for SelfTraining {
+    fn extra(&self) -> Allocation {
+        inner(&self.of, &self.options).extra()
+    }
+
+    fn splits(&self) -> Splits {
+        inner(&self.of, &self.options).splits()
+    }
+
+    fn stages(&self, split: Allocation) -> Vec<StagePlan> {
+        let chain = inner(&self.of, &self.options).stages(split);
+        let Some(student) = self.student(&chain) else { return Vec::new() };
+        let (mut stages, mut teachers) = trainings(&chain, self.members);
+        for _ in 0..self.rounds {
+            let first = stages.len();
+            for member in 0..self.members {
+                stages.push(StagePlan { member, reads: teachers.clone(), ..student.clone() });
+            }
+            teachers = (first..stages.len()).collect();
+        }
+        if self.members > 1 {
+            stages.push(StagePlan::average(&student, teachers));
+        }
+        stages
+    }
+
+    fn smallest_batch(&self) -> usize {
+        inner(&self.of, &self.options).smallest_batch()
+    }
+}
+
+impl Configuration for SelfTraining {
+    const NAME: &'static str = "self-training";
+    const SUMMARY: &'static str = "a method's classifiers label the pools' texts; fresh ones learn from that";
+    const EXPLANATION: &'static str = "Trains a method several times, as ensemble does; the mean of their log-odds, as a \
+        probability, is then the soft label of every text of both pools, bought or not, and as many fresh adapters are \
+        trained on these, and on the gold labels that were bought. Each further round learns from the last one's. The score \
+        of a text is the mean of the last round's log-odds. Texts cost nothing: pays for the method's labels.";
+    const OPTIONS: &'static [OptionHelp] = &[
+        OF,
+        OptionHelp { name: "members", meaning: "classifiers of each round, the method's own among them, at least 1" },
+        OptionHelp { name: "rounds", meaning: "how often texts are labelled and learnt from, at least 1" },
+        OptionHelp { name: "texts", meaning: "how many of the pools' texts are labelled; without it, all of them" },
+        OptionHelp {
+            name: "pseudo_weight",
+            meaning: "what the loss of such a text is multiplied by (a gold label's: by 1), above 0",
+        },
+        OPTIONS,
+    ];
+    const EXAMPLE: &'static str = r#"[[methods]]
+name = "self-training"
+
+[[methods]]
+name = "self-trained-joint"
+method = "self-training"
+of = "joint"
+options = { weak_weight = 0.1 }
+texts = 4000
+"#;
+
+    fn check(&self) -> Result<(), OptionError> {
+        for (name, value) in [("members", self.members), ("rounds", self.rounds), ("texts", self.texts.unwrap_or(1))] {
+            if value == 0 {
+                return Err(OptionError { reason: format!("`{name}` = 0"), help: "there is at least 1".into() });
+            }
+        }
+        check_weight("pseudo_weight", self.pseudo_weight)?;
+        check_inner(&self.of, &self.options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::StageWork;
+
+    fn stages(text: &str, n_weak: usize, n_gold: usize) -> Vec<StagePlan> {
+        let method: SelfTraining = toml::from_str(text).unwrap();
+        method.check().unwrap();
+        method.stages(Allocation { n_weak, n_gold })
+    }
+
+    #[test]
+    fn each_round_is_taught_by_the_one_before() {
+        let stages = stages("members = 2\nrounds = 2", 3, 2);
+        let reads: Vec<&[usize]> = stages.iter().map(|stage| &*stage.reads).collect();
+        let teachers: [&[usize]; 9] = [&[], &[], &[], &[], &[1, 3], &[1, 3], &[4, 5], &[4, 5], &[6, 7]];
+        assert_eq!(reads, teachers);
+        assert!(stages[4..8].iter().all(|stage| stage.is_taught() && stage.parent.is_none() && stage.count == 2));
+        assert_eq!(stages[8].work, StageWork::Average);
+    }
+
+    #[test]
+    fn one_member_needs_no_average_and_weak_labels_alone_teach_too() {
+        let stages = stages("members = 1", 3, 0);
+        assert_eq!(stages.len(), 2);
+        assert_eq!((stages[1].labels, stages[1].count, &*stages[1].reads), (LabelKind::Gold, 0, &[0][..]));
+    }
+}

@@ -1,0 +1,190 @@
+//! What a sweep tells while it runs, and what can become of a stage.
+
+use labelmix_elicit::{Error as ElicitError, StageProgress};
+use miette::Diagnostic;
+
+use crate::error::Error;
+use crate::graph::StageNode;
+use crate::record::RunRecord;
+use crate::store::{Damage, FailureRecord, Holder, StageOutcome};
+
+/// Who hears of a sweep while it runs. Calls come from several threads.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn hear(&self, event: &SweepEvent<'_>);
+}
+
+/// Something that happens in a sweep.
+#[derive(Clone, Copy, Debug)]
+pub enum SweepEvent<'a> {
+    /// A stage's folder was found damaged and set aside: it is among the missing ones.
+    StageDamaged {
+        /// The stage.
+        stage: &'a StageNode,
+        /// What is wrong.
+        damage: &'a Damage,
+    },
+    /// Work begins on what is missing.
+    Began {
+        /// The missing stages.
+        stages: &'a [&'a StageNode],
+        /// How much work each is expected to be, in texts that are read once.
+        work: &'a [f64],
+        /// How many are done at a time.
+        jobs: usize,
+    },
+    /// A worker began a stage.
+    StageBegan {
+        /// The worker, from 0 to below the number of jobs.
+        worker: usize,
+        /// The stage.
+        stage: &'a StageNode,
+    },
+    /// Another process is at a stage; it is waited for.
+    StageElsewhere {
+        /// The stage.
+        stage: &'a StageNode,
+        /// Who is at it, if that can be told.
+        holder: Option<&'a Holder>,
+    },
+    /// A worker made a step.
+    StageProgressed {
+        /// The worker.
+        worker: usize,
+        /// The stage.
+        stage: &'a StageNode,
+        /// Where it is.
+        progress: StageProgress,
+    },
+    /// A stage's outcome is kept.
+    StageFinished {
+        /// The worker; none if another process did it.
+        worker: Option<usize>,
+        /// The stage.
+        stage: &'a StageNode,
+        /// Its outcome.
+        outcome: &'a StageOutcome,
+    },
+    /// A stage failed, now or, if it would fail again, in an earlier sweep.
+    StageFailed {
+        /// The worker; none if it was not tried.
+        worker: Option<usize>,
+        /// The stage.
+        stage: &'a StageNode,
+        /// Why.
+        failure: &'a StageFailure,
+    },
+    /// All stages of a run are done, and its record is kept.
+    RunFinished {
+        /// What came out.
+        record: &'a RunRecord,
+    },
+}
+
+/// A stage that could not be done. The stages that start from it are left out.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{stage}")]
+pub struct StageFailure {
+    /// Which stage, in words.
+    pub stage: String,
+    /// Why.
+    #[source]
+    #[diagnostic_source]
+    pub cause: StageError,
+}
+
+/// Why a stage could not be done.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum StageError {
+    /// Training failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Training(#[from] ElicitError),
+    /// Its inputs could not be read or its outcome not be kept.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] Error),
+    /// It failed in an earlier sweep, and would fail again.
+    #[error("it failed in an earlier sweep, and would fail again: {}", log.join(": "))]
+    #[diagnostic(help("{help}"))]
+    FailedBefore {
+        /// What went wrong then.
+        log: Vec<String>,
+        /// What to do about it.
+        help: String,
+    },
+    /// A stage that it needs is not in the store, and others were to do it.
+    #[error("the stage that it starts from is not in the store")]
+    #[diagnostic(help("`labelmix status` says whether that one failed or waits; submit again when it can be done"))]
+    NothingToStartFrom,
+    /// The program made a mistake.
+    #[error("labelmix made a mistake: {message}")]
+    #[diagnostic(help("please report this, with the study and the message above"))]
+    Panicked {
+        /// What it says.
+        message: String,
+    },
+}
+
+impl From<labelmix_models::Error> for StageError {
+    fn from(error: labelmix_models::Error) -> Self {
+        Self::Training(error.into())
+    }
+}
+
+impl StageError {
+    /// Whether it is no failure: the stage was asked to stop.
+    pub(super) fn is_interruption(&self) -> bool {
+        matches!(self, Self::Training(ElicitError::Interrupted))
+    }
+
+    /// Whether the same stage is bound to fail again. A stage is a function of what its key is made of; what else can go
+    /// wrong lies in the machine, which may do better the next time.
+    fn repeats(&self) -> bool {
+        matches!(self, Self::Training(ElicitError::Diverged { .. }))
+    }
+
+    /// The error of a store that can take nothing more: no other stage could be kept either.
+    pub(super) fn of_store_at_its_end(self) -> Result<Error, Self> {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Store(Error::Store { path, source })
+                if matches!(source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) =>
+            {
+                Ok(Error::Store { path, source })
+            }
+            other => Err(other),
+        }
+    }
+}
+
+impl StageFailure {
+    pub(super) fn of(stage: &StageNode, cause: StageError) -> Self {
+        Self { stage: format!("the stage on {}", stage.in_words()), cause }
+    }
+
+    pub(super) fn from_record(stage: &StageNode, FailureRecord { log, help, .. }: FailureRecord) -> Self {
+        let again = "with --retry-failed it is tried all the same";
+        let help = help.map_or_else(|| again.to_owned(), |help| format!("{help}; {again}"));
+        Self::of(stage, StageError::FailedBefore { log, help })
+    }
+
+    /// What is kept of it.
+    pub(super) fn record(&self, stage: &StageNode, study: &str) -> FailureRecord {
+        let (mut log, mut help) = (Vec::new(), None);
+        let mut cause: Option<&dyn Diagnostic> = Some(&self.cause);
+        while let Some(error) = cause {
+            log.push(error.to_string());
+            help = error.help().map(|help| help.to_string()).or(help);
+            cause = error.diagnostic_source();
+        }
+        FailureRecord {
+            key: stage.key.clone(),
+            stage: self.stage.clone(),
+            study: study.to_owned(),
+            log,
+            help,
+            repeats: self.cause.repeats(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The next texts to be labelled: those that a study's method would buy labels for.
+//!
+//! A study's pools sell labels in an order that depends on its seed and the texts alone: gold ones from the front, weak
+//! ones from the back. What is bought already is the beginning of either pool, and what comes next continues it: the
+//! labels that the data has and the study still sells, then texts without any label. Only when these run out are gold
+//! labels asked for texts that have a weak one: such a text changes pools, and its weak label is wasted.
+
+use std::collections::HashSet;
+
+use labelmix_data::{Example, ExampleId, Pools, order_of_sale};
+use labelmix_econ::Allocation;
+use labelmix_elicit::{Choice, LabelKind, least_certain, log_odds};
+use labelmix_models::Tokenizer;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::execute::StageError;
+use crate::key::StageKey;
+use crate::store::Store;
+use crate::sweep::Sweep;
+use crate::tokens::encode_all;
+
+/// Texts to label next, in the order in which they are to be labelled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NextTexts<'a> {
+    /// For weak labels.
+    pub weak: Vec<&'a Example>,
+    /// For gold labels. None of them is among the others.
+    pub gold: Vec<&'a Example>,
+    /// How those for gold labels were chosen.
+    pub sampling: Sampling,
+    /// Labels that were asked for and for which there are no texts.
+    pub lacking: Allocation,
+}
+
+/// How texts for gold labels are chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Sampling {
+    /// As the pool sells them, in the order of this seed.
+    PoolOrder {
+        /// The seed.
+        seed: u64,
+    },
+    /// Those of which a classifier is least certain.
+    LeastCertain {
+        /// The stage that trained the classifier.
+        stage: StageKey,
+        /// The weak labels that it was trained on.
+        n_weak: usize,
+    },
+}
+
+impl Sweep {
+    /// The texts that a method would have labelled next, after the labels that one has.
+    ///
+    /// # Errors
+    /// If the study has no such method, or a classifier that the choice asks cannot be used.
+    pub fn next_texts(
+        &self,
+        store: &Store,
+        method: &str,
+        have: Allocation,
+        buy: Allocation,
+    ) -> std::result::Result<NextTexts<'_>, StageError> {
+        let queue = Queue::new(self, have);
+        let chooser = self.chooser(store, method)?;
+        let Some((node, n_weak, temperature)) = chooser else {
+            let gold: Vec<&Example> = queue.gold.iter().take(buy.n_gold).copied().collect();
+            return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.first_seed() }));
+        };
+        let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
+        let mut classifier = self.model().initial_adapter(self.study().recipe.lora(), seed)?;
+        classifier.load(&store.stage_folder(key))?;
+        let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
+        let tokenizer = Tokenizer::load(self.model_folder())?;
+        let encoded = encode_all(&texts, &tokenizer, self.study().model.too_long)?;
+        // Texts that the model cannot read cannot be trained on either.
+        let readable: Vec<(&Example, Vec<u32>)> =
+            queue.gold.iter().zip(encoded).filter_map(|(example, tokens)| Some((*example, tokens?))).collect();
+        let tokens: Vec<&[u32]> = readable.iter().map(|(_, tokens)| tokens.as_slice()).collect();
+        let scores = log_odds(self.model(), &classifier, &tokens, self.study().recipe.micro_batch_tokens)?;
+        let chosen = least_certain(&scores, buy.n_gold, temperature, seed);
+        let gold = chosen.into_iter().map(|place| readable[place].0).collect();
+        Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))
+    }
+
+    /// The weak stage with the most labels whose classifier chooses gold labels for a method, with their number and the
+    /// temperature of the choice: none where the method does not choose, or nothing is trained yet.
+    fn chooser(&self, store: &Store, method: &str) -> Result<Option<(usize, usize, f64)>> {
+        let named = self.methods().iter().find(|named| named.name == method);
+        let named = named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?;
+        let stages = named.method.stages(Allocation { n_weak: 1, n_gold: 1 });
+        let temperature = stages.iter().find_map(|stage| match stage.choice {
+            Choice::LeastCertain { temperature, .. } if stage.labels == LabelKind::Gold => Some(temperature),
+            _ => None,
+        });
+        let Some(temperature) = temperature else { return Ok(None) };
+        let mut best: Option<(usize, usize, f64)> = None;
+        for run in self.graph().runs().iter().filter(|run| run.method == method) {
+            let node = run.stages[0];
+            let plan = &self.graph().nodes()[node].plan;
+            let larger = best.is_none_or(|(_, n_weak, _)| plan.count > n_weak);
+            if plan.labels == LabelKind::Weak && larger && store.outcome(&self.graph().nodes()[node].key)?.is_some() {
+                best = Some((node, plan.count, temperature));
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// Texts in the order in which labels are bought for them.
+struct Queue<'a> {
+    weak: Vec<&'a Example>,
+    gold: Vec<&'a Example>,
+    /// For gold labels when there are no others: texts of the weak pool, the last to be sold first.
+    from_weak: Vec<&'a Example>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(sweep: &'a Sweep, have: Allocation) -> Self {
+        let pools = sweep.first_pools();
+        let (train, unlabeled) = (sweep.train(), sweep.unlabeled());
+        let pooled = |pool: fn(&Pools, usize) -> Option<&[usize]>, size: usize, have: usize| {
+            let all = pool(pools, size).unwrap_or_default();
+            all[have.min(size)..].iter().map(|index| &train[*index]).collect::<Vec<_>>()
+        };
+        let (gold_size, weak_size) = (pools.gold_size(), pools.weak_size());
+        let mut gold = pooled(Pools::gold, gold_size, have.n_gold);
+        let mut weak = pooled(Pools::weak, weak_size, have.n_weak);
+        let order = order_of_sale(unlabeled.iter().map(|example| example.id), sweep.first_seed());
+        gold.extend(order.iter().map(|index| &unlabeled[*index]));
+        weak.extend(order.iter().rev().map(|index| &unlabeled[*index]));
+
+        let mut from_weak = pooled(Pools::weak, weak_size, 0);
+        from_weak.reverse();
+        // Gold labels beyond the pool are known already if one has so many.
+        let mut known = have.n_gold.saturating_sub(gold_size);
+        from_weak.retain(|example| {
+            let is_known = example.gold.is_some() && known > 0;
+            known -= usize::from(is_known);
+            !is_known
+        });
+        Self { weak, gold, from_weak }
+    }
+
+    /// Gives out the texts chosen for gold labels, with those for weak ones.
+    fn serve(self, mut gold: Vec<&'a Example>, buy: Allocation, sampling: Sampling) -> NextTexts<'a> {
+        let mut taken: HashSet<ExampleId> = gold.iter().map(|example| example.id).collect();
+        let free = self.weak.into_iter().filter(|example| !taken.contains(&example.id));
+        let weak: Vec<&Example> = free.take(buy.n_weak).collect();
+        taken.extend(weak.iter().map(|example| example.id));
+        let more = self.from_weak.into_iter().filter(|example| !taken.contains(&example.id));
+        gold.extend(more.take(buy.n_gold - gold.len()));
+        let lacking = Allocation { n_weak: buy.n_weak - weak.len(), n_gold: buy.n_gold - gold.len() };
+        NextTexts { weak, gold, sampling, lacking }
+    }
+}

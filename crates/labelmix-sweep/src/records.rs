@@ -1,0 +1,51 @@
+//! The records of runs, each beside the ledger of its labels at the study's prices.
+
+use crate::error::Result;
+use crate::graph::Run;
+use crate::record::RunRecord;
+use crate::store::{RunFile, StageOutcome, Store};
+use crate::sweep::Sweep;
+
+/// The records of all runs whose stages are in the store. Each is written to the store as well,
+/// beside the ledger of its labels at the study's prices.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
+    let runs = sweep.graph().runs().iter();
+    runs.filter_map(|run| write_record(sweep, store, run).transpose()).collect()
+}
+
+/// Writes the record of a run, if all of its stages are in the store; the record.
+pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Option<RunRecord>> {
+    let study = sweep.study();
+    let nodes = sweep.graph().nodes();
+    let stages = run.stages.iter().map(|index| store.outcome(&nodes[*index].key));
+    let Some(outcomes) = stages.collect::<Result<Option<Vec<StageOutcome>>>>()? else { return Ok(None) };
+    let Some(outcome) = outcomes.last() else { return Ok(None) };
+    let ledger = sweep.ledger(run, &outcomes);
+    let record = RunRecord {
+        run: run.name.clone(),
+        method: run.method.clone(),
+        task: study.name.clone(),
+        model: study.model.path.display().to_string(),
+        seed: run.seed,
+        allocation: run.allocation,
+        cost_usd: Some(ledger.cost_usd()),
+        metrics: outcome.metrics,
+    };
+    let file = RunFile {
+        record: record.clone(),
+        labels: Some(ledger.totals()),
+        stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
+        study_file: study.file().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned())),
+        model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
+        weights: study.model.weights,
+        matmul_precision: study.model.matmul_precision,
+        pooling: sweep.model().pooling().name().to_owned(),
+        recipe: study.recipe.clone(),
+        method: sweep.method_table(run).cloned(),
+    };
+    store.write_run(&study.name, &file, &ledger)?;
+    Ok(Some(record))
+}

@@ -1,0 +1,154 @@
+//! Submitting what is missing.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::arrays::plan_arrays;
+use super::cluster::{Request, SlurmError, max_tasks, queue, submit};
+use super::records::{Submissions, SubmittedArray};
+use super::table::SlurmTable;
+use crate::error::{Error, Result};
+use crate::execute::Observer;
+use crate::key::StageKey;
+use crate::store::{Store, StudyPlan};
+use crate::survey::survey;
+use crate::sweep::Sweep;
+
+/// What became of the stages of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submitted {
+    /// The job ids of the arrays that were submitted now.
+    pub jobs: Vec<u64>,
+    /// Stages that were submitted now.
+    pub stages: usize,
+    /// Stages that are in the store.
+    pub done: usize,
+    /// Stages that were in the queue already.
+    pub queued: usize,
+    /// Where the tasks' logs go.
+    pub logs: PathBuf,
+}
+
+/// Submits the stages of a sweep that are neither in the store nor in the queue. `command` does the stages of a task: to
+/// it are added `--tasks`, with the file of the array's tasks. Every array that sbatch takes is written down at once.
+/// `observer` hears of stages that were damaged.
+///
+/// # Errors
+/// If the store cannot be read or written, or Slurm says no.
+pub fn submit_missing(
+    sweep: &Sweep,
+    store: &Store,
+    table: &SlurmTable,
+    command: &[String],
+    observer: &dyn Observer,
+) -> Result<Submitted> {
+    let graph = sweep.graph();
+    let study = &sweep.study().name;
+    let mut submissions = Submissions::read(store, study)?;
+    store.write_plan(&StudyPlan::of(study, graph))?;
+    let done = survey(graph, store, observer)?;
+    let queue = queue()?;
+    let waiting: HashMap<usize, u64> =
+        submissions.queued(graph, &queue).into_iter().map(|(index, task)| (index, task.job)).collect();
+    let arrays = plan_arrays(graph, &done, &waiting, table.stages_per_task, max_tasks()?);
+    let logs = submissions.folder().join("logs");
+    fs::create_dir_all(&logs).map_err(Error::store(&logs))?;
+    let script = submissions.folder().join("task.sh");
+    write_beside(&script, &task_script(table, command))?;
+
+    let mut submitted = Submitted {
+        done: done.len(),
+        queued: waiting.keys().filter(|index| !done.contains(index)).count(),
+        logs: logs.clone(),
+        ..Submitted::default()
+    };
+    for array in &arrays {
+        let keys = |task: &Vec<usize>| task.iter().map(|index| graph.nodes()[*index].key.clone()).collect();
+        let tasks: Vec<Vec<StageKey>> = array.tasks.iter().map(keys).collect();
+        let list = submissions.next_list();
+        write_task_list(&list, &tasks)?;
+        let before = array.after_arrays.iter().map(|place| submitted.jobs[*place]);
+        let after: Vec<u64> = before.chain(array.after_jobs.iter().copied()).collect();
+        let request = Request {
+            table,
+            name: &format!("labelmix-{study}"),
+            tasks: tasks.len(),
+            after: &after,
+            output: &logs.join("%A_%a.txt"),
+            script: &script,
+            arguments: &[list],
+        };
+        let job = submit(&request)?;
+        submitted.stages += tasks.iter().map(Vec::len).sum::<usize>();
+        submitted.jobs.push(job);
+        submissions.add(SubmittedArray { job, tasks })?;
+    }
+    Ok(submitted)
+}
+
+/// The stages of an array's task.
+///
+/// # Errors
+/// If the file cannot be read, or has no such task.
+pub fn task_stages(list: &Path, task: usize) -> Result<Vec<StageKey>> {
+    let text = fs::read_to_string(list).map_err(Error::store(list))?;
+    let damaged = |reason: String| Error::Damaged { path: list.to_owned(), reason };
+    let line = text.lines().nth(task).ok_or_else(|| damaged(format!("it has no task {task}")))?;
+    serde_json::from_str(line).map_err(|error| damaged(format!("task {task}: {error}")))
+}
+
+fn write_task_list(path: &Path, tasks: &[Vec<StageKey>]) -> Result<()> {
+    let line = |task: &Vec<StageKey>| serde_json::to_string(task).expect("keys become JSON") + "\n";
+    write_beside(path, &tasks.iter().map(line).collect::<String>())
+}
+
+/// What every task runs. `exec` leaves labelmix as the process to which Slurm sends its warning.
+fn task_script(table: &SlurmTable, command: &[String]) -> String {
+    let command: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    let start = format!("exec {} --tasks \"$1\"", command.join(" "));
+    let lines = ["#!/bin/bash"].into_iter().chain(table.setup.iter().map(String::as_str)).chain([&*start]);
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn write_beside(path: &Path, content: &str) -> Result<()> {
+    let beside = path.with_extension("partial");
+    fs::write(&beside, content).and_then(|()| fs::rename(&beside, path)).map_err(Error::store(path))
+}
+
+impl From<SlurmError> for Error {
+    fn from(error: SlurmError) -> Self {
+        Self::Slurm(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_whose_words_no_shell_takes_apart() {
+        let table = SlurmTable { setup: vec!["module load cuda".to_owned()], ..SlurmTable::default() };
+        let command = ["/opt/my labelmix", "--study", "it's.toml"].map(str::to_owned);
+        insta::assert_snapshot!(task_script(&table, &command), @r#"
+        #!/bin/bash
+        module load cuda
+        exec '/opt/my labelmix' '--study' 'it'\''s.toml' --tasks "$1"
+        "#);
+    }
+
+    #[test]
+    fn the_stages_of_a_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("array-0001.jsonl");
+        let key = |name: &str| StageKey::of_text(name);
+        write_task_list(&list, &[vec![key("a"), key("b")], vec![key("c")]]).unwrap();
+        assert_eq!(task_stages(&list, 1).unwrap(), [key("c")]);
+        assert!(task_stages(&list, 2).unwrap_err().to_string().ends_with("it has no task 2"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Finished runs that an argument names, and the test set that they were judged by.
+
+use std::path::{Path, PathBuf};
+
+use labelmix_data::Example;
+use labelmix_sweep::{Study, TestedRun};
+use miette::Diagnostic;
+
+use crate::diagnosis::Failure;
+use crate::label_report::labeled_data;
+use crate::task::files_of;
+
+/// A run whose test set cannot be found.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum NoTestSet {
+    #[error("{}: the run was kept before runs named their study", .0.display())]
+    #[diagnostic(help(
+        "name the study's file: `labelmix show RUN --study STUDY`, `labelmix compare STUDY --runs RUN_A RUN_B`"
+    ))]
+    NoStudy(PathBuf),
+    #[error("{}: its study {} is no longer there", run.display(), study.display())]
+    #[diagnostic(help(
+        "name the study's file: `labelmix show RUN --study STUDY`, `labelmix compare STUDY --runs RUN_A RUN_B`"
+    ))]
+    StudyIsGone { run: PathBuf, study: PathBuf },
+}
+
+/// A run that predicts nothing that can be judged.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{}: its predictions of the test set cannot be judged", .0.display())]
+#[diagnostic(help("it has none, or some are not numbers: look at the training curve of its stages in the store"))]
+pub(crate) struct NoPredictions(PathBuf);
+
+impl NoPredictions {
+    pub(crate) fn of(run: &TestedRun) -> Self {
+        Self(run.folder.clone())
+    }
+}
+
+/// The run of an argument.
+pub(crate) fn read_run(folder: &Path) -> Result<TestedRun, Failure> {
+    // The store is above the folder, which may be named from within.
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    Ok(TestedRun::read(&folder)?)
+}
+
+/// The test set of a run's study, with weak labels if there are any: of the study that the run names, or of another file.
+pub(crate) fn test_set(run: &TestedRun, study: Option<&Path>) -> Result<Vec<Example>, Failure> {
+    let study = match (study, &run.file.study_file) {
+        (Some(path), _) => Study::read(path)?,
+        (None, Some(path)) if path.exists() => Study::read(path)?,
+        (None, Some(path)) => {
+            return Err(NoTestSet::StudyIsGone { run: run.folder.clone(), study: path.clone() }.into());
+        }
+        (None, None) => return Err(NoTestSet::NoStudy(run.folder.clone()).into()),
+    };
+    Ok(labeled_data(&study, &files_of(&study)?, &[], Some(run.store_folder()))?.test)
+}

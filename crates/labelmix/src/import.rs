@@ -1,0 +1,67 @@
+//! `labelmix import`: runs of the published code, as records, tables and figures.
+
+use std::fs;
+use std::path::Path;
+
+use labelmix_econ::Prices;
+use labelmix_report::{Analysis, Answer, Columns, Details, Report, render, write_report};
+use labelmix_sweep::{
+    Error, ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points,
+};
+
+use crate::arguments::ImportArguments;
+use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::sweep::terminal_style;
+
+/// So many runs that were set aside are named; the others are counted.
+const NAMED: usize = 10;
+
+pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
+    let prices = Prices::new(arguments.weak_price, arguments.gold_price).map_err(Error::from)?;
+    let budgets = if arguments.budgets.is_empty() { &PUBLISHED_BUDGETS[..] } else { &arguments.budgets };
+    let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
+    name_set_aside(&set_aside);
+    write_records(&studies, &arguments.out.join("records.jsonl"))?;
+    for study in studies {
+        let name = format!("{}_{}", study.task, study.model.replace('/', "_"));
+        let points = published_points(&study.records, &prices, budgets);
+        let on_points = |record: &&RunRecord| {
+            points.iter().any(|point| (&point.method, point.allocation) == (&record.method, record.allocation))
+        };
+        let beyond = study.records.len() - study.records.iter().filter(on_points).count();
+        if beyond > 0 {
+            anstream::eprintln!("{name}: {beyond} runs cost more than the largest budget; --budgets takes more");
+        }
+        let answer = Answer::new(&name, &prices, &points, &[], &study.records, study.weak_accuracy)
+            .with_regimes(study.measured.clone());
+        print_data(&(render(&answer, terminal_style()) + "\n"))?;
+        let analysis = Analysis::new(&answer, study.measured);
+        let report = Report { answer, analysis, details: Details::default() };
+        for path in write_report(&report, &arguments.out.join(&name), Columns::Two)? {
+            anstream::eprintln!("{}", path.display());
+        }
+    }
+    Ok(Status::Done)
+}
+
+fn name_set_aside(set_aside: &[SetAside]) {
+    for SetAside { folder, reason } in set_aside.iter().take(NAMED) {
+        anstream::eprintln!("left out: {}: {reason}", folder.display());
+    }
+    if set_aside.len() > NAMED {
+        anstream::eprintln!("left out: {} more", set_aside.len() - NAMED);
+    }
+}
+
+/// Every run in a line of JSON, for other programs.
+fn write_records(studies: &[ImportedStudy], path: &Path) -> Result<(), Failure> {
+    let line = |record| serde_json::to_string(record).expect("text and numbers with names become JSON") + "\n";
+    let lines: String = studies.iter().flat_map(|study| &study.records).map(line).collect();
+    let beside = path.with_extension("jsonl.partial");
+    let write = || {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        fs::write(&beside, lines)?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| WriteError { place: path.display().to_string(), source }.into())
+}

@@ -1,0 +1,56 @@
+//! `labelmix plan --backtest`: recorded sweeps, replayed.
+
+use std::path::Path;
+
+use labelmix_econ::{MeasuredRun, Outcome, SurfaceSettings, Tariff};
+use labelmix_report::{BacktestReport, RecordedSweep, render_backtest};
+use labelmix_sweep::{PricesTable, RunRecord, Store, Study, measured_runs};
+
+use super::{SEED, repriced};
+use crate::arguments::PlanArguments;
+use crate::diagnosis::{Failure, Status, print_data};
+use crate::kept::kept_sweep;
+use crate::progress::patiently;
+use crate::sweep::terminal_style;
+
+pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>) -> Result<Status, Failure> {
+    let recorded = Store::open_to_read(store)?.recorded_runs()?;
+    let given: Vec<f64> = arguments.budget.into_iter().collect();
+    let of_method = |runs: Vec<MeasuredRun>| match &arguments.method {
+        Some(method) => runs.into_iter().filter(|run| run.method == *method).collect(),
+        None => runs,
+    };
+    let settings = SurfaceSettings::new(SEED);
+    let replay =
+        |sweeps, tariff| patiently("replaying", || BacktestReport::new(sweeps, tariff, &arguments.pilot, &settings));
+    let report = if let Some(study) = study {
+        let store = Store::open(store)?;
+        let sweep = kept_sweep(Study::read(study)?, &store)?;
+        let budgets_usd = if given.is_empty() { sweep.study().grid.budgets.clone() } else { given };
+        let (study, runs) = (sweep.study().name.as_str(), of_method(measured_runs(&sweep, &store)?));
+        let tariff = repriced(sweep.tariff(), arguments.price)?;
+        replay(vec![RecordedSweep { study, runs, budgets_usd }], tariff)?
+    } else {
+        let sweeps = recorded.iter().map(|(study, records)| RecordedSweep {
+            study,
+            runs: of_method(records.iter().map(measured).collect()),
+            budgets_usd: given.clone(),
+        });
+        let usual: Tariff = PricesTable::default().tariff().expect("the usual prices are prices");
+        replay(sweeps.collect(), repriced(usual, arguments.price)?)?
+    };
+    print_data(&if arguments.json { report.to_json() } else { render_backtest(&report, terminal_style()) })?;
+    Ok(Status::Done)
+}
+
+/// A record as a measurement: the store does not know which items are right, only how many.
+fn measured(record: &RunRecord) -> MeasuredRun {
+    MeasuredRun {
+        task: record.task.clone(),
+        method: record.method.clone(),
+        allocation: record.allocation,
+        seed: record.seed,
+        outcome: Outcome::Accuracy { accuracy: record.metrics.accuracy, n_test: record.metrics.n_test },
+        gpu_hours: None,
+    }
+}

@@ -1,0 +1,186 @@
+//! A Slurm cluster as the executor of a sweep: `labelmix sweep --executor slurm`, and what its tasks run.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use labelmix_sweep::{
+    ExecuteOptions, Overrides, PrepareOptions, SlurmTable, Store, Study, Submitted, available_memory, execute, requeue,
+    submit_missing, task_stages,
+};
+use miette::Diagnostic;
+use serde_json::json;
+
+use crate::arguments::{SlurmArguments, SlurmTaskArguments, SweepArguments};
+use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
+use crate::model::device;
+use crate::progress::SweepProgress;
+use crate::signals::Signals;
+use crate::sweep::prepared;
+
+/// A profile or options that make no sense.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{place}: {reason}")]
+#[diagnostic(help("{help}"))]
+struct ClusterOptionError {
+    place: String,
+    reason: String,
+    help: String,
+}
+
+/// This program does not know where it lies.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("cannot tell where labelmix itself is, which the cluster's tasks are to run: {0}")]
+#[diagnostic(help("run labelmix by its full path"))]
+struct SelfError(std::io::Error);
+
+/// A task that nobody numbered.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("this is no task of a job array: SLURM_ARRAY_TASK_ID is not a number")]
+#[diagnostic(help("tasks are started by Slurm; `labelmix sweep STUDY --executor slurm` submits them"))]
+struct NoTask;
+
+/// What a submission came to.
+pub(crate) enum Submission {
+    /// Stages were submitted, or wait in the queue already.
+    Made,
+    /// Everything is in the store.
+    NothingLeft,
+    /// It was interrupted while weak labels were made.
+    Interrupted,
+}
+
+/// Submits what is missing, and says so.
+pub(crate) fn submit(
+    study: &Study,
+    store: &Store,
+    options: &PrepareOptions,
+    arguments: &SweepArguments,
+) -> Result<Submission, Failure> {
+    let table = table(study, &arguments.slurm)?;
+    let signals = Signals::handle().map_err(SignalError)?;
+    let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
+    // The tasks need the weak labels, and so do the keys of their stages.
+    let Some(sweep) = prepared(study.clone(), store, options, &execution, signals)? else {
+        return Ok(Submission::Interrupted);
+    };
+    signals.release();
+    let progress = SweepProgress::new();
+    let submitted = submit_missing(&sweep, store, &table, &task_command(store, arguments)?, &progress)?;
+    progress.clear();
+    let Submitted { jobs, stages, done, queued, logs } = &submitted;
+    if *stages + *queued == 0 {
+        return Ok(Submission::NothingLeft);
+    }
+    if arguments.json {
+        print_json(&json!({"jobs": jobs, "submitted_stages": stages, "queued_stages": queued, "done_stages": done}))?;
+    } else {
+        let ids: Vec<String> = jobs.iter().map(u64::to_string).collect();
+        let now = match &ids[..] {
+            [] => "nothing to submit".to_owned(),
+            [id] => format!("{stages} stages submitted as job {id}"),
+            ids => format!("{stages} stages submitted as jobs {}", ids.join(", ")),
+        };
+        print_data(&format!("{now}; {queued} were in the queue, {done} are done\n"))?;
+    }
+    anstream::eprintln!("what tasks say: {}", logs.display());
+    anstream::eprintln!(
+        "`labelmix status {}` tells how far they are; the same command submits what is missing then, and prints the answer \
+         when nothing is",
+        arguments.study.display()
+    );
+    Ok(Submission::Made)
+}
+
+/// What is asked of the cluster: the profile, or else the study's table, with what the command line says differently.
+fn table(study: &Study, arguments: &SlurmArguments) -> Result<SlurmTable, ClusterOptionError> {
+    let (table, place) = match (&arguments.slurm_profile, &study.slurm) {
+        (Some(path), _) => (read_profile(path)?, path.display().to_string()),
+        (None, Some(table)) => (table.clone(), "[slurm] and the command line".to_owned()),
+        (None, None) => (SlurmTable::default(), "the command line".to_owned()),
+    };
+    let table = table.overridden_by(Overrides {
+        partition: arguments.partition.clone(),
+        account: arguments.account.clone(),
+        gres: arguments.gres.clone(),
+        time: arguments.time.clone(),
+        options: arguments.slurm_option.clone(),
+    });
+    table.check().map_err(|(reason, help)| ClusterOptionError { place, reason, help })?;
+    Ok(table)
+}
+
+fn read_profile(path: &Path) -> Result<SlurmTable, ClusterOptionError> {
+    let problem = |reason: String| ClusterOptionError {
+        place: path.display().to_string(),
+        reason,
+        help: "a profile has the keys of a study's [slurm] table: partition, gres, time, options and so on".to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| problem(error.message().to_owned()))
+}
+
+/// The command line of a task, but for the file that says which stages are its own.
+fn task_command(store: &Store, arguments: &SweepArguments) -> Result<Vec<String>, SelfError> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let program = std::env::current_exe().map_err(SelfError)?;
+    let mut command = vec![absolute(&program), "slurm-task".to_owned(), absolute(&arguments.study)];
+    command.extend(["--store".to_owned(), absolute(store.root())]);
+    command.extend(["--device".to_owned(), arguments.device.device.clone()]);
+    command.extend(["--checkpoint-every".to_owned(), arguments.checkpoint_every.to_string()]);
+    if let Some(memory) = arguments.memory {
+        command.extend(["--memory".to_owned(), memory.0.to_string()]);
+    }
+    Ok(command)
+}
+
+/// Does the stages of a task that the store lacks. When Slurm warns that the time runs out, what is being trained keeps its
+/// state and the task goes back to the queue.
+pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok();
+    let task = number("SLURM_ARRAY_TASK_ID").ok_or(NoTask)?;
+    let stages = task_stages(&arguments.tasks, task)?;
+    let signals = Signals::handle().map_err(SignalError)?;
+    let warned = signals.heed_warning().map_err(SignalError)?;
+    let study = Study::read(&arguments.study)?;
+    let store = Store::open(&arguments.store)?;
+    let execution = ExecuteOptions {
+        interrupt: signals.interrupt().clone(),
+        keep_every: Duration::from_secs(arguments.checkpoint_every),
+        only: Some(stages.into_iter().collect()),
+        ..ExecuteOptions::default()
+    };
+    let options = PrepareOptions {
+        device: device(&arguments.device)?,
+        // A task is one place in the queue: its stages follow each other.
+        jobs: Some(1),
+        memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
+    };
+    signals.catch();
+    let executed = match prepared(study, &store, &options, &execution, signals)? {
+        Some(sweep) => {
+            let progress = SweepProgress::new();
+            let executed = execute(&sweep, &store, &execution, &progress);
+            progress.clear();
+            Some(executed?)
+        }
+        None => None,
+    };
+    signals.release();
+    match executed {
+        Some(executed) if !executed.interrupted => {
+            for failure in &executed.failures {
+                print_diagnostic(failure);
+            }
+            Ok(if executed.failures.is_empty() { Status::Done } else { Status::SomeStagesFailed })
+        }
+        _ => {
+            if warned.load(Ordering::Relaxed) {
+                let job = number("SLURM_ARRAY_JOB_ID").ok_or(NoTask)?;
+                anstream::eprintln!("the time runs out: task {task} of job {job} goes back to the queue");
+                requeue(&format!("{job}_{task}"))?;
+            }
+            Ok(print_interrupted())
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `labelmix status`: how far a study is, from the store.
+
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::HumanDuration;
+use labelmix_report::count;
+use labelmix_sweep::{
+    Inputs, Outlook, PrepareOptions, QueueCounts, RunningStage, Status as StudyStatus, Store, Study, WeakLabeling,
+};
+use serde::Serialize;
+
+use crate::arguments::StatusArguments;
+use crate::diagnosis::{Failure, Status, print_data, print_diagnostic, print_json};
+use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
+use crate::task::files_of;
+
+/// The time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Failures that are told in full.
+const FAILURES: usize = 5;
+
+pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
+    let study = Study::read(&arguments.study)?;
+    let store = Store::to_look_at(&arguments.store.clone().unwrap_or_else(|| study.default_store()));
+    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
+    let labeler_folder = labeler_checkpoint_of(&study)?;
+    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
+    let options = PrepareOptions { device: device(&arguments.device)?, ..PrepareOptions::default() };
+    let outlook = Outlook::of(&study, &inputs, &options, &labeling)?;
+    let mut shown = String::new();
+    loop {
+        let status = outlook.status(&store)?;
+        // The store has the last word; the queue says what it knows besides, if it can be asked.
+        let queue = outlook.queue(&store).unwrap_or_else(|error| {
+            print_diagnostic(&error);
+            None
+        });
+        let status = QueuedStatus { status, queue };
+        let text = in_words(&status);
+        match (arguments.json, arguments.watch) {
+            (true, false) => print_json(&status)?,
+            (true, true) => {
+                let line = serde_json::to_string(&status).expect("what is printed is text and numbers with names");
+                print_data(&format!("{line}\n"))?;
+            }
+            (false, _) if text == shown => {}
+            (false, _) => {
+                // A terminal shows one status, in the place of the one before.
+                if io::stdout().is_terminal() && !shown.is_empty() {
+                    print_data(&format!("\u{1b}[{}A\u{1b}[J", shown.lines().count()))?;
+                }
+                print_data(&text)?;
+            }
+        }
+        shown = text;
+        if !arguments.watch || status.status.waiting + status.status.running.len() == 0 {
+            return Ok(Status::Done);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// How far a study is, and what of it is in a cluster's queue.
+#[derive(Serialize)]
+struct QueuedStatus {
+    #[serde(flatten)]
+    status: StudyStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueCounts>,
+}
+
+fn in_words(QueuedStatus { status, queue }: &QueuedStatus) -> String {
+    let StudyStatus { study, runs, finished_runs, stages, finished, running, failed, blocked, waiting, seconds_left } =
+        status;
+    let mut out = format!("study {study}: {} of {} runs finished\n", count(*finished_runs), count(*runs));
+    // Writing to a string cannot fail.
+    let _ = write!(out, "stages: {} of {} done", count(*finished), count(*stages));
+    for (number, what) in
+        [(running.len(), "running"), (*waiting, "waiting"), (failed.len(), "failed"), (*blocked, "behind a failed one")]
+    {
+        if number > 0 {
+            let _ = write!(out, ", {} {what}", count(number));
+        }
+    }
+    out.push('\n');
+    for RunningStage { stage, holder, .. } in running {
+        let holder = holder.as_ref().map_or_else(|| "another process".to_owned(), ToString::to_string);
+        let _ = writeln!(out, "  running: {stage} ({holder})");
+    }
+    for failure in failed.iter().take(FAILURES) {
+        let _ = writeln!(out, "  failed: {}: {}", failure.stage, failure.log.join(": "));
+        if let Some(help) = &failure.help {
+            let _ = writeln!(out, "    hint: {help}");
+        }
+    }
+    if failed.len() > FAILURES {
+        let _ = writeln!(out, "  and {} more that failed", count(failed.len() - FAILURES));
+    }
+    if let Some(seconds) = seconds_left {
+        let _ = writeln!(out, "about {} left", HumanDuration(Duration::from_secs_f64(*seconds)));
+    }
+    if let Some(QueueCounts { running, waiting }) = queue {
+        let _ = writeln!(
+            out,
+            "in the cluster's queue: {} in tasks that run, {} in tasks that wait",
+            count(*running),
+            count(*waiting)
+        );
+    }
+    let queued = queue.is_some_and(|queue| queue.running + queue.waiting > 0);
+    if running.is_empty() && *waiting > 0 && !queued {
+        let _ = writeln!(out, "nobody is at it: `labelmix sweep` goes on");
+    }
+    out
+}

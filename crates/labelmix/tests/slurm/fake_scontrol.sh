@@ -1,0 +1,5 @@
+#!/bin/bash
+case "$1" in
+  show) echo "MaxArraySize            = ${FAKE_MAX_ARRAY_SIZE:-1001}" ;;
+  requeue) echo "$2" >> "$FAKE_SLURM/requeued" ;;
+esac

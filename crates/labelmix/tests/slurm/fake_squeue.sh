@@ -1,0 +1,2 @@
+#!/bin/bash
+cat "$FAKE_SLURM/queue" 2>/dev/null || true
