@@ -82,7 +82,7 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
     }
     let queue = Queue::new(sweep.graph(), &done, chosen, &options.interrupt);
     let context = Context { sweep, store, options, observer, queue: &queue, watch: Watch::default(), runs_ending };
-    for index in context.queue.without_start() {
+    for &index in context.queue.without_start() {
         context.give_up(None, index, StageFailure::of(&nodes[index], StageError::NothingToStartFrom));
     }
     std::thread::scope(|scope| {

@@ -18,6 +18,8 @@ pub(super) struct Queue<'a> {
     graph: &'a StageGraph,
     interrupt: &'a Interrupt,
     dependents: Vec<Vec<usize>>,
+    /// Stages that are to be done and need one that is neither there nor to be done.
+    without_start: Vec<usize>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -26,14 +28,12 @@ struct State {
     ready: BinaryHeap<Ready>,
     /// For each stage, how many of those that it needs are not done.
     waits_for: Vec<usize>,
-    /// Stages that will not be done here.
-    given_up: HashSet<usize>,
+    /// Stages that are to be done here, and are neither done nor given up.
+    open: HashSet<usize>,
     /// Stages that another process is at.
     elsewhere: Vec<usize>,
     /// Those of which this was told.
     told: HashSet<usize>,
-    /// Stages that are neither done nor given up.
-    outstanding: usize,
     failures: Vec<StageFailure>,
     /// Why no stage is begun any more, if none is.
     end: Option<End>,
@@ -63,20 +63,21 @@ impl<'a> Queue<'a> {
         chosen: impl Fn(&StageNode) -> bool,
         interrupt: &'a Interrupt,
     ) -> Self {
-        let waits_for: Vec<usize> =
-            graph.nodes().iter().map(|node| node.needs().filter(|needed| !done.contains(needed)).count()).collect();
-        let given_up: HashSet<usize> =
-            (0..waits_for.len()).filter(|index| !done.contains(index) && !chosen(&graph.nodes()[*index])).collect();
-        let missing = |index: &usize| !done.contains(index) && !given_up.contains(index);
-        let ready: Vec<usize> = (0..waits_for.len()).filter(|index| missing(index) && waits_for[*index] == 0).collect();
-        let outstanding = (0..waits_for.len()).filter(missing).count();
+        let nodes = graph.nodes();
+        let open: HashSet<usize> =
+            (0..nodes.len()).filter(|index| !done.contains(index) && chosen(&nodes[*index])).collect();
+        let missing = |needed: &usize| !done.contains(needed);
+        let waits_for: Vec<usize> = nodes.iter().map(|node| node.needs().filter(missing).count()).collect();
+        let lacks = |index: &usize| nodes[*index].needs().any(|needed| missing(&needed) && !open.contains(&needed));
+        let mut without_start: Vec<usize> = open.iter().copied().filter(lacks).collect();
+        without_start.sort_unstable();
+        let ready: Vec<usize> = open.iter().copied().filter(|index| waits_for[*index] == 0).collect();
         let state = State {
             ready: BinaryHeap::new(),
             waits_for,
-            given_up,
+            open,
             elsewhere: Vec::new(),
             told: HashSet::new(),
-            outstanding,
             failures: Vec::new(),
             end: None,
         };
@@ -84,6 +85,7 @@ impl<'a> Queue<'a> {
             graph,
             interrupt,
             dependents: graph.dependents(),
+            without_start,
             state: Mutex::new(state),
             changed: Condvar::new(),
         };
@@ -93,14 +95,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Stages that are to be done and need one that is neither there nor to be done.
-    pub(super) fn without_start(&self) -> Vec<usize> {
-        let state = self.lock();
-        let lacks = |index: &usize| {
-            state.waits_for[*index] > 0
-                && !state.given_up.contains(index)
-                && self.graph.nodes()[*index].needs().any(|needed| state.given_up.contains(&needed))
-        };
-        (0..state.waits_for.len()).filter(lacks).collect()
+    pub(super) fn without_start(&self) -> &[usize] {
+        &self.without_start
     }
 
     fn ready(&self, index: usize) -> Ready {
@@ -118,7 +114,7 @@ impl<'a> Queue<'a> {
             if self.interrupt.is_requested() {
                 state.end.get_or_insert(End::Interrupted);
             }
-            if state.outstanding == 0 || state.end.is_some() {
+            if state.open.is_empty() || state.end.is_some() {
                 return None;
             }
             if let Some(Ready { index, .. }) = state.ready.pop() {
@@ -142,10 +138,11 @@ impl<'a> Queue<'a> {
 
     pub(super) fn finished(&self, index: usize) {
         let mut state = self.lock();
-        state.outstanding -= 1;
+        state.open.remove(&index);
         for &dependent in &self.dependents[index] {
             state.waits_for[dependent] -= 1;
-            if state.waits_for[dependent] == 0 && !state.given_up.contains(&dependent) {
+            // One that was done before is not done again, though what it started from was missing.
+            if state.waits_for[dependent] == 0 && state.open.contains(&dependent) {
                 state.ready.push(self.ready(dependent));
             }
         }
@@ -159,8 +156,7 @@ impl<'a> Queue<'a> {
         let mut waiting = vec![index];
         while let Some(index) = waiting.pop() {
             // A stage may need several that fail, or the same one on several ways.
-            if state.given_up.insert(index) {
-                state.outstanding -= 1;
+            if state.open.remove(&index) {
                 waiting.extend(&self.dependents[index]);
             }
         }
@@ -179,5 +175,71 @@ impl<'a> Queue<'a> {
     pub(super) fn into_parts(self) -> (Vec<StageFailure>, Option<End>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.failures, state.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use labelmix_econ::{Allocation, LabelKind};
+    use labelmix_elicit::{StageOptions, StagePlan};
+
+    use super::*;
+    use crate::execute::event::StageError;
+    use crate::key::StageKey;
+
+    /// Stage 0, and stages 1 and 2 that start from it.
+    fn graph() -> StageGraph {
+        let mut graph = StageGraph::default();
+        for n_gold in [1, 2] {
+            let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
+            let plans = StagePlan::sequence([stage(LabelKind::Weak, 9), stage(LabelKind::Gold, n_gold)]);
+            graph.add_run("seq-sft", 0, Allocation { n_weak: 9, n_gold }, &plans, |parent, _, plan| {
+                StageKey::of_text(&format!("{parent:?} {}", plan.count))
+            });
+        }
+        graph
+    }
+
+    fn failure(graph: &StageGraph, index: usize) -> StageFailure {
+        StageFailure::of(&graph.nodes()[index], StageError::NothingToStartFrom)
+    }
+
+    #[test]
+    fn a_start_that_was_lost_is_done_again_and_what_came_of_it_is_not() {
+        let (graph, interrupt) = (graph(), Interrupt::default());
+        let queue = Queue::new(&graph, &HashSet::from([1]), |_| true, &interrupt);
+        assert_eq!(queue.next(), Some(0));
+        queue.finished(0);
+        assert_eq!(queue.next(), Some(2));
+        queue.finished(2);
+        assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn a_failure_gives_up_what_needs_it_and_leaves_what_is_done() {
+        let (graph, interrupt) = (graph(), Interrupt::default());
+        let queue = Queue::new(&graph, &HashSet::from([1]), |_| true, &interrupt);
+        assert_eq!(queue.next(), Some(0));
+        queue.failed(0, failure(&graph, 0));
+        assert_eq!(queue.next(), None);
+        assert_eq!(queue.into_parts().0.len(), 1);
+    }
+
+    #[test]
+    fn a_part_of_the_stages_is_done_as_far_as_it_can_start() {
+        let (graph, interrupt) = (graph(), Interrupt::default());
+        let only = |wanted: &'static [usize]| {
+            let keys: Vec<StageKey> = wanted.iter().map(|index| graph.nodes()[*index].key.clone()).collect();
+            move |node: &StageNode| keys.contains(&node.key)
+        };
+        let queue = Queue::new(&graph, &HashSet::from([0]), only(&[2]), &interrupt);
+        assert_eq!((queue.without_start(), queue.next()), (&[][..], Some(2)));
+        queue.finished(2);
+        assert_eq!(queue.next(), None);
+
+        let queue = Queue::new(&graph, &HashSet::new(), only(&[1]), &interrupt);
+        assert_eq!(queue.without_start(), [1]);
+        queue.failed(1, failure(&graph, 1));
+        assert_eq!(queue.next(), None);
     }
 }
