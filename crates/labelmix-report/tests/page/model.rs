@@ -105,7 +105,7 @@ fn the_page_computes_what_rust_computes() {
             .filter(|&point| observations[point].cost_usd <= budget * (1.0 + 1e-9))
             .collect();
         let chosen: Vec<_> = affordable.iter().map(|&point| observations[point]).collect();
-        let best = best_split(&chosen).map_or(-1, |best| affordable[best] as i64);
+        let best = best_split(&chosen).map_or(-1, |best| i64::try_from(affordable[best]).unwrap());
         assert_eq!(answer["best"], json!(best), "{what}");
 
         // All cells have the same seeds, so a method's own resamples are these.
