@@ -33,13 +33,22 @@ pub fn wilson_interval(successes: usize, trials: usize, z: f64) -> Interval {
     let z2 = z * z;
     let center = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half_width = z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt() / (1.0 + z2 / n);
-    Interval { low: (center - half_width).max(0.0), high: (center + half_width).min(1.0) }
+    // Rounding must not put the ends on the wrong side of the share itself, which they meet at 0 and at 1.
+    Interval { low: (center - half_width).clamp(0.0, p), high: (center + half_width).clamp(p, 1.0) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_ends_meet_the_share_where_all_trials_end_alike() {
+        for trials in 1..200 {
+            assert_eq!(wilson_interval(0, trials, Z_95).low, 0.0);
+            assert_eq!(wilson_interval(trials, trials, Z_95).high, 1.0);
+        }
+    }
 
     #[test]
     fn knows_nothing_without_trials() {
