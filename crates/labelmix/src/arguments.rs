@@ -1,15 +1,23 @@
 //! The arguments of every command.
 
+mod data;
 mod plan;
+mod results;
 mod slurm;
 mod store;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use labelmix_models::ByteSize;
 
+pub(crate) use self::data::{
+    LabelReportArguments, TaskCheckArguments, TaskShowArguments, TasksArguments, TasksCommand, WeakLabelArguments,
+};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
+pub(crate) use self::results::{
+    CompareArguments, FigureColumns, ImportArguments, ReportArguments, ShowArguments, Statistic,
+};
 pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
     StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
@@ -162,162 +170,6 @@ pub(crate) struct StatusArguments {
     pub(crate) json: bool,
 }
 
-/// Make the weak labels of a study's [labeler], or find them in the store, and write them to a file
-#[derive(Debug, Args)]
-pub(crate) struct WeakLabelArguments {
-    /// The study file (TOML), with a [labeler] table
-    pub(crate) study: PathBuf,
-    /// Where to write the labels (JSONL): id, split (pool or test), text, gold, weak, one row for each weak label
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Where labels are kept [default: labelmix-store beside the study file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// The memory to stay within, such as 16GiB [default: what is available]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) memory: Option<ByteSize>,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgument,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Make a page, figures and tables of what the store holds of a study
-///
-/// `report.html` is one page, a single file that asks for nothing: prices and a budget to move, the decision that follows,
-/// and every run. Figures and tables for papers are in the folders beside it.
-#[derive(Debug, Args)]
-pub(crate) struct ReportArguments {
-    /// The study file (TOML)
-    pub(crate) study: PathBuf,
-    /// The folder to write to
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// How many columns of a page figures are as wide as: one is 84 mm, two are 174 mm
-    #[arg(long, value_name = "COLUMNS", value_enum, default_value_t = FigureColumns::Two)]
-    pub(crate) columns: FigureColumns,
-    /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
-    /// such as weak=0.05,gold=1; the table and the figures keep the study's
-    #[arg(long, value_name = "PRICES")]
-    pub(crate) price: Option<PriceList>,
-    /// Where results are kept [default: labelmix-store beside the study file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-}
-
-/// How wide figures are set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FigureColumns {
-    One,
-    Two,
-}
-
-/// Hold the methods of a study against each other at equal cost, or two finished runs
-///
-/// For every budget, each method is taken at its best split, and each pair's difference has an interval over seeds and test
-/// items, a p-value corrected for the number of pairs, and a verdict: better, worse, or tied.
-#[derive(Debug, Args)]
-pub(crate) struct CompareArguments {
-    /// The study file (TOML); with --runs, the study whose test set the runs were judged by [default: the one that the
-    /// first run names]
-    #[arg(required_unless_present = "runs")]
-    pub(crate) study: Option<PathBuf>,
-    /// Compare two finished runs, by their folders, instead of methods
-    #[arg(
-        long,
-        num_args = 2,
-        value_names = ["RUN_A", "RUN_B"],
-        conflicts_with_all = ["budget", "baseline", "statistic", "store"]
-    )]
-    pub(crate) runs: Vec<PathBuf>,
-    /// Compare at this budget in dollars (may be repeated) [default: the budgets of the study's grid]
-    #[arg(long, value_name = "USD")]
-    pub(crate) budget: Vec<f64>,
-    /// Compare every other method with this one [default: every method with every other]
-    #[arg(long, value_name = "METHOD")]
-    pub(crate) baseline: Option<String>,
-    /// What is compared
-    #[arg(long, value_enum, default_value_t = Statistic::Accuracy)]
-    pub(crate) statistic: Statistic,
-    /// Where results are kept [default: labelmix-store beside the study file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// Print one JSON object instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Statistic {
-    Accuracy,
-    Auroc,
-}
-
-/// Show a finished run: configuration, labels, training, every measure with its interval, and its worst mistakes
-#[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
-    /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
-    pub(crate) run: PathBuf,
-    /// The study file (TOML) that made the run [default: the one that the run names]
-    #[arg(long, value_name = "STUDY")]
-    pub(crate) study: Option<PathBuf>,
-    /// How many of the test examples that it is most confidently wrong about are shown
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub(crate) wrong: usize,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text
-#[derive(Debug, Args)]
-pub(crate) struct LabelReportArguments {
-    /// The study file (TOML); its model is not needed
-    pub(crate) study: PathBuf,
-    /// Also break the accuracy down by this field of the training and test rows (may be repeated)
-    ///
-    /// The ten most frequent values, the others together, and the rows without a value; numbers of more than ten values in
-    /// fifths. `a.b` is the field `b` of records in the column `a`. No field is chosen for you: of many groups, some look
-    /// bad by chance, and you know which field may matter. Without `--by`, a line says which fields there are.
-    #[arg(long, value_name = "FIELD")]
-    pub(crate) by: Vec<String>,
-    /// Where the labels of the study's [labeler] are kept, if it has one [default: labelmix-store beside the study file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// A folder for the report as text, JSON and figures (SVG)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
-///
-/// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and
-/// config.json in it. Every task and model gets a report of its own, in which NAME is the method. A label that a run looked
-/// at twice is paid once. Runs that cannot be used are named, with the reason, and left out.
-#[derive(Debug, Args)]
-pub(crate) struct ImportArguments {
-    /// The folder of results, of one task's results, or of one run
-    pub(crate) results: PathBuf,
-    /// The folder to write to: records.jsonl, with every run, and a folder with the report of each task and model
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// The price of a weak label in dollars
-    #[arg(long, value_name = "USD", default_value_t = 0.1)]
-    pub(crate) weak_price: f64,
-    /// The price of a gold label in dollars
-    #[arg(long, value_name = "USD", default_value_t = 1.0)]
-    pub(crate) gold_price: f64,
-    /// The budgets of the tables, in dollars; a run belongs to the smallest that pays for it [default: the published ones,
-    /// 8 to 8192]
-    #[arg(long, value_name = "USD", value_delimiter = ',')]
-    pub(crate) budgets: Vec<f64>,
-}
-
 /// Classify new texts with a finished run
 #[derive(Debug, Args)]
 pub(crate) struct PredictArguments {
@@ -338,61 +190,6 @@ pub(crate) struct PredictArguments {
     pub(crate) cut: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
-}
-
-/// List the tasks that labelmix knows, show one, or check one on its data
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct TasksArguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<TasksCommand>,
-    /// Print a JSON array instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TasksCommand {
-    Show(TaskShowArguments),
-    Check(TaskCheckArguments),
-}
-
-/// Show a task: its data, its templates, and examples where the data is at hand
-#[derive(Debug, Args)]
-pub(crate) struct TaskShowArguments {
-    /// The name of a task, or a task file (TOML)
-    #[arg(value_name = "NAME|FILE")]
-    pub(crate) task: String,
-    /// Show the first N examples of each class
-    #[arg(long, value_name = "N")]
-    pub(crate) examples: Option<usize>,
-    /// A folder with the data, instead of where the task has it
-    #[arg(long, value_name = "DIR")]
-    pub(crate) folder: Option<PathBuf>,
-    /// Download what the examples need
-    #[arg(long, requires = "examples", conflicts_with = "folder")]
-    pub(crate) download: bool,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Check a task on all of its data: what is dropped and why, balance, duplicates, overlap with the test set, examples
-#[derive(Debug, Args)]
-pub(crate) struct TaskCheckArguments {
-    /// The name of a task, or a task file (TOML)
-    #[arg(value_name = "NAME|FILE")]
-    pub(crate) task: String,
-    /// A folder with the data, instead of where the task has it (the Hugging Face Hub: what the cache lacks is
-    /// downloaded)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) folder: Option<PathBuf>,
-    /// Also measure the texts in tokens of this model: a folder in the Hugging Face layout, or a repository of the Hub
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// List the elicitation methods, or explain one with its options

@@ -1,0 +1,107 @@
+//! The arguments of the commands about data: tasks, weak labels.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use labelmix_models::ByteSize;
+
+use super::DeviceArgument;
+
+/// Make the weak labels of a study's [labeler], or find them in the store, and write them to a file
+#[derive(Debug, Args)]
+pub(crate) struct WeakLabelArguments {
+    /// The study file (TOML), with a [labeler] table
+    pub(crate) study: PathBuf,
+    /// Where to write the labels (JSONL): id, split (pool or test), text, gold, weak, one row for each weak label
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where labels are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// The memory to stay within, such as 16GiB [default: what is available]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say how good the weak labels of a study are, where they fail, and whether their errors can be told from the text
+#[derive(Debug, Args)]
+pub(crate) struct LabelReportArguments {
+    /// The study file (TOML); its model is not needed
+    pub(crate) study: PathBuf,
+    /// Also break the accuracy down by this field of the training and test rows (may be repeated)
+    ///
+    /// The ten most frequent values, the others together, and the rows without a value; numbers of more than ten values in
+    /// fifths. `a.b` is the field `b` of records in the column `a`. No field is chosen for you: of many groups, some look
+    /// bad by chance, and you know which field may matter. Without `--by`, a line says which fields there are.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) by: Vec<String>,
+    /// Where the labels of the study's [labeler] are kept, if it has one [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// A folder for the report as text, JSON and figures (SVG)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the tasks that labelmix knows, show one, or check one on its data
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct TasksArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<TasksCommand>,
+    /// Print a JSON array instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TasksCommand {
+    Show(TaskShowArguments),
+    Check(TaskCheckArguments),
+}
+
+/// Show a task: its data, its templates, and examples where the data is at hand
+#[derive(Debug, Args)]
+pub(crate) struct TaskShowArguments {
+    /// The name of a task, or a task file (TOML)
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) task: String,
+    /// Show the first N examples of each class
+    #[arg(long, value_name = "N")]
+    pub(crate) examples: Option<usize>,
+    /// A folder with the data, instead of where the task has it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Download what the examples need
+    #[arg(long, requires = "examples", conflicts_with = "folder")]
+    pub(crate) download: bool,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Check a task on all of its data: what is dropped and why, balance, duplicates, overlap with the test set, examples
+#[derive(Debug, Args)]
+pub(crate) struct TaskCheckArguments {
+    /// The name of a task, or a task file (TOML)
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) task: String,
+    /// A folder with the data, instead of where the task has it (the Hugging Face Hub: what the cache lacks is
+    /// downloaded)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Also measure the texts in tokens of this model: a folder in the Hugging Face layout, or a repository of the Hub
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,119 @@
+//! The arguments of the commands that read results: reports, comparisons, single runs, runs of others.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::PriceList;
+
+/// Make a page, figures and tables of what the store holds of a study
+///
+/// `report.html` is one page, a single file that asks for nothing: prices and a budget to move, the decision that follows,
+/// and every run. Figures and tables for papers are in the folders beside it.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The study file (TOML)
+    pub(crate) study: PathBuf,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// How many columns of a page figures are as wide as: one is 84 mm, two are 174 mm
+    #[arg(long, value_name = "COLUMNS", value_enum, default_value_t = FigureColumns::Two)]
+    pub(crate) columns: FigureColumns,
+    /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
+    /// such as weak=0.05,gold=1; the table and the figures keep the study's
+    #[arg(long, value_name = "PRICES")]
+    pub(crate) price: Option<PriceList>,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// How wide figures are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FigureColumns {
+    One,
+    Two,
+}
+
+/// Hold the methods of a study against each other at equal cost, or two finished runs
+///
+/// For every budget, each method is taken at its best split, and each pair's difference has an interval over seeds and test
+/// items, a p-value corrected for the number of pairs, and a verdict: better, worse, or tied.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The study file (TOML); with --runs, the study whose test set the runs were judged by [default: the one that the
+    /// first run names]
+    #[arg(required_unless_present = "runs")]
+    pub(crate) study: Option<PathBuf>,
+    /// Compare two finished runs, by their folders, instead of methods
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["RUN_A", "RUN_B"],
+        conflicts_with_all = ["budget", "baseline", "statistic", "store"]
+    )]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Compare at this budget in dollars (may be repeated) [default: the budgets of the study's grid]
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Vec<f64>,
+    /// Compare every other method with this one [default: every method with every other]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) baseline: Option<String>,
+    /// What is compared
+    #[arg(long, value_enum, default_value_t = Statistic::Accuracy)]
+    pub(crate) statistic: Statistic,
+    /// Where results are kept [default: labelmix-store beside the study file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Statistic {
+    Accuracy,
+    Auroc,
+}
+
+/// Show a finished run: configuration, labels, training, every measure with its interval, and its worst mistakes
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
+    pub(crate) run: PathBuf,
+    /// The study file (TOML) that made the run [default: the one that the run names]
+    #[arg(long, value_name = "STUDY")]
+    pub(crate) study: Option<PathBuf>,
+    /// How many of the test examples that it is most confidently wrong about are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) wrong: usize,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
+///
+/// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and
+/// config.json in it. Every task and model gets a report of its own, in which NAME is the method. A label that a run looked
+/// at twice is paid once. Runs that cannot be used are named, with the reason, and left out.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The folder of results, of one task's results, or of one run
+    pub(crate) results: PathBuf,
+    /// The folder to write to: records.jsonl, with every run, and a folder with the report of each task and model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The price of a weak label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 0.1)]
+    pub(crate) weak_price: f64,
+    /// The price of a gold label in dollars
+    #[arg(long, value_name = "USD", default_value_t = 1.0)]
+    pub(crate) gold_price: f64,
+    /// The budgets of the tables, in dollars; a run belongs to the smallest that pays for it [default: the published ones,
+    /// 8 to 8192]
+    #[arg(long, value_name = "USD", value_delimiter = ',')]
+    pub(crate) budgets: Vec<f64>,
+}
