@@ -204,7 +204,7 @@ pub enum Error {
     /// The cluster does not do what is asked of it.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Slurm(crate::slurm::SlurmError),
+    Slurm(#[from] crate::slurm::SlurmError),
     /// A run whose predictions rank nothing.
     #[error("the run {run} has no AUROC on the test set")]
     #[diagnostic(help(

@@ -48,7 +48,8 @@ use labelmix_elicit::{
 use labelmix_models::{Adapter, Error as ModelError};
 use serde::{Deserialize, Serialize};
 
-use self::files::{entries, process_tag, put, read_json, remove, write_json, write_whole};
+pub(crate) use self::files::write_whole;
+use self::files::{entries, process_tag, put, read_json, remove, write_json};
 use crate::error::{Error, Result};
 use crate::execute::StageError;
 use crate::key::StageKey;
@@ -299,7 +300,8 @@ impl Store {
         read_json(&self.stage_folder(key).join(LOG_ODDS_FILE))
     }
 
-    /// The run kept in `folder`, and the folder of its last stage, of which every byte is what was written.
+    /// The run kept in `folder`, and the folder of its last stage, whose texts are what was written. What was trained is not
+    /// read: whoever uses it asks for the [`classifiers`](Self::classifiers).
     ///
     /// # Errors
     /// If there is none, or one of them is damaged.
@@ -308,25 +310,30 @@ impl Store {
         let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
         let last = run.stages.last().ok_or_else(no_such_run)?;
         let stage = Self::of_run(folder)?.stage_folder(last);
-        match manifest::damage(&stage, Scrutiny::Everything)? {
+        match manifest::damage(&stage, Scrutiny::Texts)? {
             Some(damage) => Err(damage.into()),
             None => Ok((run, stage)),
         }
     }
 
     /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it
-    /// averages others.
+    /// averages others. Every byte of them is what was written.
     ///
     /// # Errors
-    /// If its outcome is not there, or damaged.
+    /// If its outcome is not there, or one of them is damaged.
     pub fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
         let path = folder.join(OUTCOME_FILE);
         let outcome: StageOutcome = read_json(&path)?
             .ok_or_else(|| Error::Damaged { path: path.clone(), reason: "the file is not there".to_owned() })?;
-        if outcome.averages.is_empty() {
-            return Ok(vec![folder.to_owned()]);
+        let members = outcome.averages.iter().map(|key| folder.with_file_name(key.to_string()));
+        let folders: Vec<PathBuf> =
+            if outcome.averages.is_empty() { vec![folder.to_owned()] } else { members.collect() };
+        for folder in &folders {
+            if let Some(damage) = manifest::damage(folder, Scrutiny::Everything)? {
+                return Err(damage.into());
+            }
         }
-        Ok(outcome.averages.iter().map(|key| folder.with_file_name(key.to_string())).collect())
+        Ok(folders)
     }
 
     /// The store that keeps the run in `folder`, for reading.

@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use crate::arguments::{CompareArguments, Statistic};
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::finished_run::{NoPredictions, read_run, test_set};
-use crate::kept::kept_sweep;
+use crate::kept::{kept_sweep, tell_unfinished};
 use crate::sweep::terminal_style;
 
 /// A comparison that cannot be made.
@@ -78,10 +78,7 @@ fn compare_methods(study: Study, arguments: &CompareArguments) -> Result<StudyCo
     if finished == 0 {
         return Err(NoComparison::NoRuns { study: study.name.clone() }.into());
     }
-    let missing = sweep.graph().runs().len() - finished;
-    if missing > 0 {
-        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
-    }
+    tell_unfinished(&sweep, finished);
     let mut budgets = if arguments.budget.is_empty() { study.grid.budgets.clone() } else { arguments.budget.clone() };
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();

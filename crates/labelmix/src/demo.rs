@@ -8,7 +8,7 @@ use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
-use crate::sweep::{Finished, Manner, Swept, sweep, terminal_style};
+use crate::sweep::{Manner, Swept, sweep, terminal_style};
 
 /// The text of the demo's studies, with names in braces for what they differ in.
 const STUDY: &str = include_str!("demo/study.toml");
@@ -77,8 +77,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     ))?;
     write_organism(folder)?;
     let mixes = run_study(folder, &MIXES, arguments.fast)?;
-    let Some(Finished { sweep, records, answer }) = &mixes.finished else { return Ok(mixes.status()) };
-    print_data(&format!("\n{}", render(answer, terminal_style())))?;
+    let Some(finished) = &mixes.finished else { return Ok(mixes.status()) };
+    print_data(&format!("\n{}", render(&finished.answer, terminal_style())))?;
     let status = mixes.status();
     if status != Status::Done {
         return Ok(status);
@@ -88,8 +88,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     let (Status::Done, Some(control)) = (status, &control.finished) else { return Ok(status) };
     print_data(&control_sentence(&control.answer))?;
     let report = folder.join("report");
-    let store = Store::open(&sweep.study().default_store())?;
-    crate::report::write(sweep, &store, records, &report, Columns::Two)?;
+    let store = Store::open(&finished.sweep.study().default_store())?;
+    crate::report::write(finished, &store, &report, Columns::Two)?;
     let page = report.join("report.html");
     print_data(&format!(
         "\nReport: {} (open it in a browser; figures and tables are beside it)\n\n{}",

@@ -18,3 +18,11 @@ pub(crate) fn kept_sweep_with(study: Study, store: &Store, options: &PrepareOpti
     let labeling = WeakLabeling::kept(store, labeler_folder.as_deref());
     Ok(Sweep::prepare(study, inputs, options, &labeling)?)
 }
+
+/// Says how many runs of a sweep are not among the finished ones, if any are.
+pub(crate) fn tell_unfinished(sweep: &Sweep, finished: usize) {
+    let missing = sweep.graph().runs().len() - finished;
+    if missing > 0 {
+        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
+    }
+}

@@ -3,31 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_report::{Analysis, Columns, Details, Economics, Report, write_report};
-use labelmix_sweep::{RunRecord, Store, Study, Sweep, measured_runs, records};
+use labelmix_sweep::{Store, Study, records};
 
 use crate::arguments::{FigureColumns, ReportArguments};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::kept_sweep;
+use crate::kept::{kept_sweep, tell_unfinished};
 use crate::plan::repriced;
-use crate::sweep::answer;
+use crate::sweep::Finished;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let sweep = kept_sweep(study, &store)?;
     let records = records(&sweep, &store)?;
-    let missing = sweep.graph().runs().len() - records.len();
-    if missing > 0 {
-        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
-    }
+    tell_unfinished(&sweep, records.len());
+    let finished = Finished::of(sweep, &store, records)?;
     let columns = match arguments.columns {
         FigureColumns::One => Columns::One,
         FigureColumns::Two => Columns::Two,
     };
-    for path in write(&sweep, &store, &records, &arguments.out, columns)? {
+    for path in write(&finished, &store, &arguments.out, columns)? {
         print_data(&format!("{}\n", path.display()))?;
     }
-    let runs = measured_runs(&sweep, &store)?;
+    let Finished { sweep, runs, .. } = finished;
     if !runs.is_empty() {
         let tariff = repriced(sweep.tariff(), arguments.price)?;
         let economics = Economics::new(&sweep.study().name, runs, tariff, &sweep.study().grid.budgets)?;
@@ -40,15 +38,13 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
 
 /// Writes the report of a sweep's finished runs, and says which files it wrote.
 pub(crate) fn write(
-    sweep: &Sweep,
+    Finished { sweep, records, runs, answer }: &Finished,
     store: &Store,
-    records: &[RunRecord],
     folder: &Path,
     columns: Columns,
 ) -> Result<Vec<PathBuf>, Failure> {
     anstream::eprintln!("resampling {} runs and fitting response surfaces", records.len());
-    let answer = answer(sweep, store, records)?;
-    let analysis = Analysis::new(&answer, measured_runs(sweep, store)?);
+    let analysis = Analysis::new(answer, runs.clone());
     let details = Details::read(sweep, store, records)?;
-    Ok(write_report(&Report { answer, analysis, details }, folder, columns)?)
+    Ok(write_report(&Report { answer: answer.clone(), analysis, details }, folder, columns)?)
 }

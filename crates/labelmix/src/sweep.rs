@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
+use labelmix_econ::MeasuredRun;
 use labelmix_models::ByteSize;
 use labelmix_report::{Answer, Colours, Style, count, render};
 use labelmix_sweep::{
@@ -122,11 +123,29 @@ pub(crate) struct Swept {
     pub(crate) failures: Vec<StageFailure>,
 }
 
-/// A sweep of which everything was tried.
+/// A sweep with what its finished runs say.
 pub(crate) struct Finished {
     pub(crate) sweep: Sweep,
     pub(crate) records: Vec<RunRecord>,
+    /// The same runs with the test items that each got right.
+    pub(crate) runs: Vec<MeasuredRun>,
     pub(crate) answer: Answer,
+}
+
+impl Finished {
+    pub(crate) fn of(sweep: Sweep, store: &Store, records: Vec<RunRecord>) -> Result<Self, Failure> {
+        let runs = measured_runs(&sweep, store)?;
+        let answer = Answer::new(
+            &sweep.study().name,
+            sweep.prices(),
+            sweep.points(),
+            sweep.not_affordable(),
+            &records,
+            sweep.summary().data.train.weak_accuracy,
+        );
+        let answer = answer.with_regimes(runs.clone());
+        Ok(Self { sweep, records, runs, answer })
+    }
 }
 
 impl Swept {
@@ -221,25 +240,11 @@ pub(crate) fn sweep(
     if interrupted {
         return Ok(Swept { finished: None, failures });
     }
-    let answer = answer(&sweep, store, &records)?;
-    Ok(Swept { finished: Some(Finished { sweep, records, answer }), failures })
+    Ok(Swept { finished: Some(Finished::of(sweep, store, records)?), failures })
 }
 
 /// Colours where a person looks at a terminal and has not asked for none (`NO_COLOR`).
 pub(crate) fn terminal_style() -> Style {
     let colourful = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Style { colours: if colourful { Colours::On } else { Colours::Off }, width: None }
-}
-
-/// What the finished runs of a sweep say.
-pub(crate) fn answer(sweep: &Sweep, store: &Store, records: &[RunRecord]) -> Result<Answer, Failure> {
-    let answer = Answer::new(
-        &sweep.study().name,
-        sweep.prices(),
-        sweep.points(),
-        sweep.not_affordable(),
-        records,
-        sweep.summary().data.train.weak_accuracy,
-    );
-    Ok(answer.with_regimes(measured_runs(sweep, store)?))
 }

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::arrays::plan_arrays;
-use super::cluster::{Request, SlurmError, max_tasks, queue, submit};
+use super::cluster::{Request, max_tasks, queue, submit};
 use super::records::{Submissions, SubmittedArray};
 use super::table::SlurmTable;
 use crate::error::{Error, Result};
 use crate::execute::Observer;
 use crate::key::StageKey;
-use crate::store::{Store, StudyPlan};
+use crate::store::{Store, StudyPlan, write_whole};
 use crate::survey::survey;
 use crate::sweep::Sweep;
 
@@ -55,7 +55,7 @@ pub fn submit_missing(
     let logs = submissions.folder().join("logs");
     fs::create_dir_all(&logs).map_err(Error::store(&logs))?;
     let script = submissions.folder().join("task.sh");
-    write_beside(&script, &task_script(table, command))?;
+    write_whole(&script, task_script(table, command).as_bytes())?;
 
     let mut submitted = Submitted {
         done: done.len(),
@@ -100,7 +100,7 @@ pub fn task_stages(list: &Path, task: usize) -> Result<Vec<StageKey>> {
 
 fn write_task_list(path: &Path, tasks: &[Vec<StageKey>]) -> Result<()> {
     let line = |task: &Vec<StageKey>| serde_json::to_string(task).expect("keys become JSON") + "\n";
-    write_beside(path, &tasks.iter().map(line).collect::<String>())
+    write_whole(path, tasks.iter().map(line).collect::<String>().as_bytes())
 }
 
 /// What every task runs. `exec` leaves labelmix as the process to which Slurm sends its warning.
@@ -114,17 +114,6 @@ fn task_script(table: &SlurmTable, command: &[String]) -> String {
 /// A word for a POSIX shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn write_beside(path: &Path, content: &str) -> Result<()> {
-    let beside = path.with_extension("partial");
-    fs::write(&beside, content).and_then(|()| fs::rename(&beside, path)).map_err(Error::store(path))
-}
-
-impl From<SlurmError> for Error {
-    fn from(error: SlurmError) -> Self {
-        Self::Slurm(error)
-    }
 }
 
 #[cfg(test)]
