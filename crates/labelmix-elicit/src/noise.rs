@@ -3,6 +3,7 @@
 //! With y the class, ỹ the label, r = P(ỹ = 1 | y = 0) and s = P(ỹ = 1 | y = 1), a classifier that says p = P(y = 1) sees
 //! the label 1 with probability q = s·p + r·(1 − p).
 
+use labelmix_stats::probability;
 use serde::{Deserialize, Serialize};
 
 use crate::stage::StageExample;
@@ -90,7 +91,7 @@ impl Correction {
     pub fn target(self, log_odds: f32, label: f32) -> f32 {
         let label = f64::from(label);
         let target = match self.way {
-            CorrectionWay::Forward => self.rates.posterior(1.0 / (1.0 + (-f64::from(log_odds)).exp()), label),
+            CorrectionWay::Forward => self.rates.posterior(probability(f64::from(log_odds)), label),
             CorrectionWay::Backward => {
                 let (r, s) = (self.rates.of_class_0, 1.0 - self.rates.of_class_1);
                 (label - r) / (s - r)

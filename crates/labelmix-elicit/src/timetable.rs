@@ -28,7 +28,8 @@ impl Timetable {
     }
 }
 
-/// The order in which a stage looks at its training labels, pass after pass.
+/// The order in which a stage looks at its training labels, pass after pass. Every pass shuffles the order of the pass
+/// before, from one stream; so the order at any step is found again by shuffling as often as there were passes.
 pub struct BatchOrder {
     order: Vec<usize>,
     batch_size: usize,

@@ -187,9 +187,6 @@ impl Training<'_> {
     }
 
     /// Trains until the schedule ends or the watch stops it; the number of steps, and the optimizer's state after them.
-    ///
-    /// Every pass over the data shuffles the order of the pass before, from one stream; so the order at any step is found
-    /// again by shuffling as often as there were passes.
     pub(crate) fn run(
         &self,
         adapter: &mut Adapter,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::comparison::{WithinBudget, within_budgets};
 use crate::regimes::{RegimeEntry, regimes};
+use crate::table::rising;
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 
 /// Everything a sweep found out. The names of the fields are a promise to programs that read the JSON.
@@ -102,6 +103,11 @@ impl Answer {
     /// A method's place in the order of the study.
     pub(crate) fn place_of(&self, method: &str) -> usize {
         self.methods().iter().position(|name| *name == method).unwrap_or(0)
+    }
+
+    /// The study's budgets of which something was measured, rising.
+    pub(crate) fn budgets_usd(&self) -> Vec<f64> {
+        rising(self.budgets.iter().map(|split| split.budget_usd).collect())
     }
 
     /// The measured splits of a method, by budget and weak fraction.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::SplitEntry;
 use crate::answer::distinct_purchases;
+use crate::table::rising;
 
 /// The best that a method makes of a budget: of all purchases whose cost is within it, whatever they were planned for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,9 +28,7 @@ pub struct WithinBudget {
 
 /// An entry for every method and budget of the grid that buys it something, by method and rising budget.
 pub(crate) fn within_budgets(methods: &[&str], splits: &[SplitEntry]) -> Vec<WithinBudget> {
-    let mut budgets: Vec<f64> = splits.iter().map(|split| split.budget_usd).collect();
-    budgets.sort_by(f64::total_cmp);
-    budgets.dedup();
+    let budgets = rising(splits.iter().map(|split| split.budget_usd).collect());
     let purchases = distinct_purchases(splits);
     let best = |method: &str, budget_usd: f64| {
         // The same tolerance with which a budget is split.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::export::{WriteError, write_files};
 use crate::notation::{dollars, percent, price, prices_in_words, proportion, purchase, range};
-use crate::table::{Style, align_right, table_with_header};
+use crate::table::{Style, align_right, rising, table_with_header};
 
 /// What measured runs say at given prices. The names of the fields are a promise to programs that read the JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,9 +61,7 @@ impl Economics {
         let measured = Measurements::new(runs)?;
         let observed = measured.observations(&tariff);
         let cheapest_usd = observed.iter().map(|observed| observed.cost_usd).fold(f64::INFINITY, f64::min);
-        let mut budgets: Vec<f64> = budgets_usd.to_vec();
-        budgets.sort_by(f64::total_cmp);
-        budgets.dedup();
+        let mut budgets = rising(budgets_usd.to_vec());
         let largest = budgets.last().copied().unwrap_or(0.0);
         budgets.retain(|budget| *budget >= cheapest_usd);
         if budgets.is_empty() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::SplitEntry;
 use crate::notation::{dollars, proportion, purchase};
-use crate::table::{Style, align_right, table_with_header};
+use crate::table::{Style, align_right, rising, table_with_header};
 
 /// How a method best spends a budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,10 +32,8 @@ pub(crate) fn regimes(prices: &Prices, budgets: &[SplitEntry], runs: Vec<Measure
             continue;
         }
         let resamples = Resamples::new(&measured, &Bootstrap::new(0)).expect("a bootstrap's defaults make sense");
-        let mut of_method: Vec<f64> =
-            budgets.iter().filter(|split| split.method == method).map(|split| split.budget_usd).collect();
-        of_method.sort_by(f64::total_cmp);
-        of_method.dedup();
+        let of_method = budgets.iter().filter(|split| split.method == method);
+        let of_method = rising(of_method.map(|split| split.budget_usd).collect());
         let tariff = (*prices).into();
         // A budget that no finished run keeps to has no regime yet.
         entries.extend(of_method.into_iter().filter_map(|budget| {

@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use labelmix_data::{Example, ExampleId, Pools, order_of_sale};
 use labelmix_econ::Allocation;
 use labelmix_elicit::{Choice, LabelKind, least_certain, log_odds};
-use labelmix_models::Tokenizer;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -73,8 +72,7 @@ impl Sweep {
         let mut classifier = self.model().initial_adapter(self.study().recipe.lora(), seed)?;
         classifier.load(&store.stage_folder(key))?;
         let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
-        let tokenizer = Tokenizer::load(self.model_folder())?;
-        let encoded = encode_all(&texts, &tokenizer, self.study().model.too_long)?;
+        let encoded = encode_all(&texts, self.tokenizer(), self.study().model.too_long)?;
         // Texts that the model cannot read cannot be trained on either.
         let readable: Vec<(&Example, Vec<u32>)> =
             queue.gold.iter().zip(encoded).filter_map(|(example, tokens)| Some((*example, tokens?))).collect();

@@ -10,6 +10,7 @@ use labelmix_elicit::{
     test_metrics,
 };
 use labelmix_models::Adapter;
+use labelmix_stats::probability;
 
 use crate::error::Error;
 use crate::execute::StageError;
@@ -266,7 +267,7 @@ impl<'a> Work<'a> {
             adapter.load(&store.stage_folder(key))?;
             scores.push(self.log_odds(&adapter, texts)?);
         }
-        Ok(mean_log_odds(&scores).into_iter().map(|score| 1.0 / (1.0 + (-f64::from(score)).exp())).collect())
+        Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())
     }
 
     /// Averages the test set's log-odds of the stages that it reads.

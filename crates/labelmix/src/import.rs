@@ -1,16 +1,15 @@
 //! `labelmix import`: runs of the published code, as records, tables and figures.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
 
 use labelmix_econ::Prices;
 use labelmix_report::{Analysis, Answer, Columns, Details, Report, render, write_report};
-use labelmix_sweep::{
-    Error, ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points,
-};
+use labelmix_sweep::{Error, ImportedRuns, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points};
 
 use crate::arguments::ImportArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::rows::write_rows;
 use crate::sweep::terminal_style;
 
 /// So many runs that were set aside are named; the others are counted.
@@ -21,13 +20,14 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
     let budgets = if arguments.budgets.is_empty() { &PUBLISHED_BUDGETS[..] } else { &arguments.budgets };
     let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
     name_set_aside(&set_aside);
-    write_records(&studies, &arguments.out.join("records.jsonl"))?;
+    fs::create_dir_all(&arguments.out)
+        .map_err(|source| WriteError { place: arguments.out.display().to_string(), source })?;
+    write_rows(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
     for study in studies {
         let name = format!("{}_{}", study.task, study.model.replace('/', "_"));
         let points = published_points(&study.records, &prices, budgets);
-        let on_points = |record: &&RunRecord| {
-            points.iter().any(|point| (&point.method, point.allocation) == (&record.method, record.allocation))
-        };
+        let bought: HashSet<_> = points.iter().map(|point| (&point.method, point.allocation)).collect();
+        let on_points = |record: &&RunRecord| bought.contains(&(&record.method, record.allocation));
         let beyond = study.records.len() - study.records.iter().filter(on_points).count();
         if beyond > 0 {
             anstream::eprintln!("{name}: {beyond} runs cost more than the largest budget; --budgets takes more");
@@ -51,17 +51,4 @@ fn name_set_aside(set_aside: &[SetAside]) {
     if set_aside.len() > NAMED {
         anstream::eprintln!("left out: {} more", set_aside.len() - NAMED);
     }
-}
-
-/// Every run in a line of JSON, for other programs.
-fn write_records(studies: &[ImportedStudy], path: &Path) -> Result<(), Failure> {
-    let line = |record| serde_json::to_string(record).expect("text and numbers with names become JSON") + "\n";
-    let lines: String = studies.iter().flat_map(|study| &study.records).map(line).collect();
-    let beside = path.with_extension("jsonl.partial");
-    let write = || {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        fs::write(&beside, lines)?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|source| WriteError { place: path.display().to_string(), source }.into())
 }

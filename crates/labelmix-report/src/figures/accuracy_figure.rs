@@ -8,7 +8,7 @@ use super::axes::{accuracy_axis, fraction_axis};
 use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, chart, figure};
 use super::key::Symbol;
 use super::marks::{dashed, draw_marker, error_bar, ring};
-use super::series::{Curve, CurvePoint, budgets, curves};
+use super::series::{Curve, CurvePoint, curves};
 use crate::Answer;
 use crate::notation::dollars;
 
@@ -33,7 +33,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
     if let Some(accuracy) = answer.weak_label_accuracy {
         chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;
     }
-    let all = budgets(answer).len();
+    let all = answer.budgets_usd().len();
     for Curve { budget, points, .. } in curves {
         let colour = amount_colour(*budget, all);
         let line = points.iter().map(|point| (point.weak_fraction, point.accuracy));
@@ -57,7 +57,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
 
 /// The biggest budget first, as its line is the highest.
 fn key_entries(answer: &Answer, curves: &[Curve]) -> Vec<(Symbol, String)> {
-    let all = budgets(answer).len();
+    let all = answer.budgets_usd().len();
     let line =
         |curve: &Curve| (Symbol::MarkedLine(curve.budget, amount_colour(curve.budget, all)), dollars(curve.budget_usd));
     let mut entries = vec![(Symbol::Heading, "Budget".to_owned())];

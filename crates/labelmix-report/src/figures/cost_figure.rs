@@ -8,7 +8,7 @@ use super::canvas::{
 };
 use super::key::Symbol;
 use super::marks::{draw_marker, fine_bar, ring};
-use super::series::{Priced, budgets, price_panels};
+use super::series::{Priced, price_panels};
 use crate::notation::dollars;
 use crate::{Analysis, Answer};
 
@@ -22,7 +22,7 @@ pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> 
     let priced = Priced::new(answer, analysis, answer.prices);
     figure(columns, &key_entries(answer), |area| {
         let costs = priced.purchases.iter().map(|purchase| purchase.cost_usd);
-        let costs = cost_axis(costs, budgets(answer), axis_width(area));
+        let costs = cost_axis(costs, answer.budgets_usd(), axis_width(area));
         let title = format!("{}: what labels cost and what they buy", answer.study);
         draw_chart(area, &priced, costs, accuracies([&priced]), &title)
     })

@@ -7,7 +7,6 @@ use super::axes::{cost_axis, exact_axis};
 use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, axis_width, chart, figure, method_colour, pale};
 use super::key::Symbol;
 use super::marks::{dashed, draw_marker};
-use super::series::budgets;
 use crate::analysis::expansion;
 use crate::notation::number;
 use crate::{Analysis, Answer};
@@ -63,7 +62,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, rates: &[Rates]) -> Result<(), D
     let corners = rates.iter().flat_map(Rates::band).map(|(_, rate)| rate).chain([weak_for_a_gold]);
     let (low, high) = corners.fold((f64::INFINITY, 0f64), |(low, high), rate| (low.min(rate), high.max(rate)));
     let budget_range = rates.iter().flat_map(|rates| &rates.points).map(|(budget, _)| *budget);
-    let x = cost_axis(budget_range, budgets(answer), axis_width(area));
+    let x = cost_axis(budget_range, answer.budgets_usd(), axis_width(area));
     let ends = (x.range.start, x.range.end);
     let y = exact_axis(low / 1.3..high * 1.3, 520, number);
     let title = format!("{}: what a gold label is worth at the best split", answer.study);

@@ -10,7 +10,6 @@ use super::canvas::{
 };
 use super::key::Symbol;
 use super::marks::{dot, draw_marker};
-use super::series::budgets;
 use crate::analysis::{budget_range, equal_factors, expansion, measured_allocations};
 use crate::notation::{dollars, proportion};
 use crate::{Analysis, Answer};
@@ -118,7 +117,7 @@ fn draw_chart(
     let path = plan.path.iter().map(|step| (step.allocation.n_weak as f64, step.allocation.n_gold as f64));
     let path: Vec<(f64, f64)> = path.take_while(on_chart).collect();
     chart.draw_series([super::marks::dashed(path)])?;
-    for budget in budgets(answer) {
+    for budget in answer.budgets_usd() {
         let nearest = plan
             .path
             .iter()

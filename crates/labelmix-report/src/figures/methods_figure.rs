@@ -8,7 +8,6 @@ use super::axes::{accuracy_axis, cost_axis};
 use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, axis_width, chart, figure, method_colour};
 use super::key::Symbol;
 use super::marks::{dashed, draw_marker, error_bar};
-use super::series::budgets;
 use crate::{Analysis, Answer};
 
 /// Draws the best accuracy that each method reaches within a budget, a step line and a mark for each, with 95% intervals
@@ -51,7 +50,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, curves: &[MethodCurve]) -> Resul
     let all = || curves.iter().flat_map(|curve| &curve.steps);
     let accuracies = all().flat_map(|(_, _, interval)| [interval.low, interval.high]);
     let y = accuracy_axis(accuracies.chain(answer.weak_label_accuracy));
-    let x = cost_axis(all().map(|(cost, ..)| *cost), budgets(answer), axis_width(area));
+    let x = cost_axis(all().map(|(cost, ..)| *cost), answer.budgets_usd(), axis_width(area));
     let ends = x.range.clone();
     let title = format!("{}: what each method makes of a budget", answer.study);
     let mut chart = chart(area, &title, ("Budget (US dollars)", x), ("Best test accuracy within it", y))?;

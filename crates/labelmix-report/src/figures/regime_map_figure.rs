@@ -10,7 +10,6 @@ use super::canvas::{
 };
 use super::key::Symbol;
 use super::marks::cross;
-use super::series::budgets;
 use crate::analysis::RegimeGrid;
 use crate::notation::dollars;
 use crate::{Analysis, Answer};
@@ -147,7 +146,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, map: &RegimeMap) -
             chart.plotting_area().draw(&name)?;
         }
     }
-    for budget in budgets(answer) {
+    for budget in answer.budgets_usd() {
         chart.plotting_area().draw(&cross((budget, answer.prices.weak_usd())))?;
     }
     Ok(())

@@ -31,14 +31,6 @@ impl CurvePoint {
     }
 }
 
-/// The study's budgets of which something was measured, rising.
-pub(super) fn budgets(answer: &Answer) -> Vec<f64> {
-    let mut budgets: Vec<f64> = answer.budgets.iter().map(|split| split.budget_usd).collect();
-    budgets.sort_by(f64::total_cmp);
-    budgets.dedup();
-    budgets
-}
-
 /// A curve per budget of a method, by rising budget.
 pub(super) fn curves(answer: &Answer, method: &str) -> Vec<Curve> {
     let point = |split: &SplitEntry| CurvePoint {
@@ -47,7 +39,7 @@ pub(super) fn curves(answer: &Answer, method: &str) -> Vec<Curve> {
         deviation: split.accuracy_sd,
         best: split.best,
     };
-    let all = budgets(answer);
+    let all = answer.budgets_usd();
     let splits: Vec<&SplitEntry> = answer.splits_of(method).collect();
     let of_budget = splits.chunk_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd).is_eq());
     of_budget

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use labelmix_econ::{Purpose, Surface};
+use labelmix_econ::Surface;
 use labelmix_stats::Bootstrap;
 use labelmix_sweep::StageOutcome;
 use serde::Serialize;
@@ -174,9 +174,6 @@ impl<'a> PageData<'a> {
         let runs = embedded_runs(answer, details, &methods, &models, &disputed, &shown);
         let referred = runs.iter().flat_map(|run| run.wrong.iter().map(|(text, _)| *text)).chain(shown.iter().copied());
         let texts = embedded_texts(&details.test, referred.collect());
-        let mut budgets: Vec<f64> = answer.budgets.iter().map(|split| split.budget_usd).collect();
-        budgets.sort_by(f64::total_cmp);
-        budgets.dedup();
         Self {
             study: &answer.study,
             prices: EmbeddedPrices { weak: answer.prices.weak_usd(), gold: answer.prices.gold_usd() },
@@ -189,7 +186,7 @@ impl<'a> PageData<'a> {
                 .map_or(Vec::new(), |analysis| analysis.resamples.warnings().iter().map(ToString::to_string).collect()),
             stages: Rows(embedded_stages(&details.stages)),
             methods,
-            budgets,
+            budgets: answer.budgets_usd(),
             models,
             runs: Rows(runs),
             texts,
@@ -319,7 +316,7 @@ fn embedded_runs<'a>(
             high: rounded(run.accuracy_high, 4),
             auroc: run.auroc.map(|auroc| rounded(auroc, 4)),
             stages: known.map_or(&[], |known| &known.stages),
-            uses: uses.map(|of| (of.kind.name(), purpose(of.purpose), of.looked_at, of.paid)).collect(),
+            uses: uses.map(|of| (of.kind.name(), of.purpose.name(), of.looked_at, of.paid)).collect(),
             wrong_in_all,
             wrong,
             with_gold: disputed.iter().filter(sides_with_gold).count(),
@@ -327,15 +324,6 @@ fn embedded_runs<'a>(
         }
     };
     answer.runs.iter().map(embedded).collect()
-}
-
-fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Train => "train",
-        Purpose::Validation => "validation",
-        Purpose::Shot => "shot",
-        Purpose::Query => "query",
-    }
 }
 
 /// The texts that something refers to, long ones cut.
