@@ -62,6 +62,11 @@ pub struct StageProgress {
     pub scheduled_steps: usize,
     /// The loss of the last step.
     pub training_loss: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// The evaluation of the checkpoint from which the last step was made, if there was one. (The evaluation after a
+    /// stage's very last step is in its history only.)
+    pub evaluation: Option<ValidationPoint>,
 }
 
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
@@ -209,13 +214,13 @@ impl Training<'_> {
         };
         loop {
             // With a step or an evaluation broken off, the state is still that of the step before.
-            match self.advance(adapter, watch, &mut at, schedule.total_steps) {
-                Ok(Verdict::Continue) => {}
-                Ok(Verdict::Stop) => {
+            let evaluation = match self.advance(adapter, watch, &mut at, schedule.total_steps) {
+                Ok((Verdict::Continue, evaluation)) => evaluation,
+                Ok((Verdict::Stop, _)) => {
                     return Ok((at.step, OptimizerState::of(&optimizer, &adapter.parameters()[trained])));
                 }
                 Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
-            }
+            };
             if keeper.is_due() && at.step > 0 {
                 let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained.clone()]);
                 keeper.keep(&at, adapter, &state, watch)?;
@@ -230,37 +235,40 @@ impl Training<'_> {
             }
             let parameters = &mut adapter.parameters_mut()[trained.clone()];
             clip_gradient_norm(&mut gradients, parameters, recipe.max_gradient_norm)?;
-            optimizer.step(parameters, &gradients, schedule.at(at.step))?;
+            let learning_rate = schedule.at(at.step);
+            optimizer.step(parameters, &gradients, learning_rate)?;
             let training_loss = f64::from(loss);
             at.step += 1;
             at.evaluated = false;
             at.losses.push(training_loss);
-            observe(StageProgress { step: at.step, scheduled_steps: schedule.total_steps, training_loss });
+            let scheduled_steps = schedule.total_steps;
+            observe(StageProgress { step: at.step, scheduled_steps, training_loss, learning_rate, evaluation });
         }
     }
 
-    /// Makes the evaluation after the last step, if one is due and was not made.
+    /// Makes the evaluation after the last step, if one is due and was not made, and says whether to go on.
     fn advance(
         &self,
         adapter: &Adapter,
         watch: &mut impl CheckpointWatch,
         at: &mut Position,
         total_steps: usize,
-    ) -> Result<Verdict> {
+    ) -> Result<(Verdict, Option<ValidationPoint>)> {
         let ended = at.step == total_steps;
-        let mut verdict = Verdict::Continue;
+        let (mut verdict, mut evaluation) = (Verdict::Continue, None);
         if at.step > 0 && !at.evaluated && (watch.is_due(at.step) || ended) {
             let training_loss = at.losses.iter().sum::<f64>() / at.losses.len() as f64;
             verdict = if self.validation.is_empty() {
                 watch.pass()
             } else {
                 let point = watch.evaluate(self, adapter, at.step, training_loss)?;
+                evaluation = Some(point);
                 watch.judge(point, || Ok(adapter.snapshot()?))?
             };
             at.losses.clear();
             at.evaluated = true;
         }
-        if ended { Ok(Verdict::Stop) } else { Ok(verdict) }
+        Ok((if ended { Verdict::Stop } else { verdict }, evaluation))
     }
 
     /// Keeps the state if the error is that training was interrupted; the error.

@@ -6,7 +6,7 @@
 //! with. [`write_report`] puts everything into a folder. The same answer gives the same bytes.
 //!
 //! [`PlanReport`] says what to buy next. [`StudyComparison`] holds methods against each other, [`RunComparison`] two runs,
-//! and [`RunReport`] says everything about one run. [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
+//! and [`RunReport`] says everything about one run. [`TensorBoardFile`] is for watching while stages train. [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
 
 mod analysis;
 mod answer;
@@ -30,6 +30,7 @@ mod run_report;
 mod run_report_text;
 mod table;
 mod tables;
+mod tensorboard;
 #[cfg(test)]
 mod worked_example;
 
@@ -66,3 +67,4 @@ pub use run_comparison_text::render_run_comparison;
 pub use run_report::{GapRecovered, RunEvaluation, RunReport, WrongExample};
 pub use run_report_text::render_run;
 pub use table::{Colours, Style, render};
+pub use tensorboard::{TensorBoardFile, read_tensorboard};

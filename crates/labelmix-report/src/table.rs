@@ -1,5 +1,7 @@
 //! The answer as text for the terminal.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase};
@@ -59,31 +61,45 @@ fn heading(answer: &Answer) -> String {
     format!("{}: a weak label costs {weak}{quality}, a gold label costs {gold}.{unfinished}", answer.study)
 }
 
-/// Rows are budgets, columns weak fractions.
+/// What a table's rows and columns are: budgets and weak fractions, or numbers of weak and of gold labels where there are
+/// fewer of these than of fractions, as in a grid of numbers.
 fn accuracy_table(answer: &Answer, method: &str, style: Style) -> String {
-    let measured = answer.splits_of(method).map(|split| (split.budget_usd, split.weak_fraction));
-    let missed = answer.not_affordable.iter().filter(|missed| missed.method == method);
-    let missed: Vec<_> = missed.map(|missed| (missed.budget_usd, missed.weak_fraction)).collect();
-    let (budgets, fractions): (Vec<f64>, Vec<f64>) = measured.chain(missed.iter().copied()).unzip();
-    let (budgets, fractions) = (rising(budgets), rising(fractions));
+    let missed = || answer.not_affordable.iter().filter(|missed| missed.method == method);
+    let measured = || answer.splits_of(method);
+    let fractions = measured().map(|split| split.weak_fraction).chain(missed().map(|missed| missed.weak_fraction));
+    let gold = measured().map(|split| split.n_gold).chain(missed().map(|missed| missed.n_gold));
+    let by_number = gold.collect::<BTreeSet<_>>().len() < rising(fractions.collect()).len();
+    let (title, corner) = if by_number {
+        ("numbers of weak (rows) and gold labels (columns)", "weak")
+    } else {
+        ("budget and weak spending fraction", "budget")
+    };
+    let place = |budget_usd: f64, weak_fraction: f64, n_weak: usize, n_gold: usize| {
+        if by_number { (n_weak as f64, n_gold as f64) } else { (budget_usd, weak_fraction) }
+    };
+    let place_of = |split: &SplitEntry| place(split.budget_usd, split.weak_fraction, split.n_weak, split.n_gold);
+    let missed: Vec<_> =
+        missed().map(|missed| place(missed.budget_usd, missed.weak_fraction, missed.n_weak, missed.n_gold)).collect();
+    let (rows, columns): (Vec<f64>, Vec<f64>) = measured().map(place_of).chain(missed.iter().copied()).unzip();
+    let (rows, columns) = (rising(rows), rising(columns));
 
+    let number = |value: f64| if by_number { count(value as usize) } else { value.to_string() };
     let mut table =
-        table_with_header(style, ["budget".to_owned()].into_iter().chain(fractions.iter().map(f64::to_string)));
-    for budget in budgets {
-        let cells = fractions.iter().map(|&fraction| {
-            let here = |split: &&SplitEntry| (split.budget_usd, split.weak_fraction) == (budget, fraction);
-            match answer.splits_of(method).find(here) {
-                Some(split) => split_cell(split),
-                None if missed.contains(&(budget, fraction)) => Cell::new("–"),
-                None => Cell::new("not run"),
-            }
+        table_with_header(style, [corner.to_owned()].into_iter().chain(columns.iter().map(|column| number(*column))));
+    for row in rows {
+        let cells = columns.iter().map(|&column| match measured().find(|split| place_of(split) == (row, column)) {
+            Some(split) => split_cell(split),
+            None if missed.contains(&(row, column)) => Cell::new("–"),
+            None => Cell::new("not run"),
         });
-        table.add_row([Cell::new(dollars(budget))].into_iter().chain(cells));
+        let name = if by_number { number(row) } else { dollars(row) };
+        table.add_row([Cell::new(name)].into_iter().chain(cells));
     }
     align_right(&mut table, &[0]);
-    let over_seeds = answer.splits_of(method).any(|split| split.seeds > 1);
-    let legend = if over_seeds { "mean ± deviation over seeds, * best" } else { "* best" };
-    format!("{method}: accuracy by budget and weak spending fraction ({legend})\n{}", table.trim_fmt())
+    let over_seeds = measured().any(|split| split.seeds > 1);
+    let of_budget = if by_number { "* best of its budget" } else { "* best" };
+    let legend = if over_seeds { format!("mean ± deviation over seeds, {of_budget}") } else { of_budget.to_owned() };
+    format!("{method}: accuracy by {title} ({legend})\n{}", table.trim_fmt())
 }
 
 fn split_cell(split: &SplitEntry) -> Cell {
@@ -208,8 +224,37 @@ pub(crate) fn rising(mut values: Vec<f64>) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use labelmix_econ::Allocation;
+    use labelmix_sweep::GridPoint;
+
     use super::*;
-    use crate::worked_example::{answer, answer_without_runs};
+    use crate::worked_example::{answer, answer_without_runs, prices, run};
+
+    #[test]
+    fn a_grid_of_numbers_is_shown_by_numbers() {
+        let pairs = [0, 40, 300].into_iter().flat_map(|n_weak| [0, 8, 50].map(|n_gold| Allocation { n_weak, n_gold }));
+        let point = |allocation: Allocation| GridPoint {
+            method: "seq-sft".to_owned(),
+            budget_usd: if allocation.n_gold == 50 { 100.0 } else { 40.0 },
+            weak_fraction: 0.1 * allocation.n_weak as f64 / prices().cost_usd(allocation),
+            allocation,
+        };
+        let points: Vec<GridPoint> = pairs.filter(|pair| pair.n_weak + pair.n_gold > 0).map(point).collect();
+        let runs: Vec<_> = points
+            .iter()
+            .map(|point| run("seq-sft", point.allocation.n_weak, point.allocation.n_gold, 0))
+            .filter(|run| run.allocation.n_weak < 300 || run.allocation.n_gold > 0)
+            .collect();
+        let answer = Answer::new("reviews", &prices(), &points, &[], &runs, None);
+        insta::assert_snapshot!(accuracy_table(&answer, "seq-sft", Style::PLAIN), @r#"
+        seq-sft: accuracy by numbers of weak (rows) and gold labels (columns) (* best of its budget)
+         weak   0         8        50
+        ──────────────────────────────────
+            0   not run   .535     .636
+           40   .633      .640     .663
+          300   not run   .695 *   .715 *
+        "#);
+    }
 
     #[test]
     fn the_whole_answer() {

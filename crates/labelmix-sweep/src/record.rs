@@ -39,6 +39,13 @@ pub struct GridPoint {
     pub allocation: Allocation,
 }
 
+impl GridPoint {
+    /// Whether another point is the same method's, on the same budget, with the same labels.
+    pub(crate) fn buys_the_same(&self, other: &Self) -> bool {
+        self.method == other.method && self.budget_usd == other.budget_usd && self.allocation == other.allocation
+    }
+}
+
 /// A point of the grid that asks for more labels than are for sale, or for none.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotAffordable {

@@ -1,5 +1,6 @@
 //! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
 
+mod grid;
 mod labeler;
 mod methods;
 mod model;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::slurm::SlurmTable;
+pub use grid::GridTable;
 pub use labeler::{LabelerKind, LabelerTable};
 pub use methods::MethodTable;
 pub(crate) use methods::NamedMethod;
@@ -62,28 +64,6 @@ pub struct Study {
     file: Option<PathBuf>,
 }
 
-/// `[grid]`: every budget is split in every way, with every seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GridTable {
-    /// Budgets in dollars.
-    pub budgets: Vec<f64>,
-    /// Shares of a budget that are spent on weak labels.
-    pub weak_fractions: Vec<f64>,
-    /// Seeds: each has its own pools, initial weights and batches.
-    pub seeds: Vec<u64>,
-}
-
-impl Default for GridTable {
-    fn default() -> Self {
-        Self {
-            budgets: vec![16.0, 64.0, 256.0, 512.0, 1024.0, 4096.0, 8192.0],
-            weak_fractions: vec![0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0],
-            seeds: vec![0, 1, 2],
-        }
-    }
-}
-
 fn default_methods() -> Vec<MethodTable> {
     vec![MethodTable::named("seq-sft")]
 }
@@ -119,16 +99,7 @@ impl Study {
             return problem(reason, "a study's name names a folder: use letters, digits, '-', '_' and '.'");
         }
         self.task.check(&self.folder)?;
-        let grid = &self.grid;
-        if grid.budgets.is_empty() || grid.weak_fractions.is_empty() || grid.seeds.is_empty() {
-            return problem("an empty list in [grid]".into(), "give at least one budget, weak fraction and seed");
-        }
-        if let Some(budget) = grid.budgets.iter().find(|budget| !(budget.is_finite() && **budget > 0.0)) {
-            return problem(format!("the budget {budget} in [grid]"), "budgets are positive amounts in dollars");
-        }
-        if let Some(fraction) = grid.weak_fractions.iter().find(|fraction| !(0.0..=1.0).contains(*fraction)) {
-            return problem(format!("the weak fraction {fraction} in [grid]"), "weak fractions lie between 0 and 1");
-        }
+        self.grid.check()?;
         if let Err(error) = self.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
         }
@@ -306,11 +277,14 @@ mod tests {
     #[test]
     fn problems_name_the_place_and_the_remedy() {
         let with = |extra: &str| problem(&format!("{MINIMAL}{extra}"));
-        insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `seeds` | did you mean `budgets`?");
+        insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `weak_counts`, `gold_counts`, `seeds` | did you mean `budgets`?");
         insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `path`?");
         insta::assert_snapshot!(with("pooling = 'max'"), @"line 7: unknown variant `max`, expected one of `last`, `pooler`, `mean` | did you mean `mean`?");
         insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars");
         insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");
+        insta::assert_snapshot!(with("[grid]\nweak_counts = [8, 16]"), @"weak_counts without gold_counts in [grid] | give both: each number of weak labels goes with each of gold labels; 0 is one");
+        insta::assert_snapshot!(with("[grid]\nweak_counts = [0]\ngold_counts = [0]"), @"weak_counts and gold_counts in [grid] are all 0 | give a number of labels that is above 0");
+        insta::assert_snapshot!(with("[grid]\nweak_fractions = []"), @"an empty list in [grid] | give at least one budget, one weak fraction (or numbers of labels) and one seed");
         insta::assert_snapshot!(with("[[methods]]\nname = 'seqsft'"), @r#"unknown method "seqsft" | did you mean `seq-sft`?"#);
         insta::assert_snapshot!(with("[recipe]\nlearning_rate = 0.0"), @"learning_rate = 0 in [recipe] | learning_rate must be a positive number");
         insta::assert_snapshot!(problem("name = 'a'"), @"line 1: missing field `task` | see `labelmix help sweep` for an example of a study file");

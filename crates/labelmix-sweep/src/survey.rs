@@ -17,7 +17,8 @@ pub(crate) fn survey(graph: &StageGraph, store: &Store, observer: &dyn Observer)
     for (index, node) in nodes.iter().enumerate().rev() {
         let scrutiny = if is_start[index] { Scrutiny::Everything } else { Scrutiny::Texts };
         match store.sound_outcome(&node.key, scrutiny) {
-            Ok(Some(_)) => {
+            Ok(Some(outcome)) => {
+                observer.hear(&SweepEvent::StageKept { stage: node, outcome: &outcome });
                 done.insert(index);
                 continue;
             }

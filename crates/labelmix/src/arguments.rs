@@ -89,6 +89,8 @@ const STUDY_EXAMPLE: &str = r#"A study file:
   [grid]
   budgets = [16, 64, 256]      # dollars
   weak_fractions = [0.0, 0.5, 1.0]
+  weak_counts = [0, 80, 640]   # optional, beside or instead of fractions: each number of weak labels
+  gold_counts = [0, 16, 64]    # with each number of gold ones
   seeds = [0, 1, 2]
   [[methods]]                  # or: methods = ["seq-sft", "few-shot"]; `labelmix methods` lists them
   name = "seq-sft"
@@ -140,9 +142,8 @@ pub(crate) struct SweepArguments {
     /// The seconds between two states of a stage that are kept, to go on from after an interruption
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) checkpoint_every: u64,
-    /// Append what happens to this file as it happens, a line of JSON each
-    #[arg(long, value_name = "FILE.jsonl")]
-    pub(crate) events: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) watch: WatchArguments,
     #[command(flatten)]
     pub(crate) slurm: SlurmArguments,
     #[command(flatten)]
@@ -150,6 +151,17 @@ pub(crate) struct SweepArguments {
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The files that tell of a sweep while it runs.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// Append what happens to this file as it happens, a line of JSON each
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) events: Option<PathBuf>,
+    /// Write the curves of each stage into a folder of its own under DIR/STUDY, for TensorBoard
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tensorboard: Option<PathBuf>,
 }
 
 /// Say how far a study is: stages done, running, waiting, failed, and the time left

@@ -8,6 +8,7 @@ use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::observers::WatchFiles;
 use crate::sweep::{Manner, Swept, sweep, terminal_style};
 
 /// The text of the demo's studies, with names in braces for what they differ in.
@@ -107,7 +108,7 @@ fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Fail
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = PrepareOptions { memory: Some(available_memory()), ..PrepareOptions::default() };
-    sweep(study, &store, &options, Manner::default())
+    sweep(study, &store, &options, Manner::usual(&WatchFiles::default()))
 }
 
 fn control_sentence(answer: &Answer) -> String {

@@ -104,7 +104,7 @@ impl Observer for EventFile {
             }
             SweepEvent::StageProgressed { worker, stage, progress } => {
                 if self.is_due(*worker, *progress) {
-                    let StageProgress { step, scheduled_steps, training_loss } = progress;
+                    let StageProgress { step, scheduled_steps, training_loss, .. } = progress;
                     let steps = [("step", json!(step)), ("scheduled_steps", json!(scheduled_steps))];
                     let more = [("worker", json!(worker)), ("training_loss", json!(training_loss))];
                     self.write("stage-progressed", with(stage, &[steps, more].concat()));
@@ -119,6 +119,7 @@ impl Observer for EventFile {
                 self.write("stage-failed", with(stage, &more));
             }
             SweepEvent::RunFinished { record } => self.write("run-finished", json!({"run": record})),
+            SweepEvent::StageKept { .. } => {}
         }
     }
 }

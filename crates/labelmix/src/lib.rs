@@ -15,6 +15,7 @@ mod kept;
 mod label_report;
 mod methods;
 mod model;
+mod observers;
 mod plan;
 mod predict;
 mod progress;
@@ -29,6 +30,7 @@ mod store;
 mod sweep;
 mod task;
 mod tasks;
+mod tensorboard;
 mod texts;
 mod weak_label;
 

@@ -124,7 +124,7 @@ impl MessageBar {
                 let who = holder.map_or_else(|| "another process".to_owned(), ToString::to_string);
                 self.bar.suspend(|| anstream::eprintln!("{who} makes the weak labels; waiting for it"));
             }
-            LabelerProgress::Training(StageProgress { step, scheduled_steps, training_loss }) => {
+            LabelerProgress::Training(StageProgress { step, scheduled_steps, training_loss, .. }) => {
                 let message =
                     format!("weak labeler: step {step} of at most {scheduled_steps}, loss {training_loss:.3}");
                 self.show(step, scheduled_steps, &message);

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::arguments::{SlurmArguments, SlurmTaskArguments, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
 use crate::model::device;
+use crate::observers::{Observers, WatchFiles};
 use crate::progress::SweepProgress;
 use crate::signals::Signals;
 use crate::sweep::prepared;
@@ -131,6 +132,12 @@ fn task_command(store: &Store, arguments: &SweepArguments) -> Result<Vec<String>
     if let Some(memory) = arguments.memory {
         command.extend(["--memory".to_owned(), memory.0.to_string()]);
     }
+    if arguments.retry_failed {
+        command.push("--retry-failed".to_owned());
+    }
+    for (option, path) in [("--events", &arguments.watch.events), ("--tensorboard", &arguments.watch.tensorboard)] {
+        command.extend(path.iter().flat_map(|path| [option.to_owned(), absolute(path)]));
+    }
     Ok(command)
 }
 
@@ -144,11 +151,12 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
     let warned = signals.heed_warning().map_err(SignalError)?;
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store)?;
+    let files = WatchFiles::open(&arguments.watch, &study.name)?;
     let execution = ExecuteOptions {
         interrupt: signals.interrupt().clone(),
         keep_every: Duration::from_secs(arguments.checkpoint_every),
+        retry_failed: arguments.retry_failed,
         only: Some(stages.into_iter().collect()),
-        ..ExecuteOptions::default()
     };
     let options = PrepareOptions {
         device: device(&arguments.device)?,
@@ -160,8 +168,9 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
     let executed = match prepared(study, &store, &options, &execution, signals)? {
         Some(sweep) => {
             let progress = SweepProgress::new();
-            let executed = execute(&sweep, &store, &execution, &progress);
+            let executed = execute(&sweep, &store, &execution, &Observers { progress: &progress, files: &files });
             progress.clear();
+            files.check()?;
             Some(executed?)
         }
         None => None,

@@ -10,16 +10,15 @@ use labelmix_econ::MeasuredRun;
 use labelmix_models::ByteSize;
 use labelmix_report::{Answer, Colours, Style, count, render};
 use labelmix_sweep::{
-    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, Observer, PrepareOptions, RunRecord,
-    StageFailure, Store, Study, Sweep, SweepEvent, WeakLabeling, available_memory, estimate, execute, measured_runs,
+    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, RunRecord, StageFailure,
+    Store, Study, Sweep, WeakLabeling, available_memory, estimate, execute, measured_runs,
 };
-use serde_json::json;
 
 use crate::arguments::{Executor, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
-use crate::events::EventFile;
 use crate::kept::kept_sweep_with;
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
+use crate::observers::{Observers, WatchFiles};
 use crate::progress::{MessageBar, SweepProgress};
 use crate::signals::Signals;
 use crate::slurm::{self, Submission};
@@ -45,16 +44,14 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
             Submission::NothingLeft => {}
         }
     }
-    let events = arguments.events.as_deref().map(EventFile::open).transpose()?;
+    let files = WatchFiles::open(&arguments.watch, &study.name)?;
     let manner = Manner {
         keep_every: Duration::from_secs(arguments.checkpoint_every),
         retry_failed: arguments.retry_failed,
-        events: events.as_ref(),
+        files: &files,
     };
     let swept = sweep(study, &store, &options, manner)?;
-    if let Some(events) = &events {
-        events.check()?;
-    }
+    files.check()?;
     let Some(Finished { answer, .. }) = &swept.finished else { return Ok(swept.status()) };
     if arguments.json {
         print_data(&answer.to_json())?;
@@ -106,13 +103,14 @@ fn in_words(estimate: &Estimate) -> String {
 pub(crate) struct Manner<'a> {
     pub(crate) keep_every: Duration,
     pub(crate) retry_failed: bool,
-    pub(crate) events: Option<&'a EventFile>,
+    pub(crate) files: &'a WatchFiles,
 }
 
-impl Default for Manner<'_> {
-    fn default() -> Self {
+impl<'a> Manner<'a> {
+    /// The usual one.
+    pub(crate) fn usual(files: &'a WatchFiles) -> Self {
         let ExecuteOptions { keep_every, retry_failed, .. } = ExecuteOptions::default();
-        Self { keep_every, retry_failed, events: None }
+        Self { keep_every, retry_failed, files }
     }
 }
 
@@ -168,16 +166,6 @@ impl Swept {
     }
 }
 
-/// Both hear the same.
-struct Both<'a>(&'a dyn Observer, &'a dyn Observer);
-
-impl Observer for Both<'_> {
-    fn hear(&self, event: &SweepEvent<'_>) {
-        self.0.hear(event);
-        self.1.hear(event);
-    }
-}
-
 /// A study with its data and model, its weak labels made if a labeler makes them and they are not in the store; `None` if
 /// that was interrupted.
 pub(crate) fn prepared(
@@ -215,28 +203,17 @@ pub(crate) fn sweep(
     manner: Manner<'_>,
 ) -> Result<Swept, Failure> {
     let signals = Signals::handle().map_err(SignalError)?;
-    let Manner { keep_every, retry_failed, events } = manner;
+    let Manner { keep_every, retry_failed, files } = manner;
     let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), keep_every, retry_failed, only: None };
     let Some(sweep) = prepared(study, store, options, &execution, signals)? else { return Ok(Swept::interrupted()) };
     let progress = SweepProgress::new();
-    let both;
-    let observer: &dyn Observer = match events {
-        Some(events) => {
-            both = Both(&progress, events);
-            &both
-        }
-        None => &progress,
-    };
     signals.catch();
-    let executed = execute(&sweep, store, &execution, observer);
+    let executed = execute(&sweep, store, &execution, &Observers { progress: &progress, files });
     signals.release();
     progress.clear();
-    let Execution { records, failures, interrupted } = executed?;
-    if let Some(events) = events {
-        let (runs, failed) = (records.len(), failures.len());
-        events
-            .write("sweep-ended", json!({"finished_runs": runs, "failed_stages": failed, "interrupted": interrupted}));
-    }
+    let executed = executed?;
+    files.ended(&executed);
+    let Execution { records, failures, interrupted } = executed;
     if interrupted {
         return Ok(Swept { finished: None, failures });
     }

@@ -17,6 +17,13 @@ pub trait Observer: Sync {
 /// Something that happens in a sweep.
 #[derive(Clone, Copy, Debug)]
 pub enum SweepEvent<'a> {
+    /// A stage is in the store, from an earlier sweep.
+    StageKept {
+        /// The stage.
+        stage: &'a StageNode,
+        /// Its outcome.
+        outcome: &'a StageOutcome,
+    },
     /// A stage's folder was found damaged and set aside: it is among the missing ones.
     StageDamaged {
         /// The stage.

@@ -2,6 +2,7 @@
 
 use labelmix_econ::{Allocation, Prices, allocation_for};
 
+use crate::grid::{budget_that_pays, weak_share};
 use crate::record::{GridPoint, RunRecord};
 
 /// The budgets of the published sweeps, in gold labels.
@@ -21,14 +22,10 @@ pub fn published_points(records: &[RunRecord], prices: &Prices, budgets: &[f64])
     purchases.dedup();
     let mut points = Vec::new();
     for (method, allocation) in purchases {
-        let cost = prices.cost_usd(allocation);
-        let pays = |budget: &&f64| cost <= **budget * (1.0 + 1e-9);
-        let Some(&budget_usd) = budgets.iter().filter(pays).min_by(|a, b| a.total_cmp(b)) else { continue };
+        let Some(budget_usd) = budget_that_pays(prices.cost_usd(allocation), budgets) else { continue };
         let buys_this = |fraction: &&f64| allocation_for(budget_usd, **fraction, prices) == Ok(allocation);
-        let weak_fraction = PUBLISHED_FRACTIONS.iter().find(buys_this).copied().unwrap_or_else(|| {
-            let weak_usd = prices.cost_usd(Allocation { n_gold: 0, ..allocation });
-            if cost > 0.0 { (weak_usd / cost * 100.0).round() / 100.0 } else { 0.0 }
-        });
+        let published = PUBLISHED_FRACTIONS.iter().find(buys_this).copied();
+        let weak_fraction = published.unwrap_or_else(|| weak_share(allocation, prices));
         points.push(GridPoint { method: method.to_owned(), budget_usd, weak_fraction, allocation });
     }
     points

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use labelmix_models::ByteSize;
 
-use super::DeviceArgument;
+use super::{DeviceArgument, WatchArguments};
 
 /// Who does the stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -61,6 +61,11 @@ pub(crate) struct SlurmTaskArguments {
     /// The seconds between two states of a stage that are kept
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) checkpoint_every: u64,
+    /// Try stages again that would fail again
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    #[command(flatten)]
+    pub(crate) watch: WatchArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }

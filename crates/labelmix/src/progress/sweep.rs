@@ -52,7 +52,7 @@ struct Worker {
 impl Worker {
     /// `32 gold labels, seed 0: step 40 of at most 600, loss 0.512, 3.1 steps a second`
     fn in_words(&self) -> String {
-        let Some(StageProgress { step, scheduled_steps, training_loss }) = self.progress else {
+        let Some(StageProgress { step, scheduled_steps, training_loss, .. }) = self.progress else {
             return self.stage.clone();
         };
         let speed = self.first.and_then(|(since, first)| {
@@ -189,7 +189,7 @@ impl Observer for SweepProgress {
             SweepEvent::StageFinished { worker, stage, .. } | SweepEvent::StageFailed { worker, stage, .. } => {
                 self.with_state(|state| state.ended(worker, stage));
             }
-            SweepEvent::RunFinished { .. } => {}
+            SweepEvent::StageKept { .. } | SweepEvent::RunFinished { .. } => {}
         }
     }
 }

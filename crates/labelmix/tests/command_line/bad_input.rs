@@ -26,7 +26,7 @@ fn with_training_file(name: &str, content: impl AsRef<[u8]>) -> String {
 #[test]
 fn in_the_study() {
     insta::assert_snapshot!(with_study("[grid]", "[grid]\nbudget = [1]"), @r#"
-error: study.toml: line 9: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `seeds`
+error: study.toml: line 9: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `weak_counts`, `gold_counts`, `seeds`
 hint: did you mean `budgets`?
 "#);
     insta::assert_snapshot!(with_study("budgets = [8, 16]", "budgets = [1e6]"), @r#"

@@ -13,24 +13,25 @@ use crate::methods;
 use crate::workplace::Workplace;
 
 /// Sweeps into `disturbed`, with the state of every stage kept at every step.
-const SWEEP: [&str; 7] = ["sweep", "study.toml", "--json", "--checkpoint-every", "0", "--store", "disturbed"];
+pub(crate) const SWEEP: [&str; 7] =
+    ["sweep", "study.toml", "--json", "--checkpoint-every", "0", "--store", "disturbed"];
 
-fn disturbances(usual: usize) -> usize {
+pub(crate) fn disturbances(usual: usize) -> usize {
     std::env::var("LABELMIX_TEST_FAULTS").map_or(usual, |number| number.parse().unwrap())
 }
 
 /// Numbers that differ from one run of the tests to the next, and are told if a test fails.
-struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
         eprintln!("the seed of chance is {seed}");
         Self(seed)
     }
 
     /// A number from 0 to below `end` (splitmix64).
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -39,8 +40,8 @@ impl Chance {
 }
 
 /// A workplace with a study, and what an undisturbed sweep of it leaves.
-struct Undisturbed {
-    workplace: Workplace,
+pub(crate) struct Undisturbed {
+    pub(crate) workplace: Workplace,
     answer: String,
     stages: BTreeMap<String, Vec<u8>>,
     /// How long it took.
@@ -49,7 +50,7 @@ struct Undisturbed {
 
 impl Undisturbed {
     /// The small study, of stages long enough to be hit in the middle.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(&Workplace::study())
     }
 
@@ -62,19 +63,19 @@ impl Undisturbed {
         Self { workplace, answer, stages, took }
     }
 
-    fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.workplace.path().join("disturbed")
     }
 
     /// Begins with an empty store.
-    fn begin_anew(&self) {
+    pub(crate) fn begin_anew(&self) {
         if self.store().exists() {
             fs::remove_dir_all(self.store()).unwrap();
         }
     }
 
     /// The sweep finishes and leaves what the undisturbed one left: nothing more, and nothing of the disturbances.
-    fn finishes(&self) {
+    pub(crate) fn finishes(&self) {
         assert_eq!(self.workplace.output_of(&SWEEP), self.answer);
         assert!(self.workplace.stages("disturbed") == self.stages, "the stages differ");
         for left in ["checkpoints", "claims", "failures"] {
@@ -85,7 +86,12 @@ impl Undisturbed {
 
     /// Starts the sweep, and waits for a random while, or until it ends.
     fn disturb_after_a_while(&self, chance: &mut Chance) -> Child {
-        let mut child = self.workplace.process(&SWEEP).spawn().unwrap();
+        self.while_running(self.workplace.process(&SWEEP), chance)
+    }
+
+    /// The same with a sweep that is started in some other way.
+    pub(crate) fn while_running(&self, mut sweep: Command, chance: &mut Chance) -> Child {
+        let mut child = sweep.spawn().unwrap();
         let until = Instant::now() + self.took.mul_f64(chance.below(1000) as f64 / 1000.0);
         while Instant::now() < until && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));

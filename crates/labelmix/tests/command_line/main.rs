@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod checkpoints;
+mod clock;
 mod comparing;
 mod datasets;
 mod hub;
@@ -23,5 +24,6 @@ mod store;
 mod task_mistakes;
 mod task_studies;
 mod tasks;
+mod tensorboard;
 mod weak_labels;
 mod workplace;

@@ -48,6 +48,19 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
 }
 
 #[test]
+fn numbers_of_labels_go_with_each_other_and_share_their_weak_stages() {
+    let workplace = Workplace::new();
+    let counts = "[4, 6, 8, 10, 12, 14, 16, 18]";
+    let grid = format!("[grid]\nweak_counts = {counts}\ngold_counts = {counts}\nseeds = [0, 1, 2]\n");
+    let study = Workplace::study();
+    let [before, after] = [study.find("[grid]").unwrap(), study.find("[recipe]").unwrap()];
+    workplace.write("study.toml", format!("{}{grid}{}", &study[..before], &study[after..]));
+    let estimate = json(&workplace.output_of(&["sweep", "study.toml", "--dry-run", "--json"]));
+    assert_eq!((&estimate["runs"], &estimate["stages"]), (&(3 * 64).into(), &(3 * (8 + 64)).into()));
+    assert_eq!(estimate["unshared_stages"], 3 * 128);
+}
+
+#[test]
 fn events_tell_what_happens() {
     let workplace = Workplace::new();
     let sweep = ["sweep", "study.toml", "--events", "events.jsonl"];
