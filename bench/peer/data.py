@@ -86,7 +86,7 @@ class Study:
             train=balanced(for_sale, random.Random("training set")),
             test=test,
             model=path.parent / study["model"]["path"],
-            allocations=allocations(grid["budgets"], grid["weak_fractions"], **study["prices"]),
+            allocations=allocations(grid, **study["prices"]),
             seeds=grid["seeds"],
             recipe=Recipe.of(study.get("recipe", {})),
         )
@@ -114,17 +114,16 @@ def balanced(examples: list[Example], draw: random.Random) -> list[Example]:
     return [example for pair in zip(*classes) for example in pair]
 
 
-def allocations(
-    budgets: list[float], weak_fractions: list[float], weak: float = 0.1, gold: float = 1.0
-) -> list[tuple[int, int]]:
-    """The distinct pairs (weak, gold) of a grid: what a budget in dollars buys at each weak spending fraction."""
-    pairs = set()
-    for budget in budgets:
-        for fraction in weak_fractions:
+def allocations(grid: dict, weak: float = 0.1, gold: float = 1.0) -> list[tuple[int, int]]:
+    """The distinct pairs (weak, gold) of a grid: numbers of labels with each other, and what a budget in dollars buys at
+    each weak spending fraction."""
+    pairs = {(n_weak, n_gold) for n_weak in grid.get("weak_counts", []) for n_gold in grid.get("gold_counts", [])}
+    for budget in grid.get("budgets", []):
+        for fraction in grid.get("weak_fractions", []):
             # Products and quotients of decimal fractions may miss the whole number that they stand for.
             n_gold = int((1 - fraction) * budget / gold + 1e-9)
             pairs.add((int((budget - n_gold * gold) / weak + 1e-9), n_gold))
-    return sorted(pairs)
+    return sorted(pairs - {(0, 0)})
 
 
 def draw_pools(train: list[Example], n_weak: int, n_gold: int, draw: random.Random) -> tuple[list, list]:

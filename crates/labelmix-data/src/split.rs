@@ -15,7 +15,7 @@ pub struct ValidationSplit {
     pub validation: Vec<usize>,
 }
 
-/// Sets `fraction` of the labels apart for validation, at least 2 (SPEC.md section 4), each class in proportion
+/// Sets `fraction` of the labels apart for validation, at least 2, each class in proportion
 /// (a soft label's class is the side of one half it is on).
 ///
 /// Training comes first: the last example of a class is never taken from it, so a class of one stays there, and

@@ -1,6 +1,6 @@
 //! Tasks as data: where a dataset is, which rows of it count, what is judged, and how a row becomes a text.
 //!
-//! A task is a TOML file ([`TaskDefinition`] is its reference). Those of SPEC.md section 2 are part of the library
+//! A task is a TOML file ([`TaskDefinition`] is its reference). Those of Mallen & Belrose (2024) are part of the library
 //! ([`Task::named`]); [`Task::read`] takes a user's own. A task knows which files it needs but fetches none: for data
 //! of the Hugging Face Hub, [`Task::hub_files`] picks them from a repository's listing, and for data on this machine
 //! [`Task::local_files`] finds them. With the files at hand [`Task::load`] makes a [`Dataset`].

@@ -1,4 +1,4 @@
-//! Asking the language model: the next token after a prompt (SPEC.md section 5).
+//! Asking the language model: the next token after a prompt (Mallen & Belrose 2024).
 
 use labelmix_models::{LanguageModel, TokenBatch};
 

@@ -65,7 +65,7 @@ pub(crate) fn token_batches<'a, 'b>(
     })
 }
 
-/// Accuracy and ranking on the test set (SPEC.md section 6).
+/// Accuracy and ranking on the test set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestMetrics {
     /// The number of test examples.

@@ -1,4 +1,4 @@
-//! What training makes small (SPEC.md section 4).
+//! What training makes small (Mallen & Belrose 2024).
 
 use labelmix_nn::cross_entropy_of_log_odds;
 use serde::{Deserialize, Serialize};

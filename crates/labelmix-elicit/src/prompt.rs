@@ -1,4 +1,4 @@
-//! Prompts: labelled examples, then the text in question (SPEC.md section 5).
+//! Prompts: labelled examples, then the text in question (Mallen & Belrose 2024).
 //!
 //! Every text is tokenized by itself, with what follows it. So shots can change places without being tokenized anew, and
 //! all that stands before a query is a prefix whose keys and values can be shared.

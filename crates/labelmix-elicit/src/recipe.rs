@@ -1,4 +1,4 @@
-//! A stage's hyper-parameters. The defaults are the published system's (SPEC.md section 4).
+//! A stage's hyper-parameters. The defaults are the published system's (Mallen & Belrose 2024).
 
 use labelmix_models::LoraSettings;
 use labelmix_nn::AdamWSettings;
@@ -48,7 +48,7 @@ pub struct Recipe {
     pub micro_batch_tokens: usize,
 }
 
-/// How a stage's batches and epochs follow from the number of its labels: the two presets of SPEC.md section 4.
+/// How a stage's batches and epochs follow from the number of its labels: the two presets of Mallen & Belrose (2024).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::recipe::Recipe;
 
-/// The steps of a stage, as the recipe and the number of labels imply them (SPEC.md section 4).
+/// The steps of a stage, as the recipe and the number of labels imply them (Mallen & Belrose 2024).
 pub(crate) struct Timetable {
     pub(crate) schedule: WarmupCosine,
     pub(crate) evaluate_every: usize,

@@ -1,5 +1,5 @@
 //! Weak labelers: a small pretrained model that is fine-tuned on gold labels of its own, and whose predictions are the
-//! weak labels (SPEC.md section 3).
+//! weak labels (Mallen & Belrose 2024).
 
 use labelmix_data::weak_class;
 use labelmix_models::{Adapter, Classifier};

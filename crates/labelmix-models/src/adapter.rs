@@ -63,7 +63,7 @@ pub struct Adapter {
 
 impl Adapter {
     /// A freshly initialised adapter: A Kaiming-uniform with a = √5, B zero, the head normal with the
-    /// architecture's deviation times 0.01, its bias zero (SPEC.md section 4).
+    /// architecture's deviation times 0.01, its bias zero (Mallen & Belrose 2024).
     pub(crate) fn initial(site: &AdapterSite, settings: LoraSettings, seed: u64, device: &Device) -> Result<Self> {
         let AdapterSite { layers: sites, head, prefix, transposed } = site;
         let mut parameters = Vec::with_capacity(2 * sites.len() + 2);

@@ -1,4 +1,4 @@
-//! Methods against each other at equal cost (SPEC.md section 7, table 1).
+//! Methods against each other at equal cost (Mallen & Belrose 2024, table 1).
 
 use labelmix_econ::best_split;
 use serde::Serialize;

@@ -24,7 +24,7 @@ pub struct RunReport {
     pub most_confidently_wrong: Vec<WrongExample>,
 }
 
-/// A run's predictions of the test set, judged in every way (SPEC.md section 6).
+/// A run's predictions of the test set, judged in every way.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunEvaluation {
     /// Against the gold labels.

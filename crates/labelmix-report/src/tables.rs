@@ -27,7 +27,7 @@ pub(crate) fn tables(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Table 1 (SPEC.md section 7): the best of each method within each budget, with its weak share. Bold where a method is
+/// Table 1 (Mallen & Belrose 2024): the best of each method within each budget, with its weak share. Bold where a method is
 /// the best and no other equals it as printed.
 fn methods(answer: &Answer) -> Sheet {
     let best = &answer.methods_within_budgets;

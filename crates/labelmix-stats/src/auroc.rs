@@ -16,8 +16,8 @@ pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
     Ranking::new(scores, labels)?.auroc(iter::repeat(1))
 }
 
-/// The percentile interval of the AUROC over resamples of the items; resamples of one class are left out and counted
-/// (SPEC.md section 6). The scores are sorted once, and a resample costs O(n).
+/// The percentile interval of the AUROC over resamples of the items; resamples of one class are left out and counted.
+/// The scores are sorted once, and a resample costs O(n).
 ///
 /// `None` where the AUROC is undefined, as for [`auroc`].
 ///

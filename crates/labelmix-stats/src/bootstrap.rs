@@ -32,7 +32,7 @@ pub struct BootstrapInterval {
 }
 
 impl Bootstrap {
-    /// 1,000 resamples and a 95% interval (SPEC.md section 6).
+    /// 1,000 resamples and a 95% interval.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { resamples: 1000, level: 0.95, seed }

@@ -1,4 +1,4 @@
-//! Everything there is to say about one classifier's predictions of one set of labels (SPEC.md section 6).
+//! Everything there is to say about one classifier's predictions of one set of labels.
 
 use serde::{Deserialize, Serialize};
 

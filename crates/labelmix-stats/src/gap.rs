@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{Bootstrap, BootstrapInterval};
 
-/// The performance gap recovered, (method − weak) / (ceiling − weak) (SPEC.md section 6; Burns et al. 2023). Below 0
+/// The performance gap recovered, (method − weak) / (ceiling − weak) (Burns et al. 2023). Below 0
 /// where the method is worse than the weak labels, above 1 where it is better than the ceiling.
 ///
 /// `None` where the ceiling is not above the weak labels: there is no gap to recover.

@@ -5,7 +5,7 @@ use crate::random::ItemDraws;
 use crate::scores::is_probability;
 
 /// Deals the errors eᵢ = |weakᵢ − goldᵢ| out to the items anew and applies each toward the wrong side: e where gold is
-/// 0, 1 − e where it is 1 (SPEC.md section 3). The errors are the same numbers, and as many hardened labels (1 where
+/// 0, 1 − e where it is 1. The errors are the same numbers, and as many hardened labels (1 where
 /// weak > ½) are right, but which ones are right can no longer be learned from the text.
 ///
 /// Two details make "the same" exact. Errors are rounded to multiples of 2⁻⁵³, of which both e and 1 − e are doubles.

@@ -15,7 +15,7 @@ pub struct CalibratedAccuracy {
     pub accuracy: f64,
 }
 
-/// The accuracy at the quantile of the log-odds that matches the label mean (SPEC.md section 6): with k positive
+/// The accuracy at the quantile of the log-odds that matches the label mean: with k positive
 /// labels, the k items of the largest log-odds are predicted positive. Items that tie at the threshold are predicted
 /// negative, so fewer than k may be positive.
 ///

@@ -1,4 +1,4 @@
-//! The study file: what to sweep. Parsed, checked and completed with the defaults of SPEC.md here, once.
+//! The study file: what to sweep. Parsed, checked and completed with the defaults here, once.
 
 mod grid;
 mod labeler;

@@ -1,4 +1,4 @@
-//! The tasks that are part of the library: those of SPEC.md section 2.
+//! The tasks that are part of the library: the datasets of Mallen & Belrose (2024).
 
 /// Each task's name and file, sorted by name.
 pub(super) const TASKS: &[(&str, &str)] = &[

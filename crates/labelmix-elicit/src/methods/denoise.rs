@@ -1,4 +1,4 @@
-//! Denoising: joint training whose loss knows how often weak labels are wrong (SPEC.md section 5, beyond the paper).
+//! Denoising: joint training whose loss knows how often weak labels are wrong (beyond the paper).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Ensembles: a method trained several times on the same labels (SPEC.md section 5, beyond the paper).
+//! Ensembles: a method trained several times on the same labels (beyond the paper).
 
 use labelmix_econ::Allocation;
 use serde::{Deserialize, Serialize};

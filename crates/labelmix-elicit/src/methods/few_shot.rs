@@ -1,4 +1,4 @@
-//! Few-shot prompting (SPEC.md section 5): the language model itself, behind labelled examples. Nothing is trained.
+//! Few-shot prompting (Mallen & Belrose 2024): the language model itself, behind labelled examples. Nothing is trained.
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Few-shot prompt and fine-tuning together (SPEC.md section 5): the classifier of seq-sft reads labelled examples before
+//! Few-shot prompt and fine-tuning together (Mallen & Belrose 2024): the classifier of seq-sft reads labelled examples before
 //! each text, in training and in testing.
 
 use labelmix_econ::{Allocation, LabelKind};

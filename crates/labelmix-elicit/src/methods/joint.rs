@@ -1,4 +1,4 @@
-//! Joint training: one stage on both kinds of labels (SPEC.md section 5, beyond the paper).
+//! Joint training: one stage on both kinds of labels (beyond the paper).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

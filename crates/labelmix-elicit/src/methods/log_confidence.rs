@@ -1,4 +1,4 @@
-//! seq-sft with the log-confidence loss in the weak stage (SPEC.md section 5).
+//! seq-sft with the log-confidence loss in the weak stage (Mallen & Belrose 2024).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

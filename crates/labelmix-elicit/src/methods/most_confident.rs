@@ -1,4 +1,4 @@
-//! seq-sft that trains on the weak labels that are surest of their class (SPEC.md section 5).
+//! seq-sft that trains on the weak labels that are surest of their class (Mallen & Belrose 2024).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

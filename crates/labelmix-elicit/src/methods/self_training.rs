@@ -1,5 +1,5 @@
 //! Self-training: the pools' texts, which cost nothing, with the predictions of trained classifiers as their labels
-//! (SPEC.md section 5, beyond the paper).
+//! (beyond the paper).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Sequential supervised fine-tuning (SPEC.md section 5): on the weak labels, then, from the weak stage's best
+//! Sequential supervised fine-tuning (Mallen & Belrose 2024): on the weak labels, then, from the weak stage's best
 //! checkpoint and with a fresh optimizer, on the gold labels. Either stage may be empty.
 
 use labelmix_econ::{Allocation, LabelKind};

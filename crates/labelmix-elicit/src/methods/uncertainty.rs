@@ -1,4 +1,4 @@
-//! Active learning (SPEC.md section 5): seq-sft whose gold labels are asked for where the weak stage's classifier is least
+//! Active learning (Mallen & Belrose 2024): seq-sft whose gold labels are asked for where the weak stage's classifier is least
 //! certain.
 
 use labelmix_econ::{Allocation, LabelKind};

@@ -1,4 +1,4 @@
-//! The verbalizer: fine-tuning that starts from the language model's own answer (SPEC.md section 5, beyond the paper).
+//! The verbalizer: fine-tuning that starts from the language model's own answer (beyond the paper).
 
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};

@@ -114,7 +114,7 @@ fn steps(points: impl Iterator<Item = (f64, f64)> + Clone, dearest_usd: f64) -> 
     points.zip(next_costs).flat_map(|((cost, height), until)| [(cost, height), (until, height)]).collect()
 }
 
-/// The study's prices, and the published price ratios (SPEC.md section 7) where they are others.
+/// The study's prices, and the published price ratios (Mallen & Belrose 2024) where they are others.
 pub(super) fn price_panels(prices: &Prices) -> Vec<Prices> {
     const PUBLISHED: [f64; 3] = [0.5, 0.1, 0.01];
     let gold_usd = prices.gold_usd();

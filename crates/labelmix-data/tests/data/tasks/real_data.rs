@@ -1,4 +1,4 @@
-//! The tasks on real rows, where they are at hand. The published pool sizes (SPEC.md section 2) count repeated texts;
+//! The tasks on real rows, where they are at hand. The published pool sizes count repeated texts;
 //! ours do not, and a multiple choice loses to balancing what its draws happen to be apart.
 
 use labelmix_data::{CleaningOptions, DataSummary, LoadOptions, Task};
