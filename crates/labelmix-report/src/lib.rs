@@ -31,6 +31,7 @@ mod run_report_text;
 mod table;
 mod tables;
 mod tensorboard;
+mod terminal_plot;
 #[cfg(test)]
 mod worked_example;
 

@@ -6,6 +6,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle,
 
 use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase};
 use crate::regimes::regimes_text;
+use crate::terminal_plot::cost_accuracy_plot;
 use crate::{Answer, NotAffordableEntry, SplitEntry};
 
 /// How the text is set.
@@ -47,6 +48,7 @@ pub fn render(answer: &Answer, style: Style) -> String {
     sections.push(regimes_text(&answer.regimes, style));
     sections.push(methods_table(answer, style));
     sections.push(frontier_table(answer, style));
+    sections.push(cost_accuracy_plot(answer, style));
     sections.push(not_affordable(answer));
     sections.retain(|section| !section.is_empty());
     sections.join("\n\n") + "\n"
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_whole_answer() {
-        insta::assert_snapshot!(render(&answer(), Style::PLAIN), @"
+        insta::assert_snapshot!(render(&answer(), Style::PLAIN), @r#"
         reviews: a weak label costs $0.10 and is right .683 of the time, a gold label costs $1.
 
         seq-sft: accuracy by budget and weak spending fraction (mean ± deviation over seeds, * best)
@@ -294,9 +296,22 @@ mod tests {
          $4.50       .648   seq-sft     45      0
            $64       .714   seq-sft    160     48
 
+        Accuracy against cost (● on the frontier)
+         .714 ┤                                                               ●
+              │                                                               ·
+         .666 ┤                                                               ·
+              │   ●
+         .617 ┤
+              │   ·
+         .568 ┤
+              │
+         .519 ┤●
+              └───┬───────────────────────────────────────────────────────────┬
+                $4.50                                                       $64
+
         Not affordable (–), budget at weak fraction:
         $256 at 0, 0.25: 100 gold labels for sale
-        ");
+        "#);
     }
 
     #[test]
