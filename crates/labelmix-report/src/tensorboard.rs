@@ -73,7 +73,8 @@ impl TensorBoardFile {
     /// If the file cannot be written.
     pub fn create(folder: &Path, wall_time: f64, writer: u32) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let name = format!("events.out.tfevents.{:010.0}.labelmix.{writer}", wall_time.floor());
+        // Of a width that does not change, so that names stand in the order of time.
+        let name = format!("events.out.tfevents.{wall_time:017.6}.labelmix.{writer}");
         Self::to(File::options().create(true).append(true).open(folder.join(name))?, wall_time)
     }
 }
@@ -199,7 +200,7 @@ mod tests {
         for step in 1..5 {
             first.scalars(1.0, step, &[("a", step as f64), ("b", 0.5)]).unwrap();
         }
-        let path = folder.path().join("events.out.tfevents.0000000001.labelmix.7");
+        let path = folder.path().join("events.out.tfevents.0000000001.000000.labelmix.7");
         let whole = fs::read(&path).unwrap();
         let mut second = TensorBoardFile::create(folder.path(), 2.0, 7).unwrap();
         second.resume_at(2.0, 3).unwrap();
@@ -215,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn files_of_a_later_second_come_later_by_name() {
+    fn files_that_begin_later_come_later_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        for wall_time in [999_999_999.9, 1_000_000_000.0] {
+        for wall_time in [999_999_999.5, 1_000_000_000.25, 1_000_000_000.5] {
             TensorBoardFile::create(folder.path(), wall_time, 7).unwrap();
         }
         let mut names: Vec<_> = fs::read_dir(folder.path())
@@ -225,6 +226,8 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, ["events.out.tfevents.0999999999.labelmix.7", "events.out.tfevents.1000000000.labelmix.7"]);
+        let [first, second, third] = ["0999999999.500000", "1000000000.250000", "1000000000.500000"]
+            .map(|time| format!("events.out.tfevents.{time}.labelmix.7"));
+        assert_eq!(names, [first, second, third]);
     }
 }
