@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         std::env::args().nth(place).map_or(Ok(otherwise), |argument| argument.parse::<u64>())
     };
     let (worlds, first) = (argument(1, 200)?, argument(2, 0)?);
-    for kind in [WorldKind::Saturating, WorldKind::PowerLaw, WorldKind::Wavy] {
+    // A quarter of each kind's worlds.
+    let mut mixed: Vec<PlanTrial> = Vec::new();
+    for (place, kind) in (0..).zip(WorldKind::ALL) {
         println!("\n{kind:?} worlds: {worlds}");
         for surface in SurfaceKind::ALL {
             let trials: Result<Vec<PlanTrial>, _> = (first..first + worlds)
@@ -33,7 +35,12 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                     PlanTrial::run(&World::random(kind, number), prices, budget_usd, &settings)
                 })
                 .collect();
-            report_plans(surface, &trials?);
+            let trials = trials?;
+            report_plans(surface, &trials);
+            if surface == SurfaceKind::Combined {
+                let turns = (first..).zip(trials).filter(|(number, _)| number % WorldKind::ALL.len() as u64 == place);
+                mixed.extend(turns.map(|(_, trial)| trial));
+            }
         }
         let trials: Result<Vec<RegimeTrial>, _> = (first..first + worlds)
             .into_par_iter()
@@ -47,6 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             .collect();
         report_regimes(&trials?);
     }
+    println!("\nworlds of all kinds in turn: {}", mixed.len());
+    report_plans(SurfaceKind::Combined, &mixed);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ impl Allocation {
 }
 
 /// The allocation that spends the share `f = weak_fraction` of a budget `B` on weak labels:
-/// `n_gold = ⌊(1 − f)·B / c_g⌋`, then `n_weak = ⌊(B − n_gold·c_g) / c_w⌋` from what is left (SPEC.md section 7).
+/// `n_gold = ⌊(1 − f)·B / c_g⌋`, then `n_weak = ⌊(B − n_gold·c_g) / c_w⌋` from what is left (Mallen & Belrose 2024).
 ///
 /// A fraction of 0 means gold alone: the change from the last gold label then stays unspent, since a single
 /// stray weak label would make another experiment of the all-gold end. At every other fraction what stays

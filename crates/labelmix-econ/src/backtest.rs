@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{AnalysisError, Result};
 use crate::held_out::{PredictionScore, predictions};
 use crate::regime::within;
+use crate::splits::least_regret;
 use crate::surface::SurfaceCells;
 use crate::{Allocation, MINIMUM_ALLOCATIONS, Measurements, Surface, SurfaceSettings, Tariff};
 
@@ -19,7 +20,7 @@ pub struct Backtest {
     pub pilot: Allocation,
     /// How many allocations that were.
     pub pilot_allocations: usize,
-    /// The recorded allocation within the budget that the pilot's surface expects most of.
+    /// The recorded allocation within the budget that a plan from the pilot's surface chooses.
     pub chosen: Allocation,
     /// The recorded allocation within the budget that measured best. It is the best of many noisy numbers, so regrets
     /// against it are too large rather than too small.
@@ -97,7 +98,11 @@ pub fn backtest(
         best.expect("the unseen allocations are within the budget").1
     };
     let best = highest(&|_, accuracy| accuracy);
-    let chosen = highest(&|labels, _| surface.accuracy(labels).mean);
+    let expected: Vec<Vec<f64>> = affordable
+        .iter()
+        .map(|seen| surface.accuracy_draws(seen.allocation.n_weak as f64, seen.allocation.n_gold as f64))
+        .collect();
+    let chosen = *affordable[least_regret(&expected.iter().map(Vec::as_slice).collect::<Vec<_>>())];
     let fraction =
         |labels: Allocation| tariff.weak.cost_usd(labels.n_weak) / tariff.cost_usd(labels).max(f64::MIN_POSITIVE);
     // Among allocations that spend most of the money, the one whose shares are nearest.

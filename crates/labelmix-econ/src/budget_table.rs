@@ -1,4 +1,4 @@
-//! What each method makes of each budget: Table 1 (SPEC.md section 7), for any prices, from the same runs.
+//! What each method makes of each budget: Table 1 (Mallen & Belrose 2024), for any prices, from the same runs.
 
 use labelmix_stats::sample_standard_deviation;
 use serde::Serialize;

@@ -68,7 +68,7 @@ pub struct LedgerEntry<'a> {
 }
 
 /// Which labels were bought, in the order of purchase, and what for. A label is an example's id and a kind; it is paid
-/// once, whatever it is used for and however often (SPEC.md section 1).
+/// once, whatever it is used for and however often.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     prices: Prices,

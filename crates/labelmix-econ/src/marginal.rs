@@ -170,8 +170,9 @@ pub fn cheapest_mix(surface: &Surface, tariff: &Tariff, have: Allocation, target
                 *cost = budget_usd;
             }
         }
-        if expected.is_none() && splits.best().mean >= target {
-            expected = Some(splits.best().total);
+        let most_expected = &splits.splits[splits.most_expected];
+        if expected.is_none() && most_expected.mean >= target {
+            expected = Some(most_expected.total);
         }
         let reached = |draws: &[f64]| draws.iter().filter(|&&draw| draw >= target).count() as f64 / draws.len() as f64;
         if safe.is_none() {

@@ -82,7 +82,7 @@ fn judged(splits: &Splits, surface: &Surface, tariff: &Tariff, have: Allocation,
         let expected = |split: usize| splits.splits[split].mean + slopes[split] * (measured[draw] - mean);
         let better = |best: usize, next: usize| if expected(next) > expected(best) { next } else { best };
         let chosen = (1..splits.splits.len()).fold(0, better);
-        gained += expected(chosen) - expected(splits.best);
+        gained += expected(chosen) - expected(splits.most_expected);
         let regret = splits.splits[best_in_draws[draw]].draws[draw] - splits.splits[chosen].draws[draw];
         good += usize::from(regret <= GOOD_ENOUGH);
     }

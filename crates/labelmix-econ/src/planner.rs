@@ -20,7 +20,7 @@ pub struct Plan {
     pub budget_usd: f64,
     /// The labels one has.
     pub have: Allocation,
-    /// The method of the highest expected accuracy.
+    /// The method of the split that is chosen.
     pub method: String,
     /// The labels to buy for it.
     pub buy: Allocation,
@@ -78,8 +78,8 @@ pub struct PlanQuestion {
 
 /// Plans the spending of a budget from the surfaces of one or several methods.
 ///
-/// The plan is the split of the highest accuracy expected over all draws: what the measurements leave open about the
-/// surface is weighed in, not only quoted beside it.
+/// The plan is the split of the least expected squared regret over all draws: what the measurements leave open about the
+/// surface is weighed in, not only quoted beside it, and what may lose much is avoided.
 ///
 /// # Errors
 /// [`AnalysisError`] without surfaces, for a budget that is negative or not finite and a target that is no accuracy.

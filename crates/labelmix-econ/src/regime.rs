@@ -9,7 +9,7 @@ use crate::error::{AnalysisError, Result};
 use crate::standing::Standing;
 use crate::{Allocation, Measurements, Resamples, Tariff, Warning};
 
-/// The probability from which on a verdict is given (SPEC.md section 7).
+/// The probability from which on a verdict is given.
 pub const VERDICT_PROBABILITY: f64 = 0.9;
 
 /// How money is best spent.

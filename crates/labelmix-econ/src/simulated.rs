@@ -21,6 +21,14 @@ pub enum WorldKind {
     PowerLaw,
     /// Saturating curves with waves of a point on top, which no formula foresees.
     Wavy,
+    /// Saturating curves that rise within few doublings, with seeds that fail: the fewer labels, the more of them stay
+    /// at chance. Sweeps of small models look like this.
+    Sudden,
+}
+
+impl WorldKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Saturating, Self::PowerLaw, Self::Wavy, Self::Sudden];
 }
 
 /// A world: a true accuracy for all numbers of labels, and the noise of measuring it.
@@ -28,6 +36,8 @@ pub enum WorldKind {
 pub struct World {
     truth: Truth,
     waves: [Wave; 3],
+    /// The share of seeds that would stay at chance where nothing is learned yet.
+    failing: f64,
     seed: u64,
     /// The number of test items.
     pub n_test: usize,
@@ -73,15 +83,16 @@ impl World {
         let mut random = stream(seed, "world");
         let mut between = |low: f64, high: f64| low + (high - low) * random.random::<f64>();
         let truth = match kind {
-            WorldKind::Saturating | WorldKind::Wavy => {
+            WorldKind::Saturating | WorldKind::Wavy | WorldKind::Sudden => {
                 let ceiling = between(0.28, 0.47);
+                let (gentlest, steepest) = if kind == WorldKind::Sudden { (1.5, 5.0) } else { (0.6, 1.3) };
                 Truth::Saturating {
                     ceiling,
                     weak_ceiling: ceiling * between(0.35, 0.95),
                     half_weak: between(3.5, 7.5).exp(),
                     half_gold: between(2.5, 6.5).exp(),
-                    steep_weak: between(0.6, 1.3),
-                    steep_gold: between(0.6, 1.3),
+                    steep_weak: between(gentlest, steepest),
+                    steep_gold: between(gentlest, steepest),
                     speedup: between(-0.2, 1.2),
                 }
             }
@@ -103,12 +114,28 @@ impl World {
                 phase: between(0.0, std::f64::consts::TAU),
             });
         }
-        Self { truth, waves, seed, n_test: 1000, seed_deviation, shared_difficulty }
+        let failing = if kind == WorldKind::Sudden { between(0.0, 0.5) } else { 0.0 };
+        Self { truth, waves, failing, seed, n_test: 1000, seed_deviation, shared_difficulty }
     }
 
-    /// The true accuracy: on infinitely many test items, averaged over seeds.
+    /// The true accuracy: on infinitely many test items, averaged over seeds, those that fail among them.
     #[must_use]
     pub fn accuracy(&self, n_weak: f64, n_gold: f64) -> f64 {
+        let learned = self.accuracy_of_success(n_weak, n_gold);
+        learned - self.share_failing(learned) * (learned - 0.5)
+    }
+
+    /// The share of seeds that fail where the others reach this accuracy.
+    fn share_failing(&self, accuracy: f64) -> f64 {
+        let ceiling = match self.truth {
+            Truth::Saturating { ceiling, .. } => ceiling,
+            Truth::PowerLaw { floor, .. } => 0.5 - floor,
+        };
+        self.failing * (1.0 - (accuracy - 0.5) / ceiling).clamp(0.0, 1.0)
+    }
+
+    /// The true accuracy of the seeds that do not fail.
+    fn accuracy_of_success(&self, n_weak: f64, n_gold: f64) -> f64 {
         let (weak, gold) = (n_weak.ln_1p(), n_gold.ln_1p());
         let wave = |wave: &Wave| wave.height * (wave.weak * weak + wave.gold * gold + wave.phase).sin();
         // There is nothing to deviate from at chance.
@@ -149,7 +176,11 @@ impl World {
     }
 
     fn run(&self, allocation: Allocation, seed: u64, difficulty: &[f64], random: &mut ChaCha8Rng) -> MeasuredRun {
-        let truth = self.accuracy(allocation.n_weak as f64, allocation.n_gold as f64);
+        let mut truth = self.accuracy_of_success(allocation.n_weak as f64, allocation.n_gold as f64);
+        let failing = self.share_failing(truth);
+        if failing > 0.0 && random.random::<f64>() < failing {
+            truth = 0.5;
+        }
         // Largest in the middle between chance and certainty.
         let deviation = self.seed_deviation * (1.0 + 16.0 * (truth - 0.5) * (1.0 - truth));
         let luck: f64 = StandardNormal.sample(random);

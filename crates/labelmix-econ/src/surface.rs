@@ -266,11 +266,16 @@ fn assumptions(kind: SurfaceKind) -> Vec<Assumption> {
             LENGTHS.into_iter().map(move |gold| {
                 let kernel = Kernel { amplitude, lengths: [weak, gold], trend: family.is_none() };
                 // Nine pairs of lengths share the amplitude's plausibility.
-                Assumption { family, kernel: Some(kernel), log_prior: -9f64.ln() }
+                Assumption {
+                    family,
+                    kernel: Some(kernel),
+                    log_prior: family.map_or(0.0, Family::log_prior) - 9f64.ln(),
+                }
             })
         })
     };
-    let parametric = Family::ALL.map(|family| Assumption { family: Some(family), kernel: None, log_prior: 0.0 });
+    let parametric =
+        Family::ALL.map(|family| Assumption { family: Some(family), kernel: None, log_prior: family.log_prior() });
     match kind {
         SurfaceKind::Parametric => parametric.to_vec(),
         SurfaceKind::GaussianProcess => {

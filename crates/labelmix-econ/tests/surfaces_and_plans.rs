@@ -36,30 +36,49 @@ fn question(budget_usd: f64, have: (usize, usize)) -> PlanQuestion {
     PlanQuestion { budget_usd, have: Allocation { n_weak: have.0, n_gold: have.1 }, target: None }
 }
 
-/// A small version of the example `simulated_worlds`, whose numbers are in docs/economics.md.
+/// A small version of the example `simulated_worlds`, whose numbers are in docs/economics.md: 60 worlds of all kinds in
+/// turn, at all its prices and budgets.
 #[test]
 fn intervals_hold_the_truth_and_plans_are_good() {
-    let trials: Vec<PlanTrial> = (0..40)
-        .map(|number| {
-            let kind = [WorldKind::Saturating, WorldKind::PowerLaw][number as usize % 2];
-            let budget_usd = [200.0, 600.0, 2000.0][number as usize % 3];
-            let world = World::random(kind, 1000 + number);
-            PlanTrial::run(&world, ten_cents(), budget_usd, &SurfaceSettings::new(number)).unwrap()
+    let trials: Vec<PlanTrial> = (1000..1060)
+        .map(|number: u64| {
+            let place = number as usize;
+            let prices = Prices::new([0.02, 0.05, 0.1, 0.2, 0.4][place % 5], 1.0).unwrap();
+            let budget_usd = [200.0, 600.0, 2000.0][place % 3];
+            let world = World::random(WorldKind::ALL[place % 4], number);
+            PlanTrial::run(&world, prices, budget_usd, &SurfaceSettings::new(number)).unwrap()
         })
         .collect();
     let covered = |checks: Vec<bool>| checks.iter().filter(|inside| **inside).count() as f64 / checks.len() as f64;
     let inside = covered(trials.iter().flat_map(|trial| trial.inside.iter().map(|check| check.inside)).collect());
     let beyond = covered(trials.iter().flat_map(|trial| trial.beyond.iter().map(|check| check.inside)).collect());
-    // Intervals of 90%; the checks of one world stand or fall together, so 40 worlds are known to about 8%.
-    assert!((0.8..=0.98).contains(&inside), "{inside}");
-    assert!((0.8..=0.99).contains(&beyond), "{beyond}");
+    // Intervals of 90%, which of 200 worlds hold 85% to 95%; the checks of one world stand or fall together, so 60 worlds
+    // are known to about 4%.
+    assert!((0.82..=0.97).contains(&inside), "{inside}");
+    assert!((0.82..=0.97).contains(&beyond), "{beyond}");
     let good = covered(trials.iter().map(|trial| trial.regret <= 0.01).collect());
-    assert!(good >= 0.85, "{good}");
+    assert!(good >= 0.87, "{good}");
     let mean = |regret: fn(&PlanTrial) -> f64| trials.iter().map(regret).sum::<f64>() / trials.len() as f64;
     let planned = mean(|trial| trial.regret);
     for rule in [mean(|t| t.regret_all_gold), mean(|t| t.regret_half), mean(|t| t.regret_best_of_pilot)] {
         assert!(planned < rule, "{planned} and {rule}");
     }
+}
+
+/// Pilots of tasks that are suddenly solved, with seeds that fail: where nothing has risen yet, a surface must not be sure
+/// that nothing will.
+#[test]
+fn a_rise_that_no_pilot_shows_is_not_ruled_out() {
+    let checks: Vec<bool> = (0..24)
+        .flat_map(|number| {
+            let world = World::random(WorldKind::Sudden, 2000 + number);
+            let trial = PlanTrial::run(&world, ten_cents(), 600.0, &SurfaceSettings::new(number)).unwrap();
+            trial.beyond.into_iter().map(|check| check.inside)
+        })
+        .collect();
+    let covered = checks.iter().filter(|inside| **inside).count() as f64 / checks.len() as f64;
+    // Without a family of sudden rises these intervals hold 58%.
+    assert!(covered >= 0.75, "{covered}");
 }
 
 #[test]

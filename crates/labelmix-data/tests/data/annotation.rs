@@ -52,6 +52,54 @@ fn label_studio_s_annotations_are_read_in_full_and_flat() {
     assert_eq!(labels(&scratch, "flat.json", &flat, LabelKind::Gold), [(id("a"), 0.0)]);
 }
 
+/// As Label Studio 1.23 exports three tasks through its API: one with two annotations, one skipped, one with a choice.
+#[test]
+fn the_exports_of_a_label_studio_server_are_read() {
+    let scratch = Scratch::new();
+    let annotation = |number: u32, result: &str, cancelled: bool| {
+        format!(
+            r#"{{"id":{number},"completed_by":1,"result":[{result}],"was_cancelled":{cancelled},"ground_truth":false,
+                "lead_time":null,"prediction":{{}},"task":1,"project":1,"parent_prediction":null}}"#
+        )
+    };
+    let choice = |label: &str| {
+        format!(r#"{{"from_name":"label","to_name":"text","type":"choices","value":{{"choices":["{label}"]}}}}"#)
+    };
+    let task = |number: u32, text: &str, annotations: &str| {
+        format!(
+            r#"{{"id":{number},"annotations":[{annotations}],"drafts":[],"predictions":[],"meta":{{}},"inner_id":{number},
+                "data":{{"kind":"weak","labelmix_id":"{}","text":"{text}"}},"allow_skip":true}}"#,
+            id(text)
+        )
+    };
+    let twice = [annotation(1, &choice("0"), false), annotation(4, &choice("1"), false)].join(",");
+    let tasks = [
+        task(1, "a", &twice),
+        task(2, "b", &annotation(2, "", true)),
+        task(3, "c", &annotation(3, &choice("1"), false)),
+    ];
+    let full = format!("[{}]", tasks.join(","));
+    assert_eq!(labels(&scratch, "full.json", &full, LabelKind::Weak), [(id("a"), 0.5), (id("c"), 1.0)]);
+
+    // JSON-MIN and CSV have a row for each annotation, and none for what was skipped.
+    let row = |text: &str, label: &str| {
+        format!(
+            r#"{{"kind":"weak","labelmix_id":"{}","text":"{text}","id":1,"label":"{label}","annotator":1,"lead_time":null}}"#,
+            id(text)
+        )
+    };
+    let flat = format!("[{}]", [row("a", "1"), row("a", "0"), row("c", "1")].join(","));
+    let each = [(id("a"), 1.0), (id("a"), 0.0), (id("c"), 1.0)];
+    assert_eq!(labels(&scratch, "min.json", &flat, LabelKind::Weak), each);
+    let table = format!(
+        "\"annotation_id\",\"annotator\",\"id\",\"kind\",\"label\",\"labelmix_id\",\"text\"\n\
+         4,\"1\",1,\"weak\",\"1\",\"{a}\",\"a\"\n1,\"1\",1,\"weak\",\"0\",\"{a}\",\"a\"\n3,\"1\",3,\"weak\",\"1\",\"{c}\",\"c\"\n",
+        a = id("a"),
+        c = id("c")
+    );
+    assert_eq!(labels(&scratch, "export.csv", &table, LabelKind::Weak), each);
+}
+
 #[test]
 fn annotators_who_disagree_about_gold_are_named() {
     let scratch = Scratch::new();

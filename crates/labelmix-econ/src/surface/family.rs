@@ -1,4 +1,4 @@
-//! The parametric families of surfaces. Both start at chance and level off; the measurements weigh them.
+//! The parametric families of surfaces. All start at chance and level off; the measurements weigh them.
 
 use super::cells::Labels;
 use super::hill::Hill;
@@ -15,6 +15,8 @@ pub(crate) type Coordinates = [f64; DIMENSIONS];
 pub(crate) enum Family {
     /// Weak labels have a ceiling of their own.
     Ceilings,
+    /// The same, but curves rise within few doublings of the labels: a task that is suddenly solved.
+    Sudden,
     /// Weak labels replace gold ones.
     Substitution,
 }
@@ -42,11 +44,22 @@ impl From<Labels> for Place {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 2] = [Self::Ceilings, Self::Substitution];
+    pub(crate) const ALL: [Self; 3] = [Self::Ceilings, Self::Sudden, Self::Substitution];
+
+    /// How plausible it is beforehand, as a logarithm. Sudden rises are rarer; where a pilot has seen curves rise, it
+    /// tells, and where it has seen none, a rise may still be near.
+    pub(crate) fn log_prior(self) -> f64 {
+        let share: f64 = match self {
+            Self::Ceilings | Self::Substitution => 0.4,
+            Self::Sudden => 0.2,
+        };
+        share.ln()
+    }
 
     pub(crate) fn member(self, coordinates: &Coordinates) -> Member {
         match self {
-            Self::Ceilings => Member::Ceilings(Hill::new(coordinates)),
+            Self::Ceilings => Member::Ceilings(Hill::gradual(coordinates)),
+            Self::Sudden => Member::Ceilings(Hill::sudden(coordinates)),
             Self::Substitution => Member::Substitution(Substitution::new(coordinates)),
         }
     }

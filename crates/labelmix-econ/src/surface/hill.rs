@@ -17,6 +17,10 @@ use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
 const PRIOR: [(f64, f64); DIMENSIONS] =
     [(1.4, 1.0), (1.0, 1.0), (5.7, 2.0), (-0.2, 0.4), (4.6, 1.7), (-0.2, 0.4), (0.3, 0.8)];
 
+/// The same of ln hw and ln hg where curves rise suddenly: from 10% to 90% over a factor of 2 to 19 in labels, most often
+/// of 5.
+const SUDDEN: (f64, f64) = (1.0, 0.5);
+
 /// A surface of the family, ready to be evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hill {
@@ -30,8 +34,20 @@ pub(crate) struct Hill {
 }
 
 impl Hill {
-    pub(crate) fn new(coordinates: &Coordinates) -> Self {
-        let raw = raw(coordinates, &PRIOR);
+    /// Of a task that is learned over factors of ten.
+    pub(crate) fn gradual(coordinates: &Coordinates) -> Self {
+        Self::new(coordinates, &PRIOR)
+    }
+
+    /// Of a task that is learned over factors of two.
+    pub(crate) fn sudden(coordinates: &Coordinates) -> Self {
+        let mut prior = PRIOR;
+        (prior[3], prior[5]) = (SUDDEN, SUDDEN);
+        Self::new(coordinates, &prior)
+    }
+
+    fn new(coordinates: &Coordinates, prior: &[(f64, f64); DIMENSIONS]) -> Self {
+        let raw = raw(coordinates, prior);
         let ceiling = 0.5 * logistic(raw[0]);
         Self {
             ceiling,
