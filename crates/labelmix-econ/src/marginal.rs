@@ -166,17 +166,17 @@ pub fn cheapest_mix(surface: &Surface, tariff: &Tariff, have: Allocation, target
     while budget_usd <= last_usd {
         let splits = Splits::new(&[surface], tariff, have, budget_usd)?;
         for (cost, (draw, best)) in costs.iter_mut().zip(splits.best_in_draws().into_iter().enumerate()) {
-            if cost.is_infinite() && splits.splits[best].draws[draw] >= target {
+            if cost.is_infinite() && splits.all[best].draws[draw] >= target {
                 *cost = budget_usd;
             }
         }
-        let most_expected = &splits.splits[splits.most_expected];
+        let most_expected = &splits.all[splits.most_expected];
         if expected.is_none() && most_expected.mean >= target {
             expected = Some(most_expected.total);
         }
         let reached = |draws: &[f64]| draws.iter().filter(|&&draw| draw >= target).count() as f64 / draws.len() as f64;
         if safe.is_none() {
-            safe = splits.splits.iter().find(|split| reached(&split.draws) >= SAFE).map(|split| split.total);
+            safe = splits.all.iter().find(|split| reached(&split.draws) >= SAFE).map(|split| split.total);
         }
         if safe.is_some() && expected.is_some() && costs.iter().all(|cost| cost.is_finite()) {
             break;
@@ -232,6 +232,6 @@ pub fn expansion_path(surface: &Surface, tariff: &Tariff, budgets_usd: &[f64]) -
 
 /// The interval of the best share of weak spending over draws.
 pub(crate) fn best_fractions(splits: &Splits, level: f64) -> Interval {
-    let fractions = splits.best_in_draws().into_iter().map(|best| splits.splits[best].weak_fraction).collect();
+    let fractions = splits.best_in_draws().into_iter().map(|best| splits.all[best].weak_fraction).collect();
     Estimate::of_draws(fractions, level).interval
 }

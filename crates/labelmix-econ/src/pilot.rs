@@ -68,7 +68,7 @@ fn judged(splits: &Splits, surface: &Surface, tariff: &Tariff, have: Allocation,
     let mean = measured.iter().sum::<f64>() / draws as f64;
     let spread: f64 = measured.iter().map(|value| (value - mean).powi(2)).sum();
     let slopes: Vec<f64> = splits
-        .splits
+        .all
         .iter()
         .map(|split| {
             let products = split.draws.iter().zip(&measured).map(|(draw, value)| (draw - split.mean) * (value - mean));
@@ -79,11 +79,11 @@ fn judged(splits: &Splits, surface: &Surface, tariff: &Tariff, have: Allocation,
     let best_in_draws = splits.best_in_draws();
     let (mut gained, mut good) = (0.0, 0usize);
     for draw in 0..draws {
-        let expected = |split: usize| splits.splits[split].mean + slopes[split] * (measured[draw] - mean);
+        let expected = |split: usize| splits.all[split].mean + slopes[split] * (measured[draw] - mean);
         let better = |best: usize, next: usize| if expected(next) > expected(best) { next } else { best };
-        let chosen = (1..splits.splits.len()).fold(0, better);
+        let chosen = (1..splits.all.len()).fold(0, better);
         gained += expected(chosen) - expected(splits.most_expected);
-        let regret = splits.splits[best_in_draws[draw]].draws[draw] - splits.splits[chosen].draws[draw];
+        let regret = splits.all[best_in_draws[draw]].draws[draw] - splits.all[chosen].draws[draw];
         good += usize::from(regret <= GOOD_ENOUGH);
     }
     let confidence = good as f64 / draws as f64;

@@ -99,8 +99,7 @@ pub fn plan(surfaces: &[&Surface], tariff: &Tariff, question: &PlanQuestion) -> 
         let probability = share(&best.draws, |accuracy| accuracy >= target);
         Ok::<_, AnalysisError>(TargetPlan { probability, cheapest: cheapest_mix(surface, tariff, have, target)? })
     });
-    let good =
-        splits.splits.iter().filter(|split| split.surface == best.surface && split.mean >= best.mean - GOOD_ENOUGH);
+    let good = splits.all.iter().filter(|split| split.surface == best.surface && split.mean >= best.mean - GOOD_ENOUGH);
     let good: Vec<f64> = good.map(|split| split.weak_fraction).collect();
     let probabilities = splits.probabilities();
     let extrapolation = surface.extrapolation(best.total.n_weak as f64, best.total.n_gold as f64);

@@ -28,7 +28,7 @@ pub(crate) struct Split {
 /// All ways to spend a budget on top of labels that are owned.
 #[derive(Debug, Clone)]
 pub(crate) struct Splits {
-    pub(crate) splits: Vec<Split>,
+    pub(crate) all: Vec<Split>,
     /// The one of the least expected squared regret; of equals the first, which has fewest weak labels.
     pub(crate) best: usize,
     /// The one of the highest expected accuracy.
@@ -75,11 +75,11 @@ impl Splits {
         let most_expected =
             (1..splits.len()).fold(0, |best, next| if splits[next].mean > splits[best].mean { next } else { best });
         let best = least_regret(&splits.iter().map(|split| split.draws.as_slice()).collect::<Vec<_>>());
-        Ok(Self { splits, best, most_expected })
+        Ok(Self { all: splits, best, most_expected })
     }
 
     pub(crate) fn best(&self) -> &Split {
-        &self.splits[self.best]
+        &self.all[self.best]
     }
 
     pub(crate) fn draws(&self) -> usize {
@@ -88,7 +88,7 @@ impl Splits {
 
     /// The best split of a regime by expected accuracy.
     pub(crate) fn best_of(&self, regime: Regime) -> Option<&Split> {
-        let of_regime = self.splits.iter().filter(|split| split.regime == regime);
+        let of_regime = self.all.iter().filter(|split| split.regime == regime);
         of_regime.reduce(|best, next| if next.mean > best.mean { next } else { best })
     }
 
@@ -96,16 +96,16 @@ impl Splits {
     pub(crate) fn best_in_draws(&self) -> Vec<usize> {
         let best = |draw: usize| {
             let better = |best: usize, next: usize| {
-                if self.splits[next].draws[draw] > self.splits[best].draws[draw] { next } else { best }
+                if self.all[next].draws[draw] > self.all[best].draws[draw] { next } else { best }
             };
-            (1..self.splits.len()).fold(0, better)
+            (1..self.all.len()).fold(0, better)
         };
         (0..self.draws()).map(best).collect()
     }
 
     /// How far the split chosen stays behind the best one, in each draw.
     pub(crate) fn regrets(&self, chosen: usize) -> Vec<f64> {
-        let regret = |(draw, best): (usize, usize)| self.splits[best].draws[draw] - self.splits[chosen].draws[draw];
+        let regret = |(draw, best): (usize, usize)| self.all[best].draws[draw] - self.all[chosen].draws[draw];
         self.best_in_draws().into_iter().enumerate().map(regret).collect()
     }
 
@@ -115,7 +115,7 @@ impl Splits {
         let mut wins = [0.0; 3];
         for draw in 0..self.draws() {
             let best_of = |regime: Regime| {
-                let of_regime = self.splits.iter().filter(|split| split.regime == regime);
+                let of_regime = self.all.iter().filter(|split| split.regime == regime);
                 of_regime.map(|split| split.draws[draw]).fold(f64::NEG_INFINITY, f64::max)
             };
             let [weak, mixed, gold] = Regime::ALL.map(best_of);
