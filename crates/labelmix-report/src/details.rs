@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use labelmix_econ::LedgerTotals;
 use labelmix_sweep::{Error, Run, RunRecord, StageOutcome, Store, Sweep};
 
+use crate::PromptedMethod;
+
 /// The details of a sweep's finished runs.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
@@ -15,6 +17,8 @@ pub struct Details {
     pub runs: HashMap<String, RunDetails>,
     /// The test set.
     pub test: Vec<TestText>,
+    /// The methods that have a prompt, and what they are held against.
+    pub prompted: Vec<PromptedMethod>,
 }
 
 /// The details of one run.
@@ -70,6 +74,6 @@ impl Details {
         }
         let test = sweep.test().iter();
         let test = test.map(|example| TestText { text: example.text.clone(), gold: example.gold, weak: example.weak });
-        Ok(Self { stages, runs, test: test.collect() })
+        Ok(Self { stages, runs, test: test.collect(), prompted: PromptedMethod::of(sweep.study()) })
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 
 use crate::figures::{
-    Columns, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates, isoquants,
-    learning_curves, methods_by_budget, regime_map,
+    Columns, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates,
+    figure_files, isoquants, learning_curves, methods_by_budget, prompt_or_sft, regime_map,
 };
 use crate::tables::tables;
 use crate::{Analysis, Answer, Details, Style, page, render};
@@ -38,14 +38,14 @@ pub struct Report {
 /// - `report.html`, the page;
 /// - `answer.json`, the answer as data;
 /// - `table.txt`, as text;
-/// - `figures/`, as SVG, with the method's name before the ending where a figure is about one of several methods;
+/// - `figures/`, in the formats of the settings, with the method's name before the ending where a figure is about one of several methods;
 /// - `tables/`: Markdown, LaTeX and CSV, and all runs as Parquet.
 ///
 /// Files of these names are replaced, each at one stroke: a reader never sees half a file.
 ///
 /// # Errors
 /// [`WriteError`] for the first file or folder that cannot be written.
-pub fn write_report(report: &Report, folder: &Path, columns: Columns) -> Result<Vec<PathBuf>, WriteError> {
+pub fn write_report(report: &Report, folder: &Path, settings: &FigureSettings) -> Result<Vec<PathBuf>, WriteError> {
     let Report { answer, .. } = report;
     let mut written = write_files(
         vec![
@@ -55,8 +55,7 @@ pub fn write_report(report: &Report, folder: &Path, columns: Columns) -> Result<
         ],
         folder,
     )?;
-    let figures = figures(report, columns).into_iter();
-    let figures = figures.map(|(name, svg)| (format!("{name}.svg"), svg.into_bytes()));
+    let figures = figure_files(figures(report, settings.columns), &settings.formats);
     written.extend(write_files(figures, &folder.join("figures"))?);
     written.extend(write_files(tables(answer), &folder.join("tables"))?);
     Ok(written)
@@ -92,7 +91,8 @@ fn figures(report: &Report, columns: Columns) -> Vec<(String, String)> {
         add("methods_by_budget", methods_by_budget(answer, analysis, columns));
         add("exchange_rates", exchange_rates(answer, analysis, columns));
     }
-    add("learning_curves", learning_curves(answer, &details.stages, columns));
+    add("prompt_or_sft", prompt_or_sft(answer, &details.prompted, columns));
+    add("learning_curves", learning_curves(&details.stages, columns));
     figures
 }
 
@@ -109,6 +109,7 @@ fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FigureFormat;
     use crate::worked_example::{answer, report};
 
     #[test]
@@ -116,12 +117,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("made/on/the/way");
         let report = report();
-        let mut written = write_report(&report, &folder, Columns::Two).unwrap();
-        assert_eq!(
-            write_report(&report, &folder, Columns::Two).unwrap(),
-            written,
-            "a second report replaces the first"
-        );
+        let settings = FigureSettings::default();
+        let mut written = write_report(&report, &folder, &settings).unwrap();
+        assert_eq!(write_report(&report, &folder, &settings).unwrap(), written, "a second report replaces the first");
 
         let folders = [folder.clone(), folder.join("figures"), folder.join("tables")];
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
@@ -133,16 +131,27 @@ mod tests {
             written.iter().map(|path| path.strip_prefix(&folder).unwrap().display().to_string()).collect();
         insta::assert_snapshot!(names.join("\n"), @r#"
         answer.json
+        figures/accuracy_by_weak_fraction_few-shot.pdf
         figures/accuracy_by_weak_fraction_few-shot.svg
+        figures/accuracy_by_weak_fraction_seq-sft.pdf
         figures/accuracy_by_weak_fraction_seq-sft.svg
+        figures/cost_accuracy.pdf
         figures/cost_accuracy.svg
+        figures/cost_accuracy_by_price.pdf
         figures/cost_accuracy_by_price.svg
+        figures/exchange_rates.pdf
         figures/exchange_rates.svg
+        figures/isoquants_few-shot.pdf
         figures/isoquants_few-shot.svg
+        figures/isoquants_seq-sft.pdf
         figures/isoquants_seq-sft.svg
+        figures/learning_curves.pdf
         figures/learning_curves.svg
+        figures/methods_by_budget.pdf
         figures/methods_by_budget.svg
+        figures/regime_map_few-shot.pdf
         figures/regime_map_few-shot.svg
+        figures/regime_map_seq-sft.pdf
         figures/regime_map_seq-sft.svg
         report.html
         table.txt
@@ -171,8 +180,9 @@ mod tests {
         answer.budgets.retain(|split| split.method == "seq-sft");
         answer.not_affordable.clear();
         let report = Report { answer, analysis: None, details: Details::default() };
-        write_report(&report, scratch.path(), Columns::One).unwrap();
-        assert!(scratch.path().join("figures/accuracy_by_weak_fraction.svg").exists());
+        let settings = FigureSettings { columns: Columns::One, formats: vec![FigureFormat::Png] };
+        write_report(&report, scratch.path(), &settings).unwrap();
+        assert!(scratch.path().join("figures/accuracy_by_weak_fraction.png").exists());
     }
 
     #[test]

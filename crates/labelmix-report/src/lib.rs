@@ -23,6 +23,7 @@ mod method_comparison_text;
 mod notation;
 mod page;
 mod plan;
+mod prompted;
 mod regimes;
 mod run_comparison;
 mod run_comparison_text;
@@ -46,8 +47,9 @@ pub use economics::{Economics, MethodRegimes, render_economics};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 pub use export::{Report, WriteError, write_report};
 pub use figures::{
-    Columns, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates, isoquants,
-    label_accuracy, label_accuracy_by_field, label_calibration, learning_curves, methods_by_budget, regime_map,
+    Columns, FigureFormat, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price,
+    exchange_rates, isoquants, label_accuracy, label_accuracy_by_field, label_calibration, learning_curves,
+    methods_by_budget, prompt_or_sft, regime_map,
 };
 pub use labelmix_stats::ComparedStatistic;
 pub use labels::{
@@ -62,6 +64,7 @@ pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
     PlanRequest, Purchase, PurchaseList, render_plan,
 };
+pub use prompted::{PromptedMethod, TrainedOn};
 pub use regimes::RegimeEntry;
 pub use run_comparison::{Agreement, ComparedRun, ItemKind, KindAgreement, RunComparison};
 pub use run_comparison_text::render_run_comparison;

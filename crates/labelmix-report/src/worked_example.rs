@@ -149,6 +149,6 @@ pub(crate) fn report() -> Report {
         gold: Some(true),
         weak: Some(if item % 3 == 0 { 0.2 } else { 0.9 }),
     });
-    let details = Details { stages: stages(), runs: runs.collect(), test: test.collect() };
+    let details = Details { stages: stages(), runs: runs.collect(), test: test.collect(), prompted: Vec::new() };
     Report { answer, analysis: Some(analysis()), details }
 }

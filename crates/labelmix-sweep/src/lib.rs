@@ -50,9 +50,9 @@ pub use store::{
     StageOutcome, Store, StudyContents, StudyPlan, TestLogOdds, WhyGarbage,
 };
 pub use study::{
-    DefinedIn, GridTable, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
-    PoolingName, PricesTable, ScheduleTable, Study, TaskData, TaskReference, TaskTable, TextFiles, TooLong,
-    VoteMerging, WeightPrecision,
+    DefinedIn, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
+    Need, PoolingName, PricesTable, ScheduleTable, Study, StudyTable, TaskData, TaskReference, TaskTable, TextFiles,
+    TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use tested_run::TestedRun;

@@ -5,6 +5,7 @@ mod labeler;
 mod methods;
 mod model;
 mod prices;
+mod reference;
 mod task;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub use methods::MethodTable;
 pub(crate) use methods::NamedMethod;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 pub use prices::{LabelPrice, PricesTable, ScheduleTable};
+pub use reference::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
 use task::WeakLabels;
 pub use task::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
 

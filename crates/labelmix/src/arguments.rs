@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod data;
+mod figures;
 mod plan;
 mod results;
 mod slurm;
@@ -14,10 +15,9 @@ use labelmix_models::ByteSize;
 pub(crate) use self::data::{
     LabelReportArguments, TaskCheckArguments, TaskShowArguments, TasksArguments, TasksCommand, WeakLabelArguments,
 };
+pub(crate) use self::figures::{FigureArguments, FormatArgument};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
-pub(crate) use self::results::{
-    CompareArguments, FigureColumns, ImportArguments, ReportArguments, ShowArguments, Statistic,
-};
+pub(crate) use self::results::{CompareArguments, ImportArguments, ReportArguments, ShowArguments, Statistic};
 pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
     StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
+    StudyFile(StudyFileArguments),
     Inspect(InspectArguments),
     Sandbox(SandboxArguments),
     Doctor(DoctorArguments),
@@ -228,6 +229,19 @@ pub(crate) struct MethodShowArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Explain the study file: every table and key, with defaults and what makes sense
+#[derive(Debug, Args)]
+pub(crate) struct StudyFileArguments {
+    /// Only this table, such as grid or task.weak
+    pub(crate) table: Option<String>,
+    /// Print a JSON array instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the reference as Markdown, with the options of every method
+    #[arg(long, conflicts_with_all = ["table", "json"])]
+    pub(crate) markdown: bool,
 }
 
 /// Show what a checkpoint is, and what it makes of texts

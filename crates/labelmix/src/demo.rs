@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use labelmix_report::{Answer, Columns, count, render};
+use labelmix_report::{Answer, FigureSettings, count, render};
 use labelmix_sandbox::{UNTRAINED, write_organism};
 use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
 
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     print_data(&control_sentence(&control.answer))?;
     let report = folder.join("report");
     let store = Store::open(&finished.sweep.study().default_store())?;
-    crate::report::write(finished, &store, &report, Columns::Two)?;
+    crate::report::write(finished, &store, &report, &FigureSettings::default())?;
     let page = report.join("report.html");
     print_data(&format!(
         "\nReport: {} (open it in a browser; figures and tables are beside it)\n\n{}",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use labelmix_econ::Prices;
-use labelmix_report::{Analysis, Answer, Columns, Details, Report, render, write_report};
+use labelmix_report::{Analysis, Answer, Details, Report, render, write_report};
 use labelmix_sweep::{Error, ImportedRuns, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points};
 
 use crate::arguments::ImportArguments;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
         print_data(&(render(&answer, terminal_style()) + "\n"))?;
         let analysis = Analysis::new(&answer, study.measured);
         let report = Report { answer, analysis, details: Details::default() };
-        for path in write_report(&report, &arguments.out.join(&name), Columns::Two)? {
+        for path in write_report(&report, &arguments.out.join(&name), &arguments.figures.settings())? {
             anstream::eprintln!("{}", path.display());
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
     let data = labeled_data(&study, &task_files, &fields, arguments.store.as_deref())?;
     let report = LabelReport::new(&study.name, &fields, &data.train, &data.test)?;
     if let Some(folder) = &arguments.out {
-        for path in write_label_report(&report, folder)? {
+        for path in write_label_report(&report, folder, &arguments.figures.formats())? {
             anstream::eprintln!("{}", path.display());
         }
     }

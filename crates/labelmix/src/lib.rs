@@ -27,6 +27,7 @@ mod signals;
 mod slurm;
 mod status;
 mod store;
+mod study_file;
 mod sweep;
 mod task;
 mod tasks;
@@ -70,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Store(arguments) => store::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),
+        Command::StudyFile(arguments) => study_file::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

@@ -101,7 +101,7 @@ fn explained(kind: &MethodKind) -> String {
 }
 
 /// A text in lines of at most so many characters, where its words allow that.
-fn folded(text: &str, width: usize) -> String {
+pub(crate) fn folded(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("there is a line");

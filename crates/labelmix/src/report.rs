@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_report::{Analysis, Columns, Details, Economics, Report, write_report};
+use labelmix_report::{Analysis, Details, Economics, FigureSettings, Report, write_report};
 use labelmix_sweep::{Store, Study, records};
 
-use crate::arguments::{FigureColumns, ReportArguments};
+use crate::arguments::ReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::kept::{kept_sweep, tell_unfinished};
 use crate::plan::repriced;
@@ -18,11 +18,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let records = records(&sweep, &store)?;
     tell_unfinished(&sweep, records.len());
     let finished = Finished::of(sweep, &store, records)?;
-    let columns = match arguments.columns {
-        FigureColumns::One => Columns::One,
-        FigureColumns::Two => Columns::Two,
-    };
-    for path in write(&finished, &store, &arguments.out, columns)? {
+    for path in write(&finished, &store, &arguments.out, &arguments.figures.settings())? {
         print_data(&format!("{}\n", path.display()))?;
     }
     let Finished { sweep, runs, .. } = finished;
@@ -41,10 +37,10 @@ pub(crate) fn write(
     Finished { sweep, records, runs, answer }: &Finished,
     store: &Store,
     folder: &Path,
-    columns: Columns,
+    figures: &FigureSettings,
 ) -> Result<Vec<PathBuf>, Failure> {
     anstream::eprintln!("resampling {} runs and fitting response surfaces", records.len());
     let analysis = Analysis::new(answer, runs.clone());
     let details = Details::read(sweep, store, records)?;
-    Ok(write_report(&Report { answer: answer.clone(), analysis, details }, folder, columns)?)
+    Ok(write_report(&Report { answer: answer.clone(), analysis, details }, folder, figures)?)
 }

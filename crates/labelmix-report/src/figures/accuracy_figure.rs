@@ -5,21 +5,24 @@ use std::ops::Range;
 use plotters::prelude::*;
 
 use super::axes::{accuracy_axis, fraction_axis};
-use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, chart, figure};
+use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, axis_width, chart, figure};
 use super::key::Symbol;
-use super::marks::{dashed, draw_marker, error_bar, ring};
+use super::marks::{aside, dashed, draw_marker, error_bar, ring};
 use super::series::{Curve, CurvePoint, curves};
 use crate::Answer;
 use crate::notation::dollars;
 
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
 /// with bars of one standard deviation over seeds, the best split of each budget ringed, and the weak labels' own
-/// accuracy, where it is known, dashed. A budget has the same colour and mark for every method. SVG.
+/// accuracy, where it is known, dashed. Marks of one split are set apart by a few pixels. A budget has the same colour and mark for every method. SVG.
 #[must_use]
 pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str, columns: Columns) -> String {
     let curves = curves(answer, method);
     figure(columns, &key_entries(answer, &curves), |area| draw_chart(area, answer, method, &curves))
 }
+
+/// Budgets of one split are set apart by no more than this.
+const MOST_ASIDE: f64 = 36.0;
 
 fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) -> Result<(), DrawError> {
     let spreads = curves.iter().flat_map(|curve| &curve.points).map(CurvePoint::spread);
@@ -28,24 +31,26 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) 
     let x_title = "Share of the budget spent on weak labels";
     let fractions = fraction_axis();
     let Range { start, end } = fractions.range;
-    let mut chart = chart(area, &title, (x_title, fractions), ("Test accuracy", accuracies))?;
+    let all = answer.budgets_usd().len();
+    let pixels = axis_width(area);
+    let x = |budget: usize, fraction: f64| fractions.moved(fraction, aside(budget, all, MOST_ASIDE), pixels);
+    let mut chart = chart(area, &title, (x_title, fractions.clone()), ("Test accuracy", accuracies))?;
 
     if let Some(accuracy) = answer.weak_label_accuracy {
         chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;
     }
-    let all = answer.budgets_usd().len();
     for Curve { budget, points, .. } in curves {
         let colour = amount_colour(*budget, all);
-        let line = points.iter().map(|point| (point.weak_fraction, point.accuracy));
+        let line = points.iter().map(|point| (x(*budget, point.weak_fraction), point.accuracy));
         chart.draw_series(LineSeries::new(line, colour.stroke_width(LINE_WIDTH)))?;
         chart.draw_series(points.iter().filter(|point| point.deviation.is_some()).map(|point| {
             let (low, high) = point.spread();
-            error_bar(point.weak_fraction, [low, point.accuracy, high], colour)
+            error_bar(x(*budget, point.weak_fraction), [low, point.accuracy, high], colour)
         }))?;
     }
     for Curve { budget, points, .. } in curves {
         for point in points {
-            let place = (point.weak_fraction, point.accuracy);
+            let place = (x(*budget, point.weak_fraction), point.accuracy);
             draw_marker(chart.plotting_area(), &place, *budget, amount_colour(*budget, all))?;
             if point.best {
                 chart.plotting_area().draw(&ring(place))?;

@@ -44,7 +44,7 @@ impl Scale {
 /// An axis for weak fractions, with room for the marks at 0 and 1.
 pub(super) fn fraction_axis() -> Axis {
     Axis {
-        range: -0.04..1.04,
+        range: -0.06..1.06,
         ticks: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
         scale: Scale::Linear,
         tick_labels: TickLabels::Written(|fraction| format!("{fraction:.1}")),
@@ -105,7 +105,7 @@ pub(super) fn accuracy_axis(values: impl Iterator<Item = f64>) -> Axis {
 /// A logarithmic axis for costs, with ticks at the budgets, but none closer to the one before than a label is wide on an
 /// axis of so many pixels. From $1 to $10 if there are neither.
 pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: Vec<f64>, pixels: u32) -> Axis {
-    const MARGIN: f64 = 1.25;
+    const MARGIN: f64 = 1.5;
     let range = match extent(costs_usd.chain(budgets_usd.iter().copied())) {
         Some((low, high)) => low / MARGIN..high * MARGIN,
         None => 1.0..10.0,
@@ -116,7 +116,7 @@ pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: V
 
 /// A logarithmic axis for costs with ticks at 1, 2 and 5 of each power of ten.
 pub(super) fn round_cost_axis(costs_usd: impl Iterator<Item = f64>, pixels: u32) -> Axis {
-    const MARGIN: f64 = 1.25;
+    const MARGIN: f64 = 1.5;
     let (low, high) = extent(costs_usd).unwrap_or((1.0, 10.0));
     let range = low / MARGIN..high * MARGIN;
     let ticks = round_ticks(&range, pixels);
@@ -174,6 +174,17 @@ pub(super) fn labels_axis(most: f64, pixels: u32) -> Axis {
 }
 
 impl Axis {
+    /// A value moved along an axis of so many pixels: marks of equal value are set apart by a few.
+    pub(super) fn moved(&self, value: f64, by_pixels: f64, of_pixels: u32) -> f64 {
+        let Range { start, end } = self.range;
+        let share = by_pixels / f64::from(of_pixels);
+        match self.scale {
+            Scale::Linear => value + (end - start) * share,
+            Scale::Logarithmic => value * (end / start).powf(share),
+            Scale::LogarithmicFromNone => ((1.0 + value) * ((1.0 + end) / (1.0 + start)).powf(share) - 1.0).max(start),
+        }
+    }
+
     /// The space that labels and title take beside an upright axis, in pixels.
     pub(super) fn width(&self) -> u32 {
         const LEAST: u32 = 105;
@@ -267,6 +278,15 @@ mod tests {
         assert!((high - middle).abs_diff(middle - low) <= 1, "{low} {middle} {high}");
         assert_eq!(axis.map(&axis.range.start, (600, 20)), 600);
         assert_eq!(axis.map(&axis.range.end, (600, 20)), 20);
+    }
+
+    #[test]
+    fn marks_are_moved_by_pixels() {
+        for axis in [fraction_axis(), round_cost_axis([2.0, 900.0].into_iter(), 800), labels_axis(5_000.0, 800)] {
+            let value = 0.3 * axis.range.end;
+            let [from, to] = [value, axis.moved(value, 12.0, 800)].map(|value| axis.map(&value, (0, 800)));
+            assert!((to - from - 12).abs() <= 1, "{from} to {to}");
+        }
     }
 
     #[test]

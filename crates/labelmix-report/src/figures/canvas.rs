@@ -2,6 +2,7 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axes::Axis;
 use super::key::{Symbol, draw_key, draw_key_beneath, height_beneath};
@@ -47,10 +48,16 @@ impl Columns {
 }
 
 /// The width of the column for the key.
-const KEY_WIDTH: u32 = 270;
+const KEY_WIDTH: u32 = 300;
 
 /// A little taller than it will be: the drawing library divides by 1.24.
 pub(super) const TEXT_SIZE: u32 = 27;
+/// What a letter takes of a line, generously: readers have different fonts.
+pub(super) const LETTER_WIDTH: u32 = 12;
+const MARGIN: u32 = 20;
+/// There is room for half of an axis's last label.
+const MARGIN_RIGHT: u32 = 36;
+const TITLE_HEIGHT: u32 = 34;
 pub(super) const LINE_WIDTH: u32 = 3;
 
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
@@ -92,7 +99,11 @@ pub(super) fn panels(
     let across = columns.side_by_side(count.max(1));
     let rows = count.max(1).div_ceil(across);
     let width = columns.width();
-    let panel_height = if across == 3 { 430 } else { 450 };
+    let panel_height = match (across, count) {
+        (1, 3..) => 340,
+        (3, _) => 430,
+        _ => 450,
+    };
     let height = panel_height * rows as u32;
     page((width, height + height_beneath(key, width)), |page| {
         let (charts, beneath) = page.split_vertically(height);
@@ -114,10 +125,16 @@ fn page((width, height): (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<(), 
     drop(page);
     let in_mm = |pixels: u32| f64::from(pixels) / PIXELS_PER_MM;
     let on_paper = format!("width=\"{:.2}mm\" height=\"{:.2}mm\"", in_mm(width), in_mm(height));
-    svg.replacen(&format!("width=\"{width}\" height=\"{height}\""), &on_paper, 1)
+    svg.replacen(&format!("width=\"{width}\" height=\"{height}\""), &on_paper, 1).replace(is_not_for_xml, " ")
 }
 
-/// Draws a chart's title, axes and grid. An empty title takes no space.
+/// Characters that XML has no place for, not even escaped.
+fn is_not_for_xml(character: char) -> bool {
+    (character.is_ascii_control() && !character.is_ascii_whitespace()) || matches!(character, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Draws a chart's title, axes and grid. An empty title takes no space; one too long for the chart goes without the study's
+/// name, which ends with its first colon.
 pub(super) fn chart<'a, 'b>(
     area: &'a Area<'b>,
     title: &str,
@@ -125,12 +142,10 @@ pub(super) fn chart<'a, 'b>(
     (y_title, y): (&str, Axis),
 ) -> Result<Chart<'a, 'b>, DrawError> {
     let text = ("sans-serif", TEXT_SIZE).into_text_style(area).color(&INK);
-    let mut builder = ChartBuilder::on(area);
-    if !title.is_empty() {
-        builder.caption(printable(title), text.clone());
-    }
-    let mut chart = builder
-        .margin(20)
+    let mut chart = ChartBuilder::on(area)
+        .margin(MARGIN)
+        .margin_top(if title.is_empty() { MARGIN } else { MARGIN + TITLE_HEIGHT })
+        .margin_right(MARGIN_RIGHT)
         .x_label_area_size(if x_title.is_empty() { 35 } else { 85 })
         .y_label_area_size(y.width())
         .build_cartesian_2d(x, y)?;
@@ -144,13 +159,36 @@ pub(super) fn chart<'a, 'b>(
         .x_desc(x_title)
         .y_desc(y_title)
         .draw()?;
+    draw_title(area, &chart, title)?;
     Ok(chart)
+}
+
+/// Above the middle of the plot, or of the area where it would not fit there.
+fn draw_title(area: &Area<'_>, chart: &Chart<'_, '_>, title: &str) -> Result<(), DrawError> {
+    let width = area.dim_in_pixel().0;
+    let fits = |title: &str| title.chars().count() as u32 * LETTER_WIDTH <= width;
+    let short = title.split_once(": ").map_or(title, |(_, short)| short);
+    let title = if fits(title) { title } else { short };
+    let (left, _) = area.get_base_pixel();
+    let (plot, _) = chart.plotting_area().get_pixel_range();
+    let half = (title.chars().count() as u32 * LETTER_WIDTH / 2).cast_signed();
+    let last = width.cast_signed() - half;
+    let middle = (i32::midpoint(plot.start, plot.end) - left).min(last).max(half);
+    let style = ("sans-serif", TEXT_SIZE).into_text_style(area).color(&INK);
+    let style = style.pos(Pos::new(HPos::Center, VPos::Center));
+    area.draw_text(&printable(title), &style, (middle, (MARGIN + TITLE_HEIGHT / 2 - 6).cast_signed()))
 }
 
 /// The width that is left for a chart's axis in an area, in pixels.
 pub(super) fn axis_width(area: &Area<'_>) -> u32 {
-    const BESIDE: u32 = 145;
+    const BESIDE: u32 = 105 + MARGIN + MARGIN_RIGHT;
     area.dim_in_pixel().0.saturating_sub(BESIDE).max(1)
+}
+
+/// The height that is left for an upright axis in an area, in pixels.
+pub(super) fn axis_height(area: &Area<'_>) -> u32 {
+    const ABOVE_AND_BELOW: u32 = TITLE_HEIGHT + 85 + 2 * MARGIN;
+    area.dim_in_pixel().1.saturating_sub(ABOVE_AND_BELOW).max(1)
 }
 
 /// Text without the control characters that XML has no place for.
@@ -165,10 +203,10 @@ pub(super) fn amount_colour(index: usize, amounts: usize) -> RGBColor {
     ViridisRGB.get_color(0.82 * place)
 }
 
-/// The colour of a purchase: gold if all of it is gold, over mauve to blue if all of it is weak. The three are of Okabe
-/// and Ito's set for the colour-blind, and darken on the way, so that grey tells them apart, too.
+/// The colour of a purchase: gold if all of it is gold, over mauve to blue if all of it is weak. Gold and blue are of Okabe
+/// and Ito's set for the colour-blind; the mauve is darker than theirs, so that it is halfway between the two in grey, too.
 pub(super) fn weak_share_colour(weak_share: f64) -> RGBColor {
-    const SCALE: [RGBColor; 3] = [RGBColor(230, 159, 0), RGBColor(204, 121, 167), RGBColor(0, 114, 178)];
+    const SCALE: [RGBColor; 3] = [RGBColor(230, 159, 0), RGBColor(176, 92, 142), RGBColor(0, 114, 178)];
     DerivedColorMap::new(&SCALE).get_color(weak_share)
 }
 

@@ -7,16 +7,17 @@ use super::canvas::{
     Area, Columns, DrawError, INK, LINE_WIDTH, MUTED, axis_width, chart, figure, pale, panels, weak_share_colour,
 };
 use super::key::Symbol;
-use super::marks::{draw_marker, fine_bar, ring};
-use super::series::{Priced, price_panels};
+use super::marks::{aside, draw_marker, fine_bar, ring};
+use super::series::{Priced, Purchase, price_panels};
 use crate::notation::dollars;
 use crate::{Analysis, Answer};
 
-const X_TITLE: &str = "Cost of the labels (US dollars)";
+/// Methods of one cost are set apart by no more than this.
+const MOST_ASIDE: f64 = 64.0;
 
 /// Draws what every purchase cost (logarithmic) against the accuracy it bought, with its 95% interval: coloured by the
 /// share of the cost that went into weak labels, in a shape per method, with the Pareto frontier as a step line in its
-/// band and its points ringed. SVG.
+/// band and its points ringed. Methods of one cost are set apart by a few pixels. SVG.
 #[must_use]
 pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> String {
     let priced = Priced::new(answer, analysis, answer.prices);
@@ -24,7 +25,8 @@ pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> 
         let costs = priced.purchases.iter().map(|purchase| purchase.cost_usd);
         let costs = cost_axis(costs, answer.budgets_usd(), axis_width(area));
         let title = format!("{}: what labels cost and what they buy", answer.study);
-        draw_chart(area, &priced, costs, accuracies([&priced]), &title)
+        let methods = answer.methods().len();
+        draw_chart(area, &priced, methods, ("Cost of the labels (US dollars)", costs), accuracies([&priced]), &title)
     })
 }
 
@@ -38,7 +40,8 @@ pub fn cost_accuracy_by_price(answer: &Answer, analysis: &Analysis, columns: Col
         let priced = &priced[panel];
         let costs = priced.purchases.iter().map(|purchase| purchase.cost_usd);
         let title = format!("weak labels at {}", dollars(priced.prices.weak_usd()));
-        draw_chart(area, priced, round_cost_axis(costs, axis_width(area)), accuracies.clone(), &title)
+        let costs = round_cost_axis(costs, axis_width(area));
+        draw_chart(area, priced, answer.methods().len(), ("Cost (US dollars)", costs), accuracies.clone(), &title)
     })
 }
 
@@ -47,21 +50,31 @@ fn accuracies<'a>(priced: impl IntoIterator<Item = &'a Priced>) -> Axis {
     accuracy_axis(purchases.flat_map(|purchase| [purchase.accuracy, purchase.interval.low, purchase.interval.high]))
 }
 
-fn draw_chart(area: &Area<'_>, priced: &Priced, costs: Axis, accuracies: Axis, title: &str) -> Result<(), DrawError> {
+fn draw_chart(
+    area: &Area<'_>,
+    priced: &Priced,
+    methods: usize,
+    (x_title, costs): (&str, Axis),
+    accuracies: Axis,
+    title: &str,
+) -> Result<(), DrawError> {
+    let pixels = axis_width(area);
+    let most = MOST_ASIDE.min(f64::from(pixels) / 12.0);
+    let x = |purchase: &Purchase| costs.moved(purchase.cost_usd, aside(purchase.method, methods, most), pixels);
     let dearest = costs.range.end;
     let within = accuracies.range.clone();
-    let mut chart = chart(area, title, (X_TITLE, costs), ("Test accuracy", accuracies))?;
+    let mut chart = chart(area, title, (x_title, costs.clone()), ("Test accuracy", accuracies))?;
     let band = priced.band_outline(dearest).into_iter();
     let band: Vec<(f64, f64)> = band.map(|(cost, height)| (cost, height.clamp(within.start, within.end))).collect();
     chart.draw_series([Polygon::new(band, pale(MUTED, 0.25).filled())])?;
     chart.draw_series(LineSeries::new(priced.frontier_steps(dearest), INK.stroke_width(LINE_WIDTH)))?;
     for purchase in &priced.purchases {
-        let (cost, colour) = (purchase.cost_usd, weak_share_colour(purchase.weak_share));
-        let bar = fine_bar(cost, [purchase.interval.low, purchase.accuracy, purchase.interval.high], colour);
+        let colour = weak_share_colour(purchase.weak_share);
+        let bar = fine_bar(x(purchase), [purchase.interval.low, purchase.accuracy, purchase.interval.high], colour);
         chart.plotting_area().draw(&bar)?;
     }
     for purchase in &priced.purchases {
-        let place = (purchase.cost_usd, purchase.accuracy);
+        let place = (x(purchase), purchase.accuracy);
         draw_marker(chart.plotting_area(), &place, purchase.method, weak_share_colour(purchase.weak_share))?;
         if purchase.on_frontier {
             chart.plotting_area().draw(&ring(place))?;

@@ -40,10 +40,16 @@ struct Level {
 }
 
 impl Level {
-    /// The median number of gold labels for each number of weak labels, where it lies on the chart.
+    /// The median number of gold labels for each number of weak labels, where it lies on the chart, up to where none is
+    /// needed.
     fn line(&self, most_gold: f64) -> Vec<(f64, f64)> {
         let at = |point: &IsoquantPoint| Some((point.n_weak as f64, point.n_gold.median?));
-        self.points.iter().filter_map(at).filter(|(_, gold)| *gold <= most_gold).collect()
+        let mut line: Vec<(f64, f64)> =
+            self.points.iter().filter_map(at).filter(|(_, gold)| *gold <= most_gold).collect();
+        // From where no gold label is needed the line would run along the axis.
+        let needed = line.iter().take_while(|(_, gold)| *gold > 0.0).count();
+        line.truncate(needed + 1);
+        line
     }
 
     /// The outline of the interval.
@@ -66,7 +72,7 @@ impl Isoquants {
         let most_weak = (1.2 * largest.n_weak as f64).max(10.0).min(most / ratio);
         let most_gold = (1.2 * largest.n_gold as f64).max(10.0).min(most);
         let weak_counts: Vec<usize> =
-            equal_factors((1.0, most_weak + 1.0), 28).iter().map(|weak| (weak - 1.0).round() as usize).collect();
+            equal_factors((1.0, most_weak + 1.0), 56).iter().map(|weak| (weak - 1.0).round() as usize).collect();
         let level = |accuracy: f64| {
             let points = isoquant(surface, accuracy, &weak_counts).expect("levels lie between .5 and 1");
             Level { accuracy, points }
@@ -105,7 +111,7 @@ fn draw_chart(
     let title = format!("{}: mixes of equal accuracy, {method}", answer.study);
     let mut chart = chart(area, &title, ("Weak labels", x), ("Gold labels", y))?;
     let colour = |index: usize| amount_colour(index, plan.levels.len());
-    for (index, level) in plan.levels.iter().enumerate() {
+    for (index, level) in plan.levels.iter().enumerate().rev().filter(|(index, _)| plan.has_band(*index)) {
         chart.draw_series([Polygon::new(level.band(plan.most_gold), pale(colour(index), 0.16).filled())])?;
     }
     for (index, level) in plan.levels.iter().enumerate() {
@@ -131,7 +137,9 @@ fn draw_chart(
     let style = style.pos(Pos::new(HPos::Left, VPos::Bottom));
     for level in &plan.levels {
         if let Some(first) = level.line(plan.most_gold).first() {
-            let label = EmptyElement::at(*first) + Text::new(proportion(level.accuracy), (6, -3), style.clone());
+            // Above its line, but within the chart.
+            let down = if first.1 > 0.85 * plan.most_gold { 24 } else { -3 };
+            let label = EmptyElement::at(*first) + Text::new(proportion(level.accuracy), (6, down), style.clone());
             chart.plotting_area().draw(&label)?;
         }
     }
@@ -149,17 +157,26 @@ fn key_entries(plan: &Isoquants) -> Vec<(Symbol, String)> {
             .map(|(index, level)| (Symbol::Line(amount_colour(index, count)), proportion(level.accuracy))),
     );
     entries.extend([
-        (Symbol::Area(pale(amount_colour(count / 2, count), 0.16)), "90% interval".to_owned()),
+        (
+            Symbol::Area(pale(amount_colour(count / 2, count), 0.16)),
+            if count > MOST_BANDS { "90%, every other" } else { "90% interval" }.to_owned(),
+        ),
         (Symbol::Heading, String::new()),
         (Symbol::Dot, "measured".to_owned()),
-        (Symbol::Dashed, "best splits as".to_owned()),
-        (Symbol::Heading, "        budgets grow".to_owned()),
+        (Symbol::Dashed, "best by budget".to_owned()),
         (Symbol::Marker(3, INK), format!("{} to {}", plan.first_budget(), plan.last_budget())),
     ]);
     entries
 }
 
+/// So many bands can be told apart; of more levels every other has one.
+const MOST_BANDS: usize = 3;
+
 impl Isoquants {
+    fn has_band(&self, level: usize) -> bool {
+        self.levels.len() <= MOST_BANDS || level.is_multiple_of(2)
+    }
+
     fn first_budget(&self) -> String {
         self.path.first().map_or(String::new(), |step| dollars((step.budget_usd * 1.5).round()))
     }

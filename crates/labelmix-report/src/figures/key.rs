@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Area, DrawError, INK, LINE_WIDTH, MUTED, TEXT_SIZE, pale, printable};
+use super::canvas::{Area, DrawError, INK, LETTER_WIDTH, LINE_WIDTH, MUTED, TEXT_SIZE, pale, printable};
 use super::marks::{cross, dashed, dot, draw_marker, error_bar, ring};
 
 /// What a line of the key explains.
@@ -64,7 +64,6 @@ pub(super) fn height_beneath(entries: &[(Symbol, String)], width: u32) -> u32 {
 fn flow(entries: &[(Symbol, String)], width: u32) -> (Vec<(u32, u32)>, u32) {
     const LEFT: u32 = 30;
     const GAP: u32 = 22;
-    const OF_A_LETTER: u32 = 12;
     let (mut x, mut row, mut places) = (LEFT, 0, Vec::new());
     for (symbol, text) in entries {
         let heading = matches!(symbol, Symbol::Heading);
@@ -72,7 +71,7 @@ fn flow(entries: &[(Symbol, String)], width: u32) -> (Vec<(u32, u32)>, u32) {
             places.push((x, row));
             continue;
         }
-        let taken = text.chars().count() as u32 * OF_A_LETTER + if heading { SYMBOL.0 } else { TEXT } as u32;
+        let taken = text.chars().count() as u32 * LETTER_WIDTH + if heading { SYMBOL.0 } else { TEXT } as u32;
         if x > LEFT && (heading || x + taken > width) {
             (x, row) = (LEFT, row + 1);
         }

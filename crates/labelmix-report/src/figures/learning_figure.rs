@@ -5,26 +5,27 @@ use labelmix_sweep::StageOutcome;
 use plotters::prelude::*;
 
 use super::axes::{accuracy_axis, exact_axis};
-use super::canvas::{Area, Columns, DrawError, INK, amount_colour, axis_width, chart, pale, panels};
+use super::canvas::{Area, Columns, DrawError, amount_colour, axis_width, chart, pale, panels};
 use super::key::Symbol;
-use super::marks::draw_marker;
-use crate::Answer;
 use crate::notation::{count, number};
 
-/// Draws how well each stage ranked its validation labels as it learned (AUROC), a line for each seed, coloured and marked
-/// by the number of labels, a panel for weak labels, for gold ones, and for gold after weak; a mark where the kept
+/// Draws how well each stage ranked its validation labels as it learned (AUROC), a line for each seed, coloured by
+/// the number of labels, of stages that validate on eight labels or more, a panel for weak labels, for gold ones, and for gold after weak; a mark where the kept
 /// checkpoint is. `None` where no stage could be validated. SVG.
 #[must_use]
-pub fn learning_curves(answer: &Answer, stages: &[StageOutcome], columns: Columns) -> Option<String> {
+pub fn learning_curves(stages: &[StageOutcome], columns: Columns) -> Option<String> {
     let panels_of = Panel::all(stages);
     if panels_of.is_empty() {
         return None;
     }
     let counts = counts(&panels_of);
     Some(panels(columns, panels_of.len(), &key_entries(&counts), |panel, area| {
-        draw_chart(area, answer, &panels_of[panel], &counts)
+        draw_chart(area, &panels_of[panel], &counts)
     }))
 }
+
+/// On fewer validation labels an AUROC is a coin's toss, 0 or 1 as like as not.
+const FEWEST_VALIDATED: usize = 8;
 
 struct Panel {
     title: &'static str,
@@ -59,7 +60,7 @@ impl Panel {
 
 impl Line {
     fn new(stage: &StageOutcome) -> Option<Self> {
-        let history = stage.history.as_ref()?;
+        let history = stage.history.as_ref().filter(|history| history.n_validation >= FEWEST_VALIDATED)?;
         let evaluations = history.validation.iter().filter(|point| point.step > 0);
         let points: Vec<(f64, f64)> = evaluations.filter_map(|point| Some((point.step as f64, point.auroc?))).collect();
         let best = points.iter().copied().find(|(step, _)| *step == history.best_step as f64);
@@ -75,14 +76,13 @@ fn counts(panels: &[Panel]) -> Vec<usize> {
     counts
 }
 
-fn draw_chart(area: &Area<'_>, answer: &Answer, panel: &Panel, counts: &[usize]) -> Result<(), DrawError> {
+fn draw_chart(area: &Area<'_>, panel: &Panel, counts: &[usize]) -> Result<(), DrawError> {
     let points = || panel.lines.iter().flat_map(|line| &line.points);
     let (first, last) =
         points().fold((f64::INFINITY, 0f64), |(low, high), (step, _)| (low.min(*step), high.max(*step)));
     let x = exact_axis(first / 1.2..last * 1.2, axis_width(area), number);
     let y = accuracy_axis(points().map(|(_, auroc)| *auroc));
-    let title = format!("{}: {}", answer.study, panel.title);
-    let mut chart = chart(area, &title, ("Optimisation steps", x), ("Validation AUROC", y))?;
+    let mut chart = chart(area, panel.title, ("Optimisation steps", x), ("Validation AUROC", y))?;
     let place = |line: &Line| counts.binary_search(&line.labels).unwrap_or(0);
     for line in &panel.lines {
         let colour = pale(amount_colour(place(line), counts.len()), 0.75);
@@ -90,7 +90,8 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, panel: &Panel, counts: &[usize])
     }
     for line in &panel.lines {
         if let Some(best) = line.best {
-            draw_marker(chart.plotting_area(), &best, place(line), amount_colour(place(line), counts.len()))?;
+            let colour = amount_colour(place(line), counts.len());
+            chart.plotting_area().draw(&Circle::new(best, 6, colour.filled()))?;
         }
     }
     Ok(())
@@ -101,17 +102,15 @@ fn key_entries(counts: &[usize]) -> Vec<(Symbol, String)> {
     let shown = counts.len().min(MOST);
     let places = (0..shown).map(|entry| entry * (counts.len() - 1) / shown.saturating_sub(1).max(1));
     let mut entries = vec![(Symbol::Heading, "Labels:".to_owned())];
-    entries.extend(
-        places.map(|place| (Symbol::MarkedLine(place, amount_colour(place, counts.len())), count(counts[place]))),
-    );
-    entries.push((Symbol::Marker(0, INK), "kept checkpoint".to_owned()));
+    entries.extend(places.map(|place| (Symbol::Line(amount_colour(place, counts.len())), count(counts[place]))));
+    entries.push((Symbol::Dot, "kept checkpoint".to_owned()));
     entries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worked_example::{answer, stages};
+    use crate::worked_example::stages;
 
     #[test]
     fn a_panel_for_each_kind_of_stage_and_a_line_for_each() {
@@ -126,7 +125,7 @@ mod tests {
         gold labels: 64 labels, 4 points, best Some((30.0, 0.65))
         gold after weak: 48 labels, 4 points, best Some((30.0, 0.65))
         "#);
-        roxmltree::Document::parse(&learning_curves(&answer(), &stages(), Columns::Two).unwrap()).unwrap();
-        assert!(learning_curves(&answer(), &[], Columns::Two).is_none());
+        roxmltree::Document::parse(&learning_curves(&stages(), Columns::Two).unwrap()).unwrap();
+        assert!(learning_curves(&[], Columns::Two).is_none());
     }
 }

@@ -54,6 +54,14 @@ pub(super) fn fine_bar<X: Clone, Y>(x: X, [low, _, high]: [Y; 3], colour: RGBCol
     PathElement::new(vec![(x.clone(), low), (x, high)], pale(colour, 0.6).stroke_width(2))
 }
 
+/// How many pixels the mark of one of several series is moved to the side, so that marks and intervals at one place can be
+/// told apart: symmetric, and all within a few millimetres.
+pub(super) fn aside(series: usize, of: usize, most_pixels: f64) -> f64 {
+    const APART: f64 = 15.0;
+    let gaps = of.saturating_sub(1).max(1) as f64;
+    (series as f64 - of.saturating_sub(1) as f64 / 2.0) * APART.min(most_pixels / gaps)
+}
+
 /// A ring around a mark that stands out.
 pub(super) fn ring<C>(at: C) -> Circle<C, i32> {
     Circle::new(at, 14, INK.stroke_width(2))
@@ -72,4 +80,16 @@ pub(super) fn dot<C>(at: C) -> Circle<C, i32> {
 /// A cross: a place that is asked about.
 pub(super) fn cross<C>(at: C) -> Cross<C, i32> {
     Cross::new(at, 8, INK.stroke_width(LINE_WIDTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_stand_aside_symmetrically_and_within_bounds() {
+        assert_eq!(aside(0, 1, 60.0), 0.0);
+        assert_eq!([0, 1, 2].map(|series| aside(series, 3, 60.0)), [-15.0, 0.0, 15.0]);
+        assert_eq!([0, 10].map(|series| aside(series, 11, 60.0)), [-30.0, 30.0]);
+    }
 }

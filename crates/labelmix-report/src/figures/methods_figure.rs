@@ -7,16 +7,19 @@ use plotters::prelude::*;
 use super::axes::{accuracy_axis, cost_axis};
 use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, axis_width, chart, figure, method_colour};
 use super::key::Symbol;
-use super::marks::{dashed, draw_marker, error_bar};
+use super::marks::{aside, dashed, draw_marker, error_bar};
 use crate::{Analysis, Answer};
 
 /// Draws the best accuracy that each method reaches within a budget, a step line and a mark for each, with 95% intervals
-/// where it rises: a prompt against fine-tuning, or whatever methods the study has. `None` for a single method. SVG.
+/// where it rises, methods a few pixels apart: a prompt against fine-tuning, or whatever methods the study has. `None` for a single method. SVG.
 #[must_use]
 pub fn methods_by_budget(answer: &Answer, analysis: &Analysis, columns: Columns) -> Option<String> {
     let curves = curves(answer, analysis);
     (curves.len() > 1).then(|| figure(columns, &key_entries(answer, &curves), |area| draw_chart(area, answer, &curves)))
 }
+
+/// Methods are set apart by no more than this.
+const MOST_ASIDE: f64 = 48.0;
 
 struct MethodCurve {
     /// The method's place in the study.
@@ -52,6 +55,8 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, curves: &[MethodCurve]) -> Resul
     let y = accuracy_axis(accuracies.chain(answer.weak_label_accuracy));
     let x = cost_axis(all().map(|(cost, ..)| *cost), answer.budgets_usd(), axis_width(area));
     let ends = x.range.clone();
+    let (methods, pixels, axis) = (answer.methods().len(), axis_width(area), x.clone());
+    let beside = |method: usize, cost: f64| axis.moved(cost, aside(method, methods, MOST_ASIDE), pixels);
     let title = format!("{}: what each method makes of a budget", answer.study);
     let mut chart = chart(area, &title, ("Budget (US dollars)", x), ("Best test accuracy within it", y))?;
     if let Some(accuracy) = answer.weak_label_accuracy {
@@ -59,19 +64,19 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, curves: &[MethodCurve]) -> Resul
     }
     for MethodCurve { method, steps } in curves {
         let colour = method_colour(*method);
-        let next = steps.iter().skip(1).map(|(cost, ..)| *cost).chain([ends.end]);
-        let line =
-            steps.iter().zip(next).flat_map(|((cost, accuracy, _), until)| [(*cost, *accuracy), (until, *accuracy)]);
+        let costs: Vec<f64> = steps.iter().map(|(cost, ..)| beside(*method, *cost)).collect();
+        let next = costs.iter().copied().skip(1).chain([ends.end]);
+        let line = costs.iter().zip(steps).zip(next);
+        let line = line.flat_map(|((cost, (_, accuracy, _)), until)| [(*cost, *accuracy), (until, *accuracy)]);
         chart.draw_series(LineSeries::new(line, colour.stroke_width(LINE_WIDTH)))?;
-        chart.draw_series(
-            steps
-                .iter()
-                .map(|(cost, accuracy, interval)| error_bar(*cost, [interval.low, *accuracy, interval.high], colour)),
-        )?;
+        chart.draw_series(steps.iter().map(|(cost, accuracy, interval)| {
+            error_bar(beside(*method, *cost), [interval.low, *accuracy, interval.high], colour)
+        }))?;
     }
     for MethodCurve { method, steps } in curves {
         for (cost, accuracy, _) in steps {
-            draw_marker(chart.plotting_area(), &(*cost, *accuracy), *method, method_colour(*method))?;
+            let place = (beside(*method, *cost), *accuracy);
+            draw_marker(chart.plotting_area(), &place, *method, method_colour(*method))?;
         }
     }
     Ok(())

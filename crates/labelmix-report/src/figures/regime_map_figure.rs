@@ -21,7 +21,7 @@ use crate::{Analysis, Answer};
 pub fn regime_map(answer: &Answer, analysis: &Analysis, method: &str, columns: Columns) -> Option<String> {
     let surface = analysis.surfaces.iter().find(|surface| surface.method() == method)?;
     let map = RegimeMap::new(answer, surface);
-    Some(figure(columns, &key_entries(), |area| draw_chart(area, answer, method, &map)))
+    Some(figure(columns, &key_entries(answer), |area| draw_chart(area, answer, method, &map)))
 }
 
 /// The map in dollars.
@@ -121,15 +121,18 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, map: &RegimeMap) -
     let x = exact_axis(range(&map.budgets_usd), axis_width(area), dollars);
     let y = exact_axis(range(&map.weak_usd), 500, dollars);
     let title = format!("{}: how {method} best spends a budget", answer.study);
-    let gold = dollars(answer.prices.gold_usd());
-    let y_title = format!("Price of a weak label (gold at {gold})");
-    let mut chart = chart(area, &title, ("Budget (US dollars)", x), (y_title.as_str(), y))?;
+    let mut chart = chart(area, &title, ("Budget (US dollars)", x), ("Price of a weak label", y))?;
     let corner = |budget: usize, price: usize| (map.budgets_usd[budget], map.weak_usd[price]);
+    let last = corner(map.cells.len(), map.cells[0].len());
     for (budget, cells) in map.cells.iter().enumerate() {
         for (price, cell) in cells.iter().enumerate() {
             let fill = pale(colour(cell.regime), strength(cell.probability));
-            let corners = [corner(budget, price), corner(budget + 1, price + 1)];
-            chart.plotting_area().draw(&Rectangle::new(corners, fill.filled()))?;
+            // To the far corner, beneath the cells to come: between cells that only touch, a hairline of paper shows.
+            chart.plotting_area().draw(&Rectangle::new([corner(budget, price), last], fill.filled()))?;
+        }
+    }
+    for (budget, cells) in map.cells.iter().enumerate() {
+        for (price, cell) in cells.iter().enumerate() {
             if cell.far {
                 let hatch = vec![corner(budget, price), corner(budget + 1, price + 1)];
                 chart.plotting_area().draw(&PathElement::new(hatch, WHITE.stroke_width(3)))?;
@@ -142,7 +145,8 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, map: &RegimeMap) -
     let style = ("sans-serif", TEXT_SIZE).into_text_style(area).color(&BLACK).pos(centred);
     for regime in Regime::ALL {
         if let Some(place) = map.middle(regime) {
-            let name = EmptyElement::at(place) + Text::new(in_words(regime), (0, 0), style.clone());
+            let name = EmptyElement::at(beside_crosses(place, map, answer))
+                + Text::new(in_words(regime), (0, 0), style.clone());
             chart.plotting_area().draw(&name)?;
         }
     }
@@ -150,6 +154,17 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, map: &RegimeMap) -
         chart.plotting_area().draw(&cross((budget, answer.prices.weak_usd())))?;
     }
     Ok(())
+}
+
+/// The place of a name, moved by two cells where the crosses of the study's budgets would go through it.
+fn beside_crosses((budget, price): (f64, f64), map: &RegimeMap, answer: &Answer) -> (f64, f64) {
+    let cell = map.weak_usd[1] / map.weak_usd[0];
+    let away = (price / answer.prices.weak_usd()).ln() / cell.ln();
+    if away.abs() < 1.5 {
+        (budget, answer.prices.weak_usd() * cell.powf(if away < 0.0 { -2.0 } else { 2.0 }))
+    } else {
+        (budget, price)
+    }
 }
 
 /// The edges between cells of different regimes.
@@ -169,7 +184,7 @@ fn boundaries(map: &RegimeMap) -> Vec<[(f64, f64); 2]> {
     edges
 }
 
-fn key_entries() -> Vec<(Symbol, String)> {
+fn key_entries(answer: &Answer) -> Vec<(Symbol, String)> {
     let mut entries = Vec::new();
     for regime in Regime::ALL {
         entries.push((Symbol::Heading, String::new()));
@@ -178,8 +193,9 @@ fn key_entries() -> Vec<(Symbol, String)> {
     }
     entries.extend([
         (Symbol::Heading, String::new()),
-        (Symbol::Hatch, "beyond twice the data".to_owned()),
+        (Symbol::Hatch, "over twice the data".to_owned()),
         (Symbol::Cross, "the study's budgets".to_owned()),
+        (Symbol::Heading, format!("gold labels at {}", dollars(answer.prices.gold_usd()))),
     ]);
     entries
 }

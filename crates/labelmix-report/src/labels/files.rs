@@ -3,35 +3,40 @@
 use std::path::{Path, PathBuf};
 
 use super::{FieldGroups, LabelReport, render_labels};
-use crate::Style;
 use crate::export::{WriteError, write_files};
-use crate::figures::{label_accuracy, label_accuracy_by_field, label_calibration};
+use crate::figures::{figure_files, label_accuracy, label_accuracy_by_field, label_calibration};
+use crate::{FigureFormat, Style};
 
 /// Writes the report into a folder, which is made if need be, and returns the paths of the files:
 /// - `labels.json`, the report as data;
 /// - `labels.txt`, as text;
-/// - `pool_calibration.svg` and `pool_accuracy.svg`, and the same of `test`, where there are labels to judge;
-/// - `pool_accuracy_by_NAME.svg`, and the same of `test`, for each field that was asked for.
+/// - the figures `pool_calibration` and `pool_accuracy`, and the same of `test`, in each of the formats, where there are labels to judge;
+/// - `pool_accuracy_by_NAME`, and the same of `test`, for each field that was asked for.
 ///
 /// Files of these names are replaced, each at one stroke.
 ///
 /// # Errors
 /// [`WriteError`] for the first file or folder that cannot be written.
-pub fn write_label_report(report: &LabelReport, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
-    let mut files = vec![
-        ("labels.json".to_owned(), report.to_json()),
-        ("labels.txt".to_owned(), render_labels(report, Style::PLAIN)),
+pub fn write_label_report(
+    report: &LabelReport,
+    folder: &Path,
+    formats: &[FigureFormat],
+) -> Result<Vec<PathBuf>, WriteError> {
+    let files = [
+        ("labels.json".to_owned(), report.to_json().into_bytes()),
+        ("labels.txt".to_owned(), render_labels(report, Style::PLAIN).into_bytes()),
     ];
+    let mut figures = Vec::new();
     for (name, quality) in report.judged() {
         let title = format!("{}, {name}", report.study);
-        files.push((format!("{name}_calibration.svg"), label_calibration(quality, &title)));
-        files.push((format!("{name}_accuracy.svg"), label_accuracy(quality, &title)));
+        figures.push((format!("{name}_calibration"), label_calibration(quality, &title)));
+        figures.push((format!("{name}_accuracy"), label_accuracy(quality, &title)));
         for (field, file_name) in quality.by_field.iter().zip(file_names(&quality.by_field)) {
             let figure = label_accuracy_by_field(quality, field, &title);
-            files.push((format!("{name}_accuracy_by_{file_name}.svg"), figure));
+            figures.push((format!("{name}_accuracy_by_{file_name}"), figure));
         }
     }
-    write_files(files, folder)
+    write_files(files.into_iter().chain(figure_files(figures, formats)), folder)
 }
 
 /// The fields' names as parts of file names, each another one on any file system.

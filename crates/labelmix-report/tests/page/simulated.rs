@@ -117,7 +117,7 @@ impl Simulation<'_> {
             gold: Some(*gold),
             weak: Some(if item % 10 < 3 { f32::from(!gold) } else { f32::from(*gold) }),
         });
-        let details = Details { stages, runs, test: test.collect() };
+        let details = Details { stages, runs, test: test.collect(), prompted: Vec::new() };
         let analysis = Analysis::new(&answer, measured.clone());
         (Report { answer, analysis, details }, measured)
     }

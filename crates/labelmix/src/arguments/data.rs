@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use labelmix_models::ByteSize;
 
-use super::DeviceArgument;
+use super::{DeviceArgument, FormatArgument};
 
 /// Make the weak labels of a study's [labeler], or find them in the store, and write them to a file
 #[derive(Debug, Args)]
@@ -43,9 +43,11 @@ pub(crate) struct LabelReportArguments {
     /// Where the labels of the study's [labeler] are kept, if it has one [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// A folder for the report as text, JSON and figures (SVG)
+    /// A folder for the report as text, JSON and figures
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) figures: FormatArgument,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::PriceList;
+use super::{FigureArguments, PriceList};
 
 /// Make a page, figures and tables of what the store holds of a study
 ///
@@ -17,9 +17,8 @@ pub(crate) struct ReportArguments {
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// How many columns of a page figures are as wide as: one is 84 mm, two are 174 mm
-    #[arg(long, value_name = "COLUMNS", value_enum, default_value_t = FigureColumns::Two)]
-    pub(crate) columns: FigureColumns,
+    #[command(flatten)]
+    pub(crate) figures: FigureArguments,
     /// Other prices for the economics (the frontier with its band, the best within each budget, regimes) than the study's,
     /// such as weak=0.05,gold=1; the table and the figures keep the study's
     #[arg(long, value_name = "PRICES")]
@@ -27,13 +26,6 @@ pub(crate) struct ReportArguments {
     /// Where results are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-}
-
-/// How wide figures are set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FigureColumns {
-    One,
-    Two,
 }
 
 /// Hold the methods of a study against each other at equal cost, or two finished runs
@@ -116,4 +108,6 @@ pub(crate) struct ImportArguments {
     /// 8 to 8192]
     #[arg(long, value_name = "USD", value_delimiter = ',')]
     pub(crate) budgets: Vec<f64>,
+    #[command(flatten)]
+    pub(crate) figures: FigureArguments,
 }

@@ -57,7 +57,8 @@ fn published_results_become_records_tables_and_figures() {
     let answer: Json = serde_json::from_slice(&fs::read(imported.join(STUDY).join("answer.json")).unwrap()).unwrap();
     assert_eq!(answer["runs"].as_array().unwrap().len(), 12);
     assert_eq!(answer["regimes"].as_array().unwrap().len(), 2);
-    assert!(imported.join(STUDY).join("figures/cost_accuracy.svg").exists());
+    let pdf = fs::read(imported.join(STUDY).join("figures/cost_accuracy.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-") && imported.join(STUDY).join("figures/cost_accuracy.svg").exists());
     let records = fs::read_to_string(imported.join("records.jsonl")).unwrap();
     let first: Json = serde_json::from_str(records.lines().next().unwrap()).unwrap();
     assert_eq!((records.lines().count(), &first["seed"]), (12, &json!(3)));

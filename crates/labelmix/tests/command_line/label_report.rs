@@ -119,8 +119,15 @@ fn a_folder_of_files_and_json() {
     let mut names: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let figures = ["pool_accuracy.svg", "pool_calibration.svg", "test_accuracy.svg", "test_calibration.svg"];
-    assert_eq!(names, [&["labels.json", "labels.txt"][..], &figures].concat());
+    let figures = ["pool_accuracy", "pool_calibration", "test_accuracy", "test_calibration"];
+    let files = |formats: &[&str]| -> Vec<String> {
+        figures.iter().flat_map(|name| formats.iter().map(move |format| format!("{name}.{format}"))).collect()
+    };
+    assert_eq!(names, [vec!["labels.json".to_owned(), "labels.txt".to_owned()], files(&["pdf", "svg"])].concat());
+
+    workplace.output_of(&["label-report", "study.toml", "--out", "pixels", "--figures", "png,png"]);
+    assert!(files(&["png"]).iter().all(|name| workplace.path().join("pixels").join(name).exists()));
+    assert!(!workplace.path().join("pixels/pool_accuracy.svg").exists());
 
     assert_eq!(report["study"], "small");
     for split in ["pool", "test"] {

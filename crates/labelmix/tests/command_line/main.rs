@@ -21,6 +21,7 @@ mod sandbox;
 mod slurm;
 mod status;
 mod store;
+mod study_file;
 mod task_mistakes;
 mod task_studies;
 mod tasks;
