@@ -101,9 +101,9 @@ impl FollowedRuns {
     /// A run with what others have too in one place.
     fn shared(&mut self, run: TestedRun) -> FollowedRun {
         let TestedRun { file, stages, predicted, .. } = run;
-        let stages = stages.into_iter().map(|stage| {
-            Arc::clone(self.stages.entry(stage.key.clone()).or_insert_with(|| Arc::new(stage)))
-        });
+        let stages = stages
+            .into_iter()
+            .map(|stage| Arc::clone(self.stages.entry(stage.key.clone()).or_insert_with(|| Arc::new(stage))));
         let stages = stages.collect();
         let ids = match self.test_sets.get(&predicted.ids[..]) {
             Some(ids) => Arc::clone(ids),
@@ -124,7 +124,9 @@ impl FollowedRuns {
         match plan {
             Some(plan) => {
                 let planned = plan.runs.iter();
-                planned.filter_map(|planned| run(&planned.run).filter(|run| run.file.stages == planned.stages)).collect()
+                planned
+                    .filter_map(|planned| run(&planned.run).filter(|run| run.file.stages == planned.stages))
+                    .collect()
             }
             None => self.known.keys().filter_map(|name| run(name)).collect(),
         }

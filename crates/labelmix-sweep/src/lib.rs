@@ -50,8 +50,8 @@ pub use records::records;
 pub use slurm::{Overrides, QueueCounts, SlurmError, SlurmTable, Submitted, requeue, submit_missing, task_stages};
 pub use status::{Outlook, RunningStage, Status};
 pub use store::{
-    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, PlannedStage, RunFile, SeenClaim,
-    Shown, StageOutcome, Store, StudyContents, StudyPlan, StudyQuestion, TestLogOdds, WhyGarbage,
+    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, PlannedStage, RunFile,
+    SeenClaim, Shown, StageOutcome, Store, StudyContents, StudyPlan, StudyQuestion, TestLogOdds, WhyGarbage,
 };
 pub use study::{
     DefinedIn, GridTable, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,

@@ -59,13 +59,7 @@ impl Onlooker {
     /// Looks at this store, which need not be there yet.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            claims: Watch::default(),
-            plans: HashMap::new(),
-            finished: HashMap::new(),
-            newest: None,
-        }
+        Self { store, claims: Watch::default(), plans: HashMap::new(), finished: HashMap::new(), newest: None }
     }
 
     /// The studies of which the store has a plan or a run, by name.
