@@ -1,6 +1,6 @@
 //! What a label of each kind costs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{Allocation, LabelKind};
@@ -71,10 +71,26 @@ pub enum EconError {
 }
 
 /// The price of one weak and of one gold label, in dollars; both positive and finite.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenPrices")]
 pub struct Prices {
     weak_usd: f64,
     gold_usd: f64,
+}
+
+/// Prices as they are written, before they are checked.
+#[derive(Deserialize)]
+struct WrittenPrices {
+    weak_usd: f64,
+    gold_usd: f64,
+}
+
+impl TryFrom<WrittenPrices> for Prices {
+    type Error = EconError;
+
+    fn try_from(WrittenPrices { weak_usd, gold_usd }: WrittenPrices) -> Result<Self, EconError> {
+        Self::new(weak_usd, gold_usd)
+    }
 }
 
 impl Prices {

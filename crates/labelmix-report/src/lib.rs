@@ -59,7 +59,7 @@ pub use labels::{
 pub use method_comparison::StudyComparison;
 pub use method_comparison_text::render_study_comparison;
 pub use notation::count;
-pub use page::page;
+pub use page::{LivePage, live_page, page, page_data, studies_page};
 pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
     PlanRequest, Purchase, PurchaseList, render_plan,

@@ -7,12 +7,14 @@
 
 mod data;
 mod embedded;
+mod live;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 use self::data::PageData;
+pub use self::live::{LivePage, live_page, studies_page};
 use crate::Report;
 
 const TEMPLATE: &str = include_str!("page/page.html");
@@ -24,19 +26,36 @@ const SCRIPT: &str = include_str!("page/page.js");
 /// The page of a report, as HTML.
 #[must_use]
 pub fn page(report: &Report) -> String {
-    let data = serde_json::to_string(&PageData::new(report)).expect("numbers, texts and lists of them become JSON");
     let script = [MODEL, CHARTS, SCRIPT].concat();
+    let policy = policy(&script, STYLE, "");
+    filled(&report.answer.study, &page_data(report), [&policy, STYLE, &script, ""])
+}
+
+/// What a page shows of a report, as JSON in which `<` is escaped.
+#[must_use]
+pub fn page_data(report: &Report) -> String {
+    let data = serde_json::to_string(&PageData::new(report)).expect("numbers, texts and lists of them become JSON");
+    data.replace('<', "\\u003c")
+}
+
+/// The page of a study with this data.
+fn filled(study: &str, data: &str, [policy, style, script, live]: [&str; 4]) -> String {
+    let title = text(&format!("{study}: which labels to buy"));
     let parts = [
-        ("{{script-hash}}", hash(&script)),
-        ("{{style-hash}}", hash(STYLE)),
-        ("{{title}}", text(&format!("{}: which labels to buy", report.answer.study))),
-        ("{{style}}", STYLE.to_owned()),
+        ("{{policy}}", policy),
+        ("{{title}}", &title),
+        ("{{style}}", style),
         ("{{script}}", script),
-        ("{{data}}", data.replace('<', "\\u003c")),
+        ("{{live}}", live),
+        ("{{data}}", data),
     ];
-    // In one walk: what is put in is not searched again.
+    fill(TEMPLATE, &parts)
+}
+
+/// A template with its parts, in one walk: what is put in is not searched again.
+fn fill(template: &str, parts: &[(&str, &str)]) -> String {
     let mut page = String::new();
-    let mut rest = TEMPLATE;
+    let mut rest = template;
     while let Some(start) = rest.find("{{") {
         let (before, from) = rest.split_at(start);
         page.push_str(before);
@@ -50,6 +69,14 @@ pub fn page(report: &Report) -> String {
     page + rest
 }
 
+/// The policy of a page: nothing but what is in it, and `more`.
+fn policy(script: &str, style: &str, more: &str) -> String {
+    let (script, style) = (hash(script), hash(style));
+    format!(
+        "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; {more}base-uri 'none'; form-action 'none'"
+    )
+}
+
 /// A hash by which the policy knows a script or a style.
 fn hash(content: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(content.as_bytes())))
@@ -57,7 +84,7 @@ fn hash(content: &str) -> String {
 
 /// Text in HTML.
 fn text(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

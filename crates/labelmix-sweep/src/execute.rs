@@ -61,7 +61,7 @@ pub struct Execution {
 /// error here: it is among the failures.
 pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
-    store.write_plan(&StudyPlan::of(&sweep.study().name, sweep.graph()))?;
+    store.write_plan(&StudyPlan::of(sweep))?;
     let done = survey(sweep.graph(), store, observer)?;
     let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
     let missing: Vec<&StageNode> = nodes

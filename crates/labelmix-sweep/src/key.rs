@@ -28,6 +28,13 @@ impl fmt::Display for StageKey {
     }
 }
 
+impl StageKey {
+    /// The key after which a folder is named.
+    pub(crate) fn of_folder(name: String) -> Self {
+        Self(name)
+    }
+}
+
 #[cfg(test)]
 impl StageKey {
     /// A key that tells texts apart.

@@ -7,6 +7,7 @@ mod error;
 mod estimate;
 mod execute;
 mod expansion;
+mod followed;
 mod graph;
 mod grid;
 mod import;
@@ -15,6 +16,7 @@ mod ledger;
 mod measured;
 mod memory;
 mod next;
+mod onlooker;
 mod prompts;
 mod purchase;
 mod record;
@@ -34,20 +36,22 @@ mod workload;
 pub use error::{Error, Result};
 pub use estimate::{Calibration, Estimate, estimate};
 pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure, SweepEvent, execute};
+pub use followed::{FollowedRun, FollowedRuns, examples_in_order, test_texts};
 pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
 pub use measured::{measured_runs, measured_runs_by};
 pub use memory::available_memory;
 pub use next::{NextTexts, Sampling};
+pub use onlooker::{Onlooker, SeenStudy};
 pub use prompts::{KeptShot, PromptFile, Shortened};
 pub use record::{GridPoint, NotAffordable, RunRecord};
 pub use records::records;
 pub use slurm::{Overrides, QueueCounts, SlurmError, SlurmTable, Submitted, requeue, submit_missing, task_stages};
 pub use status::{Outlook, RunningStage, Status};
 pub use store::{
-    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, RunFile, SeenClaim, Shown,
-    StageOutcome, Store, StudyContents, StudyPlan, TestLogOdds, WhyGarbage,
+    Contents, Damage, Exported, FailureRecord, Garbage, Holder, Item, Kind, PlannedRun, PlannedStage, RunFile,
+    SeenClaim, Shown, StageOutcome, Store, StudyContents, StudyPlan, StudyQuestion, TestLogOdds, WhyGarbage,
 };
 pub use study::{
     DefinedIn, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,

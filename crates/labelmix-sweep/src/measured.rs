@@ -1,9 +1,10 @@
 //! Finished runs as the economics read them: which test items each run got right, or how it ranks them.
 
-use labelmix_econ::{CorrectItems, MeasuredRun, Outcome, RankedItems};
+use labelmix_econ::{MeasuredRun, Outcome, RankedItems};
 use labelmix_stats::ComparedStatistic;
 
 use crate::error::{Error, Result};
+use crate::followed::items_right;
 use crate::store::Store;
 use crate::sweep::Sweep;
 
@@ -32,13 +33,10 @@ pub fn measured_runs_by(sweep: &Sweep, store: &Store, statistic: ComparedStatist
             let reason = "its predictions are of another test set".to_owned();
             return Err(Error::Damaged { path: store.stage_folder(key), reason });
         }
-        let judged = predicted.log_odds.iter().zip(test);
         let outcome = match statistic {
-            ComparedStatistic::Accuracy => {
-                let correct: Vec<bool> = judged.map(|(score, example)| example.gold == Some(*score > 0.0)).collect();
-                Outcome::Items(CorrectItems::new(&correct))
-            }
+            ComparedStatistic::Accuracy => items_right(&predicted.log_odds, test),
             ComparedStatistic::Auroc => {
+                let judged = predicted.log_odds.iter().zip(test);
                 let (scores, labels): (Vec<f64>, Vec<bool>) =
                     judged.filter_map(|(score, example)| Some((f64::from(*score), example.gold?))).unzip();
                 let ranked = RankedItems::new(&scores, &labels);

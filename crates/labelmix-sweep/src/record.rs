@@ -27,7 +27,7 @@ pub struct RunRecord {
 }
 
 /// One point of the grid: how one budget is split.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GridPoint {
     /// The method, by its name in the study.
     pub method: String,
@@ -47,7 +47,7 @@ impl GridPoint {
 }
 
 /// A point of the grid that asks for more labels than are for sale, or for none.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotAffordable {
     /// The point.
     pub point: GridPoint,

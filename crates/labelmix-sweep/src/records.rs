@@ -38,7 +38,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         record: record.clone(),
         labels: Some(ledger.totals()),
         stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
-        study_file: study.file().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned())),
+        study_file: study.absolute_file(),
         model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,

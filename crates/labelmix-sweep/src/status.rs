@@ -1,17 +1,17 @@
 //! How far a study is, from the store alone: which stages are there, which are claimed, which failed.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime};
 
 use labelmix_models::{Classifier, LoadOptions, Model, Tokenizer};
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::expansion::{Expansion, graph_of};
-use crate::graph::StageGraph;
+use crate::graph::{StageGraph, StageNode};
 use crate::key::{SharedInputs, StageKey};
 use crate::slurm::{QueueCounts, Submissions};
-use crate::store::{FailureRecord, Holder, SeenClaim, Store};
+use crate::store::{FailureRecord, Holder, PlannedStage, SeenClaim, Store, StudyPlan};
 use crate::study::{Study, TooLong};
 use crate::sweep::{Inputs, PrepareOptions, rounding};
 use crate::tokens::tokenize;
@@ -20,10 +20,8 @@ use crate::workload::Workload;
 
 /// What there is to do for a study, without anything that it takes to do it.
 pub struct Outlook {
-    study: String,
     graph: StageGraph,
-    /// Every stage's expected work.
-    work: Vec<f64>,
+    plan: StudyPlan,
 }
 
 /// How far a study is.
@@ -88,9 +86,8 @@ impl Outlook {
         let rounding = rounding(&study.model.load_options(&options.device));
         let shared = SharedInputs::new(study, &model, &tokenizer, rounding, &test)?;
         let graph = graph_of(&expansion.chains(), &shared, &train);
-        let work =
-            graph.nodes().iter().map(|stage| Workload::of(stage, &study.recipe, test.len()).readings()).collect();
-        Ok(Self { study: study.name.clone(), graph, work })
+        let work = |stage: &StageNode| Workload::of(stage, &study.recipe, test.len());
+        Ok(Self { plan: StudyPlan::of_graph(&study.name, &graph, work), graph })
     }
 
     /// How many of its stages are in a cluster's queue; none if nothing of it was ever submitted to one.
@@ -98,7 +95,7 @@ impl Outlook {
     /// # Errors
     /// If the queue cannot be asked.
     pub fn queue(&self, store: &Store) -> Result<Option<QueueCounts>> {
-        let submissions = Submissions::read(store, &self.study)?;
+        let submissions = Submissions::read(store, &self.plan.study)?;
         if submissions.is_empty() { Ok(None) } else { submissions.count_queued(&self.graph).map(Some) }
     }
 
@@ -107,52 +104,81 @@ impl Outlook {
     /// # Errors
     /// If the store cannot be read.
     pub fn status(&self, store: &Store) -> Result<Status> {
-        let nodes = self.graph.nodes();
-        let mut claims: HashMap<String, SeenClaim> =
-            store.held_claims()?.into_iter().map(|claim| (claim.name.clone(), claim)).collect();
-        let mut failures: HashMap<StageKey, FailureRecord> =
-            store.failures()?.into_iter().map(|failure| (failure.key.clone(), failure)).collect();
+        let claims = store.held_claims()?;
+        Ok(self.plan.status(&Sight::new(&|key| store.finished_at(key), claims, store.failures()?, store.now())))
+    }
+}
+
+/// What a store says of stages at one moment.
+pub(crate) struct Sight<'a> {
+    /// When a stage's outcome was written, if it is there, by the clock of the file system.
+    finished_at: &'a dyn Fn(&StageKey) -> Option<SystemTime>,
+    /// What somebody is at, by the name of the claim.
+    claims: HashMap<String, Option<Holder>>,
+    failures: HashMap<StageKey, FailureRecord>,
+    /// The time, by the same clock.
+    now: SystemTime,
+}
+
+impl<'a> Sight<'a> {
+    pub(crate) fn new(
+        finished_at: &'a dyn Fn(&StageKey) -> Option<SystemTime>,
+        claims: Vec<SeenClaim>,
+        failures: Vec<FailureRecord>,
+        now: SystemTime,
+    ) -> Self {
+        let claims = claims.into_iter().map(|claim| (claim.name, claim.holder)).collect();
+        let failures = failures.into_iter().map(|failure| (failure.key.clone(), failure)).collect();
+        Self { finished_at, claims, failures, now }
+    }
+}
+
+impl StudyPlan {
+    /// How far a study of this plan is.
+    pub(crate) fn status(&self, sight: &Sight<'_>) -> Status {
+        let stages = &self.stages;
         let (mut running, mut failed, mut blocked, mut latest) = (Vec::new(), Vec::new(), 0, Vec::new());
-        // Parents come first, so what becomes of a stage's parent is known.
-        let (mut done, mut stuck) = (vec![false; nodes.len()], vec![false; nodes.len()]);
+        // What a stage needs comes before it, so it is known what became of that.
+        let mut stuck = vec![false; stages.len()];
+        let mut done = HashSet::new();
         let mut left = 0.0;
-        for (index, node) in nodes.iter().enumerate() {
-            if let Some(time) = store.finished_at(&node.key) {
-                done[index] = true;
-                latest.push((time, self.work[index]));
+        for (index, PlannedStage { key, stage, needs, work }) in stages.iter().enumerate() {
+            if let Some(time) = (sight.finished_at)(key) {
+                done.insert(key);
+                latest.push((time, *work));
                 continue;
             }
-            if let Some(SeenClaim { holder, .. }) = claims.remove(&node.key.to_string()) {
-                running.push(RunningStage { key: node.key.clone(), stage: node.in_words(), holder });
-            } else if let Some(failure) = failures.remove(&node.key) {
+            if let Some(holder) = sight.claims.get(&key.to_string()) {
+                running.push(RunningStage { key: key.clone(), stage: stage.clone(), holder: holder.clone() });
+            } else if let Some(failure) = sight.failures.get(key) {
                 stuck[index] = true;
-                failed.push(failure);
+                failed.push(failure.clone());
                 continue;
-            } else if node.needs().any(|needed| stuck[needed]) {
+            } else if needs.iter().any(|needed| stuck.get(*needed).copied().unwrap_or(false)) {
                 stuck[index] = true;
                 blocked += 1;
                 continue;
             }
-            left += self.work[index];
+            left += work;
         }
         let finished = latest.len();
         latest.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
         latest.truncate(LATEST);
         let seconds_left = latest.pop().filter(|_| !running.is_empty() && !latest.is_empty()).map(|(first, _)| {
             let work: f64 = latest.iter().map(|(_, work)| work).sum();
-            left * store.now().duration_since(first).unwrap_or(Duration::ZERO).as_secs_f64() / work
+            left * sight.now.duration_since(first).unwrap_or(Duration::ZERO).as_secs_f64() / work
         });
-        Ok(Status {
+        Status {
             study: self.study.clone(),
-            runs: self.graph.runs().len(),
-            finished_runs: self.graph.runs().iter().filter(|run| run.stages.iter().all(|stage| done[*stage])).count(),
-            stages: nodes.len(),
+            runs: self.runs.len(),
+            finished_runs: self.runs.iter().filter(|run| run.stages.iter().all(|stage| done.contains(stage))).count(),
+            stages: stages.len(),
             finished,
-            waiting: nodes.len() - finished - running.len() - failed.len() - blocked,
+            waiting: stages.len() - finished - running.len() - failed.len() - blocked,
             running,
             failed,
             blocked,
             seconds_left,
-        })
+        }
     }
 }

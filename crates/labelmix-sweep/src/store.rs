@@ -67,7 +67,7 @@ pub use self::garbage::{Garbage, WhyGarbage};
 pub(crate) use self::labels::{KeptLabels, labeler_checkpoint};
 pub use self::manifest::Damage;
 pub(crate) use self::manifest::Scrutiny;
-pub use self::plans::{PlannedRun, StudyPlan};
+pub use self::plans::{PlannedRun, PlannedStage, StudyPlan, StudyQuestion};
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -226,6 +226,11 @@ impl Store {
     #[must_use]
     pub fn run_folder(&self, study: &str, run: &str) -> PathBuf {
         self.root.join("runs").join(study).join(run)
+    }
+
+    /// The file that is in a run's folder once the run is finished.
+    pub(crate) fn run_file(folder: &Path) -> PathBuf {
+        folder.join(RUN_FILE)
     }
 
     /// The file of the state of a stage or a labeler that is being trained, in a folder that is there.

@@ -202,6 +202,11 @@ impl Study {
         self.file.as_deref()
     }
 
+    /// The same from wherever it is looked at.
+    pub(crate) fn absolute_file(&self) -> Option<PathBuf> {
+        self.file().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()))
+    }
+
     /// Where results are kept unless the user says otherwise: beside the study file.
     #[must_use]
     pub fn default_store(&self) -> PathBuf {

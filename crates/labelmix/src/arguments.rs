@@ -4,6 +4,7 @@ mod data;
 mod figures;
 mod plan;
 mod results;
+mod serve;
 mod slurm;
 mod store;
 
@@ -18,6 +19,7 @@ pub(crate) use self::data::{
 pub(crate) use self::figures::{FigureArguments, FormatArgument};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
 pub(crate) use self::results::{CompareArguments, ImportArguments, ReportArguments, ShowArguments, Statistic};
+pub(crate) use self::serve::ServeArguments;
 pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
     StoreArguments, StoreCommand, StoreExportArguments, StoreGarbageArguments, StoreListArguments, StoreShowArguments,
@@ -39,6 +41,7 @@ pub(crate) enum Command {
     Status(StatusArguments),
     WeakLabel(WeakLabelArguments),
     Report(ReportArguments),
+    Serve(ServeArguments),
     Plan(PlanArguments),
     Ingest(IngestArguments),
     Compare(CompareArguments),

@@ -22,6 +22,7 @@ mod progress;
 mod report;
 mod rows;
 mod sandbox;
+mod serve;
 mod show;
 mod signals;
 mod slurm;
@@ -61,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::WeakLabel(arguments) => weak_label::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),

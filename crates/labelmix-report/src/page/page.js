@@ -4,17 +4,26 @@
 (() => {
   const { element, count, dollars, percent, points: inPercent } = Charts;
   const byId = (id) => document.getElementById(id);
-  const data = JSON.parse(byId("data").textContent);
-  const model = Model.prepare(data);
   const rows = ({ fields, rows }) => rows.map((row) => Object.fromEntries(fields.map((field, place) => [field, row[place]])));
-  const runs = rows(data.runs);
-  const stages = rows(data.stages);
-  for (const run of runs) run.name ??= `${data.methods[run.method]}_w${run.weak}_g${run.gold}_s${run.seed}`;
-  const runsOf = new Map();
-  runs.forEach((run, place) => {
-    const key = `${run.method} ${run.weak} ${run.gold}`;
-    runsOf.set(key, [...(runsOf.get(key) ?? []), place]);
-  });
+
+  // What is shown: the data as it is embedded, and what is prepared of it.
+  let data, model, runs, stages, runsOf, intervals;
+
+  function take(given) {
+    data = given;
+    model = Model.prepare(data);
+    runs = rows(data.runs);
+    stages = rows(data.stages);
+    for (const run of runs) run.name ??= `${data.methods[run.method]}_w${run.weak}_g${run.gold}_s${run.seed}`;
+    runsOf = new Map();
+    runs.forEach((run, place) => {
+      const key = `${run.method} ${run.weak} ${run.gold}`;
+      if (runsOf.has(key)) runsOf.get(key).push(place);
+      else runsOf.set(key, [place]);
+    });
+    intervals = model.observed.length <= 600 ? Array.from(model.observed.keys(), (point) => Model.pointInterval(model, point)) : null;
+  }
+
   const purchased = (weak, gold) =>
     weak > 0 && gold > 0 ? `${count(weak)} weak + ${count(gold)} gold` : weak > 0 ? `${count(weak)} weak` : `${count(gold)} gold`;
   const several = (number, one) => `${count(number)} ${one}${number === 1 ? "" : "s"}`;
@@ -28,15 +37,26 @@
   }
 
   // What the person has set.
-  const largest = Math.max(...data.budgets, 10 * data.prices.gold);
-  const smallest = Math.min(...data.budgets, largest);
-  const initial = { weak: data.prices.weak, gold: data.prices.gold, budget: data.budgets[Math.floor(data.budgets.length / 2)] ?? largest, method: 0 };
-  const state = { ...initial };
+  const state = { weak: 1, gold: 1, budget: 1, method: 0 };
+  let initial = { ...state };
   const controls = {
-    weak: { input: byId("weak-price"), slider: byId("weak-slider"), range: [data.prices.weak / 30, data.prices.weak * 30] },
-    gold: { input: byId("gold-price"), slider: byId("gold-slider"), range: [data.prices.gold / 30, data.prices.gold * 30] },
-    budget: { input: byId("budget"), slider: byId("budget-slider"), range: [smallest / 4, largest * 4] },
+    weak: { input: byId("weak-price"), slider: byId("weak-slider") },
+    gold: { input: byId("gold-price"), slider: byId("gold-slider") },
+    budget: { input: byId("budget"), slider: byId("budget-slider") },
   };
+
+  function setRanges() {
+    const { prices, budgets } = data;
+    const largest = Math.max(...budgets, 10 * prices.gold);
+    const smallest = Math.min(...budgets, largest);
+    controls.weak.range = [prices.weak / 30, prices.weak * 30];
+    controls.gold.range = [prices.gold / 30, prices.gold * 30];
+    controls.budget.range = [smallest / 4, largest * 4];
+    initial = { weak: prices.weak, gold: prices.gold, budget: budgets[Math.floor(budgets.length / 2)] ?? largest, method: 0 };
+    byId("method").replaceChildren(...data.methods.map((method, place) => html("option", method, { value: place })));
+    byId("method").closest(".control").querySelector("label").hidden = byId("method").hidden = data.methods.length < 2;
+  }
+
   const rounded = (usd) => Number(usd.toPrecision(3));
   const toSlider = ([low, high], value) => Math.round((1000 * Math.log(value / low)) / Math.log(high / low));
   const fromSlider = ([low, high], place) => rounded(low * (high / low) ** (place / 1000));
@@ -79,7 +99,6 @@
     byId("method").value = 0;
     changed();
   });
-  data.methods.forEach((method, place) => byId("method").append(html("option", method, { value: place })));
   byId("method").addEventListener("change", () => {
     state.method = Number(byId("method").value);
     changed();
@@ -144,9 +163,9 @@
 
   // --- Cost against accuracy ---
 
-  const intervals = model.observed.length <= 600 ? Array.from(model.observed.keys(), (point) => Model.pointInterval(model, point)) : null;
   const marks = [];
   let focused = 0;
+  const keyOf = (point) => `${data.methods[model.points.method[point]]} ${model.points.weak[point]} ${model.points.gold[point]}`;
   const costSvg = byId("cost-chart");
 
   function costChart() {
@@ -183,6 +202,7 @@
     const order = [...shown.filter((point) => !onFrontier.has(point)), ...frontier];
     const reaches = document.createDocumentFragment();
     const drawn = document.createDocumentFragment();
+    const heldKey = marks[focused]?.dataset.key;
     marks.length = 0;
     for (const point of order) {
       const [at, height] = [x.at(cost[point]), y.at(model.observed[point])];
@@ -198,6 +218,7 @@
         role: "button",
         tabindex: -1,
         "data-point": point,
+        "data-key": keyOf(point),
         "aria-label": describe(point).replaceAll("\n", ", "),
       });
       drawn.append(mark);
@@ -205,7 +226,7 @@
     }
     costSvg.append(reaches, drawn);
     marks.sort((a, b) => cost[a.dataset.point] - cost[b.dataset.point]);
-    focused = Math.min(focused, marks.length - 1);
+    focused = Math.max(0, marks.findIndex((mark) => mark.dataset.key === heldKey));
     marks[focused].setAttribute("tabindex", 0);
   }
 
@@ -353,12 +374,14 @@
   const listing = { by: 4, falling: true, page: 0 };
 
   function runsTable() {
+    const last = Math.max(0, Math.ceil(runs.length / PAGE) - 1);
+    listing.page = Math.min(listing.page, last);
     const value = COLUMNS[listing.by][1];
     const order = runs.map((run, place) => [value(run), place]);
     order.sort(([a, i], [b, j]) => (a < b ? -1 : a > b ? 1 : 0) * (listing.falling ? -1 : 1) || i - j);
     const head = html("tr", COLUMNS.map(([name], column) => {
       const sort = listing.by === column ? (listing.falling ? "descending" : "ascending") : "none";
-      const button = html("button", name + (sort === "none" ? "" : listing.falling ? " ▾" : " ▴"), { type: "button" });
+      const button = html("button", name + (sort === "none" ? "" : listing.falling ? " ▾" : " ▴"), { type: "button", "data-key": `column ${name}` });
       button.addEventListener("click", () => {
         Object.assign(listing, { by: column, falling: listing.by === column ? !listing.falling : column > 0, page: 0 });
         runsTable();
@@ -369,14 +392,13 @@
     const shown = order.slice(listing.page * PAGE, (listing.page + 1) * PAGE);
     byId("runs").tBodies[0].replaceChildren(...shown.map(([, place]) => {
       const run = runs[place];
-      const open = html("button", run.name, { type: "button", class: "link" });
+      const open = html("button", run.name, { type: "button", class: "link", "data-key": `run ${run.name}` });
       open.addEventListener("click", () => (location.hash = `run=${encodeURIComponent(run.name)}`));
       const cells = [count(run.weak), count(run.gold), dollars(COLUMNS[3][1](run)), `${inPercent(run.accuracy)} (${inPercent(run.low)} to ${inPercent(run.high)})`, run.auroc === null ? "–" : run.auroc.toFixed(3)];
       return html("tr", [html("td", [open]), ...cells.map((cell) => html("td", cell))]);
     }));
-    const last = Math.max(0, Math.ceil(runs.length / PAGE) - 1);
     const turn = (text, page) => {
-      const button = html("button", text, { type: "button" });
+      const button = html("button", text, { type: "button", "data-key": text });
       button.disabled = page < 0 || page > last;
       button.addEventListener("click", () => {
         listing.page = page;
@@ -402,9 +424,10 @@
       marks[focused]?.focus();
     });
     const others = runsOf.get(`${run.method} ${run.weak} ${run.gold}`).map((place) => {
-      const button = html("button", `seed ${runs[place].seed}`, { type: "button" });
-      button.disabled = runs[place] === run;
-      button.addEventListener("click", () => (location.hash = `run=${encodeURIComponent(runs[place].name)}`));
+      const other = runs[place];
+      const button = html("button", `seed ${other.seed}`, { type: "button" });
+      button.disabled = other === run;
+      button.addEventListener("click", () => (location.hash = `run=${encodeURIComponent(other.name)}`));
       return button;
     });
     const parts = [heading, html("div", [...others, close], { class: "row" })];
@@ -503,15 +526,41 @@
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
   byId("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 
-  byId("study").textContent = data.study;
-  const quality = data.weak_label_accuracy === null ? "" : ` Weak labels are right ${inPercent(data.weak_label_accuracy)} of the time.`;
-  byId("about").textContent = `${several(runs.length, "run")} of ${several(data.methods.length, "method")}, tested on ${several(data.n_test, "text")}.${quality}`;
-  byId("method").closest(".control").querySelector("label").hidden = byId("method").hidden = data.methods.length < 2;
-  keys();
-  showControls();
-  update();
-  runsTable();
-  route();
+  function about() {
+    byId("study").textContent = data.study;
+    const quality = data.weak_label_accuracy === null ? "" : ` Weak labels are right ${inPercent(data.weak_label_accuracy)} of the time.`;
+    const tested = data.n_test ? `, tested on ${several(data.n_test, "text")}` : "";
+    byId("about").textContent = `${several(runs.length, "run")} of ${several(data.methods.length, "method")}${tested}.${quality}`;
+  }
+
+  // Shows data: that of the file, or later what a server has new. What the person set, opened, and is at stays.
+  function load(given) {
+    const before = data;
+    const method = before?.methods[state.method];
+    const held = document.activeElement;
+    take(given);
+    setRanges();
+    // Without a budget nothing was shown that a person could have set.
+    if (!before?.budgets.length) for (const name of ["weak", "gold", "budget"]) {
+      if (!before || state[name] === answers.initial[name]) state[name] = initial[name];
+    }
+    answers.initial = initial;
+    state.method = Math.max(0, data.methods.indexOf(method));
+    byId("method").value = state.method;
+    tip.hidden = true;
+    about();
+    keys();
+    showControls(held);
+    update();
+    runsTable();
+    if (byId("run").hidden) route();
+    if (held?.dataset.key && !held.isConnected) {
+      [...document.querySelectorAll("[data-key]")].find((made) => made.dataset.key === held.dataset.key)?.focus({ preventScroll: true });
+    }
+  }
+
+  answers.load = load;
+  load(JSON.parse(byId("data").textContent));
   addEventListener("hashchange", route);
   let settling = 0;
   addEventListener("resize", () => {

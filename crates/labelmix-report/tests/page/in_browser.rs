@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use labelmix_browser::Browser;
 use labelmix_econ::{Measurements, Prices, pareto_frontier};
 use labelmix_report::{Answer, Details, Report, page};
 use serde_json::Value;
 
-use super::browser::Browser;
 use super::simulated::Simulation;
 
 fn written(simulation: &Simulation<'_>, folder: &Path) -> PathBuf {
@@ -35,7 +35,7 @@ fn sliders_change_the_figures_to_what_rust_computes() {
     let path = written(&simulation, folder.path());
     let measurements = Measurements::new(simulation.report().1).unwrap();
     browser.resize(1280, 1400);
-    browser.open(&path);
+    browser.open_file(&path);
     browser.picture("light.png");
 
     let mut sentences = vec![browser.text_of("sentence")];
@@ -71,7 +71,7 @@ fn a_mark_opens_its_runs_by_mouse_and_by_keyboard() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&Simulation::PLAIN, folder.path());
     browser.resize(1280, 1400);
-    browser.open(&path);
+    browser.open_file(&path);
 
     // By keyboard alone: the focused mark, two further, Enter.
     let keys = "const key = (name) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: name, bubbles: true })); \
@@ -116,7 +116,7 @@ fn dark_and_small() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&Simulation::PLAIN, folder.path());
     browser.resize(1280, 1400);
-    browser.open(&path);
+    browser.open_file(&path);
     let paper = "return getComputedStyle(document.body).backgroundColor";
     let before = browser.run(paper);
     browser.click("#theme");
@@ -149,7 +149,7 @@ fn hostile_data_stays_text() {
         ..Simulation::PLAIN
     };
     let path = written(&simulation, folder.path());
-    browser.open(&path);
+    browser.open_file(&path);
     browser.run(
         "document.querySelectorAll('#cost-chart .mark')[0].dispatchEvent(new MouseEvent('click', { bubbles: true }));",
     );
@@ -170,7 +170,7 @@ fn a_sweep_without_runs_has_a_page() {
     let path = folder.path().join("report.html");
     let answer = Answer::new("not begun", &Simulation::prices(), &[], &[], &[], None);
     std::fs::write(&path, page(&Report { answer, analysis: None, details: Details::default() })).unwrap();
-    browser.open(&path);
+    browser.open_file(&path);
     assert!(browser.text_of("sentence").starts_with("Too few allocations"));
     slide(&browser, "budget", 700);
     assert_eq!(browser.complaints(), [""; 0]);
@@ -184,7 +184,7 @@ fn measure_a_large_page() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(&super::large::large(), folder.path());
     browser.resize(1280, 1400);
-    browser.open(&path);
+    browser.open_file(&path);
     let usable = browser.run("return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd");
     let frames = browser
             .run(

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "these files are all test, including the functions beside the tests")]
 
-mod browser;
 mod in_browser;
 mod large;
 mod model;

@@ -46,7 +46,7 @@ pub fn submit_missing(
     let graph = sweep.graph();
     let study = &sweep.study().name;
     let mut submissions = Submissions::read(store, study)?;
-    store.write_plan(&StudyPlan::of(study, graph))?;
+    store.write_plan(&StudyPlan::of(sweep))?;
     let done = survey(graph, store, observer)?;
     let queue = queue()?;
     let waiting: HashMap<usize, u64> =

@@ -27,6 +27,8 @@ use crate::error::{Error, Result};
 
 const BEAT: Duration = Duration::from_secs(10);
 const DEAD_AFTER: Duration = Duration::from_mins(2);
+/// The same for who only looks on, of a process of this machine, whose file it sees at once.
+const DEAD_HERE_AFTER: Duration = Duration::from_secs(30);
 
 /// Who holds a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,13 +133,19 @@ impl Default for Watch {
 impl Watch {
     /// Whether a claim has had the same length for too long.
     fn is_dead(&self, path: &Path, length: u64) -> bool {
+        self.unchanged_for(path, length, Duration::ZERO) >= self.dead_after
+    }
+
+    /// For how long a claim has had its length, where it is taken to have had it for `before` when it is first seen.
+    fn unchanged_for(&self, path: &Path, length: u64, before: Duration) -> Duration {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let (seen_length, since) = seen.entry(path.to_owned()).or_insert((length, now));
+        let (seen_length, since) =
+            seen.entry(path.to_owned()).or_insert_with(|| (length, now.checked_sub(before).unwrap_or(now)));
         if *seen_length != length {
             (*seen_length, *since) = (length, now);
         }
-        now.duration_since(*since) >= self.dead_after
+        now.duration_since(*since)
     }
 }
 
@@ -185,6 +193,29 @@ impl Store {
             };
             if held {
                 seen.push(SeenClaim { name, holder });
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The claims that are held as far as their beats tell, for who looks on for long. No lock is tried: for an instant it
+    /// would keep a sweep from its stage.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) fn beating_claims(&self, watch: &Watch) -> Result<Vec<SeenClaim>> {
+        let mut seen = Vec::new();
+        for (name, path) in entries(&self.claims())? {
+            let Ok(mut file) = File::open(&path) else { continue };
+            // An empty file is nobody's.
+            let Some(holder) = read_holder(&mut file) else { continue };
+            let Ok(metadata) = file.metadata() else { continue };
+            // At first sight of what was made on this machine, its clock may tell; afterwards its beats do.
+            let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+            let (before, dead_after) =
+                if holder.is_here() { (age, DEAD_HERE_AFTER) } else { (Duration::ZERO, DEAD_AFTER) };
+            if watch.unchanged_for(&path, metadata.len(), before) < dead_after {
+                seen.push(SeenClaim { name, holder: Some(holder) });
             }
         }
         Ok(seen)
@@ -298,6 +329,27 @@ mod tests {
         }
         std::thread::sleep(Duration::from_millis(250));
         mine(&store, &watch).unwrap();
+    }
+
+    #[test]
+    fn who_looks_on_sees_what_beats_and_locks_nothing() {
+        let (_folder, store) = store();
+        let (watch, onlooking) = (Watch::default(), Watch::default());
+        let claim = mine(&store, &watch).unwrap();
+        let seen = store.beating_claims(&onlooking).unwrap();
+        assert_eq!(seen[0].holder.as_ref().unwrap().pid, std::process::id());
+        drop(claim);
+        assert_eq!(store.beating_claims(&onlooking).unwrap(), [], "it was given back");
+
+        // What a killed process left a minute ago, and what another machine holds, whatever its clock says.
+        let path = store.claims().join("stage");
+        fs::write(&path, serde_json::to_string(Holder::this_process()).unwrap() + "\n").unwrap();
+        let minute_ago = std::time::SystemTime::now() - Duration::from_mins(1);
+        File::options().append(true).open(&path).unwrap().set_modified(minute_ago).unwrap();
+        assert_eq!(store.beating_claims(&Watch::default()).unwrap(), []);
+        let foreign = foreign(&store);
+        File::options().append(true).open(&foreign).unwrap().set_modified(minute_ago).unwrap();
+        assert_eq!(store.beating_claims(&Watch::default()).unwrap().len(), 1);
     }
 
     #[test]

@@ -265,6 +265,21 @@ impl Store {
         Ok(studies.map(|runs| (runs[0].study.clone(), records(runs))).collect())
     }
 
+    /// The studies that have runs, by name.
+    pub(crate) fn studies_with_runs(&self) -> Result<Vec<String>> {
+        Ok(entries(&self.root.join(Kind::Runs.name()))?.into_iter().map(|(study, _)| study).collect())
+    }
+
+    /// The folders of a study's runs, by name, finished or not.
+    pub(crate) fn run_folders(&self, study: &str) -> Result<Vec<(String, PathBuf)>> {
+        entries(&self.root.join(Kind::Runs.name()).join(study))
+    }
+
+    /// The keys of the stages that are there.
+    pub(crate) fn stage_keys(&self) -> Result<Vec<StageKey>> {
+        Ok(entries(&self.stages())?.into_iter().map(|(key, _)| StageKey::of_folder(key)).collect())
+    }
+
     /// All runs that are kept and can be read, by study and name.
     pub(super) fn kept_runs(&self) -> Result<Vec<KeptRun>> {
         let mut runs = Vec::new();

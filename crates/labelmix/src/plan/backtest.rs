@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use labelmix_econ::{MeasuredRun, Outcome, SurfaceSettings, Tariff};
+use labelmix_econ::{MeasuredRun, SurfaceSettings, Tariff};
 use labelmix_report::{BacktestReport, RecordedSweep, render_backtest};
 use labelmix_sweep::{PricesTable, RunRecord, Store, Study, measured_runs};
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>)
     } else {
         let sweeps = recorded.iter().map(|(study, records)| RecordedSweep {
             study,
-            runs: of_method(records.iter().map(measured).collect()),
+            runs: of_method(records.iter().map(RunRecord::measured).collect()),
             budgets_usd: given.clone(),
         });
         let usual: Tariff = PricesTable::default().tariff().expect("the usual prices are prices");
@@ -41,16 +41,4 @@ pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>)
     };
     print_data(&if arguments.json { report.to_json() } else { render_backtest(&report, terminal_style()) })?;
     Ok(Status::Done)
-}
-
-/// A record as a measurement: the store does not know which items are right, only how many.
-fn measured(record: &RunRecord) -> MeasuredRun {
-    MeasuredRun {
-        task: record.task.clone(),
-        method: record.method.clone(),
-        allocation: record.allocation,
-        seed: record.seed,
-        outcome: Outcome::Accuracy { accuracy: record.metrics.accuracy, n_test: record.metrics.n_test },
-        gpu_hours: None,
-    }
 }

@@ -1,26 +1,30 @@
-//! A real browser, driven through its driver. Nothing is downloaded; without a driver there is no browser.
+//! A real browser for tests, driven through its driver. Nothing is downloaded; without a driver there is no browser.
 //!
 //! The protocol is JSON over HTTP, and a dozen lines of it are asked: the crates that speak all of it bring an
 //! asynchronous runtime and a second HTTP client, which would be most of what the tests build.
 
+#![expect(clippy::unwrap_used, reason = "it serves tests alone, which may panic")]
+
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 /// A browser with an empty profile, and the driver that it hangs on.
-pub(crate) struct Browser {
+pub struct Browser {
     driver: Child,
     agent: ureq::Agent,
     /// The session's address.
     session: String,
-    /// The browser's profile, which goes with it.
-    _profile: tempfile::TempDir,
+    /// The folder of the browser's profile, which goes with it.
+    profile: PathBuf,
 }
 
 impl Browser {
     /// A headless browser; `None`, and a message, without a chromedriver on this machine.
-    pub(crate) fn start() -> Option<Self> {
+    #[must_use]
+    pub fn start() -> Option<Self> {
         let Ok(mut driver) = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn() else {
             eprintln!("skipped: there is no chromedriver here (Debian: chromium, chromium-driver)");
             return None;
@@ -30,18 +34,20 @@ impl Browser {
         // Nobody reads on, and the driver must not wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         let port = said.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned();
-        let profile = tempfile::tempdir().unwrap();
+        // No other process has this driver, and no other driver of this process this number.
+        let profile = std::env::temp_dir().join(format!("labelmix-browser-{}-{}", std::process::id(), driver.id()));
+        std::fs::create_dir(&profile).unwrap();
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": [
                 "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
                 "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
-                format!("--user-data-dir={}", profile.path().display()),
+                format!("--user-data-dir={}", profile.display()),
             ] },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         } } });
         let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
         let address = format!("http://127.0.0.1:{port}/session");
-        let mut browser = Self { driver, agent, session: address, _profile: profile };
+        let mut browser = Self { driver, agent, session: address, profile };
         let opened = browser.ask("", &capabilities);
         browser.session = format!("{}/{}", browser.session, opened["sessionId"].as_str().unwrap());
         Some(browser)
@@ -57,38 +63,49 @@ impl Browser {
         serde_json::from_str::<Value>(&text).unwrap()["value"].take()
     }
 
-    pub(crate) fn open(&self, path: &std::path::Path) {
-        self.ask("/url", &json!({ "url": format!("file://{}", path.display()) }));
+    /// Opens a file.
+    pub fn open_file(&self, path: &std::path::Path) {
+        self.open(&format!("file://{}", path.display()));
+    }
+
+    /// Opens an address.
+    pub fn open(&self, url: &str) {
+        self.ask("/url", &json!({ "url": url }));
         self.settle();
     }
 
-    pub(crate) fn resize(&self, width: u32, height: u32) {
+    /// Makes the window so large.
+    pub fn resize(&self, width: u32, height: u32) {
         self.ask("/window/rect", &json!({ "width": width, "height": height }));
     }
 
-    pub(crate) fn run(&self, script: &str) -> Value {
+    /// What a script returns.
+    #[expect(clippy::must_use_candidate, reason = "most scripts are run for what they do")]
+    pub fn run(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    pub(crate) fn text_of(&self, id: &str) -> String {
+    /// The text of the element with this id.
+    #[must_use]
+    pub fn text_of(&self, id: &str) -> String {
         self.run(&format!("return document.getElementById('{id}').textContent")).as_str().unwrap().to_owned()
     }
 
     /// Clicks where an element is, as a mouse does.
-    pub(crate) fn click(&self, selector: &str) {
+    pub fn click(&self, selector: &str) {
         let found = self.ask("/element", &json!({ "using": "css selector", "value": selector }));
         let element = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
         self.ask(&format!("/element/{element}/click"), &json!({}));
     }
 
     /// Waits until the page has drawn what was asked for.
-    pub(crate) fn settle(&self) {
+    pub fn settle(&self) {
         let script = "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(() => done()));";
         self.ask("/execute/async", &json!({ "script": script, "args": [] }));
     }
 
     /// Waits until a script says true.
-    pub(crate) fn wait_for(&self, script: &str) {
+    pub fn wait_for(&self, script: &str) {
         for _ in 0..200 {
             if self.run(script) == true {
                 return;
@@ -104,14 +121,16 @@ impl Browser {
     }
 
     /// What it complained about.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
         let entries = self.log("browser");
         let bad = entries.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
         bad.map(|entry| entry["message"].to_string()).collect()
     }
 
     /// The addresses that documents from files asked for, but for files and what is in them.
-    pub(crate) fn requests_elsewhere(&self) -> Vec<String> {
+    #[must_use]
+    pub fn requests_elsewhere(&self) -> Vec<String> {
         let entries = self.log("performance").into_iter();
         let messages = entries.map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());
         let sent = messages.filter(|message| message["message"]["method"] == "Network.requestWillBeSent");
@@ -127,7 +146,7 @@ impl Browser {
     }
 
     /// Keeps a picture of the page in the folder that `LABELMIX_PAGE_PICTURES` names, to be looked at.
-    pub(crate) fn picture(&self, name: &str) {
+    pub fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("LABELMIX_PAGE_PICTURES") else { return };
         let address = format!("{}/screenshot", self.session);
         let mut answer = self.agent.get(&address).call().unwrap();
@@ -145,5 +164,6 @@ impl Drop for Browser {
         let _ = self.agent.delete(&self.session).call();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
     }
 }
