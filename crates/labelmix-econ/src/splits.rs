@@ -74,7 +74,13 @@ impl Splits {
         }
         let most_expected =
             (1..splits.len()).fold(0, |best, next| if splits[next].mean > splits[best].mean { next } else { best });
-        let best = least_regret(&splits.iter().map(|split| split.draws.as_slice()).collect::<Vec<_>>());
+        // Rounded shares may buy less of everything than others do: that is nobody's choice, whatever a draw says.
+        let is_dominated = |split: &Split| {
+            splits.iter().any(|other| other.surface == split.surface && buys_more(other.total, split.total))
+        };
+        let choices: Vec<usize> = (0..splits.len()).filter(|&place| !is_dominated(&splits[place])).collect();
+        let draws: Vec<&[f64]> = choices.iter().map(|&place| splits[place].draws.as_slice()).collect();
+        let best = choices.get(least_regret(&draws)).copied().unwrap_or(0);
         Ok(Self { all: splits, best, most_expected })
     }
 
@@ -127,9 +133,21 @@ impl Splits {
     }
 }
 
+/// Whether these are at least as many labels of either kind as those, and more of one.
+fn buys_more(these: Allocation, those: Allocation) -> bool {
+    these != those && these.n_weak >= those.n_weak && these.n_gold >= those.n_gold
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn money_that_buys_more_of_everything_is_not_left() {
+        let labels = |n_weak, n_gold| Allocation { n_weak, n_gold };
+        assert!(buys_more(labels(0, 8), labels(0, 7)) && buys_more(labels(3, 8), labels(2, 7)));
+        assert!(!buys_more(labels(0, 8), labels(0, 8)) && !buys_more(labels(0, 8), labels(1, 7)));
+    }
 
     #[test]
     fn what_may_lose_much_is_not_chosen_for_a_little_more_on_average() {

@@ -121,13 +121,12 @@ impl Server {
     /// # Errors
     /// If the system gives no threads, or lets nothing wait for connections.
     pub fn run(self, is_over: &dyn Fn() -> bool) -> Result<(), ServeError> {
-        let Self { listener, desk, analyst, onlooker, named, .. } = self;
+        let Self { listener, desk, analyst, mut onlooker, named, .. } = self;
         let system = |error: io::Error| ServeError::System { reason: error.to_string() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let board = Arc::clone(&desk.board);
-        // What was named can be opened at once.
-        take_note(&board, std::collections::BTreeMap::new(), &named);
-        board.lock().looked = false;
+        // Who asks before the first look is over waits for it. If it fails, the next one says why.
+        take_note(&board, onlooker.look().unwrap_or_default(), &named);
         let looked_from = Arc::clone(&board);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(system)

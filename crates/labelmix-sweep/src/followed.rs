@@ -2,6 +2,7 @@
 //! sweep writes: what is damaged is told and left out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use labelmix_data::{Example, ExampleId, SplitFiles};
@@ -65,19 +66,19 @@ impl FollowedRuns {
     /// If the store cannot be read.
     pub fn follow(&mut self, observe: &dyn Fn(usize, usize)) -> Result<bool> {
         let folders = self.store.run_folders(&self.study)?;
-        let names: HashSet<&String> = folders.iter().map(|(name, _)| name).collect();
+        // A run without a record is not finished.
+        let finished: Vec<(&String, &PathBuf, Stamp)> = folders
+            .iter()
+            .filter_map(|(name, folder)| Some((name, folder, Stamp::of(&Store::run_file(folder))?)))
+            .collect();
+        let names: HashSet<&String> = finished.iter().map(|(name, ..)| *name).collect();
         let before = self.known.len();
         self.known.retain(|name, _| names.contains(name));
         let mut changed = self.known.len() < before;
-        let mut new = Vec::new();
-        for (name, folder) in &folders {
-            // A run without a record is not finished.
-            let Some(stamp) = Stamp::of(&Store::run_file(folder)) else { continue };
-            match self.known.get(name) {
-                Some((known, Followed::Run(_))) if *known == stamp => {}
-                _ => new.push((name, folder, stamp)),
-            }
-        }
+        let mut new = finished;
+        new.retain(
+            |(name, _, stamp)| !matches!(self.known.get(*name), Some((known, Followed::Run(_))) if known == stamp),
+        );
         for (place, (name, folder, stamp)) in new.iter().enumerate() {
             observe(place, new.len());
             let read = match TestedRun::read(folder) {

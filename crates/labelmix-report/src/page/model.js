@@ -279,6 +279,18 @@ const Model = (() => {
     return { weak, gold };
   }
 
+  // The split of the least expected squared regret, of those that no other outdoes in both kinds of labels.
+  function leastRegret(splits) {
+    const outdoes = (a, b) => a !== b && a.weak >= b.weak && a.gold >= b.gold;
+    const choices = splits.filter((split) => !splits.some((other) => outdoes(other, split)));
+    const losses = choices.map(() => 0);
+    for (let draw = 0; draw < splits[0].draws.length; draw++) {
+      const highest = Math.max(...choices.map((choice) => choice.draws[draw]));
+      choices.forEach((choice, place) => (losses[place] += (highest - choice.draws[draw]) ** 2));
+    }
+    return choices[losses.indexOf(Math.min(...losses))];
+  }
+
   // labelmix_econ::expansion_path, one step of it: the best split of a budget, and what every split is expected to give.
   function bestSplit(surface, prices, budget) {
     const splits = [];
@@ -289,7 +301,7 @@ const Model = (() => {
       const draws = accuracyDraws(surface, weak, gold);
       splits.push({ fraction, weak, gold, draws, mean: meanOf(draws) });
     }
-    const best = splits.reduce((best, split) => (split.mean > best.mean ? split : best));
+    const best = leastRegret(splits);
     const fractions = Float64Array.from(best.draws, (_, draw) => {
       return splits.reduce((best, split) => (split.draws[draw] > best.draws[draw] ? split : best)).fraction;
     });

@@ -54,58 +54,61 @@ fn the_whole_plan() {
     reviews: $78 to spend, on top of 300 weak + 20 gold that cost $50. A weak label costs $0.10, a gold label $1.
     Measured: 36 runs of 12 allocations, 3 seeds.
 
-    Buy 80 weak + 70 gold with joint, for $78 (10% of it on weak labels)
-     accuracy                     .835 (.800–.863)
-     the best split is between    78 gold and 250 weak + 53 gold
-     within a point of it         0% to 50% of the money on weak labels
-     best spent on                undecided: all-gold (0.77)
-     against all weak             +.051 (+.018 to +.081)
-     against all gold             +.001 (−.003 to +.004)
-     confidence                   0.96 that no split is better by more than a point; .002 is lost on average
-     reaches the target           .800 with probability 0.95
-     the target costs             $29 ($16–$57)
+    Buy 240 weak + 54 gold with joint, for $78 (31% of it on weak labels)
+     accuracy                     .829 (.794–.852)
+     the best split is between    78 gold and 590 weak + 19 gold
+     within a point of it         0% to 60% of the money on weak labels
+     best spent on                undecided: all-gold (0.74)
+     against all weak             +.044 (+.001 to +.070)
+     against all gold             −.001 (−.011 to +.007)
+     confidence                   0.85 that no split is better by more than a point; .006 is lost on average
+     reaches the target           .800 with probability 0.91
+     the target costs             $29 ($15–$57)
      cheapest mix for it          9 weak + 28 gold more
-     safe in 9 of 10 cases        45 gold more
-     the next dollar then adds    0.043 (−0.003 to 0.087) points if spent on weak labels, 0.047 (0.014 to 0.067) on gold labels
-     a gold label is then worth   11 (4.6–55) weak ones
+     safe in 9 of 10 cases        57 gold more
+     the next dollar then adds    0.026 (0.003 to 0.052) points if spent on weak labels, 0.048 (−0.007 to 0.080) on gold labels
+     a gold label is then worth   22 (0–105) weak ones
+
+    It is not certain. Buy and measure 3 gold first (joint, $3 of the budget): that is expected to settle it (confidence 0.91),
+    and the accuracy that the budget buys rises by .000 on average.
 
     warning: 36 runs have an accuracy but no test items: their noise is binomial and shared with no other run
     few-shot is not planned: it leaves no choice between weak and gold labels
 
     The same money with each method
-     method    buy                 accuracy           best spent on
-    ─────────────────────────────────────────────────────────────────────────────
-     joint     80 weak + 70 gold   .835 (.800–.863)   undecided: all-gold (0.77)
-     seq-sft   80 weak + 70 gold   .835 (.800–.863)   undecided: all-gold (0.77)
+     method    buy                  accuracy           best spent on
+    ──────────────────────────────────────────────────────────────────────────────
+     joint     240 weak + 54 gold   .829 (.794–.852)   undecided: all-gold (0.74)
+     seq-sft   240 weak + 54 gold   .829 (.794–.852)   undecided: all-gold (0.74)
 
     Other budgets, from nothing
      budget    weak   gold   on weak labels   accuracy           best spent on
     ──────────────────────────────────────────────────────────────────────────────────────────
-        $32     150     17   47% (30%–55%)    .724 (.701–.744)   mixed (1.00)
-        $64     230     41   36% (30%–50%)    .785 (.769–.800)   mixed (1.00)
-       $128     390     89   30% (20%–45%)    .835 (.800–.863)   mixed (1.00)
-       $256     640    192   25% (10%–40%)    .869 (.810–.910)   mixed (1.00)    extrapolated
-       $512   1,030    409   20% (5%–40%)     .891 (.837–.930)   mixed (1.00)    extrapolated
+        $32     130     19   41% (30%–55%)    .724 (.703–.744)   mixed (1.00)
+        $64     260     38   41% (25%–55%)    .786 (.768–.800)   mixed (1.00)
+       $128     520     76   41% (20%–70%)    .829 (.794–.853)   mixed (1.00)
+       $256   1,030    153   40% (10%–70%)    .859 (.810–.895)   mixed (1.00)    extrapolated
+       $512   1,540    358   30% (5%–70%)     .882 (.822–.925)   mixed (1.00)    extrapolated
 
     How $128 are best spent where a weak label costs this (gold: $1)
      weak label   all weak   mixed   all gold   on weak labels
     ──────────────────────────────────────────────────────────────────────────
-         $0.005       0.00    1.00       0.00              10%   extrapolated
-          $0.01       0.00    1.00       0.00              15%   extrapolated
-          $0.02       0.00    1.00       0.00              15%
-          $0.05       0.00    1.00       0.00              25%
-          $0.10       0.00    1.00       0.00              30%
-          $0.20       0.00    1.00       0.00              35%
-          $0.50       0.00    1.00       0.00              40%
+         $0.005       0.00    1.00       0.00              20%   extrapolated
+          $0.01       0.00    1.00       0.00              30%   extrapolated
+          $0.02       0.00    1.00       0.00              35%   extrapolated
+          $0.05       0.00    1.00       0.00              40%
+          $0.10       0.00    1.00       0.00              40%
+          $0.20       0.00    1.00       0.00              45%
+          $0.50       0.00    1.00       0.00              50%
 
     Mixes that reach .800
-     weak   gold
-    ────────────────────────
-        0   379 (228–1,417)
-       95   94 (64–248)
-      190   61 (45–99)
-      380   42 (31–68)
-      760   31 (18–55)
+      weak   gold
+    ─────────────────────────
+         0   382 (237–1,417)
+       135   76 (54–264)
+       270   52 (37–148)
+       540   36 (20–60)
+     1,080   29 (15–52)
     "#);
 }
 

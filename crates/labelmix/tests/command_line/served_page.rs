@@ -37,6 +37,8 @@ fn results_come_and_what_a_person_set_stays() {
     browser.settle();
     browser.run("document.querySelectorAll('#runs td button')[0].click()");
     browser.wait_for("return !document.getElementById('run').hidden");
+    // It comes into view smoothly.
+    browser.wait_for("const still = scrollY > 100 && scrollY === window.before; window.before = scrollY; return still");
     let opened = browser.text_of("run-heading");
     browser.run("const mark = document.querySelector('#cost-chart .mark[tabindex=\"0\"]'); mark.focus({ preventScroll: true }); return mark.dataset.key");
     let at = browser.run("return document.activeElement.dataset.key");
@@ -59,6 +61,7 @@ fn results_come_and_what_a_person_set_stays() {
     browser.picture("served_after.png");
 
     // The list of studies, and back by its link.
+    browser.run("scrollTo({ top: 0, behavior: 'instant' })");
     browser.click("#live a");
     browser.wait_for("return document.querySelector('#studies a')?.textContent === 'small'");
     browser.picture("served_studies.png");

@@ -11,13 +11,22 @@ fn a_table_is_explained() {
     let text = Workplace::new().output_of(&["study-file", "grid"]);
     insta::assert_snapshot!(text, @r#"
     [grid]
-    Every budget is split in every way, with every seed.
+    Every budget is split in every way, and every number of weak labels goes with every number of
+    gold ones; all with every seed.
 
       budgets = [16.0, 64.0, 256.0, 512.0, 1024.0, 4096.0, 8192.0]
           Budgets in dollars. Takes: list of positive numbers.
 
       weak_fractions = [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0]
-          Shares of a budget that are spent on weak labels. Takes: list of numbers from 0 to 1.
+          Shares of a budget that are spent on weak labels. With numbers of labels there are none unless
+          they are given. Takes: list of numbers from 0 to 1.
+
+      weak_counts (none, or such as [0, 80, 640])
+          Each of these numbers of weak labels goes with each number of gold ones, on the smallest budget
+          that pays for both. Takes: list of numbers of labels, with `gold_counts`.
+
+      gold_counts (none, or such as [0, 16, 64])
+          The numbers of gold labels. Takes: list of numbers of labels, with `weak_counts`.
 
       seeds = [0, 1, 2]
           Each seed has its own pools, initial weights and batches. Intervals need two, and are better
