@@ -8,6 +8,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -104,15 +105,17 @@ impl Browser {
         self.ask("/execute/async", &json!({ "script": script, "args": [] }));
     }
 
-    /// Waits until a script says true.
+    /// Waits until a script says true: long enough for a machine that has other things to do as well.
     pub fn wait_for(&self, script: &str) {
-        for _ in 0..200 {
-            if self.run(script) == true {
-                return;
+        const LONGEST: Duration = Duration::from_mins(2);
+        let began = Instant::now();
+        while self.run(script) != true {
+            if began.elapsed() > LONGEST {
+                let shown = self.run("return document.body.innerText.slice(0, 2000)");
+                panic!("never came true: {script}\nthe page says: {shown}");
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("never came true: {script}");
     }
 
     /// What the browser noted of one kind since it was last asked.
