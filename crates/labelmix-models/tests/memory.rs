@@ -40,27 +40,37 @@ static TURN: Mutex<()> = Mutex::new(());
 
 const RANK: usize = 4;
 
+/// So many that it does not matter what a matrix product sets aside for a moment: the size of a processor's cache, a
+/// megabyte or two.
+const SEQUENCES: u32 = 1536;
+const TOKENS: u32 = 14;
+
 /// The most that two training steps have in use beyond the loaded model, and what was reckoned.
 fn measured_and_reckoned(case: &str, activation_checkpointing: bool) -> (f64, f64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case);
     let options = LoadOptions { activation_checkpointing, ..LoadOptions::default() };
     let model = Classifier::new(&Model::load(&folder, &options).unwrap(), None).unwrap();
     let sequences: Vec<Vec<u32>> =
-        (0..256).map(|index| (0..14).map(|token| 1 + (index + token) % 40).collect()).collect();
+        (0..SEQUENCES).map(|index| (0..TOKENS).map(|token| 1 + (index + token) % 40).collect()).collect();
     let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
-    let targets: Vec<f32> = (0..256).map(|index| f64::from(index % 2) as f32).collect();
+    let targets: Vec<f32> = (0..SEQUENCES).map(|index| f64::from(index % 2) as f32).collect();
     let before = IN_USE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let mut adapter = model.initial_adapter(LoraSettings { rank: RANK, alpha: 8.0 }, 0).unwrap();
     let mut optimizer = AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 });
     for _ in 0..2 {
         let logits = model.logits(&batch, &adapter).unwrap();
-        let mut gradients = soft_cross_entropy(&logits, &targets, 256.0).unwrap().backward().unwrap();
+        let mut gradients = soft_cross_entropy(&logits, &targets, SEQUENCES as f32).unwrap().backward().unwrap();
         clip_gradient_norm(&mut gradients, adapter.parameters(), 1.0).unwrap();
         optimizer.step(adapter.parameters_mut(), &gradients, 1e-3).unwrap();
     }
     let measured = PEAK.load(Ordering::Relaxed) - before;
-    let request = MemoryRequest { tokens: 256 * 14, lora_rank: RANK, precision: None, activation_checkpointing };
+    let request = MemoryRequest {
+        tokens: (SEQUENCES * TOKENS) as usize,
+        lora_rank: RANK,
+        precision: None,
+        activation_checkpointing,
+    };
     (measured as f64, ModelShape::read(&folder).unwrap().memory(&request).per_run() as f64)
 }
 
