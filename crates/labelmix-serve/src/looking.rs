@@ -13,21 +13,27 @@ const LOOK_RARELY: Duration = Duration::from_mins(1);
 /// So many times what a look took pass until the next: on a slow file system too, the store is mostly left alone.
 const REST: u32 = 9;
 
-/// Looks until the board ends. `named` are studies that are there whether the store knows them or not.
-pub(crate) fn look_on(board: &Board, mut onlooker: Onlooker, named: &[String]) {
-    loop {
-        let began = Instant::now();
-        let seen = onlooker.look();
-        let rest = LOOK_EVERY.max(began.elapsed() * REST);
-        match seen {
-            Ok(studies) => take_note(board, studies, named),
-            Err(error) => {
-                let mut state = board.lock();
-                state.problem = Some(error.to_string());
-                state.looked = true;
-            }
+/// Looks once, and says how long the store is to be left alone after that while somebody has a page open. `named` are
+/// studies that are there whether the store knows them or not.
+pub(crate) fn look(board: &Board, onlooker: &mut Onlooker, named: &[String]) -> Duration {
+    let began = Instant::now();
+    let seen = onlooker.look();
+    let rest = LOOK_EVERY.max(began.elapsed() * REST);
+    match seen {
+        Ok(studies) => take_note(board, studies, named),
+        Err(error) => {
+            let mut state = board.lock();
+            state.problem = Some(error.to_string());
+            state.looked = true;
         }
-        board.changed();
+    }
+    board.changed();
+    rest
+}
+
+/// Looks again and again until the board ends, for the first time after `rest`.
+pub(crate) fn look_on(board: &Board, mut onlooker: Onlooker, named: &[String], mut rest: Duration) {
+    loop {
         let looked = Instant::now();
         let mut state = board.lock();
         loop {
@@ -38,6 +44,8 @@ pub(crate) fn look_on(board: &Board, mut onlooker: Onlooker, named: &[String]) {
             let Some(left) = wanted.checked_sub(looked.elapsed()).filter(|left| !left.is_zero()) else { break };
             state = board.wait(state, left);
         }
+        drop(state);
+        rest = look(board, &mut onlooker, named);
     }
 }
 

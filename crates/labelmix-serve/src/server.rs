@@ -1,6 +1,6 @@
 //! The server as a whole: checked, bound, run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::answer::Desk;
 use crate::board::Board;
 use crate::connections::answer_all;
 use crate::error::ServeError;
-use crate::looking::{look_on, take_note};
+use crate::looking::{look, look_on, take_note};
 use crate::results::Analyst;
 use crate::route::Route;
 use crate::token::Token;
@@ -125,14 +125,15 @@ impl Server {
         let system = |error: io::Error| ServeError::System { reason: error.to_string() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let board = Arc::clone(&desk.board);
-        // Who asks before the first look is over waits for it. If it fails, the next one says why.
-        take_note(&board, onlooker.look().unwrap_or_default(), &named);
+        // Who asks before the first look is over waits for it.
+        take_note(&board, BTreeMap::new(), &named);
+        let rest = look(&board, &mut onlooker, &named);
         let looked_from = Arc::clone(&board);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(system)
         };
         // They end with the process, if not before: nothing that they do has to be finished.
-        spawn("looking", Box::new(move || look_on(&looked_from, onlooker, &named)))?;
+        spawn("looking", Box::new(move || look_on(&looked_from, onlooker, &named, rest)))?;
         spawn("results", Box::new(move || analyst.work()))?;
         let answered = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
