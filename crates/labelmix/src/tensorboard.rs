@@ -52,25 +52,27 @@ impl TensorBoard {
     }
 
     /// Writes to a stage's files. After the first error nothing more is written: curves are no reason to end a sweep.
-    fn write(&self, stage: &StageNode, write: impl FnOnce(&mut State, &Path) -> io::Result<()>) {
+    fn write(&self, stage: &StageNode, write: impl FnOnce(&mut HashMap<StageKey, Curves>) -> io::Result<()>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.error.is_some() {
             return;
         }
-        let folder = self.folder_of(stage);
-        if let Err(source) = write(&mut state, &folder) {
-            state.error = Some(WriteError { place: folder.display().to_string(), source });
+        if let Err(source) = write(&mut state.stages) {
+            state.error = Some(WriteError { place: self.folder_of(stage).display().to_string(), source });
         }
     }
-}
 
-impl State {
-    fn progress(&mut self, stage: &StageNode, folder: &Path, progress: &StageProgress) -> io::Result<()> {
+    fn progress(
+        &self,
+        stages: &mut HashMap<StageKey, Curves>,
+        stage: &StageNode,
+        progress: &StageProgress,
+    ) -> io::Result<()> {
         let StageProgress { step, training_loss, learning_rate, evaluation, .. } = *progress;
-        let curves = match self.stages.entry(stage.key.clone()) {
+        let curves = match stages.entry(stage.key.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let mut curves = Curves::begin(folder)?;
+                let mut curves = Curves::begin(&self.folder_of(stage))?;
                 // A process that was killed may have come further than its last checkpoint.
                 curves.file.resume_at(now(), step)?;
                 curves.evaluated.retain(|evaluated| *evaluated < step);
@@ -83,9 +85,14 @@ impl State {
         curves.file.scalars(now(), step, &[("loss/training", training_loss), ("learning rate", learning_rate)])
     }
 
-    fn finish(&mut self, stage: &StageNode, folder: &Path, outcome: &StageOutcome) -> io::Result<()> {
-        let curves = self.stages.remove(&stage.key);
-        curves.map_or_else(|| Curves::begin(folder), Ok)?.end(outcome)
+    fn finish(
+        &self,
+        stages: &mut HashMap<StageKey, Curves>,
+        stage: &StageNode,
+        outcome: &StageOutcome,
+    ) -> io::Result<()> {
+        let curves = stages.remove(&stage.key);
+        curves.map_or_else(|| Curves::begin(&self.folder_of(stage)), Ok)?.end(outcome)
     }
 }
 
@@ -96,14 +103,16 @@ const TEST_ACCURACY: &str = "accuracy/test";
 impl Curves {
     /// Of a finished stage, what its files lack.
     fn complete(folder: &Path, outcome: &StageOutcome) -> io::Result<()> {
-        if folder.exists() && read_tensorboard(folder)?.contains_key(TEST_ACCURACY) {
-            return Ok(());
-        }
-        Self::begin(folder)?.end(outcome)
+        let before = written(folder)?;
+        if before.contains_key(TEST_ACCURACY) { Ok(()) } else { Self::after(folder, &before)?.end(outcome) }
     }
 
     fn begin(folder: &Path) -> io::Result<Self> {
-        let before = if folder.exists() { read_tensorboard(folder)? } else { BTreeMap::new() };
+        Self::after(folder, &written(folder)?)
+    }
+
+    /// A new file beside those that hold these curves.
+    fn after(folder: &Path, before: &Written) -> io::Result<Self> {
         let evaluated = before.get(VALIDATION_LOSS).into_iter().flatten().map(|(step, _)| *step).collect();
         Ok(Self { file: TensorBoardFile::create(folder, now(), std::process::id())?, evaluated })
     }
@@ -132,6 +141,14 @@ impl Curves {
     }
 }
 
+/// The curves of a stage's files.
+type Written = BTreeMap<String, Vec<(usize, f32)>>;
+
+/// What a stage's files hold; nothing if there are none.
+fn written(folder: &Path) -> io::Result<Written> {
+    if folder.exists() { read_tensorboard(folder) } else { Ok(Written::new()) }
+}
+
 /// Seconds since 1970.
 fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
@@ -141,16 +158,16 @@ impl Observer for TensorBoard {
     fn hear(&self, event: &SweepEvent<'_>) {
         match *event {
             SweepEvent::StageProgressed { stage, ref progress, .. } => {
-                self.write(stage, |state, folder| state.progress(stage, folder, progress));
+                self.write(stage, |stages| self.progress(stages, stage, progress));
             }
             SweepEvent::StageFinished { worker: Some(_), stage, outcome } => {
-                self.write(stage, |state, folder| state.finish(stage, folder, outcome));
+                self.write(stage, |stages| self.finish(stages, stage, outcome));
             }
             SweepEvent::StageKept { stage, outcome } => {
-                self.write(stage, |_, folder| Curves::complete(folder, outcome));
+                self.write(stage, |_| Curves::complete(&self.folder_of(stage), outcome));
             }
-            SweepEvent::StageFailed { stage, .. } => self.write(stage, |state, _| {
-                state.stages.remove(&stage.key);
+            SweepEvent::StageFailed { stage, .. } => self.write(stage, |stages| {
+                stages.remove(&stage.key);
                 Ok(())
             }),
             _ => {}
