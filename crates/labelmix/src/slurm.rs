@@ -170,18 +170,17 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
             let progress = SweepProgress::new();
             let executed = execute(&sweep, &store, &execution, &Observers { progress: &progress, files: &files });
             progress.clear();
-            files.check()?;
             Some(executed?)
         }
         None => None,
     };
     signals.release();
-    match executed {
+    let status = match executed {
         Some(executed) if !executed.interrupted => {
             for failure in &executed.failures {
                 print_diagnostic(failure);
             }
-            Ok(if executed.failures.is_empty() { Status::Done } else { Status::SomeStagesFailed })
+            if executed.failures.is_empty() { Status::Done } else { Status::SomeStagesFailed }
         }
         _ => {
             if warned.load(Ordering::Relaxed) {
@@ -189,7 +188,10 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
                 anstream::eprintln!("the time runs out: task {task} of job {job} goes back to the queue");
                 requeue(&format!("{job}_{task}"))?;
             }
-            Ok(print_interrupted())
+            print_interrupted()
         }
-    }
+    };
+    // Not before: a task whose curves cannot be written goes back to the queue all the same.
+    files.check()?;
+    Ok(status)
 }
