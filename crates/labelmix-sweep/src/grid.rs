@@ -31,11 +31,14 @@ pub(crate) fn wanted_points(study: &Study, prices: &Prices, methods: &[NamedMeth
     Ok(points)
 }
 
-/// Every budget, split in every way.
+/// Every budget, split in every way; none if the grid names numbers of labels only.
 fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> Result<Vec<WantedPoint>> {
     let NamedMethod { name, method, .. } = named;
     let extra_usd = prices.bill_usd(method.extra());
     let mut points = Vec::new();
+    if grid.weak_fractions.is_empty() {
+        return Ok(points);
+    }
     for &budget_usd in &grid.budgets {
         let left = budget_usd - extra_usd;
         // Sums of prices in floating point may miss a budget that they exactly use up.
@@ -62,20 +65,22 @@ fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> 
     Ok(points)
 }
 
-/// Every number of weak labels with every number of gold ones, as far as that makes sense to the method.
+/// Every number of weak labels with every number of gold ones; the numbers of one kind for a method that trains on one.
 fn points_of_counts(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> Vec<WantedPoint> {
     let NamedMethod { name, method, .. } = named;
-    let pairs = grid
-        .weak_counts
-        .iter()
-        .flat_map(|&n_weak| grid.gold_counts.iter().map(move |&n_gold| Allocation { n_weak, n_gold }));
-    let makes_sense = |split: &Allocation| match method.splits() {
-        Splits::Nothing => *split == Allocation::default(),
-        Splits::One(LabelKind::Weak) => split.n_gold == 0 && !method.stages(*split).is_empty(),
-        Splits::One(LabelKind::Gold) => split.n_weak == 0 && !method.stages(*split).is_empty(),
-        Splits::All => !method.stages(*split).is_empty(),
+    if grid.weak_counts.is_empty() {
+        return Vec::new();
+    }
+    let none = &[0][..];
+    let (weak_counts, gold_counts) = match method.splits() {
+        Splits::Nothing => (none, none),
+        Splits::One(LabelKind::Weak) => (&grid.weak_counts[..], none),
+        Splits::One(LabelKind::Gold) => (none, &grid.gold_counts[..]),
+        Splits::All => (&grid.weak_counts[..], &grid.gold_counts[..]),
     };
-    let pairs: BTreeSet<Allocation> = pairs.filter(makes_sense).collect();
+    let pairs =
+        weak_counts.iter().flat_map(|&n_weak| gold_counts.iter().map(move |&n_gold| Allocation { n_weak, n_gold }));
+    let pairs: BTreeSet<Allocation> = pairs.filter(|split| !method.stages(*split).is_empty()).collect();
     let point = |split: Allocation| {
         let allocation = with_extra(&**method, split);
         let cost_usd = prices.bill_usd(allocation);
@@ -217,8 +222,9 @@ mod tests {
     #[test]
     fn a_method_gets_the_numbers_that_make_sense_to_it() {
         let grid = "budgets = [16]\nweak_counts = [0, 80]\ngold_counts = [0, 8]";
-        let methods =
-            "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'most-confident'\n[[methods]]\nname = 'few-shot-sft'";
+        let methods = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'most-confident'\n\
+                       [[methods]]\nname = 'few-shot-sft'\n\
+                       [[methods]]\nname = 'weak-sft'\nmethod = 'few-shot-sft'\nsft = 'weak'";
         insta::assert_snapshot!(points(grid, methods), @r#"
         few-shot $16 at 0: 0 + 8
         most-confident $16 at 0: 0 + 8
@@ -227,6 +233,7 @@ mod tests {
         few-shot-sft $16 at 0: 0 + 10
         few-shot-sft $16 at 1: 80 + 2
         few-shot-sft $18 at 0.5: 80 + 10: it costs $18, more than the largest budget
+        weak-sft $16 at 1: 80 + 2
         "#);
     }
 }
