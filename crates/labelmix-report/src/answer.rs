@@ -64,19 +64,29 @@ impl Answer {
         let mut not_affordable: Vec<&NotAffordable> = not_affordable.iter().collect();
         not_affordable.sort_by(|a, b| by_place(&a.point, &b.point));
 
-        let mut budgets: Vec<_> = points.iter().filter_map(|point| SplitEntry::new(point, prices, &runs)).collect();
+        let budgets = points.iter().filter_map(|point| SplitEntry::new(point, prices, &runs)).collect();
+        Self {
+            not_affordable: not_affordable.into_iter().map(NotAffordableEntry::new).collect(),
+            weak_label_accuracy,
+            runs: runs.into_iter().map(|run| RunEntry::new(run, prices)).collect(),
+            ..Self::of_splits(study, prices, budgets)
+        }
+    }
+
+    /// What the measured splits say, which are by method, budget and weak fraction.
+    pub(crate) fn of_splits(study: &str, prices: &Prices, mut budgets: Vec<SplitEntry>) -> Self {
         mark_best(&mut budgets);
         let methods = distinct_methods(budgets.iter().map(|split| split.method.as_str()));
         Self {
-            methods_within_budgets: within_budgets(&methods, &budgets),
-            regimes: Vec::new(),
             study: study.to_owned(),
             prices: *prices,
-            runs: runs.into_iter().map(|run| RunEntry::new(run, prices)).collect(),
+            runs: Vec::new(),
+            methods_within_budgets: within_budgets(&methods, &budgets),
             frontier: frontier(&distinct_purchases(&budgets)),
             budgets,
-            not_affordable: not_affordable.into_iter().map(NotAffordableEntry::new).collect(),
-            weak_label_accuracy,
+            not_affordable: Vec::new(),
+            regimes: Vec::new(),
+            weak_label_accuracy: None,
         }
     }
 
@@ -106,7 +116,8 @@ impl Answer {
     }
 
     /// The study's budgets of which something was measured, rising.
-    pub(crate) fn budgets_usd(&self) -> Vec<f64> {
+    #[must_use]
+    pub fn budgets_usd(&self) -> Vec<f64> {
         rising(self.budgets.iter().map(|split| split.budget_usd).collect())
     }
 

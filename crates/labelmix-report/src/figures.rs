@@ -16,9 +16,11 @@ mod marks;
 mod methods_figure;
 mod prompt_figure;
 mod regime_map_figure;
+mod scaling_figure;
 mod series;
 
 pub use accuracy_figure::accuracy_by_weak_fraction;
+pub(crate) use accuracy_figure::accuracy_panels;
 pub use canvas::Columns;
 pub use cost_figure::{cost_accuracy, cost_accuracy_by_price};
 pub use exchange_figure::exchange_rates;
@@ -31,3 +33,4 @@ pub use learning_figure::learning_curves;
 pub use methods_figure::methods_by_budget;
 pub use prompt_figure::prompt_or_sft;
 pub use regime_map_figure::regime_map;
+pub(crate) use scaling_figure::scaling;

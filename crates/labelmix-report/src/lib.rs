@@ -3,7 +3,8 @@
 //! [`Answer`] gathers the runs into means per split of each budget, the best split, and the Pareto frontier; it is
 //! what `labelmix sweep --json` prints. [`render`] writes it as text; figures for papers are drawn from it and from an
 //! [`Analysis`] of the runs, which knows how sure they are; [`page`](page()) makes one page of HTML of all that to think
-//! with. [`write_report`] puts everything into a folder. The same answer gives the same bytes.
+//! with. [`write_report`] puts everything into a folder. The same answer gives the same bytes. An [`Overview`] sees several
+//! studies together: tasks averaged, models side by side.
 //!
 //! [`PlanReport`] says what to buy next. [`StudyComparison`] holds methods against each other, [`RunComparison`] two runs,
 //! and [`RunReport`] says everything about one run. [`TensorBoardFile`] is for watching while stages train. [`LabelReport`] is about the data alone: how good its weak labels are, and where they fail.
@@ -21,6 +22,7 @@ mod labels;
 mod method_comparison;
 mod method_comparison_text;
 mod notation;
+mod overview;
 mod page;
 mod plan;
 mod prompted;
@@ -59,6 +61,7 @@ pub use labels::{
 pub use method_comparison::StudyComparison;
 pub use method_comparison_text::render_study_comparison;
 pub use notation::count;
+pub use overview::{Model, Overview, OverviewError, StudyAnswer, TaskMean};
 pub use page::{LivePage, live_page, page, page_data, studies_page};
 pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,

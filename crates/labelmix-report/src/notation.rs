@@ -27,6 +27,17 @@ pub fn count(number: usize) -> String {
     grouped
 }
 
+/// A model's size as the field writes it: `22.71M`, `8B`.
+pub(crate) fn parameters(count: f64) -> String {
+    let (unit, letter) = match count {
+        1e9.. => (1e9, "B"),
+        1e6.. => (1e6, "M"),
+        1e3.. => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    format!("{}{letter}", number(count / unit))
+}
+
 /// A proportion to three places, as the field's tables have it: `.742`.
 pub(crate) fn proportion(value: f64) -> String {
     let written = format!("{value:.3}");
@@ -168,6 +179,12 @@ mod tests {
     fn money_as_people_write_it() {
         let written = [0.0, 64.0, 0.5, 63.9, 1024.0, 1_234_567.5, 0.001, 0.999, 9.999].map(dollars);
         assert_eq!(written, ["$0", "$64", "$0.50", "$63.90", "$1,024", "$1,234,567.50", "$0.001", "$1", "$10"]);
+    }
+
+    #[test]
+    fn sizes_of_models() {
+        let written = [500.0, 260_032.0, 22_713_216.0, 5e8, 8e9, 7.62e10].map(parameters);
+        assert_eq!(written, ["500", "260k", "22.71M", "500M", "8B", "76.2B"]);
     }
 
     #[test]

@@ -244,7 +244,8 @@ impl Sweep {
     }
 
     /// The checkpoint's folder.
-    pub(crate) fn model_folder(&self) -> &Path {
+    #[must_use]
+    pub fn model_folder(&self) -> &Path {
         &self.model_folder
     }
 

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
 use labelmix_econ::Prices;
-use labelmix_report::{Analysis, Answer, Details, Report, render, write_report};
+use labelmix_report::{Answer, Details, Model, Overview, StudyAnswer, render};
 use labelmix_sweep::{Error, ImportedRuns, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points};
 
 use crate::arguments::ImportArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::overview::{study_folder, write_overview};
+use crate::report::write_analysed;
 use crate::rows::write_rows;
 use crate::sweep::terminal_style;
 
@@ -20,9 +23,12 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
     let budgets = if arguments.budgets.is_empty() { &PUBLISHED_BUDGETS[..] } else { &arguments.budgets };
     let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
     name_set_aside(&set_aside);
+    let figures = arguments.figures.settings();
     fs::create_dir_all(&arguments.out)
         .map_err(|source| WriteError { place: arguments.out.display().to_string(), source })?;
     write_rows(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
+    let several = studies.len() > 1;
+    let mut answers = Vec::new();
     for study in studies {
         let name = format!("{}_{}", study.task, study.model.replace('/', "_"));
         let points = published_points(&study.records, &prices, budgets);
@@ -35,13 +41,28 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
         let answer = Answer::new(&name, &prices, &points, &[], &study.records, study.weak_accuracy)
             .with_regimes(study.measured.clone());
         print_data(&(render(&answer, terminal_style()) + "\n"))?;
-        let analysis = Analysis::new(&answer, study.measured);
-        let report = Report { answer, analysis, details: Details::default() };
-        for path in write_report(&report, &arguments.out.join(&name), &arguments.figures.settings())? {
-            anstream::eprintln!("{}", path.display());
+        let folder = study_folder(&arguments.out, &name);
+        tell_paths(&write_analysed(&answer, &study.measured, Details::default(), &folder, &figures)?);
+        let model = Model::named(&study.model);
+        answers.push(StudyAnswer { task: study.task, model, tariff: prices.into(), answer, runs: study.measured });
+    }
+    if several {
+        let tell = |paths: &[PathBuf]| {
+            tell_paths(paths);
+            Ok(())
+        };
+        for (mean, _) in write_overview(&Overview::new(answers)?, &arguments.out, &figures, tell)? {
+            print_data(&(render(&mean.answer, terminal_style()) + "\n"))?;
         }
     }
     Ok(Status::Done)
+}
+
+/// Says where files are; standard output has the tables.
+fn tell_paths(paths: &[PathBuf]) {
+    for path in paths {
+        anstream::eprintln!("{}", path.display());
+    }
 }
 
 fn name_set_aside(set_aside: &[SetAside]) {

@@ -16,6 +16,7 @@ mod label_report;
 mod methods;
 mod model;
 mod observers;
+mod overview;
 mod plan;
 mod predict;
 mod progress;

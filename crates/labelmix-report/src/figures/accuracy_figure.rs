@@ -4,74 +4,114 @@ use std::ops::Range;
 
 use plotters::prelude::*;
 
-use super::axes::{accuracy_axis, fraction_axis};
-use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, axis_width, chart, figure};
+use super::axes::{Axis, accuracy_axis, fraction_axis};
+use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, axis_width, chart, figure, panels};
 use super::key::Symbol;
 use super::marks::{aside, dashed, draw_marker, error_bar, ring};
 use super::series::{Curve, CurvePoint, curves};
 use crate::Answer;
 use crate::notation::dollars;
+use crate::table::rising;
 
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
 /// with bars of one standard deviation over seeds, the best split of each budget ringed, and the weak labels' own
 /// accuracy, where it is known, dashed. Marks of one split are set apart by a few pixels. A budget has the same colour and mark for every method. SVG.
 #[must_use]
 pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str, columns: Columns) -> String {
-    let curves = curves(answer, method);
-    figure(columns, &key_entries(answer, &curves), |area| draw_chart(area, answer, method, &curves))
+    let budgets = answer.budgets_usd();
+    let panel = Panel::new(&format!("{}: {method}", answer.study), answer, method, &budgets);
+    let accuracies = accuracies(std::slice::from_ref(&panel));
+    let x_title = "Share of the budget spent on weak labels";
+    figure(columns, &key_entries(std::slice::from_ref(&panel), &budgets), |area| {
+        panel.draw(area, budgets.len(), x_title, accuracies)
+    })
+}
+
+/// The same of several answers side by side, by their titles, with one scale; `None` unless two have the method. SVG.
+#[must_use]
+pub(crate) fn accuracy_panels(answers: &[(&str, &Answer)], method: &str, columns: Columns) -> Option<String> {
+    let budgets = rising(answers.iter().flat_map(|(_, answer)| answer.budgets_usd()).collect());
+    let all = answers.iter().map(|(title, answer)| Panel::new(title, answer, method, &budgets));
+    let drawn: Vec<Panel> = all.filter(|panel| !panel.curves.is_empty()).collect();
+    let accuracies = accuracies(&drawn);
+    (drawn.len() > 1).then(|| {
+        panels(columns, drawn.len(), &key_entries(&drawn, &budgets), |panel, area| {
+            drawn[panel].draw(area, budgets.len(), "Share spent on weak labels", accuracies.clone())
+        })
+    })
 }
 
 /// Budgets of one split are set apart by no more than this.
 const MOST_ASIDE: f64 = 36.0;
 
-fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, curves: &[Curve]) -> Result<(), DrawError> {
-    let spreads = curves.iter().flat_map(|curve| &curve.points).map(CurvePoint::spread);
-    let accuracies = accuracy_axis(spreads.flat_map(|(low, high)| [low, high]).chain(answer.weak_label_accuracy));
-    let title = format!("{}: {method}", answer.study);
-    let x_title = "Share of the budget spent on weak labels";
-    let fractions = fraction_axis();
-    let Range { start, end } = fractions.range;
-    let all = answer.budgets_usd().len();
-    let pixels = axis_width(area);
-    let x = |budget: usize, fraction: f64| fractions.moved(fraction, aside(budget, all, MOST_ASIDE), pixels);
-    let mut chart = chart(area, &title, (x_title, fractions.clone()), ("Test accuracy", accuracies))?;
+struct Panel {
+    title: String,
+    curves: Vec<Curve>,
+    weak_label_accuracy: Option<f64>,
+}
 
-    if let Some(accuracy) = answer.weak_label_accuracy {
-        chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;
+impl Panel {
+    fn new(title: &str, answer: &Answer, method: &str, budgets: &[f64]) -> Self {
+        let curves = curves(answer, method, budgets);
+        Self { title: title.to_owned(), curves, weak_label_accuracy: answer.weak_label_accuracy }
     }
-    for Curve { budget, points, .. } in curves {
-        let colour = amount_colour(*budget, all);
-        let line = points.iter().map(|point| (x(*budget, point.weak_fraction), point.accuracy));
-        chart.draw_series(LineSeries::new(line, colour.stroke_width(LINE_WIDTH)))?;
-        chart.draw_series(points.iter().filter(|point| point.deviation.is_some()).map(|point| {
-            let (low, high) = point.spread();
-            error_bar(x(*budget, point.weak_fraction), [low, point.accuracy, high], colour)
-        }))?;
+
+    fn points(&self) -> impl Iterator<Item = &CurvePoint> {
+        self.curves.iter().flat_map(|curve| &curve.points)
     }
-    for Curve { budget, points, .. } in curves {
-        for point in points {
-            let place = (x(*budget, point.weak_fraction), point.accuracy);
-            draw_marker(chart.plotting_area(), &place, *budget, amount_colour(*budget, all))?;
-            if point.best {
-                chart.plotting_area().draw(&ring(place))?;
+
+    /// `all` is the number of the figure's budgets.
+    fn draw(&self, area: &Area<'_>, all: usize, x_title: &str, accuracies: Axis) -> Result<(), DrawError> {
+        let fractions = fraction_axis();
+        let Range { start, end } = fractions.range;
+        let pixels = axis_width(area);
+        let most_aside = MOST_ASIDE.min(f64::from(pixels) / 11.0);
+        let x = |budget: usize, fraction: f64| fractions.moved(fraction, aside(budget, all, most_aside), pixels);
+        let mut chart = chart(area, &self.title, (x_title, fractions.clone()), ("Test accuracy", accuracies))?;
+
+        if let Some(accuracy) = self.weak_label_accuracy {
+            chart.draw_series([dashed(vec![(start, accuracy), (end, accuracy)])])?;
+        }
+        for Curve { budget, points, .. } in &self.curves {
+            let colour = amount_colour(*budget, all);
+            let line = points.iter().map(|point| (x(*budget, point.weak_fraction), point.accuracy));
+            chart.draw_series(LineSeries::new(line, colour.stroke_width(LINE_WIDTH)))?;
+            chart.draw_series(points.iter().filter(|point| point.deviation.is_some()).map(|point| {
+                let (low, high) = point.spread();
+                error_bar(x(*budget, point.weak_fraction), [low, point.accuracy, high], colour)
+            }))?;
+        }
+        for Curve { budget, points, .. } in &self.curves {
+            for point in points {
+                let place = (x(*budget, point.weak_fraction), point.accuracy);
+                draw_marker(chart.plotting_area(), &place, *budget, amount_colour(*budget, all))?;
+                if point.best {
+                    chart.plotting_area().draw(&ring(place))?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+fn accuracies(panels: &[Panel]) -> Axis {
+    let spreads = panels.iter().flat_map(Panel::points).map(CurvePoint::spread);
+    let weak = panels.iter().filter_map(|panel| panel.weak_label_accuracy);
+    accuracy_axis(spreads.flat_map(|(low, high)| [low, high]).chain(weak))
 }
 
 /// The biggest budget first, as its line is the highest.
-fn key_entries(answer: &Answer, curves: &[Curve]) -> Vec<(Symbol, String)> {
-    let all = answer.budgets_usd().len();
+fn key_entries(panels: &[Panel], budgets: &[f64]) -> Vec<(Symbol, String)> {
+    let is_drawn = |budget: &usize| panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.budget == *budget);
     let line =
-        |curve: &Curve| (Symbol::MarkedLine(curve.budget, amount_colour(curve.budget, all)), dollars(curve.budget_usd));
+        |budget: usize| (Symbol::MarkedLine(budget, amount_colour(budget, budgets.len())), dollars(budgets[budget]));
     let mut entries = vec![(Symbol::Heading, "Budget".to_owned())];
-    entries.extend(curves.iter().rev().map(line));
+    entries.extend((0..budgets.len()).rev().filter(is_drawn).map(line));
     entries.push((Symbol::Ring, "best split".to_owned()));
-    if answer.weak_label_accuracy.is_some() {
+    if panels.iter().any(|panel| panel.weak_label_accuracy.is_some()) {
         entries.push((Symbol::Dashed, "weak labels".to_owned()));
     }
-    if curves.iter().flat_map(|curve| &curve.points).any(|point| point.deviation.is_some()) {
+    if panels.iter().flat_map(Panel::points).any(|point| point.deviation.is_some()) {
         entries.push((Symbol::Bar, "± s.d. over seeds".to_owned()));
     }
     entries
@@ -94,7 +134,9 @@ mod tests {
     #[test]
     fn the_key_names_what_is_drawn() {
         let texts = |answer: &Answer| -> Vec<String> {
-            key_entries(answer, &curves(answer, "seq-sft")).into_iter().map(|(_, text)| text).collect()
+            let budgets = answer.budgets_usd();
+            let panel = Panel::new("", answer, "seq-sft", &budgets);
+            key_entries(&[panel], &budgets).into_iter().map(|(_, text)| text).collect()
         };
         insta::assert_debug_snapshot!(texts(&answer()), @r#"
         [

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use crate::notation::{count, dollars};
+use crate::notation::{count, dollars, parameters};
 
 /// An axis with its ticks, which lie within its range.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Scale {
 /// An axis for weak fractions, with room for the marks at 0 and 1.
 pub(super) fn fraction_axis() -> Axis {
     Axis {
-        range: -0.06..1.06,
+        range: -0.08..1.08,
         ticks: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
         scale: Scale::Linear,
         tick_labels: TickLabels::Written(|fraction| format!("{fraction:.1}")),
@@ -156,6 +156,23 @@ fn logarithmic(range: Range<f64>, candidates: Vec<f64>, pixels: u32, written: fn
         }
     }
     Axis { range, ticks, scale: Scale::Logarithmic, tick_labels: TickLabels::Written(written) }
+}
+
+/// An axis for models side by side: in the scale of the logarithm of their parameters, with their sizes as ticks, or, where
+/// sizes are not known, evenly, with their numbers.
+pub(super) fn models_axis(sizes: Option<&[f64]>, models: usize, pixels: u32) -> Axis {
+    const MARGIN: f64 = 0.12;
+    if let Some((low, high)) = sizes.and_then(|sizes| extent(sizes.iter().copied())) {
+        let margin = (high / low).powf(MARGIN).max(1.1);
+        let ticks = sizes.unwrap_or_default().to_vec();
+        return logarithmic(low / margin..high * margin, ticks, pixels, parameters);
+    }
+    Axis {
+        range: -0.5..models as f64 - 0.5,
+        ticks: (0..models).map(|model| model as f64).collect(),
+        scale: Scale::Linear,
+        tick_labels: TickLabels::Named((1..=models).map(|model| model.to_string()).collect()),
+    }
 }
 
 /// An axis for numbers of labels, none included, in the scale of ln(1 + n), with ticks at 0 and the powers of ten.
@@ -287,6 +304,18 @@ mod tests {
             let [from, to] = [value, axis.moved(value, 12.0, 800)].map(|value| axis.map(&value, (0, 800)));
             assert!((to - from - 12).abs() <= 1, "{from} to {to}");
         }
+    }
+
+    #[test]
+    fn models_stand_by_their_size_or_their_number() {
+        let by_size = models_axis(Some(&[22.7e6, 0.5e9, 8e9]), 3, 800);
+        assert_eq!(
+            by_size.ticks.iter().map(|size| by_size.format_ext(size)).collect::<Vec<_>>(),
+            ["22.7M", "500M", "8B"]
+        );
+        assert!(by_size.range.start < 22.7e6 && by_size.range.end > 8e9);
+        let numbered = models_axis(None, 2, 800);
+        assert_eq!(numbered.ticks.iter().map(|tick| numbered.format_ext(tick)).collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]

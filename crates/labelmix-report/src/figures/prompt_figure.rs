@@ -7,6 +7,7 @@ use super::axes::{accuracy_axis, round_cost_axis};
 use super::canvas::{Columns, LINE_WIDTH, amount_colour, axis_width, chart, panels};
 use super::key::Symbol;
 use super::marks::{aside, dashed, draw_marker, error_bar};
+use super::series::spread;
 use crate::prompted::{PromptedMethod, TrainedOn};
 use crate::{Answer, SplitEntry};
 
@@ -138,13 +139,8 @@ impl Line {
 
 impl Point {
     fn new(split: &SplitEntry) -> Self {
-        let deviation = split.accuracy_sd.unwrap_or(0.0);
-        Self {
-            cost_usd: split.cost_usd,
-            accuracy: split.accuracy_mean,
-            low: (split.accuracy_mean - deviation).max(0.0),
-            high: (split.accuracy_mean + deviation).min(1.0),
-        }
+        let (low, high) = spread(split.accuracy_mean, split.accuracy_sd);
+        Self { cost_usd: split.cost_usd, accuracy: split.accuracy_mean, low, high }
     }
 }
 

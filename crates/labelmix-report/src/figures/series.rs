@@ -8,9 +8,8 @@ use crate::{Analysis, Answer, SplitEntry};
 /// The accuracy of one budget by weak fraction.
 #[derive(Debug)]
 pub(super) struct Curve {
-    /// The budget's place among the study's.
+    /// The budget's place among those of the figure.
     pub(super) budget: usize,
-    pub(super) budget_usd: f64,
     /// By rising weak fraction.
     pub(super) points: Vec<CurvePoint>,
 }
@@ -24,28 +23,30 @@ pub(super) struct CurvePoint {
 }
 
 impl CurvePoint {
-    /// One standard deviation to either side, within what an accuracy can be.
     pub(super) fn spread(&self) -> (f64, f64) {
-        let deviation = self.deviation.unwrap_or(0.0);
-        ((self.accuracy - deviation).max(0.0), (self.accuracy + deviation).min(1.0))
+        spread(self.accuracy, self.deviation)
     }
 }
 
-/// A curve per budget of a method, by rising budget.
-pub(super) fn curves(answer: &Answer, method: &str) -> Vec<Curve> {
+/// One standard deviation to either side of an accuracy, within what an accuracy can be.
+pub(super) fn spread(accuracy: f64, deviation: Option<f64>) -> (f64, f64) {
+    let deviation = deviation.unwrap_or(0.0);
+    ((accuracy - deviation).max(0.0), (accuracy + deviation).min(1.0))
+}
+
+/// A curve per budget of a method, by rising budget. `all` are the figure's budgets.
+pub(super) fn curves(answer: &Answer, method: &str, all: &[f64]) -> Vec<Curve> {
     let point = |split: &SplitEntry| CurvePoint {
         weak_fraction: split.weak_fraction,
         accuracy: split.accuracy_mean,
         deviation: split.accuracy_sd,
         best: split.best,
     };
-    let all = answer.budgets_usd();
     let splits: Vec<&SplitEntry> = answer.splits_of(method).collect();
     let of_budget = splits.chunk_by(|a, b| a.budget_usd.total_cmp(&b.budget_usd).is_eq());
     of_budget
         .map(|splits| Curve {
             budget: all.iter().position(|budget| *budget == splits[0].budget_usd).unwrap_or(0),
-            budget_usd: splits[0].budget_usd,
             points: splits.iter().map(|split| point(split)).collect(),
         })
         .collect()
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_curve_per_budget() {
-        let curves = curves(&answer(), "seq-sft");
+        let budgets = answer().budgets_usd();
+        let curves = curves(&answer(), "seq-sft", &budgets);
         let line = |curve: &Curve| {
             let points: Vec<String> = curve
                 .points
@@ -145,7 +147,7 @@ mod tests {
                     format!("{}: {low:.4} {:.4} {high:.4}{best}", point.weak_fraction, point.accuracy)
                 })
                 .collect();
-            format!("${}  {}", curve.budget_usd, points.join(" | "))
+            format!("${}  {}", budgets[curve.budget], points.join(" | "))
         };
         insta::assert_snapshot!(curves.iter().map(line).collect::<Vec<_>>().join("\n"), @"
         $4.5  0: 0.5188 0.5288 0.5388 | 0.25: 0.5886 0.5986 0.6086 | 1: 0.6385 0.6485 0.6585 best
@@ -206,6 +208,6 @@ mod tests {
 
     #[test]
     fn nothing_measured_draws_nothing() {
-        assert!(curves(&answer_without_runs(), "seq-sft").is_empty());
+        assert!(curves(&answer_without_runs(), "seq-sft", &[]).is_empty());
     }
 }

@@ -120,6 +120,16 @@ pub(super) enum WeakLabels {
 }
 
 impl TaskTable {
+    /// The name of the task, or of its file; none for files of texts.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let TaskData::Task(reference) = &self.data else { return None };
+        match &reference.definition {
+            DefinedIn::Name(name) => Some(name),
+            DefinedIn::File(file) => file.file_stem()?.to_str(),
+        }
+    }
+
     /// The task that the table names, with the table's changes; `None` for files of texts. `folder` is the study's.
     ///
     /// # Errors

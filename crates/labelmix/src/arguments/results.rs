@@ -6,14 +6,19 @@ use clap::{Args, ValueEnum};
 
 use super::{FigureArguments, PriceList};
 
-/// Make a page, figures and tables of what the store holds of a study
+/// Make a page, figures and tables of what the store holds of a study, or of several together
 ///
 /// `report.html` is one page, a single file that asks for nothing: prices and a budget to move, the decision that follows,
 /// and every run. Figures and tables for papers are in the folders beside it.
+///
+/// Several studies get a report each, in `studies`, and are seen together: `figures` has accuracy by task and by model, and
+/// scaling; `mean` is a report of the mean over the tasks, of every model that was tried on several. Studies with the same
+/// test texts are of one task.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
-    /// The study file (TOML)
-    pub(crate) study: PathBuf,
+    /// The study files (TOML): one for each task and model
+    #[arg(required = true, value_name = "STUDY")]
+    pub(crate) studies: Vec<PathBuf>,
     /// The folder to write to
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -23,7 +28,7 @@ pub(crate) struct ReportArguments {
     /// such as weak=0.05,gold=1; the table and the figures keep the study's
     #[arg(long, value_name = "PRICES")]
     pub(crate) price: Option<PriceList>,
-    /// Where results are kept [default: labelmix-store beside the study file]
+    /// Where results are kept [default: labelmix-store beside each study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
 }
@@ -89,13 +94,14 @@ pub(crate) struct ShowArguments {
 /// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
 ///
 /// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and
-/// config.json in it. Every task and model gets a report of its own, in which NAME is the method. A label that a run looked
-/// at twice is paid once. Runs that cannot be used are named, with the reason, and left out.
+/// config.json in it. Every task and model gets a report of its own, in which NAME is the method, and several are seen
+/// together as by `labelmix report`. A label that a run looked at twice is paid once. Runs that cannot be used are named, with
+/// the reason, and left out.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
     /// The folder of results, of one task's results, or of one run
     pub(crate) results: PathBuf,
-    /// The folder to write to: records.jsonl, with every run, and a folder with the report of each task and model
+    /// The folder to write to: records.jsonl, with every run, and in studies/ a folder with the report of each task and model
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The price of a weak label in dollars

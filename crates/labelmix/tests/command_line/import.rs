@@ -9,7 +9,15 @@ use crate::workplace::Workplace;
 
 /// Writes a run as the published code does: right on the first `right` of 100 items.
 fn published_run(results: &Path, n_weak: usize, n_gold: usize, seed: u64, right: usize) {
-    let folder = results.join(format!("boolq_Qwen1.5-0.5B/nw={n_weak}_no={n_gold}_m=Meta-Llama-3-8B_seq_sft_s{seed}"));
+    published_run_of(results, TASK, "meta-llama/Meta-Llama-3-8B", [n_weak, n_gold], seed, right);
+}
+
+const TASK: &str = "boolq_Qwen1.5-0.5B";
+
+/// The same with any model on any task.
+fn published_run_of(results: &Path, task: &str, model: &str, labels: [usize; 2], seed: u64, right: usize) {
+    let ([n_weak, n_gold], short) = (labels, model.rsplit('/').next().unwrap());
+    let folder = results.join(format!("{task}/nw={n_weak}_no={n_gold}_m={short}_seq_sft_s{seed}"));
     fs::create_dir_all(&folder).unwrap();
     let gold: Vec<f64> = (0..100).map(|item| f64::from(item % 2)).collect();
     let log_odds: Vec<f64> =
@@ -20,7 +28,7 @@ fn published_run(results: &Path, n_weak: usize, n_gold: usize, seed: u64, right:
         "reporter": {"method": "ModularSftReporter", "num_weak": n_weak, "num_oracle": n_gold},
     });
     fs::write(folder.join("results.json"), results.to_string()).unwrap();
-    fs::write(folder.join("config.json"), r#"{"model": {"name": "meta-llama/Meta-Llama-3-8B"}}"#).unwrap();
+    fs::write(folder.join("config.json"), json!({ "model": { "name": model } }).to_string()).unwrap();
 }
 
 fn workplace() -> Workplace {
@@ -54,14 +62,68 @@ fn published_results_become_records_tables_and_figures() {
     "#);
 
     let imported = workplace.path().join("imported");
-    let answer: Json = serde_json::from_slice(&fs::read(imported.join(STUDY).join("answer.json")).unwrap()).unwrap();
+    let answer: Json =
+        serde_json::from_slice(&fs::read(imported.join("studies").join(STUDY).join("answer.json")).unwrap()).unwrap();
     assert_eq!(answer["runs"].as_array().unwrap().len(), 12);
     assert_eq!(answer["regimes"].as_array().unwrap().len(), 2);
-    let pdf = fs::read(imported.join(STUDY).join("figures/cost_accuracy.pdf")).unwrap();
-    assert!(pdf.starts_with(b"%PDF-") && imported.join(STUDY).join("figures/cost_accuracy.svg").exists());
+    let pdf = fs::read(imported.join("studies").join(STUDY).join("figures/cost_accuracy.pdf")).unwrap();
+    assert!(
+        pdf.starts_with(b"%PDF-") && imported.join("studies").join(STUDY).join("figures/cost_accuracy.svg").exists()
+    );
     let records = fs::read_to_string(imported.join("records.jsonl")).unwrap();
     let first: Json = serde_json::from_str(records.lines().next().unwrap()).unwrap();
     assert_eq!((records.lines().count(), &first["seed"]), (12, &json!(3)));
+}
+
+#[test]
+fn several_tasks_and_models_are_seen_together() {
+    let workplace = Workplace::new();
+    let results = workplace.path().join("results");
+    for (task, easier) in [("boolq", 0), ("sciq", 4)] {
+        for (model, better) in [("Qwen/Qwen1.5-4B", 0), ("meta-llama/Meta-Llama-3-70B", 10)] {
+            for (labels, right) in [([160, 0], 62), ([0, 16], 55), ([640, 0], 68), ([0, 64], 66)] {
+                for seed in [3, 4] {
+                    published_run_of(&results, task, model, labels, seed, right + easier + better);
+                }
+            }
+        }
+    }
+    let tables = workplace.output_of(&["import", "results", "--out", "imported", "--figures", "svg"]);
+    let mean = tables.split("mean of 2 tasks: ").nth(1).unwrap();
+    insta::assert_snapshot!(mean.lines().take(6).collect::<Vec<_>>().join("\n"), @r#"
+    a weak label costs $0.10, a gold label costs $1.
+
+    seq_sft: accuracy by budget and weak spending fraction (mean ± deviation over seeds, * best)
+     budget   0             1
+    ──────────────────────────────────────
+        $16   .570 ± .000   .640 ± .000 *
+    "#);
+    let imported = workplace.path().join("imported");
+    insta::assert_snapshot!(names(&imported), @r#"
+    figures
+    mean_Meta-Llama-3-70B
+    mean_Qwen1.5-4B
+    records.jsonl
+    studies
+    "#);
+    insta::assert_snapshot!(names(&imported.join("figures")), @r#"
+    accuracy_by_model_boolq.svg
+    accuracy_by_model_mean_of_2_tasks.svg
+    accuracy_by_model_sciq.svg
+    accuracy_by_task_Meta-Llama-3-70B.svg
+    accuracy_by_task_Qwen1.5-4B.svg
+    scaling.svg
+    "#);
+    let scaling = fs::read_to_string(imported.join("figures/scaling.svg")).unwrap();
+    assert!(scaling.contains("4B: Qwen1.5-4B") && scaling.contains("70B: Meta-Llama-3-70B"), "sizes are in the names");
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names.join("\n")
 }
 
 #[test]
@@ -73,7 +135,7 @@ fn the_same_runs_at_other_prices_and_budgets() {
     assert!(said.contains("nw=10_no=15_m=Meta-Llama-3-8B_seq_sft_s3: results.json: No such file"), "{said}");
     // 0 + 64 costs $64, 260 + 38 costs $40.60.
     assert!(said.contains("4 runs cost more than the largest budget"), "{said}");
-    let table = fs::read_to_string(workplace.path().join("cheap").join(STUDY).join("table.txt")).unwrap();
+    let table = fs::read_to_string(workplace.path().join("cheap/studies").join(STUDY).join("table.txt")).unwrap();
     assert!(table.contains("$2:") && table.contains("$10:") && table.contains("$40:"), "{table}");
 }
 

@@ -21,6 +21,7 @@ mod sandbox;
 mod serve;
 mod served;
 mod served_page;
+mod several_studies;
 mod slurm;
 mod status;
 mod store;
