@@ -99,10 +99,15 @@ impl Browser {
         self.ask(&format!("/element/{element}/click"), &json!({}));
     }
 
+    /// What a script says in the end: it calls `arguments[0]` with it.
+    #[expect(clippy::must_use_candidate, reason = "as of `run`")]
+    pub fn run_async(&self, script: &str) -> Value {
+        self.ask("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
     /// Waits until the page has drawn what was asked for.
     pub fn settle(&self) {
-        let script = "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(() => done()));";
-        self.ask("/execute/async", &json!({ "script": script, "args": [] }));
+        self.run_async("const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(() => done()));");
     }
 
     /// Waits until a script says true: long enough for a machine that has other things to do as well.

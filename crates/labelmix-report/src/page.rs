@@ -2,7 +2,7 @@
 //!
 //! The page is a single file that asks for nothing: style, scripts and data are in it, and its policy allows nothing else.
 //! Rust prepares what is costly or random (resamples, surfaces, the map of regimes); `page/model.js` repeats the few
-//! formulas that depend on prices, each tested against the Rust one; `page/page.js` draws. Text from data reaches the
+//! formulas that depend on prices, each tested against the Rust one; the other scripts draw. Text from data reaches the
 //! document as text alone, through JSON in which `<` is escaped and the DOM's `textContent`.
 
 mod data;
@@ -19,14 +19,18 @@ use crate::Report;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const MODEL: &str = include_str!("page/model.js");
-const CHARTS: &str = include_str!("page/charts.js");
-const SCRIPT: &str = include_str!("page/page.js");
+/// The program, in parts of which later ones use earlier ones.
+const SCRIPTS: [&str; 4] = [
+    include_str!("page/model.js"),
+    include_str!("page/charts.js"),
+    include_str!("page/purchases.js"),
+    include_str!("page/page.js"),
+];
 
 /// The page of a report, as HTML.
 #[must_use]
 pub fn page(report: &Report) -> String {
-    let script = [MODEL, CHARTS, SCRIPT].concat();
+    let script = SCRIPTS.concat();
     let policy = policy(&script, STYLE, "");
     filled(&report.answer.study, &page_data(report), [&policy, STYLE, &script, ""])
 }

@@ -60,9 +60,15 @@ const Charts = (() => {
     return { range: [first * step, last * step], ticks };
   }
 
+  // Widths of charts in pixels. To ask for one between drawing makes the browser lay out the page each time, so they are
+  // measured together before.
+  const widths = new WeakMap();
+  const measure = (charts) => charts.forEach((svg) => widths.set(svg, svg.clientWidth));
+  const widthOf = (svg) => widths.get(svg) ?? svg.clientWidth;
+
   // Empties a chart, gives it a size in pixels, and says where the axes go.
   function frame(svg, height, left = 52) {
-    const width = Math.max(280, Math.round(svg.clientWidth || 600));
+    const width = Math.max(280, Math.round(widthOf(svg) || 600));
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("height", height);
     svg.replaceChildren();
@@ -116,6 +122,6 @@ const Charts = (() => {
   }
 
   return {
-    element, count, dollars, percent, points, linear, logarithmic, accuracyRange, frame, axes, line, shape, shareColour,
+    element, count, dollars, percent, points, linear, logarithmic, accuracyRange, measure, widthOf, frame, axes, line, shape, shareColour,
   };
 })();

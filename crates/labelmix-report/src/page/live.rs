@@ -4,7 +4,7 @@
 //! Their scripts ask the server that they came from, and nobody else: `status.json` and `data.json` beside a study's page,
 //! `studies.json` beside the list.
 
-use super::{CHARTS, MODEL, SCRIPT, STYLE, fill, filled, policy, text};
+use super::{SCRIPTS, STYLE, fill, filled, policy, text};
 
 const LIVE_PART: &str = include_str!("live.html");
 const LIVE_STYLE: &str = include_str!("live.css");
@@ -29,7 +29,7 @@ pub struct LivePage {
 /// calls them, and empty if there are none yet.
 #[must_use]
 pub fn live_page(study: &str, data: &str, version: &str) -> LivePage {
-    let (script, style) = ([MODEL, CHARTS, SCRIPT, SEEN, LIVE].concat(), [STYLE, LIVE_STYLE].concat());
+    let (script, style) = (SCRIPTS.concat() + SEEN + LIVE, [STYLE, LIVE_STYLE].concat());
     let policy = policy(&script, &style, ASKS);
     let live = fill(LIVE_PART, &[("{{version}}", &text(version))]);
     LivePage { html: filled(study, data, [&policy, &style, &script, &live]), policy }
@@ -60,7 +60,8 @@ mod tests {
         };
         assert_eq!(body(&live.html), body(&exported));
         assert!(live.html.contains("data-version=\"v1\"") && live.html.contains("connect-src 'self'"));
-        assert!(live.html.contains(SCRIPT) && exported.contains(SCRIPT));
+        let script = SCRIPTS.concat();
+        assert!(live.html.contains(&script) && exported.contains(&script));
         for live_only in ["connect-src", "fetch(", "id=\"live\"", "status.json"] {
             assert!(!exported.contains(live_only), "{live_only}");
         }

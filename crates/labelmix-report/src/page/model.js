@@ -98,14 +98,14 @@ const Model = (() => {
     const { resamples, observed } = model;
     const order = byCost(cost);
     const last = order.filter((point, place) => place + 1 === order.length || cost[order[place + 1]] > cost[point]);
-    const stepOf = new Map(last.map((point, step) => [point, step]));
+    const steps = new Map(last.map((point, step) => [point, step]));
+    const stepAt = order.map((point) => steps.get(point) ?? -1);
     const best = last.map(() => new Float64Array(resamples.count));
     for (let number = 0; number < resamples.count; number++) {
       let highest = -Infinity;
-      for (const point of order) {
-        highest = Math.max(highest, resamples.values[number * resamples.points + point]);
-        const step = stepOf.get(point);
-        if (step !== undefined) best[step][number] = highest;
+      for (let place = 0; place < order.length; place++) {
+        highest = Math.max(highest, resamples.values[number * resamples.points + order[place]]);
+        if (stepAt[place] >= 0) best[stepAt[place]][number] = highest;
       }
     }
     let measured = -Infinity;

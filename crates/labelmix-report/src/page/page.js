@@ -7,7 +7,7 @@
   const rows = ({ fields, rows }) => rows.map((row) => Object.fromEntries(fields.map((field, place) => [field, row[place]])));
 
   // What is shown: the data as it is embedded, and what is prepared of it.
-  let data, model, runs, stages, runsOf, intervals;
+  let data, model, runs, stages, runsOf, intervals, mapDrawn;
 
   function take(given) {
     data = given;
@@ -22,6 +22,8 @@
       else runsOf.set(key, [place]);
     });
     intervals = model.observed.length <= 600 ? Array.from(model.observed.keys(), (point) => Model.pointInterval(model, point)) : null;
+    Purchases.take({ model, intervals, keyOf, describe, open: openPoint });
+    mapDrawn = undefined;
   }
 
   const purchased = (weak, gold) =>
@@ -108,7 +110,10 @@
   const answers = { state, update };
   window.labelmix = answers;
 
+  const charts = ["cost-back", "split-chart", "regime-chart", "map-chart"].map(byId);
+
   function update() {
+    Charts.measure(charts);
     const prices = { weak: state.weak, gold: state.gold };
     const cost = Model.costs(model.points, prices);
     const surface = model.surfaces.find((surface) => surface.method === state.method);
@@ -163,71 +168,13 @@
 
   // --- Cost against accuracy ---
 
-  const marks = [];
-  let focused = 0;
   const keyOf = (point) => `${data.methods[model.points.method[point]]} ${model.points.weak[point]} ${model.points.gold[point]}`;
-  const costSvg = byId("cost-chart");
 
   function costChart() {
-    const cost = answers.cost;
-    const shown = Array.from(cost.keys()).filter((point) => cost[point] > 0);
-    const box = Charts.frame(costSvg, Math.min(430, Math.max(300, costSvg.clientWidth * 0.5)));
-    if (shown.length === 0) return;
-    const band = Model.band(model, cost).filter((step) => step.cost > 0);
-    answers.band = band;
-    const low = Math.min(...shown.map((point) => cost[point]), state.budget) / 1.25;
-    const high = Math.max(...shown.map((point) => cost[point]), state.budget) * 1.25;
-    const { range, ticks } = Charts.accuracyRange(intervals ? intervals.flatMap(({ low, high }) => [low, high]) : model.observed);
-    const x = Charts.logarithmic([low, high], [box.left, box.right], dollars);
-    const y = Charts.linear(range, [box.bottom, box.top], ticks, (tick) => `${Math.round(100 * tick)}%`);
-    const inRange = (accuracy) => y.at(Math.min(range[1], Math.max(range[0], accuracy)));
-    Charts.axes(costSvg, box, x, y, "Cost of the labels", "Test accuracy");
-
-    const side = (end) => band.flatMap((step, place) => {
-      const until = x.at(band[place + 1]?.cost ?? high);
-      return [[x.at(step.cost), inRange(step[end])], [until, inRange(step[end])]];
-    });
-    costSvg.append(element("path", { class: "band", d: `${Charts.line([...side("high"), ...side("low").reverse()])}Z` }));
+    const { cost } = answers;
+    answers.band = Model.band(model, cost).filter((step) => step.cost > 0);
     const frontier = answers.frontier.filter((point) => cost[point] > 0);
-    const steps = frontier.flatMap((point, place) => {
-      const until = x.at(place + 1 < frontier.length ? cost[frontier[place + 1]] : high);
-      return [[x.at(cost[point]), y.at(model.observed[point])], [until, y.at(model.observed[point])]];
-    });
-    costSvg.append(element("path", { class: "frontier", d: Charts.line(steps) }));
-    const budgetAt = x.at(state.budget);
-    costSvg.append(element("line", { class: "here", x1: budgetAt, x2: budgetAt, y1: box.top, y2: box.bottom }));
-
-    const onFrontier = new Set(frontier);
-    // Those on the frontier last, so that they lie over the others.
-    const order = [...shown.filter((point) => !onFrontier.has(point)), ...frontier];
-    const reaches = document.createDocumentFragment();
-    const drawn = document.createDocumentFragment();
-    const heldKey = marks[focused]?.dataset.key;
-    marks.length = 0;
-    for (const point of order) {
-      const [at, height] = [x.at(cost[point]), y.at(model.observed[point])];
-      if (intervals) {
-        const { low, high } = intervals[point];
-        reaches.append(element("line", { class: "reach", x1: at, x2: at, y1: inRange(low), y2: inRange(high) }));
-      }
-      const mark = element("path", {
-        class: onFrontier.has(point) ? "mark on" : "mark",
-        d: Charts.shape(model.points.method[point]),
-        transform: `translate(${at.toFixed(1)} ${height.toFixed(1)})`,
-        fill: Charts.shareColour((model.points.weak[point] * state.weak) / cost[point]),
-        role: "button",
-        tabindex: -1,
-        "data-point": point,
-        "data-key": keyOf(point),
-        "aria-label": describe(point).replaceAll("\n", ", "),
-      });
-      drawn.append(mark);
-      marks.push(mark);
-    }
-    costSvg.append(reaches, drawn);
-    marks.sort((a, b) => cost[a.dataset.point] - cost[b.dataset.point]);
-    focused = Math.max(0, marks.findIndex((mark) => mark.dataset.key === heldKey));
-    marks[focused].setAttribute("tabindex", 0);
+    Purchases.draw({ prices: state, budget: state.budget, cost, frontier, band: answers.band });
   }
 
   function describe(point) {
@@ -237,40 +184,8 @@
     return `${data.methods[method]}\n${purchased(weak, gold)}\n${dollars(answers.cost[point])}\n${inPercent(model.observed[point])}${reach}\n${several(seeds, "run")}`;
   }
 
-  const tip = byId("tip");
-  function showTip(mark) {
-    tip.textContent = describe(Number(mark.dataset.point));
-    tip.hidden = false;
-    const at = mark.getBoundingClientRect();
-    const width = tip.offsetWidth;
-    tip.style.left = `${Math.min(Math.max(4, at.left + 16), innerWidth - width - 4)}px`;
-    tip.style.top = `${Math.max(4, at.top - tip.offsetHeight - 6)}px`;
-  }
-  const markOf = (event) => event.target.closest?.(".mark");
-  costSvg.addEventListener("pointerover", (event) => markOf(event) && showTip(markOf(event)));
-  costSvg.addEventListener("pointerout", () => (tip.hidden = true));
-  costSvg.addEventListener("focusin", (event) => markOf(event) && showTip(markOf(event)));
-  costSvg.addEventListener("focusout", () => (tip.hidden = true));
-  costSvg.addEventListener("click", (event) => markOf(event) && openPoint(Number(markOf(event).dataset.point)));
-  costSvg.addEventListener("keydown", (event) => {
-    const mark = markOf(event);
-    if (!mark) return;
-    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -marks.length, End: marks.length }[event.key];
-    if (step) {
-      event.preventDefault();
-      mark.setAttribute("tabindex", -1);
-      focused = Math.min(marks.length - 1, Math.max(0, marks.indexOf(mark) + step));
-      marks[focused].setAttribute("tabindex", 0);
-      marks[focused].focus();
-    } else if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      openPoint(Number(mark.dataset.point));
-    } else if (event.key === "Escape") tip.hidden = true;
-  });
-
   function openPoint(point) {
     const places = runsOf.get(`${model.points.method[point]} ${model.points.weak[point]} ${model.points.gold[point]}`);
-    tip.hidden = true;
     if (places) location.hash = `run=${encodeURIComponent(runs[places[0]].name)}`;
   }
 
@@ -321,8 +236,19 @@
   function mapChart() {
     const svg = byId("map-chart");
     const map = data.maps.find((map) => map.method === state.method);
-    const box = Charts.frame(svg, map ? 330 : 60);
+    const wanted = `${state.method} ${Charts.widthOf(svg)}`;
+    if (mapDrawn?.wanted !== wanted) mapDrawn = { wanted, ...drawMap(svg, map) };
     if (!map) return;
+    const { x, y, box, cross } = mapDrawn;
+    const clamp = (value, [from, to]) => Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
+    const at = [clamp(x.at(state.budget / state.gold), [box.left, box.right]), clamp(y.at(state.weak / state.gold), [box.bottom, box.top])];
+    cross.setAttribute("d", `M${at[0] - 8} ${at[1]}h16M${at[0]} ${at[1] - 8}v16`);
+  }
+
+  // Everything of the map but the place of its cross, which alone moves with the sliders.
+  function drawMap(svg, map) {
+    const box = Charts.frame(svg, map ? 330 : 60);
+    if (!map) return {};
     const half = (list) => Math.sqrt(list[1] / list[0]);
     const ends = (list) => [list[0] / half(list), list[list.length - 1] * half(list)];
     const x = Charts.logarithmic(ends(map.budgets), [box.left, box.right], count);
@@ -346,9 +272,9 @@
       });
     });
     Charts.axes(svg, box, x, y, "Budget in gold labels", "Weak price in gold labels");
-    const clamp = (value, [from, to]) => Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
-    const at = [clamp(x.at(state.budget / state.gold), [box.left, box.right]), clamp(y.at(state.weak / state.gold), [box.bottom, box.top])];
-    svg.append(element("path", { class: "cross", d: `M${at[0] - 8} ${at[1]}h16M${at[0]} ${at[1] - 8}v16` }));
+    const cross = element("path", { class: "cross" });
+    svg.append(cross);
+    return { x, y, box, cross };
   }
 
   function keys() {
@@ -421,7 +347,7 @@
     close.addEventListener("click", () => {
       history.pushState(null, "", location.pathname + location.search);
       section.hidden = true;
-      marks[focused]?.focus();
+      Purchases.focus();
     });
     const others = runsOf.get(`${run.method} ${run.weak} ${run.gold}`).map((place) => {
       const other = runs[place];
@@ -521,6 +447,7 @@
     document.documentElement.dataset.theme = name;
     byId("theme").textContent = name === "dark" ? "Light" : "Dark";
     byId("theme").setAttribute("aria-label", name === "dark" ? "Light colours" : "Dark colours");
+    Purchases.paint();
   }
   theme(dark.matches ? "dark" : "light");
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
@@ -547,7 +474,7 @@
     answers.initial = initial;
     state.method = Math.max(0, data.methods.indexOf(method));
     byId("method").value = state.method;
-    tip.hidden = true;
+    Purchases.hideTip();
     about();
     keys();
     showControls(held);
