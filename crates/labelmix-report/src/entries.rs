@@ -134,6 +134,11 @@ impl SplitEntry {
         })
     }
 
+    /// Whether a run is of this split.
+    pub(crate) fn buys(&self, method: &str, n_weak: usize, n_gold: usize) -> bool {
+        (self.method.as_str(), self.n_weak, self.n_gold) == (method, n_weak, n_gold)
+    }
+
     /// What [`labelmix_econ::best_split`] and the frontier judge.
     pub(crate) fn observation(&self) -> Observation {
         let allocation = Allocation { n_weak: self.n_weak, n_gold: self.n_gold };

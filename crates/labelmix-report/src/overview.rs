@@ -11,7 +11,7 @@ use labelmix_econ::{MeasuredRun, Tariff};
 use labelmix_stats::mean;
 
 pub use self::error::OverviewError;
-use crate::{Answer, RunEntry, SplitEntry};
+use crate::{Answer, RunEntry, SplitEntry, WithinBudget};
 
 /// The answer of a study, with what the study is about.
 #[derive(Clone, Debug)]
@@ -50,7 +50,13 @@ impl Model {
             let number: f64 = word[..word.len() - 1].parse().ok()?;
             (number > 0.0 && number.is_finite()).then_some((number * unit) as usize)
         };
-        Self { name: name.to_owned(), parameters: name.split(['-', '_', '/']).find_map(size) }
+        // `1_6b` is 1.6 billion.
+        let is_digit =
+            |place: Option<usize>| place.and_then(|at| name.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+        let is_point = |at: usize| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+        let written: String =
+            name.char_indices().map(|(at, letter)| if letter == '_' && is_point(at) { '.' } else { letter }).collect();
+        Self { name: name.to_owned(), parameters: written.split(['-', '_', '/']).find_map(size) }
     }
 
     /// The name as a file's: without what folders are made of.
@@ -77,9 +83,10 @@ pub struct TaskMean {
     pub model: Model,
     /// What labels cost.
     pub tariff: Tariff,
-    /// The splits that were measured on every task. Runs are named after their tasks.
+    /// The splits that were measured on every task. Runs are named after their tasks. The best within a budget is chosen on
+    /// each task, and then averaged, as in the paper's Table 1; what it buys is the mean as well.
     pub answer: Answer,
-    /// The runs of all tasks.
+    /// The runs of these splits on all tasks.
     pub runs: Vec<MeasuredRun>,
 }
 
@@ -131,7 +138,10 @@ impl Overview {
             let task = study.task.clone();
             study.runs.clone().into_iter().map(move |run| MeasuredRun { task: task.clone(), ..run })
         };
-        let runs: Vec<MeasuredRun> = self.studies_of(model).flat_map(of_task).collect();
+        let is_in_mean = |run: &MeasuredRun| {
+            answer.budgets.iter().any(|split| split.buys(&run.method, run.allocation.n_weak, run.allocation.n_gold))
+        };
+        let runs: Vec<MeasuredRun> = self.studies_of(model).flat_map(of_task).filter(is_in_mean).collect();
         let tariff = self.studies_of(model).next()?.tariff.clone();
         Some(TaskMean { model: model.clone(), tariff, answer: answer.with_regimes(runs.clone()), runs })
     }
@@ -172,12 +182,14 @@ impl Overview {
             return None;
         }
         let weak: Option<Vec<f64>> = answers.iter().map(|answer| answer.weak_label_accuracy).collect();
+        let is_in_mean = |run: &RunEntry| splits.iter().any(|split| split.buys(&run.method, run.n_weak, run.n_gold));
         let renamed = |(task, answer): (&&str, &&Answer)| {
-            let task = (*task).to_owned();
-            answer.runs.clone().into_iter().map(move |run| RunEntry { run: format!("{task}/{}", run.run), ..run })
+            let runs = answer.runs.iter().filter(|run| is_in_mean(run));
+            runs.map(|run| RunEntry { run: format!("{task}/{}", run.run), ..run.clone() }).collect::<Vec<_>>()
         };
         Some(Answer {
             runs: tasks.iter().zip(&answers).flat_map(renamed).collect(),
+            methods_within_budgets: mean_within_budgets(&answers, &splits),
             weak_label_accuracy: weak.and_then(|weak| mean(&weak)),
             ..Answer::of_splits(&format!("mean of {} tasks", answers.len()), &first.prices, splits)
         })
@@ -212,18 +224,56 @@ pub(crate) struct TaskAnswers<'a> {
 
 /// The mean of a split over answers; `None` if one of them has not measured it, or bought other labels for it.
 fn mean_split(split: &SplitEntry, others: &[&Answer]) -> Option<SplitEntry> {
-    let same = |other: &&SplitEntry| {
-        let question = |split: &SplitEntry| (split.budget_usd, split.weak_fraction, split.n_weak, split.n_gold);
-        other.method == split.method && question(other) == question(split)
-    };
-    let others = others.iter().map(|answer| answer.budgets.iter().find(same));
+    let others = others.iter().map(|answer| answer.budgets.iter().find(|other| asks_the_same(other, split)));
     let splits: Vec<&SplitEntry> = [Some(split)].into_iter().chain(others).collect::<Option<_>>()?;
-    let deviations: Option<Vec<f64>> = splits.iter().map(|split| split.accuracy_sd).collect();
     Some(SplitEntry {
-        accuracy_mean: mean(&splits.iter().map(|split| split.accuracy_mean).collect::<Vec<_>>())?,
-        accuracy_sd: deviations.and_then(|deviations| mean(&deviations)),
+        accuracy_mean: mean_of(&splits, |split| split.accuracy_mean),
+        accuracy_sd: mean_deviation(&splits, |split| split.accuracy_sd),
         seeds: splits.iter().map(|split| split.seeds).min()?,
         best: false,
         ..split.clone()
     })
+}
+
+fn asks_the_same(a: &SplitEntry, b: &SplitEntry) -> bool {
+    let amounts = |split: &SplitEntry| (split.budget_usd, split.weak_fraction, split.n_weak, split.n_gold);
+    a.method == b.method && amounts(a) == amounts(b)
+}
+
+/// The best of these splits within each budget, chosen on each task, and then averaged.
+fn mean_within_budgets(answers: &[&Answer], splits: &[SplitEntry]) -> Vec<WithinBudget> {
+    let on_task = |answer: &&Answer| {
+        let is_shared = |own: &&SplitEntry| splits.iter().any(|split| asks_the_same(own, split));
+        let own = answer.budgets.iter().filter(is_shared).cloned().collect();
+        Answer::of_splits(&answer.study, &answer.prices, own).methods_within_budgets
+    };
+    let tasks: Vec<Vec<WithinBudget>> = answers.iter().map(on_task).collect();
+    let Some((first, others)) = tasks.split_first() else { return Vec::new() };
+    let averaged = |best: &WithinBudget| {
+        let same = |other: &&WithinBudget| other.method == best.method && other.budget_usd == best.budget_usd;
+        let others = others.iter().map(|task| task.iter().find(same));
+        let all: Vec<&WithinBudget> = [Some(best)].into_iter().chain(others).collect::<Option<_>>()?;
+        let labels = |of: fn(&WithinBudget) -> usize| mean_of(&all, |best| of(best) as f64).round() as usize;
+        Some(WithinBudget {
+            method: best.method.clone(),
+            budget_usd: best.budget_usd,
+            cost_usd: mean_of(&all, |best| best.cost_usd),
+            accuracy_mean: mean_of(&all, |best| best.accuracy_mean),
+            accuracy_sd: mean_deviation(&all, |best| best.accuracy_sd),
+            n_weak: labels(|best| best.n_weak),
+            n_gold: labels(|best| best.n_gold),
+        })
+    };
+    first.iter().filter_map(averaged).collect()
+}
+
+/// Of at least one.
+fn mean_of<T>(all: &[&T], value: impl Fn(&T) -> f64) -> f64 {
+    all.iter().map(|one| value(one)).sum::<f64>() / all.len() as f64
+}
+
+/// None if one of them has none.
+fn mean_deviation<T>(all: &[&T], deviation: impl Fn(&T) -> Option<f64>) -> Option<f64> {
+    let deviations: Option<Vec<f64>> = all.iter().map(|one| deviation(one)).collect();
+    deviations.and_then(|deviations| mean(&deviations))
 }

@@ -23,7 +23,7 @@ pub(crate) fn write_overview(
 ) -> Result<Vec<(TaskMean, PathBuf)>, Failure> {
     let drawn = overview.write_figures(&out.join("figures"), figures)?;
     if drawn.is_empty() {
-        anstream::eprintln!("no task has two models and no model two tasks: there is nothing to see together");
+        anstream::eprintln!("no method was tried on two tasks or with two models: there is nothing to see together");
     }
     tell(&drawn)?;
     let several = overview.models().len() > 1;
@@ -41,15 +41,18 @@ pub(crate) fn write_overview(
     Ok(written)
 }
 
-/// The tasks of studies, told apart by their test texts.
+/// The tasks of studies, told apart by their test texts and gold labels.
 #[derive(Default)]
-pub(crate) struct KnownTasks(Vec<(String, Vec<String>)>);
+pub(crate) struct KnownTasks(Vec<(String, TestSet)>);
+
+/// Texts with their gold labels.
+type TestSet = Vec<(String, Option<bool>)>;
 
 impl KnownTasks {
-    /// The task's name: that of the first study with the same test texts, or else its own.
+    /// The task's name: that of the first study with the same test set, or else its own.
     pub(crate) fn name_of(&mut self, sweep: &Sweep) -> String {
-        let texts: Vec<String> = sweep.test().iter().map(|example| example.text.clone()).collect();
-        if let Some((name, _)) = self.0.iter().find(|(_, known)| *known == texts) {
+        let test: TestSet = sweep.test().iter().map(|example| (example.text.clone(), example.gold)).collect();
+        if let Some((name, _)) = self.0.iter().find(|(_, known)| *known == test) {
             return name.clone();
         }
         let study = sweep.study();
@@ -57,7 +60,7 @@ impl KnownTasks {
         if self.0.iter().any(|(known, _)| *known == name) {
             name = format!("{name} ({})", study.name);
         }
-        self.0.push((name.clone(), texts));
+        self.0.push((name.clone(), test));
         name
     }
 }

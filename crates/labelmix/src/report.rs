@@ -1,11 +1,13 @@
 //! `labelmix report`: pages, figures and tables from what the store holds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use labelmix_econ::{MeasuredRun, Tariff};
 use labelmix_models::ModelShape;
 use labelmix_report::{
-    Analysis, Answer, Details, Economics, FigureSettings, Model, Overview, Report, StudyAnswer, write_report,
+    Analysis, Answer, Details, Economics, FigureSettings, Model, Overview, OverviewError, Report, StudyAnswer,
+    write_report,
 };
 use labelmix_sweep::{Store, Study, records};
 
@@ -21,6 +23,10 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let figures = arguments.figures.settings();
     let (mut reports, mut answers, mut tasks) = (Vec::new(), Vec::new(), KnownTasks::default());
     let several = studies.len() > 1;
+    let mut names = HashSet::new();
+    if let Some(twin) = studies.iter().find(|study| !names.insert(&study.name)) {
+        return Err(OverviewError::SameName { study: twin.name.clone() }.into());
+    }
     for study in studies {
         let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
         let finished = finished(study, &store)?;

@@ -51,14 +51,14 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         files: &files,
     };
     let swept = sweep(study, &store, &options, manner)?;
-    files.check()?;
-    let Some(Finished { answer, .. }) = &swept.finished else { return Ok(swept.status()) };
-    if arguments.json {
-        print_data(&answer.to_json())?;
-    } else {
-        print_data(&render(answer, terminal_style()))?;
+    if let Some(Finished { answer, .. }) = &swept.finished {
+        let data = if arguments.json { answer.to_json() } else { render(answer, terminal_style()) };
+        print_data(&data)?;
     }
-    Ok(swept.status())
+    let status = swept.status();
+    // Not before: events or curves that cannot be written hide no answer.
+    files.check()?;
+    Ok(status)
 }
 
 /// Says what there is to do.

@@ -129,7 +129,10 @@ fn key_entries(models: &[Model], sizes: Option<&[f64]>, budgets: &[f64], drawn: 
     if drawn.iter().any(|panel| panel.weak_label_accuracy.is_some()) {
         entries.push((Symbol::Dashed, "weak labels".to_owned()));
     }
-    entries.push((Symbol::Bar, "± s.d. over seeds".to_owned()));
+    let points = drawn.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
+    if points.into_iter().any(|point| point.high > point.low) {
+        entries.push((Symbol::Bar, "± s.d. over seeds".to_owned()));
+    }
     for (number, model) in models.iter().enumerate() {
         let place = sizes.map_or_else(|| (number + 1).to_string(), |sizes| parameters(sizes[number]));
         entries.push(heading(&format!("{place}: {}", model.name)));

@@ -91,6 +91,40 @@ fn what_was_not_measured_on_every_task_has_no_mean() {
 }
 
 #[test]
+fn runs_that_enter_no_mean_are_left_out_of_it() {
+    let mut other = study("sciq", "small", None, 4.0);
+    other.answer.budgets.retain(|split| split.method == "seq-sft");
+    other.answer.runs.retain(|run| run.method == "seq-sft");
+    other.runs.retain(|run| run.method == "seq-sft");
+    let overview = Overview::new(vec![study("boolq", "small", None, 0.0), other]).unwrap();
+    let [(_, mean)] = <[_; 1]>::try_from(overview.means()).unwrap();
+    let TaskMean { answer, runs, tariff, .. } = mean.unwrap();
+    assert_eq!(answer.methods(), ["seq-sft"]);
+    assert!(answer.runs.iter().all(|run| run.method == "seq-sft") && answer.runs.len() == 36);
+    assert!(runs.iter().all(|run| run.method == "seq-sft") && runs.len() == 36);
+    let economics = crate::Economics::new("mean", runs, tariff, &answer.budgets_usd()).unwrap();
+    assert_eq!(economics.methods.len(), 1);
+}
+
+#[test]
+fn the_best_within_a_budget_is_chosen_on_each_task() {
+    let (boolq, mut sciq) = (study("boolq", "small", None, 0.0), study("sciq", "small", None, 0.0));
+    // On one task mixtures are best for $64, on the other weak labels alone.
+    for split in sciq.answer.budgets.iter_mut().filter(|split| split.budget_usd == 64.0) {
+        split.accuracy_mean = if split.n_gold == 0 { 0.9 } else { 0.6 };
+    }
+    let best = |study: &StudyAnswer| study.answer.methods_within_budgets[1].accuracy_mean;
+    sciq.answer = Answer::of_splits("sciq", &prices(), sciq.answer.budgets);
+    let expected = f64::midpoint(best(&boolq), best(&sciq));
+    let overview = Overview::new(vec![boolq, sciq]).unwrap();
+    let mean = overview.means().pop().unwrap().1.unwrap().answer;
+    let WithinBudget { accuracy_mean, n_weak, n_gold, .. } = mean.methods_within_budgets[1];
+    assert!((accuracy_mean - expected).abs() < 1e-12 && accuracy_mean > 0.8);
+    assert_eq!((n_weak, n_gold), (400, 24), "of 160 + 48 and 640 + 0");
+    assert!(mean.budgets.iter().all(|split| split.accuracy_mean < 0.81), "no one split is as good on both");
+}
+
+#[test]
 fn figures_are_named_after_what_they_are_about() {
     let folder = tempfile::tempdir().unwrap();
     let settings = FigureSettings { columns: Columns::Two, formats: vec![FigureFormat::Svg] };
@@ -141,6 +175,7 @@ fn a_size_is_read_from_a_name() {
     assert_eq!(size("Qwen/Qwen1.5-0.5B"), Some(500_000_000));
     assert_eq!(size("meta-llama/Meta-Llama-3-8B"), Some(8_000_000_000));
     assert_eq!(size("EleutherAI/pythia-410m-deduped"), Some(410_000_000));
+    assert_eq!(size("stabilityai/stablelm-2-1_6b"), Some(1_600_000_000));
     for name in ["gpt2", "all-MiniLM-L6-v2", "b", "nan-b", "infB", ""] {
         assert_eq!(size(name), None, "{name}");
     }

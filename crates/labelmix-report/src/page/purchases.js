@@ -104,7 +104,7 @@ const Purchases = (() => {
     const at = x.at(budget);
     back.append(element("line", { class: "here", x1: at, x2: at, y1: box.top, y2: box.bottom }));
 
-    const wanted = [prices.weak, prices.gold, low, high, box.right, box.bottom].join();
+    const wanted = [prices.weak, prices.gold, low, high, box.right, box.bottom, window.devicePixelRatio].join();
     if (wanted === placed) return;
     placed = wanted;
     move(prices, cost, x, y);
@@ -144,7 +144,7 @@ const Purchases = (() => {
     }));
   }
 
-  // Paints the marks that are no elements, or clears what was painted.
+  // Paints the marks that are not on the frontier if they are many.
   function paint() {
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = areMany() ? [box.width * ratio, box.height * ratio].map(Math.round) : [0, 0];
@@ -206,8 +206,7 @@ const Purchases = (() => {
     const made = event.target.closest?.(".mark");
     if (made) return of.get(Number(made.dataset.point));
     if (!areMany() || event.clientX === undefined) return undefined;
-    const within = svg.getBoundingClientRect();
-    const [x, y] = [event.clientX - within.left, event.clientY - within.top];
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     let [nearest, least] = [undefined, NEAR];
     for (const mark of marks) {
       const distance = Math.hypot(mark.x - x, mark.y - y);
@@ -232,22 +231,28 @@ const Purchases = (() => {
   svg.addEventListener("pointermove", (event) => areMany() && pointed(event));
   svg.addEventListener("pointerout", hideTip);
   svg.addEventListener("pointerleave", () => hover(undefined));
-  svg.addEventListener("focusin", (event) => showTip(markOf(event)));
+  svg.addEventListener("focusin", (event) => {
+    const mark = markOf(event);
+    focus(mark);
+    showTip(mark);
+  });
   svg.addEventListener("focusout", hideTip);
   svg.addEventListener("click", (event) => {
     const mark = markOf(event);
     if (mark) open(mark);
   });
   svg.addEventListener("keydown", (event) => {
+    const mark = markOf(event);
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -marks.length, End: marks.length }[event.key];
     if (step) {
       event.preventDefault();
-      const next = marks[Math.min(marks.length - 1, Math.max(0, marks.indexOf(focused) + step))];
+      const next = marks[Math.min(marks.length - 1, Math.max(0, marks.indexOf(mark) + step))];
       make(next).focus();
+      // A window that is not in front tells of no focus.
       focus(next);
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      open(markOf(event));
+      open(mark);
     } else if (event.key === "Escape") hideTip();
   });
 

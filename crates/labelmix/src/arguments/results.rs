@@ -13,7 +13,7 @@ use super::{FigureArguments, PriceList};
 ///
 /// Several studies get a report each, in `studies`, and are seen together: `figures` has accuracy by task and by model, and
 /// scaling; `mean` is a report of the mean over the tasks, of every model that was tried on several. Studies with the same
-/// test texts are of one task.
+/// test texts and gold labels are of one task.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     /// The study files (TOML): one for each task and model
