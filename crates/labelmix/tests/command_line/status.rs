@@ -81,6 +81,15 @@ fn events_tell_what_happens() {
 }
 
 #[test]
+fn events_that_cannot_be_written_hide_no_answer() {
+    let workplace = Workplace::new();
+    workplace.write("study.toml", Workplace::study().replace("[8, 16]", "[8]").replace("[0, 1]", "[0]"));
+    let [out, said] = workplace.said(&["sweep", "study.toml", "--events", "/dev/full"], 1);
+    assert!(out.contains("$8: best is"), "{out}");
+    assert!(said.contains("error: /dev/full: No space left on device"), "{said}");
+}
+
+#[test]
 fn a_stage_that_fails_takes_its_dependents_along_and_no_other() {
     let workplace = Workplace::new();
     // The first step of a warm-up changes nothing, so a stage of one step does not diverge, and one of four does.
