@@ -68,7 +68,7 @@ fn seen_with_others(finished: Finished, tasks: &mut KnownTasks) -> Result<Option
     }
     let path = &sweep.study().model.path;
     let in_folder = sweep.study().folder().join(path);
-    let name = if in_folder.is_dir() { in_folder.canonicalize().unwrap_or(in_folder) } else { path.clone() };
+    let name = if in_folder.is_dir() { std::path::absolute(&in_folder).unwrap_or(in_folder) } else { path.clone() };
     let parameters = ModelShape::read(sweep.model_folder())?.summary().parameters;
     let model = Model { name: name.display().to_string(), parameters: Some(parameters) };
     Ok(Some(StudyAnswer { task: tasks.name_of(&sweep), model, tariff: sweep.tariff(), answer, runs }))
