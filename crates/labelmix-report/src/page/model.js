@@ -93,34 +93,30 @@ const Model = (() => {
     return { low: quantile(tail), high: quantile(1 - tail) };
   }
 
-  // labelmix_econ::UncertainFrontier::band: a step for each distinct cost.
+  // labelmix_econ::UncertainFrontier::band: a step for each distinct cost. Most purchases raise no resample's best, and then
+  // the step before says what there is.
   function band(model, cost) {
     const { resamples, observed } = model;
     const order = byCost(cost);
-    const last = order.filter((point, place) => place + 1 === order.length || cost[order[place + 1]] > cost[point]);
-    const steps = new Map(last.map((point, step) => [point, step]));
-    const stepAt = order.map((point) => steps.get(point) ?? -1);
-    const best = last.map(() => new Float64Array(resamples.count));
-    for (let number = 0; number < resamples.count; number++) {
-      let highest = -Infinity;
-      for (let place = 0; place < order.length; place++) {
-        highest = Math.max(highest, resamples.values[number * resamples.points + order[place]]);
-        if (stepAt[place] >= 0) best[stepAt[place]][number] = highest;
-      }
-    }
-    let measured = -Infinity;
-    const measuredAt = new Map();
-    for (const point of order) {
+    const highest = new Float64Array(resamples.count).fill(-Infinity);
+    const steps = [];
+    let [measured, risen, reach] = [-Infinity, true, undefined];
+    order.forEach((point, place) => {
       measured = Math.max(measured, observed[point]);
-      measuredAt.set(point, measured);
-    }
-    return last.map((point, step) => {
-      const accuracy = measuredAt.get(point);
-      const mean = best[step].reduce((sum, value) => sum + value, 0) / resamples.count;
-      const optimism = Math.max(0, mean - accuracy);
-      const { low, high } = interval(best[step], resamples.level);
-      return { cost: cost[point], accuracy, low: low - 2 * optimism, high: high - 2 * optimism };
+      for (let number = 0; number < resamples.count; number++) {
+        const drawn = resamples.values[number * resamples.points + point];
+        if (drawn > highest[number]) {
+          highest[number] = drawn;
+          risen = true;
+        }
+      }
+      if (cost[order[place + 1]] <= cost[point]) return;
+      if (risen) reach = { mean: meanOf(highest), ...interval(highest.slice(), resamples.level) };
+      risen = false;
+      const optimism = Math.max(0, reach.mean - measured);
+      steps.push({ cost: cost[point], accuracy: measured, low: reach.low - 2 * optimism, high: reach.high - 2 * optimism });
     });
+    return steps;
   }
 
   // The interval of one point's accuracy: labelmix_econ::Resamples::interval.
