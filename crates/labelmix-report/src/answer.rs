@@ -127,7 +127,8 @@ impl Answer {
     }
 }
 
-fn distinct_methods<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// Each method once, in the order of their first places.
+pub(crate) fn distinct_methods<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     methods.filter(|method| seen.insert(*method)).collect()
 }

@@ -11,6 +11,7 @@ use labelmix_econ::{MeasuredRun, Tariff};
 use labelmix_stats::mean;
 
 pub use self::error::OverviewError;
+use crate::answer::distinct_methods;
 use crate::{Answer, RunEntry, SplitEntry, WithinBudget};
 
 /// The answer of a study, with what the study is about.
@@ -162,13 +163,7 @@ impl Overview {
 
     /// The methods in the order in which studies have them.
     fn methods(&self) -> Vec<&str> {
-        let mut methods: Vec<&str> = Vec::new();
-        for method in self.studies.iter().flat_map(|study| study.answer.methods()) {
-            if !methods.contains(&method) {
-                methods.push(method);
-            }
-        }
-        methods
+        distinct_methods(self.studies.iter().flat_map(|study| study.answer.methods()))
     }
 
     /// The mean over these tasks, without regimes; `None` of less than two tasks, and if no split was measured on all.
@@ -227,7 +222,7 @@ fn mean_split(split: &SplitEntry, others: &[&Answer]) -> Option<SplitEntry> {
     let others = others.iter().map(|answer| answer.budgets.iter().find(|other| asks_the_same(other, split)));
     let splits: Vec<&SplitEntry> = [Some(split)].into_iter().chain(others).collect::<Option<_>>()?;
     Some(SplitEntry {
-        accuracy_mean: mean_of(&splits, |split| split.accuracy_mean),
+        accuracy_mean: mean_of(&splits, |split| split.accuracy_mean)?,
         accuracy_sd: mean_deviation(&splits, |split| split.accuracy_sd),
         seeds: splits.iter().map(|split| split.seeds).min()?,
         best: false,
@@ -253,23 +248,22 @@ fn mean_within_budgets(answers: &[&Answer], splits: &[SplitEntry]) -> Vec<Within
         let same = |other: &&WithinBudget| other.method == best.method && other.budget_usd == best.budget_usd;
         let others = others.iter().map(|task| task.iter().find(same));
         let all: Vec<&WithinBudget> = [Some(best)].into_iter().chain(others).collect::<Option<_>>()?;
-        let labels = |of: fn(&WithinBudget) -> usize| mean_of(&all, |best| of(best) as f64).round() as usize;
+        let labels = |of: fn(&WithinBudget) -> usize| Some(mean_of(&all, |best| of(best) as f64)?.round() as usize);
         Some(WithinBudget {
             method: best.method.clone(),
             budget_usd: best.budget_usd,
-            cost_usd: mean_of(&all, |best| best.cost_usd),
-            accuracy_mean: mean_of(&all, |best| best.accuracy_mean),
+            cost_usd: mean_of(&all, |best| best.cost_usd)?,
+            accuracy_mean: mean_of(&all, |best| best.accuracy_mean)?,
             accuracy_sd: mean_deviation(&all, |best| best.accuracy_sd),
-            n_weak: labels(|best| best.n_weak),
-            n_gold: labels(|best| best.n_gold),
+            n_weak: labels(|best| best.n_weak)?,
+            n_gold: labels(|best| best.n_gold)?,
         })
     };
     first.iter().filter_map(averaged).collect()
 }
 
-/// Of at least one.
-fn mean_of<T>(all: &[&T], value: impl Fn(&T) -> f64) -> f64 {
-    all.iter().map(|one| value(one)).sum::<f64>() / all.len() as f64
+fn mean_of<T>(all: &[&T], value: impl Fn(&T) -> f64) -> Option<f64> {
+    mean(&all.iter().map(|one| value(one)).collect::<Vec<_>>())
 }
 
 /// None if one of them has none.

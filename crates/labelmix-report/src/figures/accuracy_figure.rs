@@ -6,11 +6,10 @@ use plotters::prelude::*;
 
 use super::axes::{Axis, accuracy_axis, fraction_axis};
 use super::canvas::{Area, Columns, DrawError, LINE_WIDTH, amount_colour, axis_width, chart, figure, panels};
-use super::key::Symbol;
+use super::key::{Symbol, budget_entries};
 use super::marks::{aside, dashed, draw_marker, error_bar, ring};
 use super::series::{Curve, CurvePoint, curves};
 use crate::Answer;
-use crate::notation::dollars;
 use crate::table::rising;
 
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
@@ -100,13 +99,9 @@ fn accuracies(panels: &[Panel]) -> Axis {
     accuracy_axis(spreads.flat_map(|(low, high)| [low, high]).chain(weak))
 }
 
-/// The biggest budget first, as its line is the highest.
 fn key_entries(panels: &[Panel], budgets: &[f64]) -> Vec<(Symbol, String)> {
-    let is_drawn = |budget: &usize| panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.budget == *budget);
-    let line =
-        |budget: usize| (Symbol::MarkedLine(budget, amount_colour(budget, budgets.len())), dollars(budgets[budget]));
-    let mut entries = vec![(Symbol::Heading, "Budget".to_owned())];
-    entries.extend((0..budgets.len()).rev().filter(is_drawn).map(line));
+    let is_drawn = |budget| panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.budget == budget);
+    let mut entries = budget_entries(budgets, is_drawn);
     entries.push((Symbol::Ring, "best split".to_owned()));
     if panels.iter().any(|panel| panel.weak_label_accuracy.is_some()) {
         entries.push((Symbol::Dashed, "weak labels".to_owned()));

@@ -3,8 +3,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Area, DrawError, INK, LETTER_WIDTH, LINE_WIDTH, MUTED, TEXT_SIZE, pale, printable};
+use super::canvas::{Area, DrawError, INK, LETTER_WIDTH, LINE_WIDTH, MUTED, TEXT_SIZE, amount_colour, pale, printable};
 use super::marks::{cross, dashed, dot, draw_marker, error_bar, ring};
+use crate::notation::dollars;
 
 /// What a line of the key explains.
 pub(super) enum Symbol {
@@ -30,6 +31,15 @@ pub(super) enum Symbol {
     Dot,
     /// A cross.
     Cross,
+}
+
+/// A heading and the lines of the budgets that are drawn, the biggest first, as its line is the highest.
+pub(super) fn budget_entries(budgets_usd: &[f64], is_drawn: impl Fn(usize) -> bool) -> Vec<(Symbol, String)> {
+    let line = |budget: usize| {
+        (Symbol::MarkedLine(budget, amount_colour(budget, budgets_usd.len())), dollars(budgets_usd[budget]))
+    };
+    let lines = (0..budgets_usd.len()).rev().filter(|budget| is_drawn(*budget)).map(line);
+    [(Symbol::Heading, "Budget".to_owned())].into_iter().chain(lines).collect()
 }
 
 const LINE_HEIGHT: u32 = 34;

@@ -4,7 +4,7 @@ use plotters::coord::CoordTranslate;
 use plotters::element::{DashedPathElement, ErrorBarOrientV};
 use plotters::prelude::*;
 
-use super::canvas::{DrawError, INK, LINE_WIDTH, MUTED, pale};
+use super::canvas::{Chart, DrawError, INK, LINE_WIDTH, MUTED, pale};
 
 /// Draws a filled mark with a white rim. Each method has its shape, by its place in the answer: circle, square,
 /// triangle, diamond, triangles that point down, left and right, hexagon, and again.
@@ -36,6 +36,23 @@ where
             }
         };
         area.draw(&(EmptyElement::at(at.clone()) + Polygon::new(corners, colour.filled())))?;
+    }
+    Ok(())
+}
+
+/// Draws measurements as a line with marks, and a bar where the lowest and the highest of the three values differ.
+pub(super) fn draw_marked_line(
+    chart: &mut Chart<'_, '_>,
+    measured: &[(f64, [f64; 3])],
+    shape: usize,
+    colour: RGBColor,
+) -> Result<(), DrawError> {
+    let corners = measured.iter().map(|(x, [_, middle, _])| (*x, *middle));
+    chart.draw_series(LineSeries::new(corners.clone(), colour.stroke_width(LINE_WIDTH)))?;
+    let bars = measured.iter().filter(|(_, [low, _, high])| high > low);
+    chart.draw_series(bars.map(|(x, values)| error_bar(*x, *values, colour)))?;
+    for place in corners {
+        draw_marker(chart.plotting_area(), &place, shape, colour)?;
     }
     Ok(())
 }

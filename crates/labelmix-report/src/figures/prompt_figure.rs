@@ -1,15 +1,13 @@
 //! Prompt against fine-tuning: what examples in the context add to labels that are trained on.
 
-use labelmix_econ::LabelKind;
-use plotters::prelude::*;
-
 use super::axes::{accuracy_axis, round_cost_axis};
-use super::canvas::{Columns, LINE_WIDTH, amount_colour, axis_width, chart, panels};
+use super::canvas::{Columns, amount_colour, axis_width, chart, panels};
 use super::key::Symbol;
-use super::marks::{aside, dashed, draw_marker, error_bar};
+use super::marks::{aside, dashed, draw_marked_line};
 use super::series::spread;
 use crate::prompted::{PromptedMethod, TrainedOn};
 use crate::{Answer, SplitEntry};
+use labelmix_econ::LabelKind;
 
 /// Draws the accuracy of fine-tuning behind a prompt against its cost, a panel for each kind of labels in the prompt and in
 /// training, a line for each number of shots (none is `seq-sft`) with bars of one standard deviation over seeds, and dashed
@@ -40,16 +38,10 @@ pub fn prompt_or_sft(answer: &Answer, prompted: &[PromptedMethod], columns: Colu
         for line in panel.lines.iter().chain(&panel.alone) {
             let place = shots.binary_search(&line.shots).unwrap_or(0);
             let colour = amount_colour(place, shots.len());
-            let points = || line.points.iter().map(|point| (beside(point.cost_usd, place), point));
-            let corners = points().map(|(cost, point)| (cost, point.accuracy));
-            chart.draw_series(LineSeries::new(corners, colour.stroke_width(LINE_WIDTH)))?;
-            let bars = points().filter(|(_, point)| point.high > point.low);
-            chart.draw_series(
-                bars.map(|(cost, Point { low, accuracy, high, .. })| error_bar(cost, [*low, *accuracy, *high], colour)),
-            )?;
-            for (cost, point) in points() {
-                draw_marker(chart.plotting_area(), &(cost, point.accuracy), place, colour)?;
-            }
+            let measured =
+                |Point { cost_usd, low, accuracy, high }: &Point| (beside(*cost_usd, place), [*low, *accuracy, *high]);
+            let measured: Vec<_> = line.points.iter().map(measured).collect();
+            draw_marked_line(&mut chart, &measured, place, colour)?;
         }
         Ok(())
     }))

@@ -1,13 +1,11 @@
 //! Scaling: what each budget buys with models of different sizes.
 
-use plotters::prelude::*;
-
 use super::axes::{accuracy_axis, models_axis};
-use super::canvas::{Columns, LINE_WIDTH, amount_colour, axis_width, chart, panels};
-use super::key::Symbol;
-use super::marks::{aside, dashed, draw_marker, error_bar};
+use super::canvas::{Columns, amount_colour, axis_width, chart, panels};
+use super::key::{Symbol, budget_entries};
+use super::marks::{aside, dashed, draw_marked_line};
 use super::series::spread;
-use crate::notation::{dollars, parameters};
+use crate::notation::parameters;
 use crate::overview::{Model, TaskAnswers};
 use crate::table::rising;
 use crate::{Answer, WithinBudget};
@@ -41,15 +39,10 @@ pub(crate) fn scaling(models: &[Model], tasks: &[TaskAnswers<'_>], method: &str,
         }
         for Line { budget, points } in lines {
             let colour = amount_colour(*budget, budgets.len());
-            let corners = points.iter().map(|point| (beside(point.model, *budget), point.accuracy));
-            chart.draw_series(LineSeries::new(corners, colour.stroke_width(LINE_WIDTH)))?;
-            for Point { model, low, accuracy, high } in points {
-                let x = beside(*model, *budget);
-                if high > low {
-                    chart.draw_series([error_bar(x, [*low, *accuracy, *high], colour)])?;
-                }
-                draw_marker(chart.plotting_area(), &(x, *accuracy), *budget, colour)?;
-            }
+            let measured =
+                |Point { model, low, accuracy, high }: &Point| (beside(*model, *budget), [*low, *accuracy, *high]);
+            let measured: Vec<_> = points.iter().map(measured).collect();
+            draw_marked_line(&mut chart, &measured, *budget, colour)?;
         }
         Ok(())
     }))
@@ -118,14 +111,11 @@ fn sizes(models: &[Model]) -> Option<Vec<f64>> {
     sizes.windows(2).all(|pair| pair[1] >= APART * pair[0]).then_some(sizes)
 }
 
-/// The biggest budget first, as its line is the highest; and which model is where.
+/// The budgets, and which model is where.
 fn key_entries(models: &[Model], sizes: Option<&[f64]>, budgets: &[f64], drawn: &[Panel]) -> Vec<(Symbol, String)> {
     let heading = |text: &str| (Symbol::Heading, text.to_owned());
-    let is_drawn = |budget: &usize| drawn.iter().flat_map(|panel| &panel.lines).any(|line| line.budget == *budget);
-    let line =
-        |budget: usize| (Symbol::MarkedLine(budget, amount_colour(budget, budgets.len())), dollars(budgets[budget]));
-    let mut entries = vec![heading("Budget")];
-    entries.extend((0..budgets.len()).rev().filter(is_drawn).map(line));
+    let is_drawn = |budget| drawn.iter().flat_map(|panel| &panel.lines).any(|line| line.budget == budget);
+    let mut entries = budget_entries(budgets, is_drawn);
     if drawn.iter().any(|panel| panel.weak_label_accuracy.is_some()) {
         entries.push((Symbol::Dashed, "weak labels".to_owned()));
     }
