@@ -216,7 +216,7 @@ impl RowReader {
             Ok(())
         });
         match read {
-            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Ok(_) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Failed(error)) => Err(self.explain(error)),
         }
     }
