@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use labelmix_data::{CleaningOptions, LoadOptions, Task};
+use labelmix_data::{Boundary, CleaningOptions, LoadOptions, Task};
 
 fn main() -> miette::Result<()> {
     let (fields, tasks): (Vec<String>, Vec<String>) =
@@ -20,7 +20,7 @@ fn main() -> miette::Result<()> {
         let cleaning = CleaningOptions { max_test: Some(5000), ..CleaningOptions::default() };
         let check =
             task.check(&task.local_files()?, &LoadOptions { cleaning, fields: &fields, ..LoadOptions::default() })?;
-        let pools = check.dataset.pools(0, 1024);
+        let pools = check.dataset.pools(0, Boundary::Fixed(1024));
         let seconds = start.elapsed().as_secs_f64();
         println!("{check}\n{seconds:.2} s, {} gold and {} weak\n", pools.gold_size(), pools.weak_size());
     }

@@ -6,7 +6,8 @@ use crate::dataset::Balance;
 use crate::error::DataError;
 use crate::example::{Example, ExampleId};
 use crate::order::SeededOrder;
-use crate::summary::{Dropped, LeftOut, SplitSummary};
+use crate::summary::{Dropped, LeftOut, SplitSummary, TextNotes};
+use crate::text_files::TextRows;
 
 /// The rows of a split as they were read: those that its task leaves out are only counted, by reason.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(crate) struct Split {
     rows: usize,
     left_out: Vec<LeftOut>,
     dropped: Dropped,
+    notes: TextNotes,
     cleaned_class_counts: [usize; 2],
     examples: Vec<Example>,
     /// Set apart: nothing is learned from them, but a label can be bought for them.
@@ -39,6 +41,7 @@ impl Split {
             rows: rows.examples.len() + by_the_task,
             left_out,
             dropped: Dropped { by_the_task, ..Dropped::default() },
+            notes: TextNotes::default(),
             cleaned_class_counts: [0; 2],
             examples: Vec::with_capacity(rows.examples.len()),
             unlabeled: Vec::new(),
@@ -58,6 +61,20 @@ impl Split {
         split
     }
 
+    /// The texts of a file, whose rows are joined already.
+    pub(crate) fn of_texts(texts: TextRows) -> Self {
+        Self {
+            name: texts.name,
+            rows: texts.rows,
+            left_out: texts.left_out,
+            dropped: texts.dropped,
+            notes: texts.notes,
+            cleaned_class_counts: [0; 2],
+            examples: texts.examples,
+            unlabeled: Vec::new(),
+        }
+    }
+
     /// Takes `size` examples with a gold label out for a test set, those that come first in an order that depends on
     /// the seed and their ids alone. What was dropped so far stays on this split's account.
     pub(crate) fn split_off(&mut self, name: String, size: usize, seed: u64) -> Result<Self, DataError> {
@@ -75,6 +92,7 @@ impl Split {
             rows: size,
             left_out: Vec::new(),
             dropped: Dropped::default(),
+            notes: TextNotes::default(),
             cleaned_class_counts: [0; 2],
             examples,
             unlabeled: Vec::new(),
@@ -113,15 +131,23 @@ impl Split {
         self.unlabeled.retain(|example| !test.contains(&example.id));
     }
 
-    /// Puts the examples into the one order that all seeds and runs share, which depends on their ids alone, and
-    /// drops from its end: the surplus of the larger class, then what exceeds `limit`.
-    pub(crate) fn balance(&mut self, balance: Balance, limit: Option<usize>) -> Result<(), DataError> {
+    /// Puts the examples into the one order that all seeds and runs share, which depends on their ids alone.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub(crate) fn sort(&mut self) -> Result<(), DataError> {
         if self.examples.is_empty() {
             return Err(self.nothing_left());
         }
         self.cleaned_class_counts = self.class_counts();
         let order = SeededOrder::new("labelmix-data 1 order of cleaned examples", 0);
         self.examples.sort_by_cached_key(|example| order.place(example.id.number()));
+        Ok(())
+    }
+
+    /// Sorts the examples, and drops from their end: the surplus of the larger class, then what exceeds `limit`.
+    pub(crate) fn balance(&mut self, balance: Balance, limit: Option<usize>) -> Result<(), DataError> {
+        self.sort()?;
         let limit = limit.unwrap_or(usize::MAX);
         match balance {
             Balance::Undersample => {
@@ -150,12 +176,18 @@ impl Split {
 
     /// The examples that are left, and the account of how they came to be.
     pub(crate) fn finish(self) -> (Vec<Example>, SplitSummary) {
-        let summary = SplitSummary {
-            left_out: self.left_out,
-            cleaned_class_counts: self.cleaned_class_counts,
-            ..SplitSummary::new(self.name, self.rows, self.dropped, &self.examples)
-        };
+        let summary = self.summary();
         (self.examples, summary)
+    }
+
+    /// The account of what was read and dropped.
+    pub(crate) fn summary(&self) -> SplitSummary {
+        SplitSummary {
+            left_out: self.left_out.clone(),
+            notes: self.notes.clone(),
+            cleaned_class_counts: self.cleaned_class_counts,
+            ..SplitSummary::new(self.name.clone(), self.rows, self.dropped, &self.examples)
+        }
     }
 
     /// Keeps the first examples of each class, and says how many it dropped.

@@ -1,15 +1,12 @@
 //! A task's data, ready for a sweep: training examples for sale and a test set held apart.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::clean::{RowsRead, Split};
+use crate::account::Accounted;
+use crate::clean::Split;
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
-use crate::field::refuse_unknown;
-use crate::pools::Pools;
-use crate::read::{ColumnNames, read_test, read_training};
+use crate::pools::{Boundary, Pools};
 use crate::summary::DataSummary;
 
 /// Whether the classes are made equally frequent.
@@ -55,47 +52,44 @@ pub struct Dataset {
     pub unlabeled: Vec<Example>,
     /// What was read, and what was dropped and why.
     pub summary: DataSummary,
+    /// Of files of texts, whose pools are balanced each by its own labels: whether they are.
+    pub(crate) balance_of_files: Option<Balance>,
 }
 
 impl Dataset {
-    /// Reads and cleans a training and a test file. Training texts that occur anywhere in the test file are
-    /// dropped, so that the training examples do not depend on `max_test`.
-    ///
-    /// # Errors
-    /// [`DataError`] for files, columns and labels that cannot be used, for a split of which nothing is left, and
-    /// for one that needs both classes (the test set always, the training set to be balanced) and has one.
-    pub fn load(
-        train_file: &Path,
-        test_file: &Path,
-        columns: &ColumnNames,
-        options: &CleaningOptions,
-    ) -> Result<Self, DataError> {
-        options.check()?;
-        let split = |file: &Path, examples| {
-            Split::distinct(file.display().to_string(), RowsRead { examples, ..RowsRead::default() })
-        };
-        let test = split(test_file, read_test(test_file, columns)?);
-        let mut train = read_training(train_file, columns)?;
-        refuse_unknown(&columns.fields, &[train_file.to_path_buf()], &train)?;
-        // Of two rows with the same text the one with a label is the one to keep.
-        train.sort_by_key(|example| !example.is_labeled());
-        let mut train = split(train_file, train);
-        train.set_unlabeled_apart();
-        Self::clean(train, test, options)
-    }
-
-    /// What is left of two splits: no test text in training, and the classes in balance.
+    /// What is left of a task's splits: no test text in training, and the classes in balance by the best label that each
+    /// example has, as published.
     pub(crate) fn clean(mut train: Split, mut test: Split, options: &CleaningOptions) -> Result<Self, DataError> {
         train.hold_out(&test.ids());
         let unlabeled = train.take_unlabeled();
-        train.balance(options.balance, None)?;
-        test.balance(options.balance, options.max_test)?;
-        test.require_both_classes()?;
+        Self::accounted(&mut train, &mut test, |train, test| {
+            train.balance(options.balance, None)?;
+            test.balance(options.balance, options.max_test)?;
+            test.require_both_classes()
+        })?;
+        let mut dataset = Self::of_splits(train, test, unlabeled);
+        dataset.train.iter_mut().for_each(Example::offer_all);
+        Ok(dataset)
+    }
 
+    /// Does something to both splits; an error comes with the account of what was read.
+    pub(crate) fn accounted(
+        train: &mut Split,
+        test: &mut Split,
+        step: impl FnOnce(&mut Split, &mut Split) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        step(train, test).map_err(|error| {
+            let summary = DataSummary { train: train.summary(), test: test.summary(), weak_file: None };
+            DataError::OfWhatWasRead(Accounted::new(error, &summary))
+        })
+    }
+
+    /// The examples of two splits with their account.
+    pub(crate) fn of_splits(train: Split, test: Split, unlabeled: Vec<Example>) -> Self {
         let (train, train_summary) = train.finish();
         let (test, test_summary) = test.finish();
         let summary = DataSummary { train: train_summary, test: test_summary, weak_file: None };
-        Ok(Self { train, test, unlabeled, summary })
+        Self { train, test, unlabeled, summary, balance_of_files: None }
     }
 
     /// A hash of all examples and their labels: equal for equal datasets, whatever the format of their files and
@@ -111,7 +105,7 @@ impl Dataset {
 
     /// The training examples as a seed puts them up for sale: see [`Pools::new`].
     #[must_use]
-    pub fn pools(&self, seed: u64, gold_pool: usize) -> Pools {
-        Pools::new(&self.train, seed, gold_pool)
+    pub fn pools(&self, seed: u64, boundary: Boundary) -> Pools {
+        Pools::new(&self.train, seed, boundary)
     }
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::account::Accounted;
+use crate::cell::Cell;
 use crate::summary::Dropped;
+use crate::task::TaskError;
 
 /// Where in a file something is wrong: a row, or the file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,15 @@ pub enum RowNumber {
     Line(u64),
     /// A row of a Parquet or Arrow file.
     Row(u64),
+}
+
+/// A row whose gold label another row of the same text contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContradictingRow {
+    /// The row.
+    pub number: RowNumber,
+    /// Its gold label.
+    pub gold: u8,
 }
 
 impl Place {
@@ -169,7 +181,6 @@ pub enum DataError {
 
     /// A gold label that is neither 0 nor 1.
     #[error("{place}, column `{column}`: `{value}` is not a gold label")]
-    #[diagnostic(help("a gold label is 0 or 1 (or false, true); leave the cell empty where there is none"))]
     GoldLabel {
         /// The row.
         place: Place,
@@ -177,13 +188,13 @@ pub enum DataError {
         column: String,
         /// The value found.
         value: String,
+        /// The remedy: the line to write into a study, where the column's values suggest one.
+        #[help]
+        advice: String,
     },
 
     /// A weak label that is no probability.
     #[error("{place}, column `{column}`: `{value}` is not a weak label")]
-    #[diagnostic(help(
-        "a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none"
-    ))]
     WeakLabel {
         /// The row.
         place: Place,
@@ -191,6 +202,70 @@ pub enum DataError {
         column: String,
         /// The value found.
         value: String,
+        /// The remedy: the line to write into a study, where the column's values suggest one.
+        #[help]
+        advice: String,
+    },
+
+    /// Gold labels of one text that contradict each other.
+    #[error(
+        "{}: {} has the gold label {}, and {}, the same text, has {}: {}",
+        file.display(), rows[0].number, rows[0].gold, rows[1].number, rows[1].gold, shortened(text)
+    )]
+    #[diagnostic(help(
+        "decide which row holds and delete the other, or say in [task] what is to be done: `contradictions = \"drop\"` leaves such \
+         texts out, `\"majority\"` takes what most rows say"
+    ))]
+    Contradiction {
+        /// The file.
+        file: PathBuf,
+        /// The text.
+        text: Box<str>,
+        /// Two of its rows.
+        rows: Box<[ContradictingRow; 2]>,
+    },
+
+    /// A label column with -1 and 1, but no 0.
+    #[error("{}, column `{column}`: there is -1, and nothing below 1 beside it", file.display())]
+    #[diagnostic(help(
+        "if -1 is class 0, say so in [task]: `values = {{ -1 = 0, 1 = 1 }}`; if it is no label, `missing = [\"-1\"]`"
+    ))]
+    MinusOneForZero {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: String,
+    },
+
+    /// A part of a file that cannot be a test set.
+    #[error("{}: a test set of {wanted} cannot be taken from {with_gold} texts with a gold label", file.display())]
+    #[diagnostic(help(
+        "without `test` in [task], a fifth of the texts with a gold label are the test set: set `test_size` to a number that leaves \
+         some for sale (or a share such as 0.3), name a file as `test`, or get more gold labels"
+    ))]
+    TestPart {
+        /// The file.
+        file: PathBuf,
+        /// Its texts with a gold label.
+        with_gold: usize,
+        /// How many were to be taken.
+        wanted: usize,
+    },
+
+    /// A text template that shows a label.
+    #[error("the template in [task] shows `{column}`, which is a label")]
+    #[diagnostic(help("take it out of the template: a model that is shown the label has nothing to learn"))]
+    TemplateShowsLabel {
+        /// The column.
+        column: String,
+    },
+
+    /// A text template that cannot be parsed or rendered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Template {
+        /// What is wrong with it.
+        cause: Box<TaskError>,
     },
 
     /// A training example without any label.
@@ -251,6 +326,11 @@ pub enum DataError {
         class: u8,
     },
 
+    /// Any of these, after the account of what was read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    OfWhatWasRead(Accounted<DataError>),
+
     /// A limit that leaves no room for both classes.
     #[error("max_test is {max_test}: a test set needs an example of each class")]
     #[diagnostic(help("set max_test to 2 or more (1000 is usual), or leave it out"))]
@@ -263,6 +343,18 @@ pub enum DataError {
 impl DataError {
     pub(crate) fn unreadable(file: &Path, reason: &std::io::Error) -> Self {
         Self::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn gold_label(place: Place, column: &str, cell: &Cell) -> Self {
+        let advice = "a gold label is 0 or 1 (or false, true); leave the cell empty where there is none. Other values can be named \
+                      in [task]: `values = { no = 0, yes = 1 }`";
+        Self::GoldLabel { place, column: column.to_owned(), value: cell.to_string(), advice: advice.to_owned() }
+    }
+
+    pub(crate) fn weak_label(place: Place, column: &str, cell: &Cell) -> Self {
+        let advice = "a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where \
+                      there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`";
+        Self::WeakLabel { place, column: column.to_owned(), value: cell.to_string(), advice: advice.to_owned() }
     }
 
     pub(crate) fn missing_column(place: Place, column: &str, present: Vec<String>) -> Self {
@@ -284,6 +376,15 @@ pub(crate) fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> 
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// The beginning of a text, in quotes.
+fn shortened(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("\"{}…\"", &text[..end]),
+        None => format!("\"{text}\""),
+    }
 }
 
 pub(crate) fn listed(names: &[String]) -> String {

@@ -1,21 +1,32 @@
 //! A text with its labels, named by its own content.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use unicode_normalization::UnicodeNormalization;
+
+use labelmix_econ::LabelKind;
 
 use crate::field::FieldValue;
 
 /// The name of an example: the first 64 bits of the BLAKE3 hash of its text, written as 16 hexadecimal digits.
-/// It is the same in every file, on every machine.
+/// It is the same in every file, on every machine. Of files of texts the [normal form](normal_form) of the text is hashed, so
+/// that texts which differ in white space alone are one; of a task's rendered texts every byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExampleId(u64);
 
 impl ExampleId {
-    /// The id of a text.
+    /// The id of a text in a file of texts: that of its [normal form](normal_form).
     #[must_use]
     pub fn of(text: &str) -> Self {
+        Self::exact(&normal_form(text))
+    }
+
+    /// The id of a text to the byte, as the texts of tasks have it.
+    #[must_use]
+    pub fn exact(text: &str) -> Self {
         Self(first_word(blake3::hash(text.as_bytes())))
     }
 
@@ -59,6 +70,39 @@ pub(crate) fn first_word(hash: blake3::Hash) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// A text in Unicode's normal form C, with one blank in place of every run of white space, and none at its ends. In Python,
+/// `" ".join(unicodedata.normalize("NFC", text).split())`.
+#[must_use]
+pub fn normal_form(text: &str) -> Cow<'_, str> {
+    let mut follows_blank = true;
+    let is_plain = text.bytes().all(|byte| {
+        let fits = byte.is_ascii_graphic() || (byte == b' ' && !follows_blank);
+        follows_blank = byte == b' ';
+        fits
+    });
+    if is_plain && !text.ends_with(' ') {
+        return Cow::Borrowed(text);
+    }
+    let composed: String = text.nfc().collect();
+    // The four information separators are white space to Python, and not to Unicode.
+    let is_blank = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let words: Vec<&str> = composed.split(is_blank).filter(|word| !word.is_empty()).collect();
+    Cow::Owned(words.join(" "))
+}
+
+/// The round of buying with which a label came into the data: 0 for what was there from the start. Labels of a later round are
+/// sold after all earlier ones, so that buying more changes nothing of what was measured.
+pub type Round = u16;
+
+/// Which labels of an example are for sale, and since which round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ForSale {
+    /// The gold label.
+    pub gold: Option<Round>,
+    /// The weak label.
+    pub weak: Option<Round>,
+}
+
 /// A text, and the labels of it that there are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
@@ -70,6 +114,8 @@ pub struct Example {
     pub gold: Option<bool>,
     /// The cheap label: the probability that the example is of class 1; 0 or 1 if the label is hard.
     pub weak: Option<f32>,
+    /// Which of the labels are for sale: all that there are, unless the classes were balanced.
+    pub for_sale: ForSale,
     /// What a cheap labeler sees in the text's place, if that is not the text (a review's title alone).
     pub proxy: Option<Box<str>>,
     /// What each annotator says, `None` where one says nothing, in the order of the columns that they come from;
@@ -80,10 +126,26 @@ pub struct Example {
 }
 
 impl Example {
-    /// An example with the id of its text.
+    /// An example with the id of its text's normal form, whose labels are for sale.
     #[must_use]
     pub fn new(text: String, gold: Option<bool>, weak: Option<f32>) -> Self {
-        Self { id: ExampleId::of(&text), text, gold, weak, proxy: None, votes: Box::default(), fields: Box::default() }
+        let mut example = Self {
+            id: ExampleId::of(&text),
+            text,
+            gold,
+            weak,
+            for_sale: ForSale::default(),
+            proxy: None,
+            votes: Box::default(),
+            fields: Box::default(),
+        };
+        example.offer_all();
+        example
+    }
+
+    /// Puts all labels that there are up for sale, from the start.
+    pub(crate) fn offer_all(&mut self) {
+        self.for_sale = ForSale { gold: self.gold.map(|_| 0), weak: self.weak.map(|_| 0) };
     }
 
     /// Whether there is any label.
@@ -111,14 +173,31 @@ pub fn weak_class(probability: f32) -> bool {
 /// votes and fields are no part of it: a stage learns from the text and the label that was made of the votes.
 #[must_use]
 pub fn content_hash<'a>(examples: impl IntoIterator<Item = &'a Example>) -> blake3::Hash {
+    hash_of(examples, |example| (example.gold, example.weak))
+}
+
+/// The same, of the labels of one kind alone: whatever becomes known of the other kind leaves it as it is.
+#[must_use]
+pub fn labels_hash<'a>(examples: impl IntoIterator<Item = &'a Example>, kind: LabelKind) -> blake3::Hash {
+    hash_of(examples, |example| match kind {
+        LabelKind::Gold => (example.gold, None),
+        LabelKind::Weak => (None, example.weak),
+    })
+}
+
+fn hash_of<'a>(
+    examples: impl IntoIterator<Item = &'a Example>,
+    labels: impl Fn(&Example) -> (Option<bool>, Option<f32>),
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("labelmix-data 1 content of examples");
     for example in examples {
+        let (gold, weak) = labels(example);
         hasher.update(&example.id.0.to_le_bytes());
         hasher.update(&(example.text.len() as u64).to_le_bytes());
         hasher.update(example.text.as_bytes());
-        hasher.update(&[example.gold.map_or(2, u8::from)]);
-        hasher.update(&[u8::from(example.weak.is_some())]);
-        hasher.update(&example.weak.unwrap_or(0.0).to_bits().to_le_bytes());
+        hasher.update(&[gold.map_or(2, u8::from)]);
+        hasher.update(&[u8::from(weak.is_some())]);
+        hasher.update(&weak.unwrap_or(0.0).to_bits().to_le_bytes());
     }
     hasher.finalize()
 }
@@ -135,6 +214,18 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"6437b3ac38465133\"");
         assert_eq!(serde_json::from_str::<ExampleId>("\"6437b3ac38465133\"").unwrap(), id);
+    }
+
+    #[test]
+    fn texts_that_differ_in_white_space_or_composition_are_one() {
+        let forms = ["caf\u{e9} au lait", " cafe\u{301}\u{a0}au\n\tlait ", "caf\u{e9}\u{2003}au\u{1c}lait\u{3000}"];
+        for form in forms {
+            assert_eq!(normal_form(form), "caf\u{e9} au lait");
+            assert_eq!(ExampleId::of(form), ExampleId::exact("caf\u{e9} au lait"));
+        }
+        assert_ne!(ExampleId::exact("a  b"), ExampleId::of("a  b"));
+        assert!(matches!(normal_form("a plain text."), Cow::Borrowed(_)));
+        assert_eq!(normal_form(" \n "), "");
     }
 
     #[test]

@@ -4,7 +4,6 @@ use crate::dataset::Dataset;
 use crate::example::Example;
 use crate::order::SeededOrder;
 use crate::split::ValidationSplit;
-use crate::summary::SplitSummary;
 
 /// The training examples that a labeler learns from and those that it is validated on, by their indices, rising. Only
 /// examples with a gold label that are `eligible` (by index) are taken.
@@ -44,13 +43,14 @@ impl Dataset {
             assert_eq!(examples.len(), labels.len(), "one weak label, or none, for each example");
             for (example, label) in examples.iter_mut().zip(labels) {
                 example.weak = *label;
+                example.for_sale.weak = None;
                 example.votes = Box::default();
             }
-            *summary = SplitSummary {
-                left_out: std::mem::take(&mut summary.left_out),
-                cleaned_class_counts: summary.cleaned_class_counts,
-                ..SplitSummary::new(summary.file.clone(), summary.rows, summary.dropped, examples)
-            };
+            summary.count(examples);
+        }
+        match self.balance_of_files {
+            Some(_) => self.offer(),
+            None => self.train.iter_mut().for_each(Example::offer_all),
         }
         self.summary.weak_file = None;
     }

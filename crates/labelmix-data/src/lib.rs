@@ -1,11 +1,12 @@
 //! From files to pools: texts with gold and weak labels, cleaned, split, and put in the order of their sale.
 //!
-//! [`Dataset::load`] reads a training and a test file (JSONL, CSV or Parquet) and cleans them; a [`Task`] does so for
-//! datasets whose rows are no texts yet; [`Dataset::pools`] puts the training examples up for sale, in an order that
-//! depends on a seed alone; [`validation_split`] sets a part of the bought labels apart. Nothing here depends on the
-//! order of rows in a file: the same examples shuffled make the same dataset, byte for byte. (One exception: of two
-//! rows with the same text the first is kept, so that two labels for one text depend on which row comes first.)
+//! [`Dataset::load`] reads [files of texts](TextFiles) and cleans them; a [`Task`] does so for datasets whose rows are no texts
+//! yet; [`Dataset::pools`] puts the training examples up for sale, in an order that depends on a seed alone;
+//! [`validation_split`] sets a part of the bought labels apart. Nothing here depends on the order of rows in a file: the same
+//! examples shuffled make the same dataset, byte for byte. (One exception: of two rows of a task with the same text the first
+//! is kept.)
 
+mod account;
 mod annotation;
 mod cell;
 mod clean;
@@ -20,22 +21,29 @@ mod read;
 mod split;
 mod summary;
 mod task;
+mod text_files;
 
+pub use account::{Account, Accounted};
 pub use annotation::{
     AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, IfMissing, LabeledRows, RequestFile,
     label_requests, read_collected_labels, with_labels,
 };
 pub use dataset::{Balance, CleaningOptions, Dataset};
-pub use error::{DataError, Place, RowNumber};
-pub use example::{Example, ExampleId, content_hash, weak_class};
+pub use error::{ContradictingRow, DataError, Place, RowNumber};
+pub use example::{Example, ExampleId, ForSale, Round, content_hash, labels_hash, normal_form, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
-pub use pools::{Pools, order_of_sale};
-pub use read::{ColumnNames, field_names, read_gold, read_texts};
+pub use pools::{Boundary, Pools, order_of_sale};
+pub use read::{Encoding, TableFile, TableNotes, UnknownEncoding, field_names};
 pub use split::{ValidationSplit, validation_split};
-pub use summary::{DataSummary, Dropped, LeftOut, SplitSummary, WeakFileSummary};
+pub use summary::{
+    DataSummary, Dropped, KindCounts, LeftOut, NearTest, NearText, PoolCounts, SplitSummary, TextNotes, WeakFileSummary,
+};
 pub use task::{
     AnswerIs, BinaryTable, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable, OneOrMore,
     PreferenceTable, RenderedExample, Source, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
     TaskDescription, TaskError, WeakTable,
+};
+pub use text_files::{
+    Contradictions, LabelValues, TestSize, TestTexts, TextColumns, TextFiles, TextOptions, TextSource, read_gold, read_texts,
 };

@@ -1,50 +1,78 @@
 //! Labels for sale: which example is the first, second, … to be labelled weakly or by the expert.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::example::{Example, ExampleId};
 use crate::order::SeededOrder;
 
-/// The training examples of one seed, in the order in which their labels are bought: two disjoint pools of
-/// indices into the training examples.
+/// The training examples of one seed, in the order in which their labels are bought: indices into the training examples.
 ///
-/// One permutation, which depends on the seed and the examples' ids alone, orders both pools: gold labels are
-/// bought from its front, weak labels from its back. So a bigger allocation contains every smaller one; and a
-/// larger gold pool moves nothing, but only takes examples out of the weak pool, from its far end if all have
-/// both labels: the first `w` weak labels are the same for every gold pool that does not reach into them.
+/// One permutation, which depends on the seed and the examples' ids alone, orders both kinds: gold labels are bought from
+/// its front, weak labels from its back; those of a later [round](crate::Round) after all earlier ones. So a bigger allocation
+/// contains every smaller one, and buying more changes nothing of it. Weak labels of examples whose gold labels are for sale
+/// too come last of their round: how far they go beside some gold labels is for each allocation to say
+/// ([`weak_beside`](Self::weak_beside)), since no example is sold twice. An example whose gold label was bought in a later
+/// round than its weak one is the exception: both were paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pools {
     gold: Vec<usize>,
     weak: Vec<usize>,
+    /// For every number of gold labels, how many weak ones there are beside them.
+    weak_beside: Vec<usize>,
+    gold_candidates: usize,
+    weak_candidates: Vec<usize>,
+}
+
+/// Which examples a method that looks at labels or texts beyond those it buys takes from which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// The first so many with a gold label belong to the gold pool for such methods; all others divide the examples by what
+    /// they buy.
+    ForChoosing(usize),
+    /// The first so many are the gold pool, whoever buys: no more gold labels are for sale, and none of their weak labels.
+    Fixed(usize),
 }
 
 impl Pools {
-    /// The pools of `seed`, with a gold pool of `gold_pool` examples (fewer if fewer have a gold label), usually
-    /// the most that any allocation of a sweep asks for.
-    ///
-    /// The gold pool is the first `gold_pool` examples of the permutation that have a gold label, those without a
-    /// weak label among them, in their random places: an expert's labels are not sold by what else is known. The
-    /// weak pool is every other example that has a weak label, so that none is wasted.
+    /// The pools of `seed`.
     #[must_use]
-    pub fn new(train: &[Example], seed: u64, gold_pool: usize) -> Self {
-        let mut gold = Vec::new();
-        let mut weak = Vec::new();
-        for index in order_of_sale(train.iter().map(|example| example.id), seed) {
-            if train[index].gold.is_some() && gold.len() < gold_pool {
-                gold.push(index);
-            } else if train[index].weak.is_some() {
-                weak.push(index);
-            }
+    pub fn new(train: &[Example], seed: u64, boundary: Boundary) -> Self {
+        let permutation = order_of_sale(train.iter().map(|example| example.id), seed);
+        let sold = |index: &usize| train[*index].for_sale;
+        let mut gold: Vec<usize> = permutation.iter().copied().filter(|index| sold(index).gold.is_some()).collect();
+        gold.sort_by_key(|index| sold(index).gold);
+        let mut weak: Vec<usize> = permutation.into_iter().rev().filter(|index| sold(index).weak.is_some()).collect();
+        // Whether the gold label was there when the weak one was bought.
+        let is_either = |index: &usize| sold(index).gold.is_some_and(|gold| Some(gold) <= sold(index).weak);
+        weak.sort_by_key(|index| (sold(index).weak, is_either(index)));
+
+        let (Boundary::ForChoosing(size) | Boundary::Fixed(size)) = boundary;
+        let gold_candidates = size.min(gold.len());
+        let in_gold_pool: HashSet<usize> = gold[..gold_candidates].iter().copied().collect();
+        let weak_candidates: Vec<usize> = weak.iter().copied().filter(|index| !in_gold_pool.contains(index)).collect();
+        if let Boundary::Fixed(_) = boundary {
+            gold.truncate(gold_candidates);
+            weak.clone_from(&weak_candidates);
         }
-        weak.reverse();
-        Self { gold, weak }
+
+        let either = weak.iter().enumerate().filter(|(_, index)| is_either(index));
+        let places: HashMap<usize, usize> = either.map(|(place, index)| (*index, place)).collect();
+        let mut beside = weak.len();
+        let mut weak_beside = vec![beside];
+        weak_beside.extend(gold.iter().map(|index| {
+            beside = beside.min(places.get(index).copied().unwrap_or(beside));
+            beside
+        }));
+        Self { gold, weak, weak_beside, gold_candidates, weak_candidates }
     }
 
-    /// The first `count` examples to get a gold label, or `None` if the pool holds fewer.
+    /// The first `count` examples to get a gold label, or `None` if fewer are for sale.
     #[must_use]
     pub fn gold(&self, count: usize) -> Option<&[usize]> {
         self.gold.get(..count)
     }
 
-    /// The first `count` examples to get a weak label, or `None` if the pool holds fewer.
+    /// The first `count` examples to get a weak label, or `None` if fewer are for sale.
     #[must_use]
     pub fn weak(&self, count: usize) -> Option<&[usize]> {
         self.weak.get(..count)
@@ -56,10 +84,28 @@ impl Pools {
         self.gold.len()
     }
 
-    /// How many weak labels are for sale.
+    /// How many weak labels are for sale where no gold ones are bought.
     #[must_use]
     pub fn weak_size(&self) -> usize {
         self.weak.len()
+    }
+
+    /// How many weak labels are for sale beside the first `n_gold` gold ones; those beside all of them if there are fewer.
+    #[must_use]
+    pub fn weak_beside(&self, n_gold: usize) -> usize {
+        self.weak_beside[n_gold.min(self.gold.len())]
+    }
+
+    /// The examples whose gold labels a method may choose from, in the order of sale.
+    #[must_use]
+    pub fn gold_candidates(&self) -> &[usize] {
+        &self.gold[..self.gold_candidates]
+    }
+
+    /// The examples whose weak labels a method may choose from, in the order of sale; none of them is among the gold candidates.
+    #[must_use]
+    pub fn weak_candidates(&self) -> &[usize] {
+        &self.weak_candidates
     }
 }
 
@@ -101,55 +147,91 @@ mod tests {
     #[test]
     fn an_order_once_published_stays() {
         let train: Vec<_> = (0..8).map(|n| Example::new(format!("text {n}"), Some(true), Some(1.0))).collect();
-        let pools = Pools::new(&train, 0, 3);
-        assert_eq!((pools.gold.as_slice(), pools.weak.as_slice()), (&[5, 0, 3][..], &[7, 6, 1, 2, 4][..]));
+        let pools = Pools::new(&train, 0, Boundary::ForChoosing(3));
+        assert_eq!(pools.gold_candidates(), [5, 0, 3]);
+        assert_eq!(pools.weak_candidates(), [7, 6, 1, 2, 4]);
+        assert_eq!((pools.gold(3).unwrap(), pools.weak(5).unwrap()), (&[5, 0, 3][..], &[7, 6, 1, 2, 4][..]));
+        assert_eq!((0..=8).map(|n_gold| pools.weak_beside(n_gold)).collect::<Vec<_>>(), [8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn texts_without_a_gold_label_are_the_first_to_be_sold_weakly() {
+        let train: Vec<_> =
+            (0..9).map(|n| Example::new(format!("text {n}"), (n % 3 == 0).then_some(true), Some(1.0))).collect();
+        let pools = Pools::new(&train, 0, Boundary::ForChoosing(9));
+        assert_eq!((pools.gold_size(), pools.weak_size(), pools.weak_beside(3)), (3, 9, 6));
+        assert!(pools.weak(6).unwrap().iter().all(|index| train[*index].gold.is_none()));
+        let fixed = Pools::new(&train, 0, Boundary::Fixed(1));
+        assert_eq!((fixed.gold_size(), fixed.weak_size(), fixed.weak_beside(1)), (1, 8, 8));
     }
 
     #[test]
     fn a_seed_has_its_own_order() {
         let train: Vec<_> = (0..100).map(|n| Example::new(format!("text {n}"), Some(true), None)).collect();
-        let orders: HashSet<_> = (0..20).map(|seed| Pools::new(&train, seed, 100).gold).collect();
+        let orders: HashSet<_> = (0..20).map(|seed| Pools::new(&train, seed, ALL).gold).collect();
         assert_eq!(orders.len(), 20);
     }
 
+    const ALL: Boundary = Boundary::ForChoosing(usize::MAX);
+
     proptest! {
+        /// What an allocation buys is disjoint, and as much as can be.
         #[test]
-        fn are_disjoint_and_waste_nothing(train in examples(), seed: u64, gold_pool in 0usize..70) {
-            let pools = Pools::new(&train, seed, gold_pool);
-            let gold: HashSet<_> = pools.gold.iter().collect();
-            let weak: HashSet<_> = pools.weak.iter().collect();
+        fn no_example_is_sold_twice(train in examples(), seed: u64, n_gold in 0usize..70) {
+            let pools = Pools::new(&train, seed, ALL);
+            let n_gold = n_gold.min(pools.gold_size());
+            let gold: HashSet<_> = pools.gold(n_gold).unwrap().iter().collect();
+            let n_weak = pools.weak_beside(n_gold);
+            let weak: HashSet<_> = pools.weak(n_weak).unwrap().iter().collect();
+            prop_assert_eq!(weak.len(), n_weak);
             prop_assert!(gold.is_disjoint(&weak));
-            prop_assert!(gold.iter().all(|&&index| train[index].gold.is_some()));
-            prop_assert!(weak.iter().all(|&&index| train[index].weak.is_some()));
+            prop_assert!(n_weak == pools.weak_size() || gold.contains(&pools.weak[n_weak]));
+            prop_assert!(gold.iter().all(|index| train[**index].gold.is_some()));
+            prop_assert!(weak.iter().all(|index| train[**index].weak.is_some()));
+        }
 
+        #[test]
+        fn candidates_are_disjoint_and_waste_nothing(train in examples(), seed: u64, size in 0usize..70) {
+            let pools = Pools::new(&train, seed, Boundary::ForChoosing(size));
+            let gold: HashSet<_> = pools.gold_candidates().iter().collect();
+            let weak: HashSet<_> = pools.weak_candidates().iter().collect();
+            prop_assert!(gold.is_disjoint(&weak));
             let with_gold = train.iter().filter(|example| example.gold.is_some()).count();
-            prop_assert_eq!(gold.len(), gold_pool.min(with_gold));
+            prop_assert_eq!(gold.len(), size.min(with_gold));
             for (index, example) in train.iter().enumerate() {
-                let for_sale = gold.contains(&index) || weak.contains(&index);
-                prop_assert!(for_sale || example.weak.is_none());
+                prop_assert!(gold.contains(&index) || weak.contains(&index) || example.weak.is_none());
             }
         }
 
+        /// Labels bought in a later round are sold after all others, and move none of them.
         #[test]
-        fn a_larger_gold_pool_moves_nothing(
-            train in examples(), seed: u64, smaller in 0usize..40, more in 0usize..40,
+        fn buying_more_changes_nothing(
+            train in examples(), seed: u64, bought in prop::collection::vec(any::<(bool, bool)>(), 60),
         ) {
-            let before = Pools::new(&train, seed, smaller);
-            let after = Pools::new(&train, seed, smaller + more);
+            let before = Pools::new(&train, seed, ALL);
+            let mut later = train.clone();
+            for (example, (gold, weak)) in later.iter_mut().zip(bought) {
+                if gold && example.gold.is_none() {
+                    (example.gold, example.for_sale.gold) = (Some(true), Some(1));
+                }
+                if weak && example.weak.is_none() {
+                    (example.weak, example.for_sale.weak) = (Some(0.5), Some(1));
+                }
+            }
+            let after = Pools::new(&later, seed, ALL);
             prop_assert_eq!(after.gold(before.gold_size()).unwrap(), &before.gold[..]);
-            let mut left = before.weak.clone();
-            left.retain(|index| !after.gold.contains(index));
-            prop_assert_eq!(&after.weak, &left);
-            if train.iter().all(|example| example.gold.is_some()) {
-                prop_assert_eq!(&left[..], before.weak(left.len()).unwrap());
+            prop_assert_eq!(after.weak(before.weak_size()).unwrap(), &before.weak[..]);
+            for n_gold in 0..=before.gold_size() {
+                prop_assert!(after.weak_beside(n_gold) >= before.weak_beside(n_gold));
             }
         }
 
         #[test]
-        fn do_not_depend_on_the_order_of_the_examples(train in examples().prop_shuffle(), seed: u64, gold_pool in 0usize..40) {
+        fn do_not_depend_on_the_order_of_the_examples(train in examples().prop_shuffle(), seed: u64, size in 0usize..40) {
             let mut sorted = train.clone();
             sorted.sort_by_key(|example| example.id);
-            let (shuffled_pools, pools) = (Pools::new(&train, seed, gold_pool), Pools::new(&sorted, seed, gold_pool));
+            let boundary = Boundary::Fixed(size);
+            let (shuffled_pools, pools) = (Pools::new(&train, seed, boundary), Pools::new(&sorted, seed, boundary));
             prop_assert_eq!(texts(&train, &shuffled_pools.gold), texts(&sorted, &pools.gold));
             prop_assert_eq!(texts(&train, &shuffled_pools.weak), texts(&sorted, &pools.weak));
         }
@@ -161,19 +243,12 @@ mod tests {
             let removed = removed.index(train.len());
             let mut rest = train.clone();
             let gone = rest.remove(removed);
-            let all = Pools::new(&train, seed, usize::MAX);
-            let without = Pools::new(&rest, seed, usize::MAX);
-            let mut expected = texts(&train, &all.gold);
-            expected.retain(|text| *text != gone.text);
-            prop_assert_eq!(texts(&rest, &without.gold), expected);
-        }
-
-        #[test]
-        fn sell_no_more_than_they_hold(train in examples(), seed: u64, gold_pool in 0usize..70) {
-            let pools = Pools::new(&train, seed, gold_pool);
-            prop_assert_eq!(pools.gold(pools.gold_size()).map(<[usize]>::len), Some(pools.gold_size()));
-            prop_assert_eq!(pools.gold(pools.gold_size() + 1), None);
-            prop_assert_eq!(pools.weak(pools.weak_size() + 1), None);
+            let (all, without) = (Pools::new(&train, seed, ALL), Pools::new(&rest, seed, ALL));
+            for (all, without) in [(&all.gold, &without.gold), (&all.weak, &without.weak)] {
+                let mut expected = texts(&train, all);
+                expected.retain(|text| *text != gone.text);
+                prop_assert_eq!(texts(&rest, without), expected);
+            }
         }
     }
 }

@@ -1,17 +1,18 @@
 //! Files in: JSONL, CSV, Parquet and Arrow, row by row.
 //!
 //! A reader per format turns a file into blocks of rows, and knows nothing of labels or texts. What the cells mean,
-//! and which may be empty, is decided by who reads: [`labeled`] for files that say it all themselves, the tasks
+//! and which may be empty, is decided by who reads: `text_files` for files that say it all themselves, the tasks
 //! for files that need a template. Blocks keep memory low (a file's rows are never all there at once), and
 //! whatever is done to a row is done on all cores.
 
 mod arrow_ipc;
 mod columnar;
 mod csv;
+mod encoding;
 mod jsonl;
-mod labeled;
 mod names;
 mod parquet;
+mod table_file;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -19,10 +20,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-pub use self::labeled::{ColumnNames, read_gold, read_texts};
-pub(crate) use self::labeled::{read_test, read_training};
+pub use self::encoding::{Encoding, UnknownEncoding};
 pub(crate) use self::names::column_names;
 pub use self::names::field_names;
+pub use self::table_file::{TableFile, TableNotes};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 
@@ -88,11 +89,12 @@ impl Block<'_> {
 }
 
 /// Reads the wanted columns of a file of any known format, and hands its rows on block by block.
-pub(crate) fn read_blocks<E: From<DataError>>(
-    path: &Path,
+pub(crate) fn read_blocks<'a, E: From<DataError>>(
+    file: impl Into<TableFile<'a>>,
     wanted: &[WantedColumn],
     mut take: impl FnMut(Block) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<TableNotes, E> {
+    let path = file.into().path();
     let file = File::open(path).map_err(|reason| DataError::unreadable(path, &reason));
     let no_rows = || DataError::NoRows { file: path.to_path_buf() };
     let mut is_empty = true;
@@ -116,14 +118,15 @@ pub(crate) fn read_blocks<E: From<DataError>>(
         "parquet" => parquet::read(path, file, wanted, take)?,
         _ => arrow_ipc::read(path, file, wanted, take)?,
     }
-    if is_empty { Err(no_rows().into()) } else { Ok(()) }
+    if is_empty { Err(no_rows().into()) } else { Ok(TableNotes::default()) }
 }
 
 /// Hands on the lines of a text file with their numbers, without line ends, a byte order mark and those that are blank.
-pub(crate) fn read_lines_of<E: From<DataError>>(
-    path: &Path,
+pub(crate) fn read_lines_of<'a, E: From<DataError>>(
+    file: impl Into<TableFile<'a>>,
     mut take: impl FnMut(u64, &str) -> Result<(), E>,
 ) -> Result<(), E> {
+    let path = file.into().path();
     let unreadable = |reason| DataError::unreadable(path, &reason);
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();

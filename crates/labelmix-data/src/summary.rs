@@ -56,6 +56,12 @@ pub struct SplitSummary {
     pub left_out: Vec<LeftOut>,
     /// Examples of class 0 and of class 1 before the classes were balanced.
     pub cleaned_class_counts: [usize; 2],
+    /// Of files of texts: the labels of each kind, and how many are for sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pools: Option<PoolCounts>,
+    /// Of files of texts: what else there is to say.
+    #[serde(flatten)]
+    pub notes: TextNotes,
     /// Examples kept: what the following numbers count.
     pub kept: usize,
     /// Examples of class 0 and of class 1, by gold label or else by weak label.
@@ -83,6 +89,12 @@ pub struct Dropped {
     pub duplicates: usize,
     /// A training text that is in the test file.
     pub in_test: usize,
+    /// A training text whose group is in the test set.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub in_test_group: usize,
+    /// Its gold labels contradict each other.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub contradictory: usize,
     /// There is neither a gold nor a weak label.
     #[serde(skip_serializing_if = "is_zero")]
     pub unlabeled: usize,
@@ -92,6 +104,76 @@ pub struct Dropped {
     pub beyond_limit: usize,
 }
 
+/// The labels of both kinds in files of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PoolCounts {
+    /// Gold labels.
+    pub gold: KindCounts,
+    /// Weak labels.
+    pub weak: KindCounts,
+}
+
+/// The labels of a kind, of class 0 and of class 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct KindCounts {
+    /// Those that there are.
+    pub all: [usize; 2],
+    /// Those that are for sale: as many of either class where the classes are balanced.
+    pub for_sale: [usize; 2],
+}
+
+/// What is worth knowing of a file of texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TextNotes {
+    /// Gold and weak labels of -1, taken for none.
+    #[serde(skip_serializing_if = "are_zero")]
+    pub abstentions: [usize; 2],
+    /// Texts whose weak label is made of several votes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub voted: usize,
+    /// Texts whose gold label is what most rows say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub contradictions: usize,
+    /// Halves of surrogate pairs that were read as the replacement character.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replaced_surrogates: usize,
+    /// The first row with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_at: Option<String>,
+    /// Training texts that are nearly a test text.
+    #[serde(skip_serializing_if = "NearTest::is_empty")]
+    pub near_test: NearTest,
+}
+
+/// Training texts that differ from a test text in capitals, punctuation or, if they are long, one word.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NearTest {
+    /// How many there are.
+    pub texts: usize,
+    /// The first of them.
+    pub named: Vec<NearText>,
+}
+
+impl NearTest {
+    fn is_empty(&self) -> bool {
+        self.texts == 0
+    }
+}
+
+/// Where a training text stands, and the test text that it is nearly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NearText {
+    /// The row of the training file.
+    pub train: String,
+    /// The row of the test set's file.
+    pub test: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn are_zero(counts: &[usize; 2]) -> bool {
+    *counts == [0; 2]
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -99,23 +181,37 @@ fn is_zero(count: &usize) -> bool {
 
 impl SplitSummary {
     pub(crate) fn new(file: String, rows: usize, dropped: Dropped, examples: &[Example]) -> Self {
-        let count = |is_counted: fn(&Example) -> bool| examples.iter().filter(|e| is_counted(e)).count();
-        let ones = count(Example::class);
-        let with_both = count(|example| example.gold.is_some() && example.weak.is_some());
-        let right = count(|example| example.gold.is_some() && example.gold == example.weak.map(weak_class));
-        Self {
+        let mut summary = Self {
             file,
             rows,
             dropped,
             left_out: Vec::new(),
             cleaned_class_counts: [0; 2],
-            kept: examples.len(),
-            class_counts: [examples.len() - ones, ones],
-            with_gold: count(|example| example.gold.is_some()),
-            with_weak: count(|example| example.weak.is_some()),
-            with_both,
-            weak_accuracy: (with_both > 0).then(|| right as f64 / with_both as f64),
-        }
+            pools: None,
+            notes: TextNotes::default(),
+            kept: 0,
+            class_counts: [0; 2],
+            with_gold: 0,
+            with_weak: 0,
+            with_both: 0,
+            weak_accuracy: None,
+        };
+        summary.count(examples);
+        summary
+    }
+
+    /// Counts the examples that are kept, and their labels.
+    pub(crate) fn count(&mut self, examples: &[Example]) {
+        let count = |is_counted: fn(&Example) -> bool| examples.iter().filter(|e| is_counted(e)).count();
+        let ones = count(Example::class);
+        let with_both = count(|example| example.gold.is_some() && example.weak.is_some());
+        let right = count(|example| example.gold.is_some() && example.gold == example.weak.map(weak_class));
+        self.kept = examples.len();
+        self.class_counts = [examples.len() - ones, ones];
+        self.with_gold = count(|example| example.gold.is_some());
+        self.with_weak = count(|example| example.weak.is_some());
+        self.with_both = with_both;
+        self.weak_accuracy = (with_both > 0).then(|| right as f64 / with_both as f64);
     }
 }
 
@@ -141,14 +237,74 @@ impl fmt::Display for WeakFileSummary {
 
 impl fmt::Display for SplitSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MARGIN: &str = "\n       ";
         let [zeros, ones] = self.class_counts.map(grouped);
-        let (rows, kept) = (grouped(self.rows), grouped(self.kept));
-        writeln!(f, "{}: {rows} rows, {kept} kept ({zeros} of class 0, {ones} of class 1)", self.file)?;
-        writeln!(f, "       dropped: {}", self.dropped)?;
+        write!(f, "{}: {} rows, {} kept", self.file, grouped(self.rows), grouped(self.kept))?;
+        if self.pools.is_none() {
+            write!(f, " ({zeros} of class 0, {ones} of class 1)")?;
+        }
+        write!(f, "{MARGIN}dropped: {}", self.dropped)?;
+        for LeftOut { reason, rows } in self.left_out.iter().filter(|_| self.pools.is_some()) {
+            write!(f, "{MARGIN}left out: {} ({reason})", grouped(*rows))?;
+        }
         let [gold, weak, both] = [self.with_gold, self.with_weak, self.with_both].map(grouped);
-        write!(f, "       labels: {gold} gold, {weak} weak, {both} both")?;
+        write!(f, "{MARGIN}labels: {gold} gold, {weak} weak, {both} both")?;
         if let Some(accuracy) = self.weak_accuracy {
             write!(f, " (weak agrees with gold in {:.1}%)", 100.0 * accuracy)?;
+        }
+        if let Some(PoolCounts { gold, weak }) = &self.pools {
+            for (name, counts) in [("gold:  ", gold), ("weak:  ", weak)] {
+                if counts.all != [0; 2] {
+                    write!(f, "{MARGIN}{name} {counts}")?;
+                }
+            }
+        }
+        if let Some((own, share)) = self.own_shares() {
+            let [zeros, ones] = own.map(grouped);
+            write!(f, "{MARGIN}the file's own shares: {zeros} of class 0, {ones} of class 1 ({:.1}%)", 100.0 * share)?;
+        }
+        write!(f, "{}", self.notes)
+    }
+}
+
+impl SplitSummary {
+    /// The classes as frequent as they are in the test file, with the share of class 1, where balancing changed them.
+    #[must_use]
+    pub fn own_shares(&self) -> Option<([usize; 2], f64)> {
+        let [zeros, ones] = self.cleaned_class_counts;
+        let changed = self.dropped.undersampled > 0 && self.pools.is_none();
+        changed.then(|| (self.cleaned_class_counts, ones as f64 / (zeros + ones).max(1) as f64))
+    }
+}
+
+impl fmt::Display for KindCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [zeros, ones] = self.all;
+        let share = 100.0 * ones as f64 / (zeros + ones).max(1) as f64;
+        write!(f, "{} of class 0, {} of class 1 ({share:.1}%)", grouped(zeros), grouped(ones))?;
+        let surplus = [zeros - self.for_sale[0], ones - self.for_sale[1]];
+        for (class, surplus) in surplus.into_iter().enumerate().filter(|(_, surplus)| *surplus > 0) {
+            write!(f, "; balancing takes {} of class {class} off sale", grouped(surplus))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TextNotes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut note = |count: usize, text: &str| match count {
+            0 => Ok(()),
+            count => write!(f, "\n       note: {} {text}", grouped(count)),
+        };
+        note(self.abstentions[0], "gold labels of -1 are taken for none")?;
+        note(self.abstentions[1], "weak labels of -1 are taken for none")?;
+        note(self.voted, "texts have several weak labels, merged into one")?;
+        note(self.contradictions, "texts have contradictory gold labels; what most rows say holds")?;
+        let at = self.replaced_at.as_deref().unwrap_or_default();
+        note(self.replaced_surrogates, &format!("halves of surrogate pairs are read as U+FFFD, the first in {at}"))?;
+        note(self.near_test.texts, "texts are nearly a test text (capitals, punctuation or one word differ)")?;
+        for (place, NearText { train, test }) in self.near_test.named.iter().enumerate() {
+            write!(f, "{}{train} ~ {test} of the test set", if place == 0 { ": " } else { ", " })?;
         }
         Ok(())
     }
@@ -161,6 +317,8 @@ impl fmt::Display for Dropped {
             (self.empty, "empty"),
             (self.duplicates, "duplicate"),
             (self.in_test, "also in the test file"),
+            (self.in_test_group, "of a group in the test set"),
+            (self.contradictory, "with contradictory gold labels"),
             (self.unlabeled, "without a label"),
             (self.undersampled, "to balance the classes"),
             (self.beyond_limit, "beyond the test set's size"),

@@ -29,6 +29,9 @@ pub use self::definition::{
     SplitsTable, TaskDefinition,
 };
 pub use self::error::TaskError;
+pub(crate) use self::rows::render_error;
+pub(crate) use self::template::{Fields, TextTemplate, value_of};
+pub(crate) use self::weak::mean_vote;
 pub use self::report::{RenderedExample, TaskCheck, TaskDescription};
 use self::rows::{Purpose, RowReader};
 pub use self::weak::{MergeVotes, WeakTable};

@@ -190,7 +190,7 @@ impl Shots {
         order: ShotOrder,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        let shot = |(text, class): (&str, bool)| Ok((ExampleId::of(text), encoder.shot(text, class)?));
+        let shot = |(text, class): (&str, bool)| Ok((ExampleId::exact(text), encoder.shot(text, class)?));
         let mut examples = examples.into_iter().map(shot).collect::<Result<Vec<_>, ModelError>>()?;
         if order == ShotOrder::OneForAll {
             examples.shuffle(&mut stream(seed, "order of shots"));

@@ -7,6 +7,7 @@ use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
 use serde::Serialize;
 
 use crate::comparison::{WithinBudget, within_budgets};
+use crate::own_shares::OwnShares;
 use crate::regimes::{RegimeEntry, regimes};
 use crate::table::rising;
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
@@ -32,6 +33,9 @@ pub struct Answer {
     pub frontier: Vec<FrontierEntry>,
     /// The share of weak labels that are right, where it is known.
     pub weak_label_accuracy: Option<f64>,
+    /// The purchases at the test file's own shares of the classes, where balancing changed these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_shares: Option<OwnShares>,
 }
 
 impl Answer {
@@ -87,6 +91,7 @@ impl Answer {
             not_affordable: Vec::new(),
             regimes: Vec::new(),
             weak_label_accuracy: None,
+            own_shares: None,
         }
     }
 
@@ -94,6 +99,12 @@ impl Answer {
     #[must_use]
     pub fn with_regimes(self, runs: Vec<MeasuredRun>) -> Self {
         Self { regimes: regimes(&self.prices, &self.budgets, runs), ..self }
+    }
+
+    /// With the purchases at the test file's own shares.
+    #[must_use]
+    pub fn with_own_shares(self, own_shares: Option<OwnShares>) -> Self {
+        Self { own_shares, ..self }
     }
 
     /// The answer as JSON, indented, with a newline at its end: what `labelmix sweep --json` prints.

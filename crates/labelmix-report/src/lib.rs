@@ -23,6 +23,7 @@ mod method_comparison;
 mod method_comparison_text;
 mod notation;
 mod overview;
+mod own_shares;
 mod page;
 mod plan;
 mod prompted;
@@ -62,6 +63,7 @@ pub use method_comparison::StudyComparison;
 pub use method_comparison_text::render_study_comparison;
 pub use notation::count;
 pub use overview::{Model, Overview, OverviewError, StudyAnswer, TaskMean};
+pub use own_shares::{OwnShares, OwnSharesEntry};
 pub use page::{LivePage, live_page, page, page_data, studies_page};
 pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use labelmix_data::Accounted;
 use labelmix_models::ByteSize;
 use miette::Diagnostic;
 
@@ -76,11 +77,18 @@ pub enum Error {
     },
     /// Every point of the grid asks for more labels than there are.
     #[error("no point of the grid can be bought: {reason}")]
-    #[diagnostic(help("change the budgets of [grid], or add rows to the training file"))]
+    #[diagnostic(help(
+        "change the budgets of [grid], or get more labels; where balancing the classes left too few, `balance = false` in [task] \
+         sells all, and a `gold_pool` there sets texts with both labels aside for gold"
+    ))]
     NothingAffordable {
         /// The first point's reason.
         reason: String,
     },
+    /// What follows from the data that was read, after the account of it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    OfWhatWasRead(Accounted<Error>),
     /// Training would need more memory than there is.
     #[error("training would take {needed} of memory, and {available} are available")]
     #[diagnostic(help("{help}"))]

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use labelmix_data::{Example, Pools};
+use labelmix_data::{Boundary, Example, Pools};
 use labelmix_econ::{Allocation, Prices};
 use labelmix_elicit::StagePlan;
 
 use crate::error::{Error, Result};
 use crate::graph::StageGraph;
-use crate::grid::{affordable, default_gold_pool, distinct, split_of, wanted_points};
+use crate::grid::{Supply, default_boundary, distinct, split_of, wanted_points};
 use crate::key::SharedInputs;
 use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
@@ -30,11 +30,16 @@ impl Expansion {
     pub(crate) fn of(study: &Study, prices: &Prices, train: &[Example]) -> Result<Self> {
         let methods = study.configured_methods();
         let wanted = wanted_points(study, prices, &methods)?;
-        let gold_pool = study.task.gold_pool.unwrap_or_else(|| default_gold_pool(train, &wanted, &methods));
+        let boundary = match study.task.gold_pool {
+            Some(gold_pool) => Boundary::Fixed(gold_pool),
+            None => Boundary::ForChoosing(default_boundary(train, &wanted, &methods)),
+        };
         let pools: Vec<(u64, Pools)> =
-            distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(train, seed, gold_pool))).collect();
+            distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(train, seed, boundary))).collect();
         let sizes = Allocation { n_weak: pools[0].1.weak_size(), n_gold: pools[0].1.gold_size() };
-        let (points, not_affordable) = affordable(wanted, sizes);
+        let supply =
+            Supply { pools: pools.iter().map(|(_, pools)| pools).collect(), budgets: &study.grid.budgets, prices };
+        let (points, not_affordable) = supply.serve(wanted, &methods);
         if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
             return Err(Error::NothingAffordable { reason: first.reason.clone() });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use labelmix_data::Example;
+use labelmix_data::{Example, Pools};
 use labelmix_econ::{Allocation, LabelKind, Prices, allocation_for};
 use labelmix_elicit::{Method, Splits};
 
@@ -14,6 +14,8 @@ use crate::study::{GridTable, NamedMethod, Study};
 pub(crate) struct WantedPoint {
     point: GridPoint,
     refusal: Option<String>,
+    /// Whether the study names these numbers of labels.
+    is_exact: bool,
 }
 
 /// All points of the grid, in the order of methods; of each, budgets and fractions before numbers of labels. What a method
@@ -59,7 +61,7 @@ fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> 
             };
             let point =
                 GridPoint { method: name.clone(), budget_usd, weak_fraction, allocation: with_extra(&**method, split) };
-            points.push(WantedPoint { point, refusal });
+            points.push(WantedPoint { point, refusal, is_exact: false });
         }
     }
     Ok(points)
@@ -88,7 +90,7 @@ fn points_of_counts(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> V
         let refusal = budget.is_none().then(|| format!("it costs ${cost_usd}, more than the largest budget"));
         let weak_fraction = weak_share(split, prices);
         let budget_usd = budget.unwrap_or(cost_usd);
-        WantedPoint { point: GridPoint { method: name.clone(), budget_usd, weak_fraction, allocation }, refusal }
+        WantedPoint { point: GridPoint { method: name.clone(), budget_usd, weak_fraction, allocation }, refusal, is_exact: true }
     };
     pairs.into_iter().map(point).collect()
 }
@@ -128,18 +130,24 @@ pub(crate) fn split_of(method: &dyn Method, allocation: Allocation) -> Allocatio
     Allocation { n_weak: allocation.n_weak - extra.n_weak, n_gold: allocation.n_gold - extra.n_gold }
 }
 
-/// How many gold labels are for sale unless the study says so.
+/// How many examples belong to the gold pool for methods that choose among gold labels or read texts without buying their
+/// labels, unless the study says so.
 ///
-/// As many as any point asks for, but at most half of the examples that could be sold either way (and all that could only
-/// be sold as gold), so that a large grid leaves something to label weakly. If a method chooses which gold labels it
-/// buys, there have to be more to choose from: all that the grid does not buy weakly.
-pub(crate) fn default_gold_pool(train: &[Example], points: &[WantedPoint], methods: &[NamedMethod]) -> usize {
+/// As many as any point asks for, but no greater share of the gold labels than is left of the weak ones, and at least half of
+/// the examples that could be sold either way, so that a large grid leaves something to label weakly. If a method chooses
+/// which gold labels it buys, there have to be more to choose from: all that the grid does not buy weakly.
+pub(crate) fn default_boundary(train: &[Example], points: &[WantedPoint], methods: &[NamedMethod]) -> usize {
     let wanted =
         |count: fn(Allocation) -> usize| points.iter().map(|wanted| count(wanted.point.allocation)).max().unwrap_or(0);
-    let either = train.iter().filter(|example| example.gold.is_some() && example.weak.is_some()).count();
-    let only_gold = train.iter().filter(|example| example.weak.is_none()).count();
-    let only_weak = train.len() - either - only_gold;
-    let smallest = wanted(|allocation| allocation.n_gold).min(only_gold + either / 2);
+    let sold = |gold: bool, weak: bool| {
+        let is_sold = |example: &&Example| {
+            (example.for_sale.gold.is_some(), example.for_sale.weak.is_some()) == (gold, weak)
+        };
+        train.iter().filter(is_sold).count()
+    };
+    let (either, only_gold, only_weak) = (sold(true, true), sold(true, false), sold(false, true));
+    let even = (either * (only_weak + either)) / (only_weak + only_gold + 2 * either).max(1);
+    let smallest = wanted(|allocation| allocation.n_gold).min(only_gold + even.max(either / 2));
     if !methods.iter().any(|named| named.method.chooses_gold()) {
         return smallest;
     }
@@ -147,25 +155,70 @@ pub(crate) fn default_gold_pool(train: &[Example], points: &[WantedPoint], metho
     smallest.max(only_gold + either - weak)
 }
 
-/// Separates the points that the pools can serve from those that they cannot.
-pub(crate) fn affordable(points: Vec<WantedPoint>, pools: Allocation) -> (Vec<GridPoint>, Vec<NotAffordable>) {
-    let (mut can, mut cannot) = (Vec::new(), Vec::new());
-    for WantedPoint { point, refusal } in points {
-        let Allocation { n_weak, n_gold } = point.allocation;
-        let mut missing: Vec<String> = refusal.into_iter().collect();
-        if n_weak > pools.n_weak {
-            missing.push(format!("{n_weak} weak labels wanted, {} for sale", pools.n_weak));
+/// What is for sale whatever the seed.
+pub(crate) struct Supply<'a> {
+    pub(crate) pools: Vec<&'a Pools>,
+    /// The study's budgets.
+    pub(crate) budgets: &'a [f64],
+    pub(crate) prices: &'a Prices,
+}
+
+impl Supply<'_> {
+    /// The most labels of these that a method can buy.
+    fn most(&self, method: &(dyn Method + 'static), wanted: Allocation) -> Allocation {
+        fn least(pools: &[&Pools], count: impl Fn(&Pools) -> usize) -> usize {
+            pools.iter().map(|pools| count(pools)).min().unwrap_or(0)
         }
-        if n_gold > pools.n_gold {
-            missing.push(format!("{n_gold} gold labels wanted, {} for sale", pools.n_gold));
+        let pools = &self.pools[..];
+        if method.chooses_gold() {
+            let n_gold = wanted.n_gold.min(least(pools, |pools| pools.gold_candidates().len()));
+            let beside_all = least(pools, |pools| pools.weak_beside(pools.gold_candidates().len()));
+            return Allocation { n_weak: wanted.n_weak.min(beside_all), n_gold };
         }
-        if missing.is_empty() {
-            can.push(point);
-        } else {
-            cannot.push(NotAffordable { point, reason: missing.join("; ") });
-        }
+        let n_gold = wanted.n_gold.min(least(pools, Pools::gold_size));
+        Allocation { n_weak: wanted.n_weak.min(least(pools, |pools| pools.weak_beside(n_gold))), n_gold }
     }
-    (can, cannot)
+
+    /// Separates the points that can be bought from those that cannot. Of a budget that affords more labels than there are, all
+    /// that there are is bought, unless a smaller budget buys as much already.
+    pub(crate) fn serve(&self, points: Vec<WantedPoint>, methods: &[NamedMethod]) -> (Vec<GridPoint>, Vec<NotAffordable>) {
+        let (mut can, mut cannot) = (Vec::<GridPoint>::new(), Vec::new());
+        for WantedPoint { mut point, refusal, is_exact } in points {
+            let wanted = point.allocation;
+            let method = methods.iter().find(|named| named.name == point.method);
+            let method = &*method.expect("points are of the study's methods").method;
+            let most = self.most(method, wanted);
+            let mut missing: Vec<String> = refusal.into_iter().collect();
+            for (kind, wanted, most) in [("weak", wanted.n_weak, most.n_weak), ("gold", wanted.n_gold, most.n_gold)] {
+                if most < wanted {
+                    missing.push(format!("{wanted} {kind} labels wanted, {most} for sale"));
+                }
+            }
+            let fits = missing.is_empty();
+            point.allocation = most;
+            if fits || (!is_exact && self.is_worth_it(method, &point, wanted) && !can.iter().any(|other| other.buys_the_same(&point)))
+            {
+                can.push(point);
+            } else {
+                point.allocation = wanted;
+                cannot.push(NotAffordable { point, reason: missing.join("; ") });
+            }
+        }
+        (can, cannot)
+    }
+
+    /// Whether what there is in place of what a budget affords is more than a smaller budget buys: something of each kind.
+    fn is_worth_it(&self, method: &(dyn Method + 'static), point: &GridPoint, wanted: Allocation) -> bool {
+        let (most, extra) = (point.allocation, method.extra());
+        if most.n_weak < extra.n_weak || most.n_gold < extra.n_gold {
+            return false;
+        }
+        let (split, wanted) = (split_of(method, most), split_of(method, wanted));
+        let something = (split.n_weak > 0) == (wanted.n_weak > 0) && (split.n_gold > 0) == (wanted.n_gold > 0);
+        let smaller = self.budgets.iter().copied().filter(|budget| *budget < point.budget_usd).max_by(f64::total_cmp);
+        let cost_usd = self.prices.bill_usd(most);
+        something && !method.stages(split).is_empty() && smaller.is_none_or(|budget| cost_usd > budget * (1.0 + 1e-9))
+    }
 }
 
 /// The seeds in their order, each once.
@@ -185,7 +238,7 @@ mod tests {
         );
         let study: Study = toml::from_str(&study).unwrap();
         let prices = Prices::new(0.1, 1.0).unwrap();
-        let line = |WantedPoint { point, refusal }: WantedPoint| {
+        let line = |WantedPoint { point, refusal, .. }: WantedPoint| {
             let GridPoint { method, budget_usd, weak_fraction, allocation: Allocation { n_weak, n_gold } } = point;
             let refusal = refusal.map_or(String::new(), |reason| format!(": {reason}"));
             format!("{method} ${budget_usd} at {weak_fraction}: {n_weak} + {n_gold}{refusal}")

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use labelmix_data::{Example, content_hash};
+use labelmix_data::{Example, content_hash, labels_hash};
+use labelmix_econ::LabelKind;
 use labelmix_elicit::{
     Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
 };
@@ -13,7 +14,7 @@ use labelmix_models::{Classifier, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::study::{Study, TooLong};
+use crate::study::{Study, TaskData, TooLong};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
@@ -60,6 +61,26 @@ pub(crate) struct SharedInputs {
     pub(crate) micro_batch_tokens: usize,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
+    /// What of an example stands for a label that was bought.
+    pub(crate) bought: BoughtLabels,
+}
+
+/// What of an example enters a key beside its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoughtLabels {
+    /// The label that was bought: whatever becomes known of the other kind leaves a stage as it is.
+    Alone,
+    /// Both labels. Tasks have had it so from the start, and their results stay.
+    WithTheOther,
+}
+
+impl BoughtLabels {
+    fn hash(self, examples: &[&Example], kind: LabelKind) -> blake3::Hash {
+        match self {
+            Self::Alone => labels_hash(examples.iter().copied(), kind),
+            Self::WithTheOther => content_hash(examples.iter().copied()),
+        }
+    }
 }
 
 /// The labels of a stage.
@@ -81,13 +102,19 @@ impl SharedInputs {
         rounding: Option<String>,
         test: &[Example],
     ) -> Result<Self> {
+        let bought = match study.task.data {
+            TaskData::Files(_) => BoughtLabels::Alone,
+            TaskData::Task(_) => BoughtLabels::WithTheOther,
+        };
+        let test: Vec<&Example> = test.iter().collect();
         Ok(Self {
             model: model.model().content_hash()?,
             rounding,
             tokenizer: tokenizer.content_hash(),
             pooling: model.pooling().name(),
             cut: study.model.too_long == TooLong::Cut,
-            test: *content_hash(test).as_bytes(),
+            test: *bought.hash(&test, LabelKind::Gold).as_bytes(),
+            bought,
             recipe: Self::canonical_recipe(&study.recipe),
             micro_batch_tokens: study.recipe.micro_batch_tokens,
             prompt: study.prompt.clone(),
@@ -124,7 +151,7 @@ impl SharedInputs {
                 part("recipe", self.recipe.as_bytes());
                 part("parent", parent.map_or("", |key| &key.0).as_bytes());
                 part("kind", plan.labels.name().as_bytes());
-                part("labels", content_hash(labels.trained.iter().copied()).as_bytes());
+                part("labels", self.bought.hash(&labels.trained, plan.labels).as_bytes());
                 if options != StageOptions::default() {
                     part("options", canonical(&options).as_bytes());
                 }
@@ -148,7 +175,7 @@ impl SharedInputs {
             part("prompt", canonical(&self.prompt).as_bytes());
             part("order of shots", canonical(&shots.order).as_bytes());
             part("kind of shots", shots.labels.name().as_bytes());
-            part("shots", content_hash(labels.shots.iter().copied()).as_bytes());
+            part("shots", self.bought.hash(&labels.shots, shots.labels).as_bytes());
         }
         if let Some(follow_up) = &plan.follow_up {
             part("follow up", canonical(follow_up).as_bytes());
@@ -166,7 +193,7 @@ impl SharedInputs {
             None => {}
             Some(Beside::Labels(BesideLabels { labels: kind, weight, by_confidence, denoise, .. })) => {
                 part("kind beside", kind.name().as_bytes());
-                part("labels beside", content_hash(labels.beside.iter().copied()).as_bytes());
+                part("labels beside", self.bought.hash(&labels.beside, kind).as_bytes());
                 part("weight beside", &weight.to_bits().to_le_bytes());
                 part("by confidence", &[u8::from(by_confidence)]);
                 part("denoise", canonical(&denoise).as_bytes());
@@ -210,7 +237,7 @@ impl HashedParts {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, LabelKind, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 
@@ -225,6 +252,7 @@ mod tests {
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
             micro_batch_tokens: 1024,
             prompt: PromptTemplate::default(),
+            bought: BoughtLabels::WithTheOther,
         }
     }
 
@@ -320,6 +348,16 @@ mod tests {
         keys.extend([average(&[&first]), average(&[&second]), average(&[&first, &second])]);
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn what_becomes_known_of_the_other_kind_leaves_a_stage_of_files_as_it_is() {
+        let files = SharedInputs { bought: BoughtLabels::Alone, ..shared() };
+        let more = [Example::new("good".into(), None, Some(0.75)), Example::new("bad".into(), Some(true), None)];
+        assert_eq!(key(&files, None, &weak(), &more, 7), key(&files, None, &weak(), &labels(), 7));
+        let gold = StagePlan { labels: LabelKind::Gold, ..weak() };
+        assert_ne!(key(&files, None, &gold, &more, 7), key(&files, None, &gold, &labels(), 7));
+        assert_ne!(key(&shared(), None, &weak(), &more, 7), key(&shared(), None, &weak(), &labels(), 7));
     }
 
     #[test]

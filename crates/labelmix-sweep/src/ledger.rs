@@ -88,7 +88,7 @@ pub(crate) fn to_csv(ledger: &Ledger) -> Vec<u8> {
 mod tests {
     use std::collections::HashSet;
 
-    use labelmix_data::Pools;
+    use labelmix_data::{Boundary, Pools};
     use labelmix_econ::{Allocation, LabelKind, Prices};
     use labelmix_elicit::{Splits, method_kinds};
     use proptest::prelude::*;
@@ -133,7 +133,7 @@ mod tests {
             gold_usd in 0.01f64..20.0,
         ) {
             let prices = Prices::new(weak_usd, gold_usd).unwrap();
-            let pools = Pools::new(&train, seed, gold_pool);
+            let pools = Pools::new(&train, seed, Boundary::Fixed(gold_pool));
             let part_of = |share: f64, size: usize| (share * size as f64) as usize;
             let allocation = Allocation {
                 n_weak: part_of(weak_share, pools.weak_size()),

@@ -55,7 +55,7 @@ pub use store::{
 };
 pub use study::{
     DefinedIn, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
-    Need, PoolingName, PricesTable, ScheduleTable, Study, StudyTable, TaskData, TaskReference, TaskTable, TextFiles,
+    Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Study, StudyTable, TaskData, TaskReference, TaskTable, TextFiles,
     TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};

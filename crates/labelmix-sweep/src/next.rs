@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use labelmix_data::{Example, ExampleId, Pools, order_of_sale};
+use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::Allocation;
 use labelmix_elicit::{Choice, LabelKind, least_certain, log_odds};
 use serde::Serialize;
@@ -119,26 +119,20 @@ impl<'a> Queue<'a> {
     fn new(sweep: &'a Sweep, have: Allocation) -> Self {
         let pools = sweep.first_pools();
         let (train, unlabeled) = (sweep.train(), sweep.unlabeled());
-        let pooled = |pool: fn(&Pools, usize) -> Option<&[usize]>, size: usize, have: usize| {
-            let all = pool(pools, size).unwrap_or_default();
-            all[have.min(size)..].iter().map(|index| &train[*index]).collect::<Vec<_>>()
+        let pooled = |indices: Option<&[usize]>, have: usize| {
+            let all = indices.unwrap_or_default();
+            all[have.min(all.len())..].iter().map(|index| &train[*index]).collect::<Vec<_>>()
         };
-        let (gold_size, weak_size) = (pools.gold_size(), pools.weak_size());
-        let mut gold = pooled(Pools::gold, gold_size, have.n_gold);
-        let mut weak = pooled(Pools::weak, weak_size, have.n_weak);
+        let mut gold = pooled(pools.gold(pools.gold_size()), have.n_gold);
+        let mut weak = pooled(pools.weak(pools.weak_size()), have.n_weak);
+        let mut from_weak = pooled(pools.weak(pools.weak_size()), 0);
         let order = order_of_sale(unlabeled.iter().map(|example| example.id), sweep.first_seed());
         gold.extend(order.iter().map(|index| &unlabeled[*index]));
         weak.extend(order.iter().rev().map(|index| &unlabeled[*index]));
 
-        let mut from_weak = pooled(Pools::weak, weak_size, 0);
+        // What has a gold label is bought with it, or known already.
+        from_weak.retain(|example| example.gold.is_none());
         from_weak.reverse();
-        // Gold labels beyond the pool are known already if one has so many.
-        let mut known = have.n_gold.saturating_sub(gold_size);
-        from_weak.retain(|example| {
-            let is_known = example.gold.is_some() && known > 0;
-            known -= usize::from(is_known);
-            !is_known
-        });
         Self { weak, gold, from_weak }
     }
 

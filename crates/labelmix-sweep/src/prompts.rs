@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use labelmix_data::{Example, weak_class};
+use labelmix_data::{Example, ExampleId, weak_class};
 use labelmix_elicit::{FollowUp, Prompt, PromptEncoder, PromptTemplate, ShotOrder, Shots, ShotsPlan};
 use labelmix_models::{Error as ModelError, Tokenizer};
 use rayon::prelude::*;
@@ -163,7 +163,7 @@ impl Prompts {
         queries: impl Iterator<Item = (&'a Example, &'a [u32])>,
     ) -> PromptedTexts {
         let shots = self.shots(seed, plan);
-        PromptedTexts::of(queries.map(|(example, query)| shots.before(example.id, query)).collect())
+        PromptedTexts::of(queries.map(|(example, query)| shots.before(ExampleId::exact(&example.text), query)).collect())
     }
 }
 

@@ -35,12 +35,9 @@ impl Purchase {
                 (queried.to_vec(), chosen)
             }
             Choice::LeastCertain { candidates, .. } => {
-                let size = match plan.labels {
-                    LabelKind::Weak => pools.weak_size(),
-                    LabelKind::Gold => pools.gold_size(),
-                };
-                let size = size - plan.skip;
-                (Vec::new(), of(candidates.map_or(size, |candidates| candidates.min(size))).to_vec())
+                let all = &candidates_of(pools, plan.labels)[plan.skip..];
+                let count = candidates.map_or(all.len(), |candidates| candidates.min(all.len()));
+                (Vec::new(), all[..count].to_vec())
             }
         };
         let beside = match plan.beside {
@@ -48,9 +45,8 @@ impl Purchase {
             Some(Beside::Labels(BesideLabels { labels, count, .. })) => front(pools, labels, count).to_vec(),
             Some(Beside::PseudoLabels(PseudoLabels { texts, .. })) => {
                 let own: HashSet<usize> = trained.iter().copied().collect();
-                let [weak, gold] = [(LabelKind::Weak, pools.weak_size()), (LabelKind::Gold, pools.gold_size())]
-                    .map(|(labels, size)| front(pools, labels, size));
-                let all = weak.iter().chain(gold).copied().filter(|index| !own.contains(index));
+                let all = pools.weak_candidates().iter().chain(pools.gold_candidates());
+                let all = all.copied().filter(|index| !own.contains(index));
                 all.take(texts.unwrap_or(usize::MAX)).collect()
             }
         };
@@ -70,6 +66,14 @@ fn front(pools: &Pools, labels: LabelKind, count: usize) -> &[usize] {
         LabelKind::Gold => pools.gold(count),
     };
     front.expect("points that the pools cannot serve were set aside")
+}
+
+/// What a method may choose labels of a kind from.
+fn candidates_of(pools: &Pools, labels: LabelKind) -> &[usize] {
+    match labels {
+        LabelKind::Weak => pools.weak_candidates(),
+        LabelKind::Gold => pools.gold_candidates(),
+    }
 }
 
 /// An example's label of a kind, as a probability of class 1.

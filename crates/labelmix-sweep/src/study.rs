@@ -10,7 +10,7 @@ mod task;
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{ColumnNames, Dataset, Example, SplitFiles, Task};
+use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
 use labelmix_econ::{EconError, Prices, Tariff};
 use labelmix_elicit::{PromptTemplate, Recipe};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPre
 pub use prices::{LabelPrice, PricesTable, ScheduleTable};
 pub use reference::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
 use task::WeakLabels;
-pub use task::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
+pub use task::{DefinedIn, RowKeys, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
 
 /// A whole study file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,11 +166,9 @@ impl Study {
 
     /// The training file and its columns; `None` if the data is a task.
     #[must_use]
-    pub fn training_file(&self) -> Option<(PathBuf, ColumnNames)> {
+    pub fn training_file(&self) -> Option<(PathBuf, TextColumns)> {
         let TaskData::Files(files) = &self.task.data else { return None };
-        let TextFiles { text, gold, weak, .. } = files.clone();
-        let columns = ColumnNames { text, gold, weak: Some(weak), fields: Vec::new() };
-        Some((self.folder.join(&files.train), columns))
+        Some((self.folder.join(&files.train), files.rows.columns()))
     }
 
     /// The fields that the training rows have, but for the texts and labels of files of texts.
@@ -276,7 +274,7 @@ mod tests {
         assert_eq!(study.recipe, Recipe::default());
         assert_eq!((study.task.max_test, study.task.balance, study.task.gold_pool), (1000, true, None));
         let TaskData::Files(files) = &study.task.data else { panic!("{:?}", study.task.data) };
-        assert_eq!((&*files.text, &*files.gold, &*files.weak), ("text", "gold", "weak"));
+        assert_eq!(files.rows.columns(), TextColumns::default());
         assert!(study.named_task().unwrap().is_none());
         assert_eq!(study.default_store(), Path::new("studies/labelmix-store"));
     }

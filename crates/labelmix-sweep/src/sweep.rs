@@ -5,7 +5,7 @@ mod summary;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Example, Pools, SplitFiles};
+use labelmix_data::{Accounted, Example, Pools, SplitFiles};
 use labelmix_econ::{Prices, Tariff};
 use labelmix_elicit::{HeadStart, ShotsPlan, Splits, StagePlan, StageWork};
 use labelmix_models::{
@@ -90,14 +90,20 @@ impl Sweep {
         let Inputs { model_folder, task_files } = inputs;
         let prices = study.prices()?;
         let mut dataset = study.load_data(&task_files)?;
-        let labels = set_weak_labels(&study, &mut dataset, options, labeling)?;
+        let labels = match set_weak_labels(&study, &mut dataset, options, labeling) {
+            Err(error @ (Error::LabelerStarves { .. } | Error::LabelerText { .. })) => {
+                return Err(Error::OfWhatWasRead(Accounted::new(error, &dataset.summary)));
+            }
+            labels => labels?,
+        };
         let shape = ModelShape::read(&model_folder)?;
         let tokenizer = Tokenizer::load(&model_folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
 
-        let expansion = Expansion::of(&study, &prices, &train)?;
+        let expansion = Expansion::of(&study, &prices, &train)
+            .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
         let chains = expansion.chains();
         let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
         let prompts = if prompted {

@@ -95,7 +95,7 @@ pub(crate) fn print(failure: &Failure) {
     }
 }
 
-/// Prints an error with its causes, and the innermost advice there is.
+/// Prints an error with its causes, and the innermost advice there is. What is related to it is the account of what was read.
 pub(crate) fn print_diagnostic(error: &dyn Diagnostic) {
     let mut message = format!("error: {error}");
     let mut help = error.help().map(|help| help.to_string());
@@ -104,6 +104,10 @@ pub(crate) fn print_diagnostic(error: &dyn Diagnostic) {
         message = format!("{message}\n  because: {inner}");
         help = inner.help().map(|help| help.to_string()).or(help);
         cause = inner.diagnostic_source();
+    }
+    // What was read comes before what is wrong with it.
+    for account in error.related().into_iter().flatten() {
+        anstream::eprintln!("{account}");
     }
     anstream::eprintln!("{message}");
     if let Some(help) = help {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::path::Path;
 
-use labelmix_data::read_texts;
+use labelmix_data::{TextSource, read_texts};
 use labelmix_elicit::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
         texts: Vec::new(),
     };
     if let Some(file) = &arguments.texts {
-        let texts = read_texts(file, "text")?;
+        let texts = read_texts(file, &TextSource::Column("text".to_owned()))?;
         let token_ids = tokenize(&texts, &tokenizer, TextLimit::Refuse, file)?;
         let model = Model::load(&folder, &options)?;
         let reader = Reader::new(model)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use labelmix_data::{ExampleId, read_texts};
+use labelmix_data::{ExampleId, TextSource, read_texts};
 use labelmix_elicit::{
     FollowUp, FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, mean_log_odds, soft_label,
 };
@@ -53,7 +53,7 @@ impl ReadPrompt<'_> {
             let follow_up = FollowUpTexts { model, tokenizer, follow_up, batch_tokens };
             return Ok(follow_up.prompts(encoder, shots, &texts)?);
         }
-        let prompt = |text: &String| Ok(shots.before(ExampleId::of(text), &encoder.cut_query(text)?));
+        let prompt = |text: &String| Ok(shots.before(ExampleId::exact(text), &encoder.cut_query(text)?));
         Ok(texts.iter().map(prompt).collect::<Result<_, labelmix_models::Error>>()?)
     }
 }
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
-    let texts = read_texts(&arguments.input, &arguments.text)?;
+    let texts = read_texts(&arguments.input, &TextSource::Column(arguments.text.clone()))?;
     let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
     let options = LoadOptions {
         device: device(&arguments.device)?,

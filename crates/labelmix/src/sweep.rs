@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::HumanDuration;
 use labelmix_econ::MeasuredRun;
 use labelmix_models::ByteSize;
-use labelmix_report::{Answer, Colours, Style, count, render};
+use labelmix_report::{Answer, Colours, OwnShares, Style, count, render};
 use labelmix_sweep::{
     Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, RunRecord, StageFailure,
     Store, Study, Sweep, WeakLabeling, available_memory, estimate, execute, measured_runs,
@@ -141,7 +141,11 @@ impl Finished {
             &records,
             sweep.summary().data.train.weak_accuracy,
         );
-        let answer = answer.with_regimes(runs.clone());
+        let own_shares = sweep.summary().data.test.own_shares().map(|(_, share)| {
+            let test: Vec<bool> = sweep.test().iter().filter_map(|example| example.gold).collect();
+            OwnShares::new(share, &test, &runs, sweep.prices())
+        });
+        let answer = answer.with_regimes(runs.clone()).with_own_shares(own_shares);
         Ok(Self { sweep, records, runs, answer })
     }
 }

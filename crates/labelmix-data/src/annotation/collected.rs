@@ -108,10 +108,9 @@ impl LabelRow {
                 LabelKind::Weak => answer.into_weak(),
             };
             let refused = |cell: Cell| {
-                let (place, column, value) = (place.clone(), LABEL.to_owned(), cell.to_string());
                 match kind {
-                    LabelKind::Gold => DataError::GoldLabel { place, column, value },
-                    LabelKind::Weak => DataError::WeakLabel { place, column, value },
+                    LabelKind::Gold => DataError::gold_label(place.clone(), LABEL, &cell),
+                    LabelKind::Weak => DataError::weak_label(place.clone(), LABEL, &cell),
                 }
             };
             labels.extend(read.map_err(refused)?);

@@ -11,7 +11,8 @@ use super::error::AnnotationError;
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 use crate::example::ExampleId;
-use crate::read::{ColumnNames, Holds, Need, Row, WantedColumn, column_names, read_blocks, read_lines_of};
+use crate::text_files::{TextColumns, TextReader};
+use crate::read::{Holds, Need, Row, WantedColumn, column_names, read_blocks, read_lines_of};
 
 type Result<T> = std::result::Result<T, AnnotationError>;
 
@@ -37,13 +38,13 @@ pub struct LabeledRows {
 /// contradict each other, and labels that contradict those that a row has.
 pub fn with_labels(
     train: &Path,
-    columns: &ColumnNames,
+    columns: &TextColumns,
     labels: &[CollectedLabel],
     kind: LabelKind,
 ) -> Result<LabeledRows> {
     let label_column = match kind {
         LabelKind::Gold => columns.gold.as_str(),
-        LabelKind::Weak => columns.weak.as_deref().unwrap_or("weak"),
+        LabelKind::Weak => columns.weak.first().map_or("weak", String::as_str),
     };
     let mut writer = Writer { train, label_column, kind, labels: by_id(labels, kind)?, rows: LabeledRows::default() };
     let is_jsonl = train.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
@@ -109,7 +110,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Goes through a JSONL file line by line.
-    fn lines(&mut self, columns: &ColumnNames) -> Result<()> {
+    fn lines(&mut self, columns: &TextColumns) -> Result<()> {
         read_lines_of(self.train, |number, line| {
             let place = || Place::row(self.train, RowNumber::Line(number));
             let row: Cell = serde_json::from_str(line)
@@ -131,7 +132,7 @@ impl Writer<'_> {
     }
 
     /// Goes through a table of another format.
-    fn table(&mut self, columns: &ColumnNames) -> Result<()> {
+    fn table(&mut self, columns: &TextColumns) -> Result<()> {
         let names = column_names(self.train)?;
         let wanted: Vec<WantedColumn> =
             names.iter().map(|name| WantedColumn { name, need: Need::IfThere, holds: Holds::Anything }).collect();
@@ -152,11 +153,13 @@ impl Writer<'_> {
     }
 
     /// Whether a row gets a label.
-    fn fate(&mut self, entries: &[(String, Cell)], columns: &ColumnNames, place: Place) -> Result<Fate> {
+    fn fate(&mut self, entries: &[(String, Cell)], columns: &TextColumns, place: Place) -> Result<Fate> {
         self.rows.rows += 1;
         let cell = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, cell)| cell);
-        let Some(Cell::Text(text)) = cell(&columns.text) else { return Ok(Fate::Stays) };
-        let id = ExampleId::of(text);
+        let reader = TextReader::new(&columns.text)?;
+        let mut cells: Vec<Cell> =
+            reader.wanted().iter().map(|column| cell(column.name).cloned().unwrap_or(Cell::Missing)).collect();
+        let id = ExampleId::of(&reader.text(&mut cells, || place.clone())?);
         let Some(new) = self.labels.get_mut(&id) else { return Ok(Fate::Stays) };
         new.is_used = true;
         let there = cell(self.label_column).cloned().unwrap_or(Cell::Missing);
@@ -165,10 +168,9 @@ impl Writer<'_> {
             LabelKind::Weak => there.into_weak(),
         };
         let there = there.map_err(|cell| {
-            let (place, column, value) = (place.clone(), self.label_column.to_owned(), cell.to_string());
             match self.kind {
-                LabelKind::Gold => DataError::GoldLabel { place, column, value },
-                LabelKind::Weak => DataError::WeakLabel { place, column, value },
+                LabelKind::Gold => DataError::gold_label(place.clone(), self.label_column, &cell),
+                LabelKind::Weak => DataError::weak_label(place.clone(), self.label_column, &cell),
             }
         })?;
         match there {

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 
 use arrow_schema::{DataType, Fields};
 
-use super::{arrow_ipc, csv, parquet};
+use super::{TableFile, arrow_ipc, csv, parquet};
 use crate::cell::Cell;
 use crate::error::DataError;
 
@@ -18,7 +17,8 @@ const JSONL_LINES: usize = 1000;
 ///
 /// # Errors
 /// [`DataError`] for a file that cannot be read, or is of another kind than JSONL, CSV, Parquet and Arrow.
-pub fn field_names(file: &Path) -> Result<Vec<String>, DataError> {
+pub fn field_names<'a>(file: impl Into<TableFile<'a>>) -> Result<Vec<String>, DataError> {
+    let file = file.into().path();
     let opened = File::open(file).map_err(|reason| DataError::unreadable(file, &reason))?;
     let mut names = Names::default();
     match file.extension().unwrap_or_default().to_ascii_lowercase().to_str().unwrap_or_default() {
@@ -43,7 +43,8 @@ pub fn field_names(file: &Path) -> Result<Vec<String>, DataError> {
 ///
 /// # Errors
 /// [`DataError`] for a file that cannot be read, or is of another kind than CSV, Parquet and Arrow.
-pub(crate) fn column_names(file: &Path) -> Result<Vec<String>, DataError> {
+pub(crate) fn column_names<'a>(file: impl Into<TableFile<'a>>) -> Result<Vec<String>, DataError> {
+    let file = file.into().path();
     let opened = File::open(file).map_err(|reason| DataError::unreadable(file, &reason))?;
     let of_schema = |fields: &Fields| fields.iter().map(|field| field.name().clone()).collect();
     Ok(match file.extension().unwrap_or_default().to_ascii_lowercase().to_str().unwrap_or_default() {

@@ -15,7 +15,7 @@ use super::template::{Condition, Fields, TextTemplate, reason, syntax_error, val
 use super::weak::{VoteTable, mean_vote, votes_of};
 use crate::clean::RowsRead;
 use crate::error::{DataError, Place};
-use crate::example::Example;
+use crate::example::{Example, ExampleId};
 use crate::field::KeptFields;
 use crate::read::{Block, Holds, Need, Row, WantedColumn, read_blocks};
 
@@ -216,7 +216,7 @@ impl RowReader {
             Ok(())
         });
         match read {
-            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Ok(_) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Failed(error)) => Err(self.explain(error)),
         }
     }
@@ -254,6 +254,7 @@ impl RowReader {
             text.map_err(|error| render_error(place(), &template.title, &error))
         };
         let mut example = Example::new(render(&self.template)?, gold, None);
+        example.id = ExampleId::exact(&example.text);
         example.proxy = self.proxy.as_ref().map(render).transpose()?.map(String::into_boxed_str);
         example.fields = self.fields.values(&kept);
         let number = row.number;
@@ -312,7 +313,7 @@ impl RowReader {
     }
 }
 
-fn render_error(place: Place, template: &str, error: &minijinja::Error) -> TaskError {
+pub(crate) fn render_error(place: Place, template: &str, error: &minijinja::Error) -> TaskError {
     // The engine looks these up when it comes to them, but no row is at fault.
     if let ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction = error.kind() {
         return syntax_error(template, error);

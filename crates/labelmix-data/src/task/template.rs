@@ -12,19 +12,19 @@ use crate::cell::Cell;
 
 /// A parsed template.
 #[derive(Debug, Clone)]
-pub(super) struct TextTemplate {
+pub(crate) struct TextTemplate {
     /// What messages call it: the task, and which of its templates it is.
-    pub(super) title: String,
+    pub(crate) title: String,
     environment: Environment<'static>,
     /// The names that it expects from the row, sorted.
-    pub(super) variables: BTreeSet<String>,
+    pub(crate) variables: BTreeSet<String>,
 }
 
 /// The template's name in its environment.
 const NAME: &str = "text";
 
 impl TextTemplate {
-    pub(super) fn parse(title: String, source: &str) -> Result<Self, TaskError> {
+    pub(crate) fn parse(title: String, source: &str) -> Result<Self, TaskError> {
         let mut environment = strict_environment();
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax_error(&title, &error))?;
         let template = environment.get_template(NAME).expect("the template was added just now");
@@ -33,7 +33,7 @@ impl TextTemplate {
     }
 
     /// The text for a row, without white space around it.
-    pub(super) fn render(&self, row: Value) -> Result<String, Error> {
+    pub(crate) fn render(&self, row: Value) -> Result<String, Error> {
         let template = self.environment.get_template(NAME).expect("the template was added when it was parsed");
         let text = template.render(row)?;
         let trimmed = text.trim();
@@ -106,7 +106,7 @@ pub(super) fn reason(error: &Error) -> String {
 
 /// A row, or a nested record, as a template sees it: values are made when they are asked for.
 #[derive(Debug)]
-pub(super) struct Fields(pub(super) Vec<(Arc<str>, Value)>);
+pub(crate) struct Fields(pub(crate) Vec<(Arc<str>, Value)>);
 
 impl Object for Fields {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -123,7 +123,7 @@ impl Object for Fields {
 }
 
 /// A cell as a template sees it.
-pub(super) fn value_of(cell: &Cell) -> Value {
+pub(crate) fn value_of(cell: &Cell) -> Value {
     match cell {
         Cell::Missing => Value::from(()),
         Cell::Bool(value) => Value::from(*value),

@@ -52,7 +52,7 @@ impl WeakTable {
 pub type MergeVotes<'a> = dyn Fn(&[&[Option<f32>]]) -> Vec<Option<f32>> + 'a;
 
 /// The share of the votes for class 1: the weak label, unless votes are merged in another way.
-pub(super) fn mean_vote(votes: &[Option<f32>]) -> Option<f32> {
+pub(crate) fn mean_vote(votes: &[Option<f32>]) -> Option<f32> {
     let given: Vec<f32> = votes.iter().flatten().copied().collect();
     (!given.is_empty()).then(|| given.iter().sum::<f32>() / given.len() as f32)
 }
@@ -80,11 +80,7 @@ pub(super) fn votes_of(
     cells: impl IntoIterator<Item = Cell>,
 ) -> Result<Box<[Option<f32>]>, DataError> {
     let votes = columns.iter().zip(cells).map(|(column, cell)| {
-        cell.into_weak().map_err(|cell| DataError::WeakLabel {
-            place: Place::row(file, number),
-            column: column.clone(),
-            value: cell.to_string(),
-        })
+        cell.into_weak().map_err(|cell| DataError::weak_label(Place::row(file, number), column, &cell))
     });
     votes.collect()
 }

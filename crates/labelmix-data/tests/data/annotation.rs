@@ -1,7 +1,7 @@
 //! Labels on their way back: from tables and tools into the training file.
 
 use labelmix_data::{
-    AnnotationFormat, ColumnNames, Example, ExampleId, IfMissing, label_requests, read_collected_labels, with_labels,
+    AnnotationFormat, Example, ExampleId, IfMissing, label_requests, read_collected_labels, TextColumns, with_labels,
 };
 use labelmix_econ::LabelKind;
 use proptest::prelude::*;
@@ -12,8 +12,8 @@ fn id(text: &str) -> String {
     ExampleId::of(text).to_string()
 }
 
-fn columns() -> ColumnNames {
-    ColumnNames { text: "text".into(), gold: "gold".into(), weak: Some("weak".into()), fields: Vec::new() }
+fn columns() -> TextColumns {
+    TextColumns::default()
 }
 
 fn labels(scratch: &Scratch, name: &str, content: &str, kind: LabelKind) -> Vec<(String, f32)> {

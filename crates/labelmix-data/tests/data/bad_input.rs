@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use insta::assert_snapshot;
-use labelmix_data::{Balance, CleaningOptions, ColumnNames, Dataset, read_texts};
+use labelmix_data::{Balance, CleaningOptions, TextColumns, read_texts};
 use parquet::basic::Compression;
 
-use crate::scratch::{Scratch, TEST_JSONL, columns};
+use crate::scratch::{Scratch, TEST_JSONL, columns, load_files, text_column};
 
 /// What is said about a training file of this name and content.
 fn train_report(name: &str, content: impl AsRef<[u8]>) -> String {
@@ -22,7 +22,7 @@ fn test_report(content: &str, options: &CleaningOptions) -> String {
     let scratch = Scratch::new();
     let train = scratch.write("train.csv", "text,gold,weak\na,0,0.1\nb,1,0.9\n");
     let test = scratch.write("test.jsonl", content);
-    let error = Dataset::load(&train, &test, &columns(), options).unwrap_err();
+    let error = load_files(&train, &test, &columns(), options).unwrap_err();
     scratch.report(&error)
 }
 
@@ -137,8 +137,8 @@ fn missing_gold_column_where_nothing_is_weak() {
     let scratch = Scratch::new();
     let train = scratch.write("train.csv", "text,weak\na,1\n");
     let test = scratch.write("test.jsonl", TEST_JSONL);
-    let columns = ColumnNames { weak: None, ..columns() };
-    let error = Dataset::load(&train, &test, &columns, &CleaningOptions::default()).unwrap_err();
+    let columns = TextColumns { weak: Vec::new(), ..columns() };
+    let error = load_files(&train, &test, &columns, &CleaningOptions::default()).unwrap_err();
     assert_snapshot!(scratch.report(&error), @r"
     train.csv: there is no column `gold`; the columns are `text`, `weak`
     hint: name one of these columns, or add the one that is missing
@@ -292,7 +292,7 @@ fn unknown_extension() {
 #[test]
 fn no_such_file() {
     let scratch = Scratch::new();
-    let error = read_texts(&scratch.path("new.jsonl"), "text").unwrap_err();
+    let error = read_texts(&scratch.path("new.jsonl"), &text_column()).unwrap_err();
     assert_snapshot!(scratch.report(&error), @r"
     new.jsonl cannot be read: No such file or directory (os error 2)
     hint: check that the file is there and that you may read it

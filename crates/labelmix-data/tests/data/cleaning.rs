@@ -1,13 +1,13 @@
 //! What cleaning drops, what it keeps, and that the rows' order makes no difference.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use insta::assert_snapshot;
-use labelmix_data::{Balance, CleaningOptions, Dataset};
+use labelmix_data::{Balance, Boundary, CleaningOptions, Dataset, Example};
 use proptest::prelude::*;
 
-use crate::scratch::{Scratch, columns};
+use crate::scratch::{Scratch, columns, load_files};
 
 /// A row of a random file: the text's number, its gold and its weak label.
 type Row = (u8, Option<bool>, Option<f32>);
@@ -28,16 +28,16 @@ fn load(train: &[Row], test: &[Row], options: &CleaningOptions) -> Dataset {
     let scratch = Scratch::new();
     let train = scratch.write("train.jsonl", jsonl(train));
     let test = scratch.write("test.jsonl", jsonl(test));
-    Dataset::load(&train, &test, &columns(), options).unwrap()
+    load_files(&train, &test, &columns(), options).unwrap()
 }
 
 #[test]
 fn the_summary_accounts_for_every_row() {
     let scratch = Scratch::new();
     let train = scratch
-        .write("train.csv", "text,gold,weak\na,1,0.9\nb,1,0.2\nc,0,0.1\na,0,0\n,,\nx,1,1\nd,,0.8\ne,0,\nf,,0.6\n");
+        .write("train.csv", "text,gold,weak\na,1,0.9\nb,1,0.2\nc,0,0.1\na,1,0\n,,\nx,1,1\nd,,0.8\ne,0,\nf,,0.6\n");
     let test = scratch.write("test.csv", "text,gold\nx,1\ny,0\nz,1\n");
-    let dataset = Dataset::load(&train, &test, &columns(), &CleaningOptions::default()).unwrap();
+    let dataset = load_files(&train, &test, &columns(), &CleaningOptions::default()).unwrap();
     let summary = dataset.summary.to_string().replace(&format!("{}", scratch.path("").display()), "");
     assert_snapshot!(summary, @r"
     train: train.csv: 9 rows, 4 kept (2 of class 0, 2 of class 1)
@@ -48,15 +48,6 @@ fn the_summary_accounts_for_every_row() {
            labels: 2 gold, 0 weak, 0 both
     ");
     assert_snapshot!(serde_json::to_string(&dataset.summary.test.dropped).unwrap(), @r#"{"empty":0,"duplicates":0,"in_test":0,"undersampled":1,"beyond_limit":0}"#);
-}
-
-#[test]
-fn of_two_labels_for_one_text_the_first_counts() {
-    let rows = [(1, Some(true), None), (1, Some(false), None), (2, Some(false), None)];
-    let test = [(3, Some(true), None), (4, Some(false), None)];
-    let dataset = load(&rows, &test, &CleaningOptions::default());
-    let kept = dataset.train.iter().find(|example| example.text == "text 1").unwrap();
-    assert_eq!(kept.gold, Some(true));
 }
 
 #[test]
@@ -85,23 +76,25 @@ fn balance() -> impl Strategy<Value = Balance> {
     prop_oneof![Just(Balance::Undersample), Just(Balance::AsIs)]
 }
 
-/// One label per text, so that the order of rows decides nothing.
-fn without_repeats(rows: Vec<Row>) -> Vec<Row> {
-    let mut seen = HashSet::new();
-    rows.into_iter().filter(|(text, ..)| seen.insert(*text)).collect()
+/// One gold label for each text: rows that contradict each other are refused.
+fn agreeing(rows: Vec<Row>) -> Vec<Row> {
+    let mut known = HashMap::new();
+    let row = |(text, gold, weak): Row| (text, *known.entry(text).or_insert(gold), weak);
+    rows.into_iter().map(row).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_test_text_is_for_sale(train in rows(0..60), test in rows(40..80), balance in balance(), seed: u64) {
+    fn no_test_text_is_for_sale(
+        train in rows(0..60).prop_map(agreeing), test in rows(40..80).prop_map(agreeing), balance in balance(), seed: u64) {
         let dataset = load(&train, &test, &CleaningOptions { balance, max_test: None });
         let held_out: HashSet<_> = jsonl(&test).lines().map(str::to_owned).map(|line| {
             let row: serde_json::Value = serde_json::from_str(&line).unwrap();
             row["text"].as_str().unwrap().to_owned()
         }).collect();
-        let pools = dataset.pools(seed, 10);
+        let pools = dataset.pools(seed, Boundary::Fixed(10));
         let gold = pools.gold(pools.gold_size()).unwrap();
         let weak = pools.weak(pools.weak_size()).unwrap();
         for index in gold.iter().chain(weak) {
@@ -109,23 +102,54 @@ proptest! {
         }
     }
 
+    /// Each kind is balanced by its own labels, and nothing is dropped for a label of the other kind.
     #[test]
     fn balance_is_exact_and_the_account_adds_up(
-        train in rows(0..60), test in rows(60..100), max_test in prop::option::of(2usize..20),
+        train in rows(0..60).prop_map(agreeing), test in rows(60..100).prop_map(agreeing), max_test in prop::option::of(2usize..20),
     ) {
         let dataset = load(&train, &test, &CleaningOptions { balance: Balance::Undersample, max_test });
-        for (split, rows) in [(&dataset.summary.train, &train), (&dataset.summary.test, &test)] {
-            prop_assert_eq!(split.class_counts[0], split.class_counts[1]);
+        let summary = &dataset.summary;
+        for (split, rows) in [(&summary.train, &train), (&summary.test, &test)] {
             let dropped = split.dropped;
             let gone = dropped.empty + dropped.duplicates + dropped.in_test + dropped.undersampled + dropped.beyond_limit;
             prop_assert_eq!((split.rows, gone + split.kept), (rows.len(), rows.len()));
         }
+        prop_assert_eq!(summary.test.class_counts[0], summary.test.class_counts[1]);
+        prop_assert_eq!(summary.train.dropped.undersampled, 0);
+        let pools = summary.train.pools.unwrap();
+        for kind in [pools.gold, pools.weak] {
+            prop_assert_eq!(kind.for_sale, [kind.all[0].min(kind.all[1]); 2]);
+        }
+        let sold = |sold: fn(&Example) -> bool| dataset.train.iter().filter(|example| sold(example)).count();
+        prop_assert_eq!(sold(|example| example.for_sale.gold.is_some()), 2 * pools.gold.for_sale[0]);
+        prop_assert_eq!(sold(|example| example.for_sale.weak.is_some()), 2 * pools.weak.for_sale[0]);
         prop_assert!(dataset.test.len() <= max_test.unwrap_or(usize::MAX));
+    }
+
+    /// What is printed is what a few lines of another language would count.
+    #[test]
+    fn shares_and_the_weak_labels_accuracy_are_those_of_the_file(
+        labels in prop::collection::vec((any::<bool>(), any::<bool>(), 0u8..=100), 2..60), bias in 1u8..100, balance in balance(),
+    ) {
+        let row = |(number, (gold, is_known, weak)): (usize, (bool, bool, u8))| {
+            (number as u8 + 1, is_known.then_some(gold), Some(f32::from(u8::from(weak < bias))))
+        };
+        let train: Vec<Row> = labels.into_iter().enumerate().map(row).collect();
+        let test = [(90, Some(true), None), (91, Some(false), None)];
+        let summary = load(&train, &test, &CleaningOptions { balance, max_test: None }).summary.train;
+        let pools = summary.pools.unwrap();
+        let gold = |class| train.iter().filter(|(_, gold, _)| *gold == Some(class)).count();
+        let weak = |class: f32| train.iter().filter(|(_, _, weak)| *weak == Some(class)).count();
+        prop_assert_eq!(pools.gold.all, [gold(false), gold(true)]);
+        prop_assert_eq!(pools.weak.all, [weak(0.0), weak(1.0)]);
+        let both: Vec<bool> = train.iter().filter_map(|(_, gold, weak)| Some(gold.as_ref()? == &(weak? == 1.0))).collect();
+        let accuracy = both.iter().filter(|right| **right).count() as f64 / both.len() as f64;
+        prop_assert_eq!(summary.weak_accuracy, (!both.is_empty()).then_some(accuracy));
     }
 
     #[test]
     fn the_order_of_rows_makes_no_difference(
-        (train, shuffled) in rows(0..60).prop_map(without_repeats).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+        (train, shuffled) in rows(0..60).prop_map(agreeing).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
         balance in balance(),
     ) {
         let test = [(90, Some(true), None), (91, Some(false), None)];

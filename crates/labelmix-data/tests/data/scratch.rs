@@ -1,10 +1,10 @@
 //! A scratch folder with data files, and what loading them gives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use labelmix_data::{CleaningOptions, ColumnNames, DataError, Dataset};
+use labelmix_data::{CleaningOptions, Contradictions, DataError, Dataset, TestTexts, TextColumns, TextFiles, TextOptions, TextSource};
 use miette::Diagnostic;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -55,7 +55,7 @@ impl Scratch {
     /// Loads `train` against [`TEST_JSONL`].
     pub(crate) fn load(&self, train: &str, options: &CleaningOptions) -> Result<Dataset, DataError> {
         self.write("test.jsonl", TEST_JSONL);
-        Dataset::load(&self.path(train), &self.path("test.jsonl"), &columns(), options)
+        load_files(&self.path(train), &self.path("test.jsonl"), &columns(), options)
     }
 
     /// An error as the command line shows it, without the scratch folder's name.
@@ -66,6 +66,38 @@ impl Scratch {
     }
 }
 
-pub(crate) fn columns() -> ColumnNames {
-    ColumnNames { text: "text".to_owned(), gold: "gold".to_owned(), weak: Some("weak".to_owned()), fields: Vec::new() }
+pub(crate) fn columns() -> TextColumns {
+    TextColumns::default()
+}
+
+/// Loads two files of texts.
+pub(crate) fn load_files(
+    train: &Path,
+    test: &Path,
+    columns: &TextColumns,
+    cleaning: &CleaningOptions,
+) -> Result<Dataset, DataError> {
+    load_with_fields(train, test, columns, cleaning, &[])
+}
+
+/// The same, with these fields of the rows.
+pub(crate) fn load_with_fields(
+    train: &Path,
+    test: &Path,
+    columns: &TextColumns,
+    cleaning: &CleaningOptions,
+    fields: &[String],
+) -> Result<Dataset, DataError> {
+    let files = TextFiles {
+        train: train.to_path_buf(),
+        test: TestTexts::File(test.to_path_buf()),
+        columns: columns.clone(),
+        contradictions: Contradictions::Refuse,
+    };
+    Dataset::load(&files, &TextOptions { cleaning: *cleaning, fields, ..TextOptions::default() })
+}
+
+/// The source of texts in the column `text`.
+pub(crate) fn text_column() -> TextSource {
+    TextSource::Column("text".to_owned())
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use labelmix_data::{CleaningOptions, Dataset};
+use labelmix_data::{Boundary, CleaningOptions};
 
-use crate::scratch::columns;
+use crate::scratch::{columns, load_files};
 
 #[test]
 fn sst2_priced_loads() {
@@ -14,15 +14,17 @@ fn sst2_priced_loads() {
         return;
     }
     let options = CleaningOptions { max_test: Some(1000), ..CleaningOptions::default() };
-    let dataset = Dataset::load(&folder.join("train.jsonl"), &folder.join("test.jsonl"), &columns(), &options).unwrap();
+    let dataset = load_files(&folder.join("train.jsonl"), &folder.join("test.jsonl"), &columns(), &options).unwrap();
     let summary = &dataset.summary;
     println!("{summary}");
 
-    assert_eq!((summary.train.rows, summary.train.kept), (12_000, 11_320));
+    assert_eq!((summary.train.rows, summary.train.kept), (12_000, 12_000));
+    let for_sale = summary.train.pools.unwrap();
     assert_eq!((summary.test.rows, summary.test.class_counts), (2_693, [500, 500]));
     let weak_accuracy = summary.train.weak_accuracy.unwrap();
     assert!((weak_accuracy - 0.75).abs() < 0.01, "{weak_accuracy}");
 
-    let pools = dataset.pools(0, 1024);
-    assert_eq!((pools.gold_size(), pools.weak_size()), (1024, 11_320 - 1024));
+    let pools = dataset.pools(0, Boundary::Fixed(1024));
+    println!("{} gold and {} weak labels for sale", pools.gold_size(), pools.weak_size());
+    assert_eq!((for_sale.gold.for_sale[0], pools.gold_size()), (5_660, 1024));
 }

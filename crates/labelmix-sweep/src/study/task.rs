@@ -1,18 +1,19 @@
 //! `[task]`: the data of a study. Either files of texts with their labels, or a task of `labelmix-data`, which makes
 //! texts and labels out of a dataset's rows.
 
+mod text_files;
 mod written;
 
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, ColumnNames, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError,
-    WeakTable, field_names, read_gold,
+    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable, field_names,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
+pub use self::text_files::{RowKeys, TextFiles};
 use self::written::WrittenTable;
 use super::Problem;
 use crate::error::Result;
@@ -28,8 +29,8 @@ pub struct TaskTable {
     pub max_test: usize,
     /// Whether both splits are balanced by leaving out examples of the larger class.
     pub balance: bool,
-    /// The number of training examples whose gold labels are for sale; the rest are sold with weak labels. By default
-    /// what the grid's most gold-hungry point needs, and at most half of the examples.
+    /// The number of training examples whose gold labels are for sale; the rest are sold with weak labels. By default every
+    /// point of the grid divides the examples as it needs.
     pub gold_pool: Option<usize>,
 }
 
@@ -41,21 +42,6 @@ pub enum TaskData {
     Files(TextFiles),
     /// Where a task has it.
     Task(TaskReference),
-}
-
-/// Files whose rows are a text and its labels: JSONL, CSV or Parquet.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TextFiles {
-    /// The file whose labels are for sale.
-    pub train: PathBuf,
-    /// The file to measure accuracy on.
-    pub test: PathBuf,
-    /// The column of texts.
-    pub text: String,
-    /// The column of gold labels.
-    pub gold: String,
-    /// The column of weak labels.
-    pub weak: String,
 }
 
 /// A task, and what the study has different.
@@ -173,11 +159,7 @@ impl TaskTable {
             max_test: Some(self.max_test),
         };
         match &self.data {
-            TaskData::Files(TextFiles { train, test, text, gold, weak }) => {
-                let weak = (weak_labels == WeakLabels::InTheData).then(|| weak.clone());
-                let columns = ColumnNames { text: text.clone(), gold: gold.clone(), weak, fields: fields.to_vec() };
-                Ok(Dataset::load(&folder.join(train), &folder.join(test), &columns, &cleaning)?)
-            }
+            TaskData::Files(files) => files.load(folder, cleaning, weak_labels, fields),
             TaskData::Task(reference) => {
                 let task = self.task(folder)?.expect("the table names a task");
                 let options = LoadOptions { cleaning, merge_votes: reference.merge.function(), fields };
@@ -192,11 +174,10 @@ impl TaskTable {
     /// # Errors
     /// If the file cannot be used.
     pub(super) fn read_gold(&self, file: &Path, test: &[Example]) -> Result<Vec<Example>> {
-        let (text, gold) = match &self.data {
-            TaskData::Files(TextFiles { text, gold, .. }) => (text.clone(), gold.clone()),
-            TaskData::Task(_) => ("text".to_owned(), "gold".to_owned()),
-        };
-        Ok(read_gold(file, &ColumnNames { text, gold, weak: None, fields: Vec::new() }, test)?)
+        match &self.data {
+            TaskData::Files(files) => files.rows.read_gold(file, test),
+            TaskData::Task(_) => RowKeys::default().read_gold(file, test),
+        }
     }
 
     /// The fields of the training rows, but for the texts and labels of files of texts.
@@ -205,11 +186,7 @@ impl TaskTable {
     /// If a file cannot be read.
     pub(super) fn field_names(&self, folder: &Path, task_files: &SplitFiles) -> Result<Vec<String>> {
         match &self.data {
-            TaskData::Files(TextFiles { train, text, gold, weak, .. }) => {
-                let mut names = field_names(&folder.join(train))?;
-                names.retain(|name| ![text, gold, weak].contains(&name));
-                Ok(names)
-            }
+            TaskData::Files(files) => files.field_names(folder),
             TaskData::Task(_) => {
                 let task = self.task(folder)?.expect("the table names a task");
                 let first = task.train_splits().into_iter().find_map(|split| task_files.get(split)?.first());

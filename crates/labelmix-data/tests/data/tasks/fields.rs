@@ -1,12 +1,12 @@
 //! Fields of rows that are kept with the examples: of tasks and of files of texts, in every format.
 
 use insta::assert_snapshot;
-use labelmix_data::{ColumnNames, Dataset, FieldValue, LoadOptions, Task, TaskError, field_names};
+use labelmix_data::{Dataset, FieldValue, LoadOptions, Task, TaskError, TextColumns, field_names};
 use serde_json::{Value, json};
 
 use super::files::{arrow_stream, batch, parquet_bytes};
 use super::{AS_IS, jsonl, own_task};
-use crate::scratch::{Scratch, columns};
+use crate::scratch::{Scratch, columns, load_with_fields};
 
 fn rows() -> Vec<Value> {
     vec![
@@ -74,14 +74,14 @@ fn files_of_texts_keep_fields_too() {
     let train = scratch.write("train.csv", "gold,meta.page,text,year\n1,3,soup,1999\n0,,bread,\n");
     let test = scratch.write("test.csv", "gold,text\n1,yes\n0,no\n");
     // Flattened tables have the dots in their columns' names.
-    let columns = ColumnNames { weak: None, fields: names(["meta.page", "year", "gold"]), ..columns() };
-    let dataset = Dataset::load(&train, &test, &columns, &AS_IS).unwrap();
+    let (columns, fields) = (TextColumns { weak: Vec::new(), ..columns() }, names(["meta.page", "year", "gold"]));
+    let dataset = load_with_fields(&train, &test, &columns, &AS_IS, &fields).unwrap();
     let missing = || FieldValue::Missing;
     assert_eq!(kept(&dataset), [[missing(), missing(), text("0")], [text("3"), text("1999"), text("1")]]);
     // The weak labels come between.
     let train = scratch.write("weak.csv", "weak,gold,text,year\n0.5,1,soup,1999\n0.25,0,bread,\n");
-    let columns = ColumnNames { weak: Some("weak".to_owned()), fields: names(["year"]), ..columns };
-    let dataset = Dataset::load(&train, &test, &columns, &AS_IS).unwrap();
+    let (columns, fields) = (crate::scratch::columns(), names(["year"]));
+    let dataset = load_with_fields(&train, &test, &columns, &AS_IS, &fields).unwrap();
     assert_eq!(kept(&dataset), [[missing()], [text("1999")]]);
     assert!(dataset.train.iter().all(|example| example.weak.is_some()));
 }
@@ -123,9 +123,9 @@ train.jsonl: there is no column `source.page`; the columns are `label`, `meta.pa
 hint: did you mean `source`?
 "#);
     let train = scratch.write("plain.csv", "gold,text,year\n1,soup,1999\n0,bread,\n");
-    let columns = ColumnNames { weak: None, fields: names(["yaer"]), ..columns() };
+    let (columns, fields) = (TextColumns { weak: Vec::new(), ..columns() }, names(["yaer"]));
     let test = scratch.write("plain_test.csv", "gold,text\n1,yes\n0,no\n");
-    let error = Dataset::load(&train, &test, &columns, &AS_IS).unwrap_err();
+    let error = load_with_fields(&train, &test, &columns, &AS_IS, &fields).unwrap_err();
     assert_snapshot!(scratch.report(&error), @r#"
 plain.csv: there is no column `yaer`; the columns are `gold`, `text`, `year`
 hint: did you mean `year`?
@@ -137,8 +137,8 @@ fn a_field_that_is_always_missing_is_known() {
     let scratch = Scratch::new();
     let train = scratch.write("train.csv", "gold,text,year\n1,soup,\n0,bread,\n");
     let test = scratch.write("test.csv", "gold,text\n1,yes\n0,no\n");
-    let columns = ColumnNames { weak: None, fields: names(["year"]), ..columns() };
-    let dataset = Dataset::load(&train, &test, &columns, &AS_IS).unwrap();
+    let (columns, fields) = (TextColumns { weak: Vec::new(), ..columns() }, names(["year"]));
+    let dataset = load_with_fields(&train, &test, &columns, &AS_IS, &fields).unwrap();
     assert_eq!(kept(&dataset), [[FieldValue::Missing], [FieldValue::Missing]]);
 }
 

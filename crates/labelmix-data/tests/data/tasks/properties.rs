@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use labelmix_data::{CleaningOptions, DataError, Example, LoadOptions, Task, TaskError};
+use labelmix_data::{Boundary, CleaningOptions, DataError, Example, LoadOptions, Task, TaskError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -149,15 +149,15 @@ proptest! {
         let task = pooled(&scratch, &rows, test_size);
         let options = LoadOptions { cleaning: AS_IS, ..LoadOptions::default() };
         let dataset = match task.load(&task.local_files().unwrap(), &options) {
-            Err(TaskError::Data(DataError::OneClass { .. })) => return Ok(()),
+            Err(TaskError::Data(DataError::OfWhatWasRead(_))) => return Ok(()),
             loaded => loaded.unwrap(),
         };
         prop_assert_eq!(dataset.test.len(), test_size);
         prop_assert_eq!(dataset.train.len() + test_size, rows.len());
         prop_assert!(texts(&dataset.train).is_disjoint(&texts(&dataset.test)));
 
-        let pools = dataset.pools(seed, gold_pool);
-        let larger = dataset.pools(seed, gold_pool + 3);
+        let pools = dataset.pools(seed, Boundary::Fixed(gold_pool));
+        let larger = dataset.pools(seed, Boundary::Fixed(gold_pool + 3));
         let gold = pools.gold(pools.gold_size()).unwrap();
         let weak = pools.weak(pools.weak_size()).unwrap();
         prop_assert!(gold.iter().all(|index| !weak.contains(index)));

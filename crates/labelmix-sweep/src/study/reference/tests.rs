@@ -24,6 +24,7 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
         ("", _) => format!("{}{line}{FILES}{MODEL}", without("name = 'a'\n")),
         ("[task]", "name" | "file") => format!("name = 'a'\n[task]\n{line}{MODEL}"),
         ("[task]", "merge") => format!("name = 'a'\n[task]\nname = 'sciq'\nweak = ['ann', 'bob']\n{line}{MODEL}"),
+        ("[task]", "test_size" | "test_seed") => format!("name = 'a'\n[task]\ntrain = 'a.csv'\n{line}{MODEL}"),
         ("[task]", _) if of_task => format!("name = 'a'\n[task]\nname = 'sciq'\n{line}{MODEL}"),
         ("[task]", _) => format!("name = 'a'\n{}{line}{MODEL}", without(FILES)),
         ("[task.weak]", _) => {

@@ -1,14 +1,15 @@
 //! `[task]` as it is written: which of its two forms it has, and what is missing or too much.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use labelmix_data::{OneOrMore, WeakTable};
+use labelmix_data::{Contradictions, Encoding, LabelValues, OneOrMore, TestSize, WeakTable};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
+use super::{DefinedIn, RowKeys, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
 
 /// The keys of both forms, of which one is used.
 #[derive(Deserialize)]
@@ -16,8 +17,20 @@ use super::{DefinedIn, TaskData, TaskReference, TaskTable, TextFiles, VoteMergin
 pub(super) struct WrittenTable {
     train: Option<PathBuf>,
     test: Option<PathBuf>,
-    text: Option<String>,
+    test_size: Option<TestSize>,
+    test_seed: Option<u64>,
+    group: Option<String>,
+    text: Option<OneOrMore<String>>,
     gold: Option<String>,
+    #[serde(default)]
+    values: BTreeMap<String, u8>,
+    #[serde(default)]
+    missing: Vec<String>,
+    #[serde(default)]
+    drop: Vec<String>,
+    threshold: Option<f64>,
+    contradictions: Option<Contradictions>,
+    encoding: Option<Encoding>,
     name: Option<String>,
     file: Option<PathBuf>,
     folder: Option<PathBuf>,
@@ -48,14 +61,14 @@ impl TryFrom<WrittenTable> for TaskTable {
         let data = match (written.key_of_files(), written.key_of_task()) {
             (Some(one), Some(other)) => {
                 return Err(format!(
-                    "`{one}` and `{other}` in [task]: the data is either files of texts (`train` and `test`) or a task \
-                     (`name` or `file`)"
+                    "`{one}` and `{other}` in [task]: the data is either files of texts (`train`) or a task (`name` or \
+                     `file`)"
                 ));
             }
             (None, None) => {
                 return Err(
-                    "[task] does not say where the data is: it needs `train` and `test` (files of texts), the \
-                            `name` of a task, or the `file` of one"
+                    "[task] does not say where the data is: it needs `train` (a file of texts), the `name` of a \
+                            task, or the `file` of one"
                         .to_owned(),
                 );
             }
@@ -69,13 +82,35 @@ impl TryFrom<WrittenTable> for TaskTable {
 impl WrittenTable {
     /// A key that is there and belongs to files of texts.
     fn key_of_files(&self) -> Option<&'static str> {
-        let keys = [
-            ("train", self.train.is_some()),
-            ("test", self.test.is_some()),
-            ("text", self.text.is_some()),
-            ("gold", self.gold.is_some()),
-        ];
-        keys.into_iter().find_map(|(key, is_there)| is_there.then_some(key))
+        let files = [("train", self.train.is_some()), ("test", self.test.is_some())];
+        files.into_iter().find_map(|(key, is_there)| is_there.then_some(key)).or_else(|| self.rows().own_key())
+    }
+
+    /// What is said of the rows of files of texts; `weak` as far as it names columns.
+    fn rows(&self) -> RowKeys {
+        let weak = match &self.weak {
+            Some(WrittenWeak::Column(column)) => Some(OneOrMore::One(column.clone())),
+            Some(WrittenWeak::Table(table)) => Some(table.columns.clone()),
+            None => None,
+        };
+        RowKeys {
+            test_size: self.test_size,
+            test_seed: self.test_seed,
+            group: self.group.clone(),
+            text: self.text.clone(),
+            template: self.template.clone(),
+            gold: self.gold.clone(),
+            weak,
+            merge: self.merge,
+            values: LabelValues {
+                values: self.values.clone(),
+                missing: self.missing.clone(),
+                drop: self.drop.clone(),
+                threshold: self.threshold,
+            },
+            contradictions: self.contradictions,
+            encoding: self.encoding,
+        }
     }
 
     /// A key that is there and belongs to a task.
@@ -84,41 +119,28 @@ impl WrittenTable {
             ("name", self.name.is_some()),
             ("file", self.file.is_some()),
             ("folder", self.folder.is_some()),
-            ("template", self.template.is_some()),
             ("proxy", self.proxy.is_some()),
-            ("merge", self.merge.is_some()),
         ];
         keys.into_iter().find_map(|(key, is_there)| is_there.then_some(key))
     }
 
     /// The files of texts, of which the table has at least this key.
     fn files(self, key: &str) -> Result<TextFiles, String> {
-        let (train, test) = match (self.train, self.test) {
-            (Some(train), Some(test)) => (train, test),
-            (Some(_), None) => return Err("[task] has `train` but no `test`".to_owned()),
+        let rows = self.rows();
+        let train = match (self.train, &self.test) {
+            (Some(train), _) => train,
             (None, Some(_)) => return Err("[task] has `test` but no `train`".to_owned()),
-            (None, None) => {
-                return Err(format!("`{key}` in [task] without files of texts: it needs `train` and `test`"));
-            }
+            (None, None) => return Err(format!("`{key}` in [task] without files of texts: it needs `train`")),
         };
-        let weak = match self.weak {
-            Some(WrittenWeak::Column(column)) => column,
-            Some(WrittenWeak::Table(_)) => {
-                return Err(
-                    "`weak` in [task] is one column where the data is files of texts; a list or a table needs a \
-                            task (`name` or `file`)"
-                        .to_owned(),
-                );
-            }
-            None => "weak".to_owned(),
-        };
-        Ok(TextFiles {
-            train,
-            test,
-            text: self.text.unwrap_or_else(|| "text".to_owned()),
-            gold: self.gold.unwrap_or_else(|| "gold".to_owned()),
-            weak,
-        })
+        if let Some(WrittenWeak::Table(WeakTable { file: Some(_), .. } | WeakTable { key: Some(_), .. })) = self.weak {
+            return Err("[task.weak] with a file of its own needs a task (`name` or `file`); in files of texts weak labels stand in \
+                        columns"
+                .to_owned());
+        }
+        match rows.problem(self.test.is_some()) {
+            Some(problem) => Err(problem),
+            None => Ok(TextFiles { train, test: self.test, rows }),
+        }
     }
 
     /// The task, of which the table has at least this key.

@@ -26,7 +26,7 @@ pub(super) const TOP: &[KeyHelp] = &[
 pub(super) const TASK: &[KeyHelp] = &[
     key(
         "train",
-        "file: JSONL, CSV or Parquet",
+        "file: CSV, JSONL, Parquet, Excel and others",
         Sometimes,
         "\"train.jsonl\"",
         &["3"],
@@ -35,19 +35,92 @@ pub(super) const TASK: &[KeyHelp] = &[
     key(
         "test",
         "file",
-        Sometimes,
+        Optional,
         "\"test.jsonl\"",
         &["3"],
-        "The file to measure accuracy on. Needed for files of texts.",
+        "The file to measure accuracy on. Without it, a part of `train` is the test set.",
     ),
-    key("text", "column", Optional, "\"text\"", &["3"], "The column of texts, for files of texts."),
+    key(
+        "test_size",
+        "number of texts, or a share below 1",
+        Optional,
+        "0.3",
+        &["1", "1.5", "-1", "0.0"],
+        "How many of `train`'s texts with a gold label are the test set, where there is no `test`: of each class in proportion. \
+         Without it: a fifth, at most `max_test`.",
+    ),
+    key("test_seed", "number", Optional, "1", &["-1"], "Decides which texts these are; 0 without it."),
+    key(
+        "group",
+        "column",
+        Optional,
+        "\"author\"",
+        &["3"],
+        "Rows of one value stay together: all in training or all in the test set.",
+    ),
+    key(
+        "text",
+        "column, or list of columns",
+        Optional,
+        "[\"title\", \"body\"]",
+        &["3", "[]"],
+        "The column of texts, for files of texts; several become a line each. Without it: `text`.",
+    ),
     key(
         "gold",
-        "column of 0 or 1",
+        "column of labels",
         Optional,
         "\"gold\"",
         &["3"],
-        "The column of gold labels, for files of texts; empty where a row has none.",
+        "The column of gold labels, for files of texts: 0 or 1, or what `values` or `threshold` say; empty where a row has none.",
+    ),
+    key(
+        "values",
+        "table: value = 0 or 1",
+        Optional,
+        "{ negative = 0, positive = 1 }",
+        &["{ negative = 0, positive = 2 }", "{ positive = 1 }", "3"],
+        "The class of each value of the label columns, for files of texts.",
+    ),
+    key(
+        "missing",
+        "list of values",
+        Optional,
+        "[\"NA\", \"?\"]",
+        &["3"],
+        "Values of the label columns that mean that there is no label, beside the empty one; -1 among 0, 1 and probabilities is one.",
+    ),
+    key(
+        "drop",
+        "list of values",
+        Optional,
+        "[\"neutral\"]",
+        &["3"],
+        "Gold values whose rows are left out, such as a third class.",
+    ),
+    key(
+        "threshold",
+        "number",
+        Optional,
+        "3.5",
+        &["nan", "\"good\""],
+        "Gold labels are scores: from this one on a row is of class 1.",
+    ),
+    key(
+        "contradictions",
+        "`\"refuse\"`, `\"drop\"`, `\"majority\"`",
+        Optional,
+        "\"majority\"",
+        &["\"first\""],
+        "What is done about gold labels of one text that contradict each other: refused, the text left out, or what most rows say.",
+    ),
+    key(
+        "encoding",
+        "name of an encoding",
+        Optional,
+        "\"windows-1252\"",
+        &["\"latin-99\""],
+        "How the characters of text formats are encoded, where it is not Unicode.",
     ),
     key(
         "name",
@@ -65,7 +138,7 @@ pub(super) const TASK: &[KeyHelp] = &[
         Optional,
         "\"{{ question }} {{ answer }}\"",
         &["3"],
-        "How a task's row becomes a text, in place of the task's template.",
+        "How a row becomes a text: in place of a task's template, or of `text` for files of texts.",
     ),
     key(
         "proxy",
@@ -77,7 +150,7 @@ pub(super) const TASK: &[KeyHelp] = &[
     ),
     key(
         "weak",
-        "column of numbers from 0 to 1; for a task also a list of columns, or the table `[task.weak]`",
+        "column of labels, or list of columns; for a task also the table `[task.weak]`",
         Optional,
         "\"weak\"",
         &["3"],
@@ -89,7 +162,7 @@ pub(super) const TASK: &[KeyHelp] = &[
         Optional,
         "\"majority\"",
         &["\"median\""],
-        "How the votes of several columns become one label of a task.",
+        "How several weak labels of a text, in several columns or rows, become one.",
     ),
     key("max_test", "number", Optional, "500", &["-1", "1.5"], "The largest number of test examples that are used."),
     key(
@@ -98,7 +171,8 @@ pub(super) const TASK: &[KeyHelp] = &[
         Optional,
         "false",
         &["1"],
-        "Whether both splits are balanced by leaving out examples of the larger class.",
+        "Whether the classes are made equally frequent by leaving out labels of the larger one: of files of texts each kind by its \
+         own labels and the test set by gold, of tasks every example by its best label.",
     ),
     key(
         "gold_pool",
@@ -106,8 +180,8 @@ pub(super) const TASK: &[KeyHelp] = &[
         Optional,
         "2000",
         &["-1"],
-        "How many training examples' gold labels are for sale; the others are sold with weak labels. Without it: what the \
-         grid's most gold-hungry point needs, and at most half.",
+        "How many training examples' gold labels are for sale; the others are sold with weak labels. Without it every point of the \
+         grid divides the texts that have both labels as it needs.",
     ),
 ];
 

@@ -1,0 +1,144 @@
+//! Files of texts: rows that say their text and its labels themselves.
+//!
+//! Rows of one text are one example: their weak labels are votes, their gold labels must agree. What is one text is decided by
+//! its [normal form](crate::normal_form). The classes are balanced by the labels of each kind alone (`offer`), and nothing is
+//! dropped for a label of the other kind.
+
+mod advice;
+mod columns;
+mod joined;
+mod labels;
+mod near;
+mod offer;
+mod reading;
+mod test_part;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::columns::TextReader;
+pub use self::columns::{TextColumns, TextSource};
+pub use self::joined::Contradictions;
+pub use self::labels::LabelValues;
+use self::offer::offer;
+pub(crate) use self::reading::TextRows;
+use self::reading::{Purpose, read_rows};
+pub use self::reading::read_texts;
+pub use self::test_part::TestSize;
+use crate::clean::Split;
+use crate::dataset::{CleaningOptions, Dataset};
+use crate::error::DataError;
+use crate::example::Example;
+use crate::field::refuse_unknown;
+use crate::task::MergeVotes;
+
+/// A study's files of texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextFiles {
+    /// The file whose labels are for sale.
+    pub train: PathBuf,
+    /// Where the test set is.
+    pub test: TestTexts,
+    /// The columns of both files.
+    pub columns: TextColumns,
+    /// What is done about gold labels of one text that contradict each other.
+    pub contradictions: Contradictions,
+}
+
+/// Where the texts to measure accuracy on are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TestTexts {
+    /// In a file of their own.
+    File(PathBuf),
+    /// They are a part of the training file.
+    Part {
+        /// How many.
+        size: TestSize,
+        /// Decides which.
+        seed: u64,
+    },
+}
+
+/// How a study's files of texts become a dataset.
+#[derive(Default, Clone, Copy)]
+pub struct TextOptions<'a> {
+    /// What is left out.
+    pub cleaning: CleaningOptions,
+    /// How the votes for one text become a weak label; by default their mean does.
+    pub merge_votes: Option<&'a MergeVotes<'a>>,
+    /// Whether the weak labels come from elsewhere: those of the files are not read, and texts without a gold label wait for
+    /// them among the training examples.
+    pub weak_from_elsewhere: bool,
+    /// Fields of the rows to keep with the examples ([`Example::fields`]); the training file must have them, the test file
+    /// may.
+    pub fields: &'a [String],
+}
+
+impl Dataset {
+    /// Reads and cleans files of texts. Training texts that occur anywhere in the test file, or share a group with one that
+    /// does, are dropped, so that the training examples do not depend on `max_test`.
+    ///
+    /// # Errors
+    /// [`DataError`] for files, columns and labels that cannot be used, gold labels that contradict each other, a split of
+    /// which nothing is left, and a test set without both classes.
+    ///
+    /// # Panics
+    /// If [`TextOptions::merge_votes`] gives other than one label for each example.
+    pub fn load(files: &TextFiles, options: &TextOptions) -> Result<Self, DataError> {
+        options.cleaning.check()?;
+        let columns = files.columns.reading(options)?;
+        let mut train = read_rows(&files.train, &columns, Purpose::Training, files.contradictions)?;
+        refuse_unknown(options.fields, std::slice::from_ref(&files.train), &train.examples)?;
+        let mut test = match &files.test {
+            TestTexts::File(file) => read_rows(file, &columns, Purpose::Testing, files.contradictions)?,
+            TestTexts::Part { size, seed } => train.take_test_part(*size, options.cleaning.max_test, *seed)?,
+        };
+        for rows in [&mut train, &mut test] {
+            rows.merge_votes(options.merge_votes)?;
+        }
+        train.hold_out(&test);
+        train.notes.near_test = near::near_texts(&train, &test);
+        let unlabeled = if options.weak_from_elsewhere { Vec::new() } else { train.take_unlabeled() };
+        let (mut train, mut test) = (Split::of_texts(train), Split::of_texts(test));
+        Self::accounted(&mut train, &mut test, |train, test| {
+            train.sort()?;
+            test.balance(options.cleaning.balance, options.cleaning.max_test)?;
+            test.require_both_classes()
+        })?;
+        let mut dataset = Self::of_splits(train, test, unlabeled);
+        dataset.balance_of_files = Some(options.cleaning.balance);
+        dataset.offer();
+        Ok(dataset)
+    }
+
+    /// Decides anew which labels of files of texts are for sale, and moves texts without any out of the training examples.
+    pub(crate) fn offer(&mut self) {
+        let Some(balance) = self.balance_of_files else { return };
+        let mut waiting: Vec<Example> = self.train.extract_if(.., |example| !example.is_labeled()).collect();
+        if !waiting.is_empty() {
+            self.summary.train.dropped.unlabeled += waiting.len();
+            self.unlabeled.append(&mut waiting);
+            self.unlabeled.sort_by_key(|example| example.id);
+        }
+        let pools = offer(&mut self.train, balance);
+        self.summary.train.count(&self.train);
+        self.summary.train.pools = Some(pools);
+    }
+}
+
+/// Reads a file of texts with gold labels, without texts that are empty, repeated, or among those `held_out`.
+///
+/// # Errors
+/// [`DataError`] for files, columns and labels that cannot be used.
+pub fn read_gold(
+    file: &Path,
+    columns: &TextColumns,
+    contradictions: Contradictions,
+    held_out: &[Example],
+) -> Result<Vec<Example>, DataError> {
+    let columns = columns.reading(&TextOptions { weak_from_elsewhere: true, ..TextOptions::default() })?;
+    let TextRows { mut examples, .. } = read_rows(file, &columns, Purpose::Testing, contradictions)?;
+    let held_out: HashSet<_> = held_out.iter().map(|example| example.id).collect();
+    examples.retain(|example| !held_out.contains(&example.id));
+    Ok(examples)
+}
