@@ -31,7 +31,10 @@ pub use example::{Example, ExampleId, content_hash, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
 pub use pools::{Pools, order_of_sale};
-pub use read::{ColumnNames, Encoding, TableFile, TableNotes, UnknownEncoding, field_names, read_gold, read_texts};
+pub use read::{
+    ColumnNames, Encoding, ReadingProgress, TableFile, TableNotes, UnknownEncoding, field_names, observe_reading,
+    read_gold, read_texts,
+};
 pub use split::{ValidationSplit, validation_split};
 pub use summary::{DataSummary, Dropped, LeftOut, SplitSummary, WeakFileSummary};
 pub use task::{

@@ -57,6 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return status.into();
         }
     };
+    progress::show_reading();
     let result = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),

@@ -11,7 +11,7 @@ use super::error::AnnotationError;
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
 use crate::example::ExampleId;
-use crate::read::{ColumnNames, Holds, Need, Row, WantedColumn, column_names, read_blocks, read_lines_of};
+use crate::read::{ColumnNames, Holds, Need, Row, WantedColumn, column_names, is_json, read_blocks, read_lines_of};
 
 type Result<T> = std::result::Result<T, AnnotationError>;
 
@@ -46,8 +46,7 @@ pub fn with_labels(
         LabelKind::Weak => columns.weak.as_deref().unwrap_or("weak"),
     };
     let mut writer = Writer { train, label_column, kind, labels: by_id(labels, kind)?, rows: LabeledRows::default() };
-    let is_jsonl = train.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
-    if is_jsonl {
+    if is_json(train)? {
         writer.lines(columns)?;
     } else {
         writer.table(columns)?;

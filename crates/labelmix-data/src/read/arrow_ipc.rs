@@ -1,7 +1,7 @@
-//! Arrow's own format: what `save_to_disk` of Hugging Face's `datasets` writes.
+//! Arrow's own format: what `save_to_disk` of Hugging Face's `datasets` writes, and Feather 2.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -9,68 +9,57 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::columnar::{batch_rows, check_schema};
-use super::{Block, WantedColumn};
+use super::guard::guarded;
+use super::{BLOCK_ROWS, Block, WantedColumn};
 use crate::error::DataError;
 
-/// The first bytes of Arrow's file format; its streaming format has none of its own.
-const FILE_MAGIC: &[u8] = b"ARROW1";
-
-/// A reader of either form.
-enum Batches {
-    File(FileReader<BufReader<File>>),
-    Stream(StreamReader<BufReader<File>>),
+/// The batches of a file or of a stream.
+pub(super) struct Batches<'a> {
+    schema: SchemaRef,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + 'a>,
 }
 
-/// The columns and their types.
-pub(super) fn schema(path: &Path, file: File) -> Result<SchemaRef, DataError> {
-    Ok(opened(path, file)?.0)
+fn malformed(path: &Path, reason: impl ToString) -> DataError {
+    DataError::MalformedArrow { file: path.to_path_buf(), reason: reason.to_string() }
 }
 
-/// Reads every row of an Arrow stream, as `datasets` writes it, or of an Arrow file (Feather 2).
-pub(super) fn read<E: From<DataError>>(
-    path: &Path,
-    file: File,
-    wanted: &[WantedColumn],
-    take: impl FnMut(Block) -> Result<(), E>,
-) -> Result<(), E> {
-    match opened(path, file)? {
-        (schema, Batches::File(reader)) => read_batches(path, &schema, reader, wanted, take),
-        (schema, Batches::Stream(reader)) => read_batches(path, &schema, reader, wanted, take),
+impl<'a> Batches<'a> {
+    /// Opens an Arrow file, which is Feather 2.
+    pub(super) fn of_file(path: &Path, file: File) -> Result<Self, DataError> {
+        let opened = guarded(|| FileReader::try_new(BufReader::new(file), None));
+        let reader = opened.map_err(|panic| malformed(path, panic))?.map_err(|error| malformed(path, error))?;
+        Ok(Self { schema: reader.schema(), batches: Box::new(reader) })
     }
-}
 
-fn opened(path: &Path, mut file: File) -> Result<(SchemaRef, Batches), DataError> {
-    let unreadable = |reason| DataError::unreadable(path, &reason);
-    let malformed =
-        |error: ArrowError| DataError::MalformedArrow { file: path.to_path_buf(), reason: error.to_string() };
-    let mut start = Vec::new();
-    file.by_ref().take(FILE_MAGIC.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
-    let file = BufReader::new(file);
-    if start == FILE_MAGIC {
-        let reader = FileReader::try_new(file, None).map_err(malformed)?;
-        Ok((reader.schema(), Batches::File(reader)))
-    } else {
-        let reader = StreamReader::try_new(file, None).map_err(malformed)?;
-        Ok((reader.schema(), Batches::Stream(reader)))
+    /// Opens an Arrow stream, as `datasets` writes it.
+    pub(super) fn of_stream(path: &Path, stream: Box<dyn Read + 'a>) -> Result<Self, DataError> {
+        let opened = guarded(|| StreamReader::try_new(BufReader::new(stream), None));
+        let reader = opened.map_err(|panic| malformed(path, panic))?.map_err(|error| malformed(path, error))?;
+        Ok(Self { schema: reader.schema(), batches: Box::new(reader) })
     }
-}
 
-fn read_batches<E: From<DataError>>(
-    path: &Path,
-    schema: &SchemaRef,
-    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-    wanted: &[WantedColumn],
-    mut take: impl FnMut(Block) -> Result<(), E>,
-) -> Result<(), E> {
-    check_schema(path, schema, wanted)?;
-    let mut n_rows = 0;
-    for batch in batches {
-        let batch =
-            batch.map_err(|error| DataError::MalformedArrow { file: path.to_path_buf(), reason: error.to_string() })?;
-        let rows = batch_rows(path, &batch, wanted, n_rows)?;
-        n_rows += batch.num_rows() as u64;
-        take(Block::Rows(rows))?;
+    /// The columns and their types.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
-    Ok(())
+
+    /// Reads every row.
+    pub(super) fn read<E: From<DataError>>(
+        mut self,
+        path: &Path,
+        wanted: &[WantedColumn],
+        mut take: impl FnMut(Block) -> Result<(), E>,
+    ) -> Result<(), E> {
+        check_schema(path, &self.schema, wanted)?;
+        let mut n_rows = 0;
+        while let Some(batch) = guarded(|| self.batches.next()).map_err(|panic| malformed(path, panic))? {
+            let batch = batch.map_err(|error| malformed(path, error))?;
+            for start in (0..batch.num_rows()).step_by(BLOCK_ROWS) {
+                let part = batch.slice(start, BLOCK_ROWS.min(batch.num_rows() - start));
+                take(Block::Rows(batch_rows(path, &part, wanted, n_rows)?))?;
+                n_rows += part.num_rows() as u64;
+            }
+        }
+        Ok(())
+    }
 }

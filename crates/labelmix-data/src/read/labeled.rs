@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Holds, Need, WantedColumn, read_blocks};
+use super::{Holds, Need, TableFile, WantedColumn, read_blocks};
 use crate::cell::Cell;
 use crate::clean::{RowsRead, Split};
 use crate::error::{DataError, Place, RowNumber};
@@ -57,12 +57,13 @@ pub fn read_gold(file: &Path, columns: &ColumnNames, held_out: &[Example]) -> Re
 /// # Errors
 /// [`DataError`] for a file that cannot be read or has no rows, and for a column that is missing or holds no
 /// texts.
-pub fn read_texts(file: &Path, text_column: &str) -> Result<Vec<String>, DataError> {
+pub fn read_texts<'a>(file: impl Into<TableFile<'a>>, text_column: &str) -> Result<Vec<String>, DataError> {
+    let file = file.into();
     let mut texts = Vec::new();
     read_blocks(file, &[text(text_column)], |block| {
         texts.extend(block.map(|row| {
             let [cell] = exactly(row.cells);
-            text_of(cell, file, row.number, text_column)
+            text_of(cell, file.path(), row.number, text_column)
         })?);
         Ok::<(), DataError>(())
     })?;

@@ -8,4 +8,5 @@ mod cleaning;
 mod formats;
 mod scratch;
 mod sst2_priced;
+mod tables;
 mod tasks;

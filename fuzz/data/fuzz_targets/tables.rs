@@ -1,0 +1,32 @@
+//! Reads bytes as a table. The first byte chooses the file's name, so that every kind is tried.
+
+#![no_main]
+
+use std::cell::OnceCell;
+
+use labelmix_data::{CleaningOptions, ColumnNames, Dataset, field_names, read_texts};
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+thread_local! {
+    static FOLDER: OnceCell<TempDir> = const { OnceCell::new() };
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, content)) = input.split_first() else { return };
+    let names: Vec<&str> = include_str!("../../../crates/labelmix-data/tests/data/tables/names.txt").lines().collect();
+    FOLDER.with(|folder| {
+        let folder = folder.get_or_init(|| TempDir::new_in("/dev/shm").expect("there is room for a file"));
+        let file = folder.path().join(names[usize::from(*choice) % names.len()]);
+        std::fs::write(&file, content).expect("there is room for a file");
+        let _ = read_texts(&file, "text");
+        let _ = field_names(&file);
+        let columns = ColumnNames {
+            text: "text".to_owned(),
+            gold: "gold".to_owned(),
+            weak: Some("weak".to_owned()),
+            fields: Vec::new(),
+        };
+        let _ = Dataset::load(&file, &file, &columns, &CleaningOptions::default());
+    });
+});
