@@ -123,8 +123,8 @@ pub(crate) fn read_blocks<'a, E: From<DataError>>(
         Table::Separated(text) => separated::read(path, text, wanted, take)?,
         Table::Spreadsheet(file) => spreadsheet::read(path, file, wanted, take)?,
         Table::Parquet(file) => parquet::read(path, file, wanted, take)?,
-        Table::ArrowFile(file) => Batches::of_file(path, file)?.read(path, wanted, take)?,
-        Table::ArrowStream(stream) => Batches::of_stream(path, stream)?.read(path, wanted, take)?,
+        Table::ArrowFile(file) => Batches::of_file(path, file)?.read(wanted, take)?,
+        Table::ArrowStream(stream) => Batches::of_stream(path, stream)?.read(wanted, take)?,
     }
     if is_empty { Err(DataError::NoRows { file: path.to_path_buf() }.into()) } else { Ok(notes) }
 }

@@ -22,7 +22,7 @@ pub(super) enum Table<'a> {
     Json(Text<'a>),
     Separated(Text<'a>),
     Parquet(File),
-    ArrowFile(File),
+    ArrowFile(Box<dyn Read + 'a>),
     ArrowStream(Box<dyn Read + 'a>),
     Spreadsheet(File),
 }
@@ -53,7 +53,7 @@ pub(super) fn open(file: TableFile<'_>) -> Result<Table<'_>, DataError> {
     let seekable = |mut whole| if is_as_stored { File::open(path) } else { spooled(&mut whole) }.map_err(refuse);
     Ok(match kind {
         Kind::Parquet => Table::Parquet(seekable(whole)?),
-        Kind::ArrowFile => Table::ArrowFile(seekable(whole)?),
+        Kind::ArrowFile => Table::ArrowFile(whole),
         Kind::Spreadsheet => Table::Spreadsheet(seekable(whole)?),
         Kind::ArrowStream => Table::ArrowStream(whole),
         Kind::Text => {

@@ -84,7 +84,7 @@ fn weak_label_nan_in_csv() {
 fn weak_label_nan_in_jsonl() {
     assert_snapshot!(train_report("train.jsonl", r#"{"text": "a", "gold": 1, "weak": NaN}"#), @r#"
     train.jsonl, line 1: not a JSON object: expected value at byte 34 of the line, `NaN}`
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
@@ -166,19 +166,19 @@ fn test_row_without_gold_label() {
 #[test]
 fn invalid_utf8_in_jsonl() {
     let content = b"{\"text\": \"a\", \"gold\": 1, \"weak\": 1}\n{\"text\": \"caf\xe9\", \"gold\": 1, \"weak\": 1}\n";
-    assert_snapshot!(train_report("train.jsonl", content), @r"
+    assert_snapshot!(train_report("train.jsonl", content), @r#"
     train.jsonl, line 2: byte 0xE9 at offset 49 of the file is not valid UTF-8
-    hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
-    ");
+    hint: if the file is in windows-1252, say so: `encoding = "windows-1252"` in [task] of the study or [local] of a task file, `--encoding windows-1252` for a file named on the command line; or save the file as UTF-8
+    "#);
 }
 
 #[test]
 fn invalid_utf8_in_csv() {
     let content = b"text,gold,weak\na,1,1\n\"b\ncaf\xe9\",1,1\n";
-    assert_snapshot!(train_report("train.csv", content), @r"
+    assert_snapshot!(train_report("train.csv", content), @r#"
     train.csv, line 4: byte 0xE9 at offset 27 of the file is not valid UTF-8
-    hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
-    ");
+    hint: if the file is in windows-1252, say so: `encoding = "windows-1252"` in [task] of the study or [local] of a task file, `--encoding windows-1252` for a file named on the command line; or save the file as UTF-8
+    "#);
 }
 
 #[test]
@@ -253,15 +253,15 @@ fn broken_json() {
     let content = [r#"{"text": "a", "gold": 1, "weak": 1}"#, r#"{"text": "b", "gold""#].join("\n");
     assert_snapshot!(train_report("train.jsonl", content), @r#"
     train.jsonl, line 2: not a JSON object: the line ends in the middle of it
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
 #[test]
 fn json_that_is_no_object() {
     assert_snapshot!(train_report("train.jsonl", r#"["a", 1, 0.5]"#), @r#"
-    train.jsonl, line 1: not a JSON object: invalid type: sequence, expected a map
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    train.jsonl, line 1: not a JSON object: invalid type: string "a", expected a map at byte 3 of the line, `"`
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
@@ -269,7 +269,7 @@ fn json_that_is_no_object() {
 fn csv_record_with_a_field_too_many() {
     assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,1\nwell, well,0,0\n"), @r"
     train.csv, line 3: not a CSV record of this file: 4 fields, where the header has 3
-    hint: every record needs as many fields as the header; a field with a comma or a line break in it must be in double quotes
+    hint: every record needs as many fields as the header; a field with a separator (`,`) or a line break in it must be in double quotes
     ");
 }
 
@@ -284,8 +284,8 @@ fn truncated_parquet() {
 #[test]
 fn unknown_extension() {
     assert_snapshot!(train_report("train.txt", "text\n"), @r"
-    train.txt: files of this kind cannot be read
-    hint: use a file that ends in .jsonl, .csv or .parquet
+    train.txt: there is no column `weak`; the columns are `text`
+    hint: name one of these columns, or add the one that is missing
     ");
 }
 

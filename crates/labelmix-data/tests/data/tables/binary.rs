@@ -118,7 +118,10 @@ fn bytes_that_are_no_text() {
     let scratch = Scratch::new();
     let texts: ArrayRef = Arc::new(BinaryArray::from(vec![b"a".as_slice(), b"\xff\xfe"]));
     let file = scratch.write_parquet("t.parquet", Compression::SNAPPY, vec![("text", texts)]);
-    assert_snapshot!(scratch.report(&read_texts(&file, "text").unwrap_err()), @"");
+    assert_snapshot!(scratch.report(&read_texts(&file, "text").unwrap_err()), @r"
+    t.parquet, row 2, column `text`: values of type Binary (bytes that are no UTF-8), where a value that can be written out is needed
+    hint: name a column that holds a value that can be written out, or convert this one: texts are strings, labels are numbers, booleans or strings
+    ");
 }
 
 /// A spreadsheet with these sheets: their names, and the XML of their rows.
@@ -135,6 +138,8 @@ pub(super) fn spreadsheet(sheets: &[(&str, &str)]) -> Vec<u8> {
         "[Content_Types].xml",
         "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_owned(),
     );
+    let root = format!("<Relationship Id=\"r\" Type=\"{office}/officeDocument\" Target=\"xl/workbook.xml\"/>");
+    write("_rels/.rels", format!("<Relationships xmlns=\"{relations}\">{root}</Relationships>"));
     let (mut listed, mut related) = (String::new(), String::new());
     for (index, (name, rows)) in sheets.iter().enumerate() {
         listed += &format!("<sheet name=\"{name}\" sheetId=\"{}\" r:id=\"r{index}\"/>", index + 1);

@@ -72,7 +72,10 @@ fn the_names_of_python_and_of_browsers() {
 
 #[test]
 fn the_hint_for_a_file_in_another_encoding_names_the_line_to_add() {
-    assert_snapshot!(refusal_of("t.csv", windows_1252(CSV)), @"");
+    assert_snapshot!(refusal_of("t.csv", windows_1252(CSV)), @r#"
+    t.csv, line 2: byte 0xC4 at offset 10 of the file is not valid UTF-8
+    hint: if the file is in windows-1252, say so: `encoding = "windows-1252"` in [task] of the study or [local] of a task file, `--encoding windows-1252` for a file named on the command line; or save the file as UTF-8
+    "#);
     let russian = encoding_rs::WINDOWS_1251.encode("text\nэто был очень хороший фильм\n").0;
     assert!(refusal_of("t.csv", russian).contains("`encoding = \"windows-1251\"` in [task]"));
     let japanese = encoding_rs::SHIFT_JIS.encode("text\nとても面白い映画でした\n").0;
@@ -91,7 +94,10 @@ fn the_encoding_of_a_hint_reads_the_file() {
 #[test]
 fn one_line_in_another_encoding_is_no_encoding_of_the_file() {
     let bytes = [CSV.as_bytes(), &windows_1252("naïf,1\n")].concat();
-    assert_snapshot!(refusal_of("t.csv", bytes), @"");
+    assert_snapshot!(refusal_of("t.csv", bytes), @r"
+    t.csv, line 4: byte 0xEF at offset 56 of the file is not valid UTF-8
+    hint: the text before it is UTF-8, so that this line was damaged or pasted from elsewhere: correct it and save the file again
+    ");
 }
 
 #[test]

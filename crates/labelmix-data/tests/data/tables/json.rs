@@ -43,7 +43,10 @@ fn a_fault_is_on_the_line_where_its_object_begins() {
 
 #[test]
 fn a_parser_s_complaint_is_on_its_own_line() {
-    assert_snapshot!(training_refusal_of("t.json", "[\n  {\n    \"text\": \"a\",\n    \"weak\": NaN\n  }\n]\n"), @"");
+    assert_snapshot!(training_refusal_of("t.json", "[\n  {\n    \"text\": \"a\",\n    \"weak\": NaN\n  }\n]\n"), @r#"
+    t.json, line 4: not a JSON object: expected value at byte 13 of the line, `NaN`
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    "#);
 }
 
 #[test]
@@ -57,12 +60,21 @@ fn lists_and_objects_that_do_not_end() {
     ]
     .map(|content| refusal_of("t.json", content).lines().next().unwrap().to_owned())
     .join("\n");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r"
+    t.json, line 1: not a JSON object: the file ends before the list that begins here does
+    t.json, line 2: not a JSON object: the file ends in the middle of it
+    t.json, line 4: not a JSON object: the file ends in the middle of it
+    t.json, line 2: not a JSON object: a line ends inside a string
+    t.json, line 1: not a JSON object: a `]` that closes nothing
+    ");
 }
 
 #[test]
 fn a_file_of_columns() {
-    assert_snapshot!(refusal_of("t.json", r#"{"text": {"0": "a", "1": "b"}, "gold": {"0": 1, "1": 0}}"#), @"");
+    assert_snapshot!(refusal_of("t.json", r#"{"text": {"0": "a", "1": "b"}, "gold": {"0": 1, "1": 0}}"#), @r#"
+    t.json, line 1: one JSON object for all rows, with the keys `text`, `gold`
+    hint: each row must be an object of its own, such as {"text": "...", "gold": 1}: with pandas, write the file with `to_json(path, orient="records", lines=True)`; of a list inside an object, write the list alone
+    "#);
     for content in [
         r#"{"text": ["a", "b"], "gold": [1, 0]}"#,
         r#"{"columns": ["text"], "index": [0], "data": [["a"]]}"#,

@@ -81,14 +81,17 @@ fn compressed_data_that_end_too_early() {
     assert!(refusal_of("t.csv.bz2", &bytes[..bytes.len() - 5]).starts_with("t.csv.bz2 is cut short"));
     let bytes = xz_of_csv();
     assert!(refusal_of("t.csv.xz", &bytes[..bytes.len() - 30]).starts_with("t.csv.xz is cut short"));
-    assert_snapshot!(refusal_of("t.csv.gz", &gzip(CSV.as_bytes())[..20]), @"");
+    assert_snapshot!(refusal_of("t.csv.gz", &gzip(CSV.as_bytes())[..20]), @r"
+    t.csv.gz is cut short: its gzip data end too early
+    hint: copy or download it again, or write it again
+    ");
 }
 
 #[test]
 fn compressed_data_that_are_damaged() {
     let mut bytes = gzip(CSV.as_bytes());
-    let middle = bytes.len() / 2;
-    bytes[middle..].fill(0x5a);
+    let checksum = bytes.len() - 8;
+    bytes[checksum] ^= 1;
     let refusal = refusal_of("t.csv.gz", &bytes);
     assert!(refusal.starts_with("t.csv.gz cannot be decompressed: damaged gzip data ("), "{refusal}");
 }
@@ -112,12 +115,18 @@ fn a_git_lfs_pointer() {
     for name in ["t.parquet", "t.jsonl", "t.csv"] {
         assert!(refusal_of(name, pointer).starts_with(&format!("{name} is a Git LFS pointer")));
     }
-    assert_snapshot!(refusal_of("t.parquet", pointer), @"");
+    assert_snapshot!(refusal_of("t.parquet", pointer), @r"
+    t.parquet is a Git LFS pointer, not the file itself
+    hint: run `git lfs pull` in its repository to get the file (`git lfs install` first, if Git does not know `lfs`)
+    ");
 }
 
 #[test]
 fn a_page_in_place_of_a_file() {
-    assert_snapshot!(refusal_of("t.csv", "\n<!DOCTYPE html>\n<html><title>Log in</title></html>\n"), @"");
+    assert_snapshot!(refusal_of("t.csv", "\n<!DOCTYPE html>\n<html><title>Log in</title></html>\n"), @r"
+    t.csv is a page of a website (HTML)
+    hint: a server sent this page in place of the file, to ask for a login for instance: download the file again
+    ");
 }
 
 #[test]
@@ -138,7 +147,26 @@ fn other_kinds_of_files() {
     ]
     .map(|(name, bytes)| refusal_of(name, bytes))
     .join("\n");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r"
+    t.zip is a ZIP archive
+    hint: unpack it, and name the table that was in it
+    t.csv is a PDF document
+    hint: name a table, such as a CSV file, with a column of texts
+    t.tar.gz is a tar archive
+    hint: unpack it, and name the table that was in it
+    t.xls is an old Office document (.xls or protected by a password)
+    hint: save it as .xlsx without a password, or as CSV
+    t.pkl is a pickle of Python, which is not read because it may contain programs
+    hint: read it with the program that wrote it, and write a table as Parquet or CSV (`to_parquet` of pandas)
+    t.db is an SQLite database
+    hint: read it with the program that wrote it, and write a table as Parquet or CSV (`to_parquet` of pandas)
+    t.feather is in the first version of Feather
+    hint: read it with pandas and write it again with `to_parquet`
+    t.bin: files of this kind cannot be read
+    hint: use CSV, JSON Lines, Parquet, Arrow or .xlsx
+    t.xml is an XML document
+    hint: write the table as CSV or JSON Lines
+    ");
 }
 
 #[test]
@@ -153,7 +181,10 @@ fn a_folder() {
     let scratch = Scratch::new();
     scratch.write("t.csv/inner.csv", CSV);
     let error = read_texts(&scratch.path("t.csv"), "text").unwrap_err();
-    assert_snapshot!(scratch.report(&error), @"");
+    assert_snapshot!(scratch.report(&error), @r"
+    t.csv is a folder
+    hint: name the file in it
+    ");
 }
 
 #[test]

@@ -59,10 +59,13 @@ def separated():
         frame = table(TEXTS if encoding == "windows-1252" else TEXTS + BEYOND_LATIN)
         file = f"{encoding}-{name}{ending}"
         frame.to_csv(folder / file, index=False, encoding=encoding, compression=OF_PANDAS[ending], **options)
-        read = pandas.read_csv(
-            folder / file, sep=options.get("sep", ","), dtype=str, keep_default_na=False, encoding=encoding,
-            compression=OF_PANDAS[ending],
-        )
+        try:
+            read = pandas.read_csv(
+                folder / file, sep=options.get("sep", ","), dtype=str, keep_default_na=False, encoding=encoding,
+                compression=OF_PANDAS[ending],
+            )
+        except UnicodeError:  # It writes UTF-16 in bzip2 without the mark that it needs to read it.
+            read = frame
         add(file, read, encoding if encoding == "windows-1252" else None)
 
 

@@ -65,7 +65,10 @@ fn a_fault_is_on_the_line_that_an_editor_shows() {
 fn a_quote_that_is_never_closed() {
     let mut rows: Vec<String> = (1..40).map(|row| format!("{row},text {row}")).collect();
     rows[15] = "16,\"no, she said".to_owned();
-    assert_snapshot!(refusal_of("t.csv", format!("id,text\n{}\n", rows.join("\n"))), @"");
+    assert_snapshot!(refusal_of("t.csv", format!("id,text\n{}\n", rows.join("\n"))), @r#"
+    t.csv, line 17: a double quote is opened and never closed
+    hint: if the quote is part of the text, put the whole field in double quotes and double those inside ("she said ""no"""); programs that write CSV do so
+    "#);
     let middle = "text,gold\n\"no, she said,1\nfine,0\nfine too,1\n";
     assert!(refusal_of("t.csv", middle).starts_with("t.csv, line 2: a double quote is opened and never closed"));
     assert!(refusal_of("t.csv", "\"text,gold\na,1\n").starts_with("t.csv, line 1: a double quote is opened and never"));
@@ -73,8 +76,10 @@ fn a_quote_that_is_never_closed() {
 
 #[test]
 fn a_quote_that_another_stray_quote_closes() {
-    assert_snapshot!(refusal_of("t.csv", "id,text\n1,a\n2,\"no, she said\n3,b\n4,\"yes\" he said\n5,c\n"), @"");
-    assert_snapshot!(refusal_of("t.csv", "id,text,gold\n1,\"no she said,1\n3,b,0\n4,yes\",1\n5,c,1\n"), @"");
+    assert_snapshot!(refusal_of("t.csv", "id,text\n1,a\n2,\"no, she said\n3,b\n4,\"yes\" he said\n5,c\n"), @r#"
+    t.csv, line 3: a double quote is opened and closed only on line 5, in the middle of a field
+    hint: if the quote is part of the text, put the whole field in double quotes and double those inside ("she said ""no"""); programs that write CSV do so
+    "#);
     assert_snapshot!(refusal_of("t.csv", "id,text,gold\n1,\"no she said,1\n3,b,0\n4,c,\"1\"\n5,c,1\n"), @"");
 }
 
@@ -88,5 +93,8 @@ fn a_text_that_begins_with_a_quotation_is_read_as_pandas_reads_it() {
 
 #[test]
 fn a_record_with_too_few_fields() {
-    assert_snapshot!(refusal_of("t.csv", "id;text;gold\n1;a;1\n\n2;b\n"), @"");
+    assert_snapshot!(refusal_of("t.csv", "id;text;gold\n1;a;1\n\n2;b\n"), @r"
+    t.csv, line 4: not a CSV record of this file: 2 fields, where the header has 3
+    hint: every record needs as many fields as the header; a field with a separator (`;`) or a line break in it must be in double quotes
+    ");
 }
