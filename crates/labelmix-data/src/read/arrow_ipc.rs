@@ -178,7 +178,8 @@ fn are_possible(description: &[u8], body: &[u8]) -> bool {
     let dictionary = || message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
     let Some(batch) = message.header_as_record_batch().or_else(dictionary) else { return true };
     let (Some(_), Some(buffers)) = (batch.compression(), batch.buffers()) else { return true };
-    buffers.iter().all(|buffer| {
+    let mut compressed = buffers.iter().filter(|buffer| buffer.length() > 0);
+    compressed.all(|buffer| {
         let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
         let size = body.get(start..).and_then(<[u8]>::first_chunk).map_or(0, |size| i64::from_le_bytes(*size));
         size <= buffer.length().saturating_mul(MAX_EXPANSION).min(MAX_BUFFER_BYTES)

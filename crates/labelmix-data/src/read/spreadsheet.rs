@@ -1,4 +1,4 @@
-//! Spreadsheets (.xlsx): the first sheet that has the columns, its first row that is not empty the header.
+//! Spreadsheets (.xlsx): the sheet that has the columns. Its first row that is not empty is the header.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -76,13 +76,13 @@ fn open(path: &Path, file: File) -> Result<Workbook, DataError> {
     })
 }
 
-/// The first sheet that has the wanted columns, else the first that has any; with its columns' positions and names.
+/// The first sheet with the most of the columns that must be there; with its columns' positions and names.
 fn chosen(
     path: &Path,
     workbook: &mut Workbook,
     wanted: &[WantedColumn],
 ) -> Result<(String, Vec<(u32, String)>), DataError> {
-    let mut first = None;
+    let mut best: Option<(usize, String, Vec<(u32, String)>)> = None;
     for sheet in workbook.sheet_names() {
         let mut columns = Vec::new();
         for_each_row(path, workbook, &sheet, |(_, cells)| {
@@ -93,16 +93,13 @@ fn chosen(
             columns = cells.into_iter().filter_map(name).collect();
             false
         })?;
-        let has =
-            |column: &WantedColumn| column.need == Need::IfThere || columns.iter().any(|(_, name)| name == column.name);
-        if !columns.is_empty() && wanted.iter().all(has) {
-            return Ok((sheet, columns));
-        }
-        if !columns.is_empty() {
-            first.get_or_insert((sheet, columns));
+        let is_there = |wanted: &&WantedColumn| columns.iter().any(|(_, name)| name == wanted.name);
+        let found = wanted.iter().filter(|wanted| wanted.need != Need::IfThere).filter(is_there).count();
+        if !columns.is_empty() && best.as_ref().is_none_or(|(most, ..)| found > *most) {
+            best = Some((found, sheet, columns));
         }
     }
-    first.ok_or_else(|| DataError::NoRows { file: path.to_path_buf() })
+    best.map(|(_, sheet, columns)| (sheet, columns)).ok_or_else(|| DataError::NoRows { file: path.to_path_buf() })
 }
 
 /// Visits the rows of a sheet that are not empty, until told to stop. Sheets that are no tables, such as charts, have none.

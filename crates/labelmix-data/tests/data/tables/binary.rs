@@ -206,5 +206,8 @@ fn rows_of_a_spreadsheet_are_numbered_as_it_shows_them() {
 #[test]
 fn a_spreadsheet_without_the_column() {
     let bytes = workbook(&[(1, &["review", "gold"]), (2, &["a", "=1"])]);
-    assert_snapshot!(refusal_of("t.xlsx", bytes), @"");
+    assert_snapshot!(refusal_of("t.xlsx", bytes), @r"
+    t.xlsx: there is no column `text`; the columns are `how these were labelled`
+    hint: name one of these columns, or add the one that is missing
+    ");
 }

@@ -80,7 +80,10 @@ fn a_quote_that_another_stray_quote_closes() {
     t.csv, line 3: a double quote is opened and closed only on line 5, in the middle of a field
     hint: if the quote is part of the text, put the whole field in double quotes and double those inside ("she said ""no"""); programs that write CSV do so
     "#);
-    assert_snapshot!(refusal_of("t.csv", "id,text,gold\n1,\"no she said,1\n3,b,0\n4,c,\"1\"\n5,c,1\n"), @"");
+    assert_snapshot!(refusal_of("t.csv", "id,text,gold\n1,\"no she said,1\n3,b,0\n4,c,\"1\"\n5,c,1\n"), @r#"
+    t.csv, line 2: a double quote is opened and closed only on line 4, in the middle of a field
+    hint: if the quote is part of the text, put the whole field in double quotes and double those inside ("she said ""no"""); programs that write CSV do so
+    "#);
 }
 
 #[test]
