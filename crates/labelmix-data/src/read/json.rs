@@ -306,7 +306,9 @@ pub(super) fn for_each_key(path: &Path, text: Text, mut visit: impl FnMut(&str))
     while let Some(values) = blocks.next_block()? {
         for (_, range) in &values.places {
             if let Ok(Keys(keys)) = serde_json::from_str(&values.text[range.clone()]) {
-                keys.iter().for_each(|key| visit(key));
+                for key in &keys {
+                    visit(key);
+                }
             }
         }
     }

@@ -16,10 +16,13 @@ type Workbook = Xlsx<BufReader<File>>;
 /// A row of a sheet: its number as the spreadsheet shows it, and its cells that are not empty, with their columns from 0.
 type SheetRow<'a> = (u64, Vec<(u32, DataRef<'a>)>);
 
+/// The columns of a sheet: their positions, from 0, and their names.
+type SheetColumns = Vec<(u32, String)>;
+
 /// Whole numbers below this have a double-precision number of their own.
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
-fn malformed(path: &Path, reason: impl ToString) -> DataError {
+fn malformed(path: &Path, reason: &impl ToString) -> DataError {
     DataError::MalformedSpreadsheet { file: path.to_path_buf(), reason: reason.to_string() }
 }
 
@@ -67,24 +70,20 @@ pub(super) fn read<E: From<DataError>>(
 }
 
 fn open(path: &Path, file: File) -> Result<Workbook, DataError> {
-    let opened = guarded(|| Workbook::new(BufReader::new(file))).map_err(|panic| malformed(path, panic))?;
+    let opened = guarded(|| Workbook::new(BufReader::new(file))).map_err(|panic| malformed(path, &panic))?;
     opened.map_err(|error| match error {
         XlsxError::Password => {
             DataError::no_table(path, "protected by a password", "save it without a password, or as CSV")
         }
-        error => malformed(path, error),
+        error => malformed(path, &error),
     })
 }
 
 /// The first sheet with the most of the columns that must be there; with its columns' positions and names.
-fn chosen(
-    path: &Path,
-    workbook: &mut Workbook,
-    wanted: &[WantedColumn],
-) -> Result<(String, Vec<(u32, String)>), DataError> {
-    let mut best: Option<(usize, String, Vec<(u32, String)>)> = None;
+fn chosen(path: &Path, workbook: &mut Workbook, wanted: &[WantedColumn]) -> Result<(String, SheetColumns), DataError> {
+    let mut best: Option<(usize, String, SheetColumns)> = None;
     for sheet in workbook.sheet_names() {
-        let mut columns = Vec::new();
+        let mut columns = SheetColumns::new();
         for_each_row(path, workbook, &sheet, |(_, cells)| {
             let name = |(column, value): (u32, DataRef)| {
                 let name = cell_of(&value, Holds::Text).exact().map(|name| name.trim().to_owned());
@@ -109,15 +108,15 @@ fn for_each_row(
     sheet: &str,
     mut visit: impl FnMut(SheetRow) -> bool,
 ) -> Result<(), DataError> {
-    let opened = guarded(|| workbook.worksheet_cells_reader(sheet)).map_err(|panic| malformed(path, panic))?;
+    let opened = guarded(|| workbook.worksheet_cells_reader(sheet)).map_err(|panic| malformed(path, &panic))?;
     let mut cells = match opened {
         Err(XlsxError::NotAWorksheet(_)) => return Ok(()),
-        opened => opened.map_err(|error| malformed(path, error))?,
+        opened => opened.map_err(|error| malformed(path, &error))?,
     };
     let mut row: SheetRow = (0, Vec::new());
     loop {
-        let next = guarded(|| cells.next_cell()).map_err(|panic| malformed(path, panic))?;
-        let next = next.map_err(|error| malformed(path, error))?;
+        let next = guarded(|| cells.next_cell()).map_err(|panic| malformed(path, &panic))?;
+        let next = next.map_err(|error| malformed(path, &error))?;
         let (number, cell) = match next {
             Some(cell) if *cell.get_value() == DataRef::Empty => continue,
             Some(cell) => {

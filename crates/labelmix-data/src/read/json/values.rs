@@ -189,9 +189,8 @@ fn layout_of(text: &str) -> Layout {
     match scan.value_end(text, false) {
         Ok(Some(end)) if is_one_line(end) && rest_of_line(end).trim().is_empty() => Layout::Lines,
         Ok(None) if is_one_line(text.len()) => Layout::Lines,
-        Ok(_) => Layout::Free,
         Err(position) if is_one_line(position) => Layout::Lines,
-        Err(_) => Layout::Free,
+        Ok(_) | Err(_) => Layout::Free,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parquet, Arrow and spreadsheets.
 
-use std::io::{Cursor, Write};
+use std::fmt::Write as _;
+use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
@@ -127,32 +128,35 @@ fn bytes_that_are_no_text() {
 /// A spreadsheet with these sheets: their names, and the XML of their rows.
 pub(super) fn spreadsheet(sheets: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let mut write = |name: &str, content: String| {
+    let mut add = |name: &str, content: String| {
         zip.start_file(name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)).unwrap();
         zip.write_all(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{content}").as_bytes()).unwrap();
     };
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/package/2006/relationships";
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    write(
+    add(
         "[Content_Types].xml",
         "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_owned(),
     );
     let root = format!("<Relationship Id=\"r\" Type=\"{office}/officeDocument\" Target=\"xl/workbook.xml\"/>");
-    write("_rels/.rels", format!("<Relationships xmlns=\"{relations}\">{root}</Relationships>"));
+    add("_rels/.rels", format!("<Relationships xmlns=\"{relations}\">{root}</Relationships>"));
     let (mut listed, mut related) = (String::new(), String::new());
     for (index, (name, rows)) in sheets.iter().enumerate() {
-        listed += &format!("<sheet name=\"{name}\" sheetId=\"{}\" r:id=\"r{index}\"/>", index + 1);
-        related +=
-            &format!("<Relationship Id=\"r{index}\" Type=\"{office}/worksheet\" Target=\"worksheets/{index}.xml\"/>");
+        write!(listed, "<sheet name=\"{name}\" sheetId=\"{}\" r:id=\"r{index}\"/>", index + 1).unwrap();
+        write!(
+            related,
+            "<Relationship Id=\"r{index}\" Type=\"{office}/worksheet\" Target=\"worksheets/{index}.xml\"/>"
+        )
+        .unwrap();
         let sheet = format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>");
-        write(&format!("xl/worksheets/{index}.xml"), sheet);
+        add(&format!("xl/worksheets/{index}.xml"), sheet);
     }
-    write(
+    add(
         "xl/workbook.xml",
         format!("<workbook xmlns=\"{main}\" xmlns:r=\"{office}\"><sheets>{listed}</sheets></workbook>"),
     );
-    write("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{relations}\">{related}</Relationships>"));
+    add("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{relations}\">{related}</Relationships>"));
     zip.finish().unwrap().into_inner()
 }
 

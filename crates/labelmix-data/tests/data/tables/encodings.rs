@@ -1,5 +1,7 @@
 //! Texts in other encodings than UTF-8.
 
+use std::path::PathBuf;
+
 use insta::assert_snapshot;
 use labelmix_data::{Encoding, TableFile, UnknownEncoding, read_texts};
 
@@ -19,8 +21,8 @@ fn windows_1252(text: &str) -> Vec<u8> {
     encoding_rs::WINDOWS_1252.encode(text).0.into_owned()
 }
 
-fn named(encoding: &str) -> Option<Encoding> {
-    Some(encoding.parse().unwrap())
+fn in_encoding<'a>(file: &'a PathBuf, name: &str) -> TableFile<'a> {
+    TableFile::from(file).in_encoding(Some(name.parse().unwrap()))
 }
 
 #[test]
@@ -41,11 +43,11 @@ fn an_encoding_that_is_named() {
     let scratch = Scratch::new();
     for content in [CSV, JSON] {
         let file = scratch.write("t.txt", windows_1252(content));
-        let file = TableFile::from(&file).in_encoding(named("windows-1252"));
+        let file = in_encoding(&file, "windows-1252");
         assert_eq!(read_texts(file, "text").unwrap(), TEXTS);
     }
     let file = scratch.write("t.csv", encoding_rs::SHIFT_JIS.encode("text,gold\n表示,1\nソース,0\n").0);
-    let file = TableFile::from(&file).in_encoding(named("cp932"));
+    let file = in_encoding(&file, "cp932");
     assert_eq!(read_texts(file, "text").unwrap(), ["表示", "ソース"]);
 }
 
@@ -53,7 +55,7 @@ fn an_encoding_that_is_named() {
 fn a_byte_order_mark_is_right_whatever_is_named() {
     let scratch = Scratch::new();
     let file = scratch.write("t.csv", format!("\u{feff}{CSV}"));
-    assert_eq!(read_texts(TableFile::from(&file).in_encoding(named("latin1")), "text").unwrap(), TEXTS);
+    assert_eq!(read_texts(in_encoding(&file, "latin1"), "text").unwrap(), TEXTS);
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn the_encoding_of_a_hint_reads_the_file() {
     let file = scratch.write("t.csv", windows_1252(CSV));
     let hint = scratch.report(&read_texts(&file, "text").unwrap_err());
     let name = hint.split('"').nth(1).unwrap();
-    assert_eq!(read_texts(TableFile::from(&file).in_encoding(named(name)), "text").unwrap(), TEXTS);
+    assert_eq!(read_texts(in_encoding(&file, name), "text").unwrap(), TEXTS);
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn lines_of_bad_bytes_are_counted_as_editors_do() {
 fn bytes_that_are_none_in_the_named_encoding() {
     let scratch = Scratch::new();
     let file = scratch.write("t.csv", b"text,gold\na,1\n\x81\xff,1\n");
-    let error = read_texts(TableFile::from(&file).in_encoding(named("shift_jis")), "text").unwrap_err();
+    let error = read_texts(in_encoding(&file, "shift_jis"), "text").unwrap_err();
     assert!(
         scratch.report(&error).starts_with("t.csv, line 3: byte 0x81 at offset 14 of the file is not valid Shift_JIS")
     );

@@ -62,10 +62,11 @@ proptest! {
     ) {
         let mut content = format!("{}text,gold,weak{end}", if has_mark { "\u{feff}" } else { "" });
         for (text, blank_lines) in &texts {
-            content += &format!("{},1,1{end}{}", quoted(&format!("x{text}")), end.repeat(*blank_lines));
+            let (row, blank) = (quoted(&format!("x{text}")), end.repeat(*blank_lines));
+            content = format!("{content}{row},1,1{end}{blank}");
         }
         let line = line_after(&content);
-        content += &format!("\"the\nfault\",maybe,1{end}");
+        content = format!("{content}\"the\nfault\",maybe,1{end}");
         let scratch = Scratch::new();
         scratch.write("t.csv", &content);
         let error = scratch.load("t.csv", &CleaningOptions { balance: Balance::AsIs, max_test: None }).unwrap_err();
