@@ -19,10 +19,12 @@ mod pools;
 mod read;
 mod split;
 mod summary;
+mod table;
 mod task;
+mod write;
 
 pub use annotation::{
-    AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, IfMissing, LabeledRows, RequestFile,
+    AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, Identity, IfMissing, LabeledRows, RequestFile,
     label_requests, read_collected_labels, with_labels,
 };
 pub use dataset::{Balance, CleaningOptions, Dataset};
@@ -34,8 +36,10 @@ pub use pools::{Pools, order_of_sale};
 pub use read::{ColumnNames, field_names, read_gold, read_texts};
 pub use split::{ValidationSplit, validation_split};
 pub use summary::{DataSummary, Dropped, LeftOut, SplitSummary, WeakFileSummary};
+pub use table::{TableColumns, TableRow, read_table};
 pub use task::{
     AnswerIs, BinaryTable, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable, OneOrMore,
     PreferenceTable, RenderedExample, Source, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
     TaskDescription, TaskError, WeakTable,
 };
+pub use write::{IfThere, TableWriteError, TableWriter, write_table};

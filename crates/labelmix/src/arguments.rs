@@ -192,13 +192,14 @@ pub(crate) struct PredictArguments {
     /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// The texts: JSONL, CSV or Parquet
+    /// The table of texts
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// The column of texts
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub(crate) text: String,
-    /// Where to write the predictions (JSONL): text, label, probability of label 1, and log-odds, row by row
+    /// Where to write the rows with their id, label, probability of label 1, and log-odds; the name says the format: .jsonl,
+    /// .json, .csv, .tsv (also .gz and .zst), .parquet, .arrow, .feather, .xlsx
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Cut texts that are longer than the model's context instead of refusing them

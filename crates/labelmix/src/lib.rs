@@ -21,7 +21,6 @@ mod plan;
 mod predict;
 mod progress;
 mod report;
-mod rows;
 mod sandbox;
 mod serve;
 mod show;

@@ -9,3 +9,4 @@ mod formats;
 mod scratch;
 mod sst2_priced;
 mod tasks;
+mod writing;

@@ -69,7 +69,8 @@ pub(crate) struct IngestArguments {
     /// Which kind of labels they are: weak (0, 1, or a probability) or gold (0 or 1)
     #[arg(long, value_name = "KIND", value_parser = kind)]
     pub(crate) kind: LabelKind,
-    /// Where to write the training data (JSONL): every row as it was, and the new labels; no file is written over
+    /// Where to write the training data, in the format that the name says (as for `labelmix predict`): every row as it was, and
+    /// the new labels; no file is written over
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Take the labels that are there, where some texts have none yet
