@@ -120,7 +120,9 @@ fn json_rows(file: &Path) -> Result<Vec<TableRow>> {
 fn check_columns(file: &Path, rows: &[TableRow]) -> Result<()> {
     let missing = |column: &str| {
         let mut columns = TableColumns::default();
-        rows.iter().for_each(|row| columns.observe(row));
+        for row in rows {
+            columns.observe(row);
+        }
         DataError::missing_column(Place::file(file), column, columns.names().map(str::to_owned).collect())
     };
     if rows.iter().all(|row| written_id(row).is_none() && text(row).is_none()) {

@@ -39,12 +39,12 @@ const OF_TEXTS: &str = "what is made of texts is text";
 /// For spreadsheets. Texts stand in quotation marks whatever they hold: programs that take semicolons and tabs for separators,
 /// too, would cut them otherwise.
 fn csv(kind: LabelKind, examples: &[&Example]) -> String {
-    let mut content = format!("{ID},text,{KIND},{LABEL}\n");
-    for example in examples {
+    let header = format!("{ID},text,{KIND},{LABEL}\n");
+    let line = |example: &&Example| {
         let text = guarded(&example.text).replace('"', "\"\"");
-        content += &format!("{},\"{text}\",{},\n", for_spreadsheets(example.id), kind.name());
-    }
-    content
+        format!("{},\"{text}\",{},\n", for_spreadsheets(example.id), kind.name())
+    };
+    std::iter::once(header).chain(examples.iter().map(line)).collect()
 }
 
 fn jsonl(kind: LabelKind, examples: &[&Example]) -> String {

@@ -82,7 +82,9 @@ impl ColumnKind {
             Cell::Text(_) => Self::Text,
             Cell::List(cells) => {
                 let mut items = Self::Missing;
-                cells.iter().for_each(|cell| items.join(Self::of(cell)));
+                for cell in cells {
+                    items.join(Self::of(cell));
+                }
                 Self::List(Box::new(items))
             }
             // A record without fields is a value that has no columns.

@@ -117,20 +117,21 @@ fn array(kind: &ColumnKind, cells: &[Option<&Cell>]) -> ArrayRef {
     let present: Vec<bool> = cells.iter().map(|cell| !matches!(cell, None | Some(Cell::Missing))).collect();
     match kind {
         ColumnKind::Bool => {
-            let value = |cell: &Option<&Cell>| if let Some(Cell::Bool(value)) = cell { Some(*value) } else { None };
-            Arc::new(cells.iter().map(value).collect::<BooleanArray>())
+            let values = cells.iter().map(|cell| if let Some(Cell::Bool(value)) = cell { Some(*value) } else { None });
+            Arc::new(values.collect::<BooleanArray>())
         }
         ColumnKind::Integer => {
-            let value = |cell: &Option<&Cell>| if let Some(Cell::Integer(value)) = cell { Some(*value) } else { None };
-            Arc::new(cells.iter().map(value).collect::<Int64Array>())
+            let values =
+                cells.iter().map(|cell| if let Some(Cell::Integer(value)) = cell { Some(*value) } else { None });
+            Arc::new(values.collect::<Int64Array>())
         }
         ColumnKind::Number => {
-            let value = |cell: &Option<&Cell>| match cell {
+            let values = cells.iter().map(|cell| match cell {
                 Some(Cell::Number(value)) => Some(*value),
                 Some(Cell::Integer(value)) => Some(*value as f64),
                 _ => None,
-            };
-            Arc::new(cells.iter().map(value).collect::<Float64Array>())
+            });
+            Arc::new(values.collect::<Float64Array>())
         }
         ColumnKind::Missing | ColumnKind::Text | ColumnKind::Mixed => {
             let texts = cells.iter().copied().map(|cell| cell.filter(|cell| **cell != Cell::Missing).map(written));

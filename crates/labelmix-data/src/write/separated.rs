@@ -26,7 +26,7 @@ impl Sink for Separated {
     fn write(&mut self, rows: &[TableRow]) -> Result<(), SinkError> {
         for row in rows {
             let fields = self.columns.iter().map(|column| row.get(column).map_or(Cow::Borrowed(""), field));
-            self.out.write_record(fields.map(|field| field.into_owned())).map_err(refused)?;
+            self.out.write_record(fields.map(Cow::into_owned)).map_err(refused)?;
         }
         Ok(())
     }

@@ -384,7 +384,9 @@ proptest! {
                 rows.reverse();
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
                 writer.write_record(["kind", "text", "label", "labelmix_id"]).unwrap();
-                rows.iter().for_each(|row| writer.write_record(row).unwrap());
+                for row in &rows {
+                    writer.write_record(row).unwrap();
+                }
                 String::from_utf8(writer.into_inner().unwrap()).unwrap()
             }
             _ => request.content.replace("\"label\":null", "\"label\":1"),
