@@ -5,6 +5,7 @@
 mod bad_input;
 mod checkpoints;
 mod clock;
+mod columns;
 mod comparing;
 mod datasets;
 mod hub;
@@ -15,6 +16,7 @@ mod ledger;
 mod main_job;
 mod methods;
 mod planning;
+mod predicting;
 mod proxies;
 mod real_tasks;
 mod sandbox;

@@ -367,7 +367,7 @@ fn labels_that_cannot_be_taken() {
     ");
     insta::assert_snapshot!(refused("a.csv", &csv(&[("17".to_owned(), "1")]), "gold"), @"
     error: a.csv, line 2: `17` is not the id of an example
-    hint: every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits)
+    hint: every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits), or the text of the example in a column `text`
     ");
     let contradicting = hidden(refused("a.csv", &csv(&[(known.clone(), other)]), "gold"));
     assert!(
