@@ -1,11 +1,15 @@
 //! Texts to token ids, as the checkpoint's own tokenizer does it.
 
+mod settings;
+mod vocabulary;
+
 use std::path::{Path, PathBuf};
 
 use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
 
-use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::folder::ModelFolder;
+use settings::Settings;
 
 /// What to do with texts that are longer than the model's context.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,29 +27,49 @@ pub struct Tokenizer {
     context: usize,
     content_hash: [u8; 32],
     path: PathBuf,
+    notes: Vec<String>,
 }
 
+/// Where checkpoints of today keep it.
+const FILE: &str = "tokenizer.json";
 /// How much of a text an error message shows.
 const SHOWN_CHARACTERS: usize = 60;
 
 impl Tokenizer {
-    /// Reads the tokenizer of the checkpoint in `folder`.
+    /// Reads the tokenizer of the checkpoint in `folder`: `tokenizer.json`, or the vocabulary of an older checkpoint, with
+    /// what stands beside it.
     ///
     /// # Errors
-    /// If tokenizer.json or config.json is missing or not what it should be.
+    /// If config.json or all that a tokenizer can be made of is missing, or not what it should be.
     pub fn load(folder: &Path) -> Result<Self> {
-        let context = Config::read(&folder.join("config.json"))?.describe()?.context;
-        let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let broken = |error: tokenizers::Error| Error::Config {
+        let found = ModelFolder::find(folder)?;
+        let config = found.config()?;
+        let context = config.describe()?.context;
+        let model_class = config.value("tokenizer_class").and_then(|name| name.as_str());
+        // An adapter may bring a tokenizer of its own.
+        let folder = found.adapter.filter(|adapter| adapter.join(FILE).exists()).unwrap_or(found.checkpoint);
+        let settings = Settings::read(&folder, config.model_type(), model_class)?;
+        let path = folder.join(FILE);
+        let from_vocabulary = !path.exists();
+        let broken = |reason: String| Error::Config {
             path: path.clone(),
-            reason: error.to_string(),
+            reason,
             help: "it should be a tokenizer of Hugging Face's tokenizers library".into(),
         };
-        let mut whole = tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?;
+        let (mut whole, bytes) = if from_vocabulary {
+            vocabulary::load(&folder, config.model_type(), &settings)?
+        } else {
+            let bytes = crate::lfs::read(&path)?;
+            (tokenizers::Tokenizer::from_bytes(&bytes).map_err(|error| broken(error.to_string()))?, bytes)
+        };
+        let changes = settings.apply(&mut whole, from_vocabulary).map_err(|reason| Error::Config {
+            path: folder.join("tokenizer_config.json"),
+            reason,
+            help: "it should belong to the tokenizer beside it".into(),
+        })?;
         // Sentence-transformers' files ask for padding and for their own, shorter limit.
         whole.with_padding(None);
-        whole.with_truncation(None).map_err(broken)?;
+        whole.with_truncation(None).map_err(|error| broken(error.to_string()))?;
         let mut cutting = whole.clone();
         cutting
             .with_truncation(Some(TruncationParams {
@@ -54,12 +78,34 @@ impl Tokenizer {
                 strategy: TruncationStrategy::LongestFirst,
                 stride: 0,
             }))
-            .map_err(broken)?;
-        let content_hash = *blake3::hash(&bytes).as_bytes();
-        Ok(Self { whole, cutting, context, content_hash, path })
+            .map_err(|error| broken(error.to_string()))?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&bytes);
+        let mut notes = Vec::new();
+        if from_vocabulary {
+            notes.push("there is no tokenizer.json: the tokenizer is made of the vocabulary".to_owned());
+        }
+        if !changes.is_empty() {
+            let changes = serde_json::to_string(&changes).expect("a table of texts can be written");
+            hasher.update(changes.as_bytes());
+            notes.push(format!("the files beside the tokenizer change it, as in transformers: {changes}"));
+        }
+        if let Some(length) = settings.cutting_length().filter(|length| *length < context as f64) {
+            notes.push(format!(
+                "tokenizer_config.json says model_max_length {length}, where transformers cuts texts; the model reads {context} \
+                 tokens"
+            ));
+        }
+        Ok(Self { whole, cutting, context, content_hash: *hasher.finalize().as_bytes(), path, notes })
     }
 
-    /// A hash of tokenizer.json.
+    /// What a reader of the folder may not expect of the tokenizer.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// A hash of tokenizer.json, and of what other files change about it.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {
         self.content_hash

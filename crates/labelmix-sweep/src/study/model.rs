@@ -81,6 +81,10 @@ pub enum PoolingName {
     Pooler,
     /// The mean of the tokens.
     Mean,
+    /// The first token as it is.
+    Cls,
+    /// The largest of the tokens, number by number.
+    Max,
 }
 
 impl From<PoolingName> for Pooling {
@@ -89,6 +93,8 @@ impl From<PoolingName> for Pooling {
             PoolingName::Last => Self::LastToken,
             PoolingName::Pooler => Self::Pooler,
             PoolingName::Mean => Self::Mean,
+            PoolingName::Cls => Self::FirstToken,
+            PoolingName::Max => Self::Max,
         }
     }
 }

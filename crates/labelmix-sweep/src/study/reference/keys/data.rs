@@ -167,7 +167,7 @@ pub(super) const MODEL: &[KeyHelp] = &[
     ),
     key(
         "pooling",
-        "`\"last\"`, `\"pooler\"`, `\"mean\"`",
+        "`\"last\"`, `\"pooler\"`, `\"mean\"`, `\"cls\"`, `\"max\"`",
         Optional,
         "\"mean\"",
         &["\"max\""],
