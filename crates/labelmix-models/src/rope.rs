@@ -104,9 +104,8 @@ impl<'a> Rope<'a> {
             Some(other) => return Err(self.unknown(kind_key, &other.to_string())),
         };
         let scaled: Vec<f64> = match kind {
-            "default" => plain.collect(),
-            // Scaled only beyond the context, which no text here leaves.
-            "dynamic" => plain.collect(),
+            // The dynamic kind scales beyond the context alone, which no text here leaves.
+            "default" | "dynamic" => plain.collect(),
             "linear" => {
                 let factor = self.required("factor", &FACTOR)?;
                 plain.map(|frequency| frequency / factor).collect()

@@ -56,7 +56,16 @@ impl Weights {
             .into_iter()
             .flatten()
             .try_for_each(table)?;
-        for block in blocks {
+        for (index, block) in blocks.iter().enumerate() {
+            if block.layers().iter().all(|layer| !self.contains(&format!("{}.weight", layer.name))) && index > 0 {
+                return Err(Error::Folder {
+                    path: self.folder.clone(),
+                    reason: format!("config.json describes {} blocks, and there are weights of {index}", blocks.len()),
+                    help: "copy or download config.json and all files of weights again: they do not belong together, or some \
+                           are missing"
+                        .to_owned(),
+                });
+            }
             block.layers().into_iter().try_for_each(|layer| self.check_projection(layer))?;
             block.norms().into_iter().try_for_each(|norm| self.check_norm(norm))?;
         }
@@ -100,7 +109,7 @@ impl Weights {
                     .to_owned(),
             };
         }
-        let similar = self.tensors.keys().find(|other| other.ends_with(name)).or_else(|| self.tensors.keys().next());
+        let similar = self.tensors.keys().find(|other| other.ends_with(name));
         let similar = similar.map(|similar| format!(", but there is {similar:?}")).unwrap_or_default();
         Error::Weights { path: self.folder.clone(), reason: format!("there is no weight named {name:?}{similar}") }
     }

@@ -18,9 +18,9 @@ pub(crate) fn unwrapped(name: &str) -> Option<(String, Vec<&'static str>)> {
         wrapper.inspect(|wrapper| take(wrapper)).is_none()
     });
     let mut rest = parts.collect::<Vec<_>>().join(".");
-    while let Some(inner) = rest.strip_prefix(PEFT) {
+    while rest.starts_with(PEFT) {
         take("base_model.model");
-        rest = inner.to_owned();
+        rest.drain(..PEFT.len());
     }
     (!wrappers.is_empty()).then_some((rest, wrappers))
 }

@@ -1,5 +1,5 @@
-//! What stands beside `tokenizer.json`, or in its place, and changes what a tokenizer does: tokenizer_config.json,
-//! special_tokens_map.json and added_tokens.json, as transformers 5 reads them.
+//! What stands beside `tokenizer.json`, or in its place, and changes what a tokenizer does: `tokenizer_config.json`,
+//! `special_tokens_map.json` and `added_tokens.json`, as transformers 5 reads them.
 //!
 //! Only what the classes of BERT, RoBERTa and GPT-2 take from there is taken. All other classes run `tokenizer.json` as it
 //! is, but for tokens that it lacks.
@@ -26,7 +26,7 @@ pub(super) enum Class {
     Other,
 }
 
-/// The keys of tokenizer_config.json that are read.
+/// The keys of `tokenizer_config.json` that are read.
 #[derive(Default, Deserialize)]
 pub(super) struct TokenizerConfig {
     tokenizer_class: Option<String>,
@@ -77,7 +77,7 @@ impl Changes {
 }
 
 impl Class {
-    /// As transformers chooses it: by name, in tokenizer_config.json or config.json, else by the model's type.
+    /// As transformers chooses it: by name, in `tokenizer_config.json` or config.json, else by the model's type.
     fn of(name: Option<&str>, model_type: &str) -> Self {
         // For these, transformers takes no class of tokenizer_config.json at its word.
         if ["modernbert", "mistral"].contains(&model_type) {
