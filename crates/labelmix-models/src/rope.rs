@@ -88,9 +88,9 @@ impl<'a> Rope<'a> {
         self.number("partial_rotary_factor", Some(self.keys.partial_factor), &SHARE)
     }
 
-    /// The frequencies of the pairs of `dimensions`: of pair i `theta^(−2i/dimensions)`, scaled as the file asks for.
+    /// How `dimensions` of each head turn: pair i by `theta^(−2i/dimensions)` a position, scaled as the file asks for.
     /// `context` is the architecture's, in tokens.
-    pub(crate) fn frequencies(&self, dimensions: usize, default_theta: f64, context: usize) -> Result<Vec<f32>> {
+    pub(crate) fn turning(&self, dimensions: usize, default_theta: f64, context: usize) -> Result<Turning> {
         if dimensions == 0 || !dimensions.is_multiple_of(2) {
             let reason = format!("the rotary embedding turns {dimensions} dimensions of each head");
             return Err(self.config.unsupported(reason, "dimensions turn in pairs: their number is even, and not 0"));
@@ -103,6 +103,7 @@ impl<'a> Rope<'a> {
             Some(Json::String(kind)) => kind,
             Some(other) => return Err(self.unknown(kind_key, &other.to_string())),
         };
+        let mut attention_factor = 1.0;
         let scaled: Vec<f64> = match kind {
             // The dynamic kind scales beyond the context alone, which no text here leaves.
             "default" | "dynamic" => plain.collect(),
@@ -114,24 +115,58 @@ impl<'a> Rope<'a> {
                 let scaling = self.llama3(context)?;
                 plain.map(|frequency| scaling.scale(frequency)).collect()
             }
+            "yarn" => {
+                let yarn = self.yarn(context)?;
+                attention_factor = yarn.attention_factor;
+                let ramp = yarn.ramp(dimensions, theta);
+                plain.zip(ramp).map(|(frequency, share)| frequency * (1.0 - share + share / yarn.factor)).collect()
+            }
             other => return Err(self.unknown(kind_key, &format!("{other:?}"))),
         };
-        Ok(scaled.into_iter().map(|frequency| frequency as f32).collect())
+        let frequencies: Vec<f32> = scaled.into_iter().map(|frequency| frequency as f32).collect();
+        self.config.require(frequencies.iter().all(|frequency| frequency.is_finite()), || {
+            format!("{} gives no finite frequencies", self.name)
+        })?;
+        Ok(Turning { frequencies, attention_factor: attention_factor as f32 })
+    }
+
+    /// The context that the model was trained with before it was stretched. A key at the top of the file holds over the
+    /// one inside: the exception among these keys.
+    fn original_context(&self, context: usize) -> Result<f64> {
+        const KEY: &str = "original_max_position_embeddings";
+        match self.config.value(KEY) {
+            Some(value) => {
+                POSITIONS.of(value).map_err(|reason| self.config.unsupported(format!("{KEY}: {reason}"), DAMAGED))
+            }
+            None => Ok(self.number(KEY, None, &POSITIONS)?.unwrap_or(context as f64)),
+        }
+    }
+
+    fn yarn(&self, context: usize) -> Result<Yarn> {
+        let optional = |key| self.number(key, None, &FACTOR);
+        let original_context = self.original_context(context)?;
+        let factor = optional("factor")?.unwrap_or(context as f64 / original_context);
+        let magnitude = |mscale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 };
+        let natural = match (optional("mscale")?, optional("mscale_all_dim")?) {
+            (Some(mscale), Some(of_all)) => magnitude(mscale) / magnitude(of_all),
+            _ => magnitude(1.0),
+        };
+        Ok(Yarn {
+            factor,
+            attention_factor: optional("attention_factor")?.unwrap_or(natural),
+            fast_turns: optional("beta_fast")?.unwrap_or(32.0),
+            slow_turns: optional("beta_slow")?.unwrap_or(1.0),
+            original_context,
+            whole_pairs: self.parameters.get("truncate").and_then(Json::as_bool).unwrap_or(true),
+        })
     }
 
     fn llama3(&self, context: usize) -> Result<Llama3Scaling> {
-        const ORIGINAL: &str = "original_max_position_embeddings";
         let scaling = Llama3Scaling {
             factor: self.required("factor", &FACTOR)?,
             low_freq_factor: self.required("low_freq_factor", &FACTOR)?,
             high_freq_factor: self.required("high_freq_factor", &FACTOR)?,
-            // A key at the top holds over the one inside: the exception among these keys.
-            original_context: match self.config.value(ORIGINAL) {
-                Some(value) => POSITIONS
-                    .of(value)
-                    .map_err(|reason| self.config.unsupported(format!("{ORIGINAL}: {reason}"), DAMAGED))?,
-                None => self.number(ORIGINAL, None, &POSITIONS)?.unwrap_or(context as f64),
-            },
+            original_context: self.original_context(context)?,
         };
         let Llama3Scaling { low_freq_factor: low, high_freq_factor: high, .. } = scaling;
         if low >= high {
@@ -143,8 +178,17 @@ impl<'a> Rope<'a> {
 
     fn unknown(&self, key: &str, kind: &str) -> Error {
         let reason = format!("{}.{key} is {kind}: rotary embeddings cannot be scaled so", self.name);
-        self.config.unsupported(reason, "the rotary scalings that can be run are default, linear, dynamic and llama3")
+        self.config
+            .unsupported(reason, "the rotary scalings that can be run are default, linear, dynamic, llama3 and yarn")
     }
+}
+
+/// How a head turns.
+pub(crate) struct Turning {
+    /// Of each pair of dimensions, in radians a position.
+    pub(crate) frequencies: Vec<f32>,
+    /// What turned queries and keys are multiplied by.
+    pub(crate) attention_factor: f32,
 }
 
 const DAMAGED: &str = "the checkpoint's config.json is damaged, or was changed by hand";
@@ -185,5 +229,31 @@ impl Llama3Scaling {
             let smooth = (turns - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor);
             (1.0 - smooth) * frequency / self.factor + smooth * frequency
         }
+    }
+}
+
+/// The keys of the scaling of Peng et al. (2023).
+struct Yarn {
+    factor: f64,
+    attention_factor: f64,
+    /// Pairs that turn more often than this in the original context keep their frequency.
+    fast_turns: f64,
+    /// Pairs that turn less often have it divided by the factor.
+    slow_turns: f64,
+    original_context: f64,
+    /// Whether the bounds between them are rounded to whole pairs.
+    whole_pairs: bool,
+}
+
+impl Yarn {
+    /// Of each pair, from 0 to 1, how far its frequency is divided by the factor.
+    fn ramp(&self, dimensions: usize, theta: f64) -> impl Iterator<Item = f64> {
+        let pair_of =
+            |turns: f64| dimensions as f64 * (self.original_context / (turns * TAU)).ln() / (2.0 * theta.ln());
+        let (low, high) = (pair_of(self.fast_turns), pair_of(self.slow_turns));
+        let (low, high) = if self.whole_pairs { (low.floor(), high.ceil()) } else { (low, high) };
+        let (low, high) = (low.max(0.0), high.min(dimensions as f64 - 1.0));
+        let width = if low == high { 0.001 } else { high - low };
+        (0..dimensions / 2).map(move |pair| ((pair as f64 - low) / width).clamp(0.0, 1.0))
     }
 }

@@ -146,13 +146,14 @@ impl GatedDecoderConfig {
         })?;
         let listed = config.windowed_layers(self.num_hidden_layers)?;
         let rope = Rope::read(config, USUAL_KEYS)?;
-        let rotary =
-            Rotary { head_dim, frequencies: rope.frequencies(head_dim, 10_000.0, self.max_position_embeddings)? };
+        let turning = rope.turning(head_dim, 10_000.0, self.max_position_embeddings)?;
+        let rotary = Rotary { head_dim, frequencies: turning.frequencies };
         let settings = AttentionSettings {
             heads,
             key_value_heads,
             head_dim: variant.head_dim,
-            scale: variant.attention_scale,
+            // Queries and keys turn as a whole, so the product of both has the factor twice.
+            scale: variant.attention_scale * turning.attention_factor.powi(2),
             soft_cap: variant.attention_soft_cap,
             mask: Mask::Causal,
         };

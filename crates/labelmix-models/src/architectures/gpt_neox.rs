@@ -11,7 +11,7 @@ use crate::description::{
 };
 use crate::error::Result;
 use crate::numbers;
-use crate::rope::{Rope, RopeKeys};
+use crate::rope::{Rope, RopeKeys, Turning};
 
 #[derive(Deserialize)]
 struct GptNeoxConfig {
@@ -58,8 +58,11 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
     let (hidden, heads) = (neox.hidden_size, neox.num_attention_heads);
     let head_dim = config.head_dim(hidden, heads)?;
     let rope = Rope::read(config, ROPE_KEYS)?;
-    let turning = (head_dim as f64 * rope.partial_factor()?.unwrap_or(ROTARY_SHARE)) as usize;
-    let frequencies = rope.frequencies(turning, 10_000.0, neox.max_position_embeddings)?;
+    let dimensions = (head_dim as f64 * rope.partial_factor()?.unwrap_or(ROTARY_SHARE)) as usize;
+    let Turning { frequencies, attention_factor } = rope.turning(dimensions, 10_000.0, neox.max_position_embeddings)?;
+    config.require(attention_factor == 1.0, || {
+        format!("the rotary scaling multiplies by {attention_factor}, and only a part of each head turns")
+    })?;
     let settings = AttentionSettings {
         heads,
         key_value_heads: heads,

@@ -11,7 +11,7 @@ use crate::description::{
 };
 use crate::error::Result;
 use crate::numbers;
-use crate::rope::Rope;
+use crate::rope::{Rope, Turning};
 
 #[derive(Deserialize)]
 struct ModernBertConfig {
@@ -71,7 +71,14 @@ impl ModernBertConfig {
     fn rotary(&self, config: &Config, head_dim: usize, layer_type: &str, theta_key: &'static str) -> Result<Rotary> {
         let default_theta = if layer_type == "full_attention" { GLOBAL_THETA } else { LOCAL_THETA };
         let rope = Rope::read_of_layers(config, layer_type, theta_key)?;
-        Ok(Rotary { head_dim, frequencies: rope.frequencies(head_dim, default_theta, self.max_position_embeddings)? })
+        let Turning { frequencies, attention_factor } =
+            rope.turning(head_dim, default_theta, self.max_position_embeddings)?;
+        config.require(attention_factor == 1.0, || {
+            format!(
+                "the rotary scaling of {layer_type} multiplies by {attention_factor}, which this architecture does not"
+            )
+        })?;
+        Ok(Rotary { head_dim, frequencies })
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct TokenizerConfig {
     add_eos_token: Option<bool>,
     /// Written as 1e30 where there is no limit.
     model_max_length: Option<f64>,
-    added_tokens_decoder: Option<BTreeMap<String, AddedToken>>,
+    added_tokens_decoder: Option<BTreeMap<String, Json>>,
     #[serde(flatten)]
     others: BTreeMap<String, Json>,
 }
@@ -149,8 +149,9 @@ impl Settings {
     /// The tokens that have to be matched as a whole, in the order in which they are added.
     fn tokens(&self) -> Vec<AddedToken> {
         let mut tokens: Vec<(u64, AddedToken)> = Vec::new();
-        for (id, token) in self.config.added_tokens_decoder.iter().flatten() {
-            tokens.push((id.parse().unwrap_or(u64::MAX), token.clone()));
+        for (id, value) in self.config.added_tokens_decoder.iter().flatten() {
+            let is_special = value.get("special").and_then(Json::as_bool).unwrap_or(false);
+            tokens.extend(token(value).map(|token| (id.parse().unwrap_or(u64::MAX), token.special(is_special))));
         }
         let named: Vec<AddedToken> = SPECIAL.iter().filter_map(|key| self.named(key)).collect();
         let listed =

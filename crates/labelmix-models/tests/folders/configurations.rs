@@ -170,7 +170,7 @@ fn errors_name_the_key_the_value_and_what_is_possible() {
         ("llama_gqa", json!({"vocab_size": "56"})),
         ("llama3_scaled", json!({"rope_scaling": {"rope_type": "llama3", "factor": 0}})),
         ("llama_linear", json!({"rope_parameters": {"rope_type": "linear", "factor": -2.0}})),
-        ("llama_linear", json!({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}})),
+        ("llama_linear", json!({"rope_parameters": {"rope_type": "longrope", "factor": 2.0}})),
         ("llama_linear", json!({"rope_parameters": {"full_attention": {"rope_type": "default"}}})),
         ("gpt_neox", json!({"rotary_pct": 3})),
         ("gpt_neox", json!({"rotary_pct": 0.01})),
@@ -198,7 +198,7 @@ FOLDER/config.json: hidden_act: invalid type: integer `5`, expected a string
 FOLDER/config.json: vocab_size: "56" is not a whole number from 1 to 16777216
 FOLDER/config.json: rope_scaling.factor: 0 is not a number from 0.001 to 1000000.0
 FOLDER/config.json: rope_parameters.factor: -2.0 is not a number from 0.001 to 1000000.0
-FOLDER/config.json: rope_parameters.rope_type is "yarn": rotary embeddings cannot be scaled so
+FOLDER/config.json: rope_parameters.rope_type is "longrope": rotary embeddings cannot be scaled so
 FOLDER/config.json: rope_parameters has parameters of its own for the layers of type "full_attention"
 FOLDER/config.json: rotary_pct: 3 is not a number from 1e-6 to 1.0
 FOLDER/config.json: the rotary embedding turns 0 dimensions of each head
@@ -280,4 +280,26 @@ fn rotary_keys_hold_in_the_order_of_transformers() {
     let nested = json!({"global_rope_theta": 2.0, "local_rope_theta": 3.0, "rope_parameters": {
         "full_attention": {"rope_theta": 77.0}, "sliding_attention": {"rope_theta": 77.0}}});
     assert_eq!(logits("modernbert", &nested), logits("modernbert", &global));
+}
+
+#[test]
+fn yarn_is_that_of_transformers() {
+    // The first logits after the last token, from transformers 5.24.
+    let references = [
+        (
+            json!({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 400, "beta_fast": 8.0}),
+            [-0.989_294, -1.638_619, -0.949_268, 0.346_915, 2.151_909, -0.634_98],
+        ),
+        (
+            json!({"type": "yarn", "factor": 2.5, "beta_fast": 2.0, "beta_slow": 0.5, "truncate": false,
+                "attention_factor": 1.2, "original_max_position_embeddings": 90}),
+            [-0.904_988, -1.591_571, -0.873_146, 0.361_434, 2.067_31, -0.621_591],
+        ),
+    ];
+    for (scaling, expected) in references {
+        let changes = json!({"rope_parameters": null, "rope_theta": 100.0, "rope_scaling": scaling});
+        let logits = logits("llama_mha_tied", &changes);
+        let last = &logits[logits.len() / 3 * 2..][..expected.len()];
+        assert!(last.iter().zip(expected).all(|(ours, theirs): (&f32, f32)| (ours - theirs).abs() < 1e-4), "{last:?}");
+    }
 }

@@ -96,8 +96,8 @@ fn in_the_checkpoint() {
         workplace.complaint(&["sweep", "study.toml"])
     };
     insta::assert_snapshot!(with_checkpoint(&|folder| fs::remove_file(folder.join("model.safetensors")).unwrap()), @r#"
-error: checkpoint/model.safetensors: No such file or directory (os error 2)
-hint: a checkpoint is a folder in the Hugging Face layout: config.json, tokenizer.json and model.safetensors (or several, with model.safetensors.index.json)
+error: checkpoint: it has no model.safetensors
+hint: its weights are missing, or kept in another format: load it with transformers, call save_pretrained, and name the folder; or name a revision that has them (organisation/name@revision)
 "#);
     insta::assert_snapshot!(with_checkpoint(&|folder| {
         let path = folder.join("model.safetensors");

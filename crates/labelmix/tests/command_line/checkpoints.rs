@@ -55,7 +55,10 @@ fn inspect_fails_where_there_are_no_weights() {
         workplace.write(&format!("model/{file}"), fs::read(example().join("checkpoint").join(file)).unwrap());
     }
     let failed = workplace.labelmix(&["inspect", "model"]).assert().code(1);
-    insta::assert_snapshot!(String::from_utf8_lossy(&failed.get_output().stderr), @"");
+    insta::assert_snapshot!(String::from_utf8_lossy(&failed.get_output().stderr), @r#"
+error: model: it has no model.safetensors
+hint: its weights are missing, or kept in another format: load it with transformers, call save_pretrained, and name the folder; or name a revision that has them (organisation/name@revision)
+"#);
     // The memory that it takes needs no weights.
     workplace.output_of(&["doctor", "--model", "model"]);
 }
@@ -68,7 +71,7 @@ fn inspect_says_what_may_not_be_expected() {
     }
     workplace.write("model/model.safetensors.index.json", "{}");
     let output = workplace.output_of(&["inspect", "model"]);
-    insta::assert_snapshot!(output.lines().last().unwrap(), @"");
+    insta::assert_snapshot!(output.lines().last().unwrap(), @"note          model.safetensors is read, as transformers does; model.safetensors.index.json beside it is not");
 }
 
 #[test]
