@@ -3,6 +3,7 @@
 //! [`Study`] is the file; [`Sweep`] is what it expands to, with data and model loaded; equal stages of different
 //! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
 
+mod available_memory;
 mod error;
 mod estimate;
 mod execute;
@@ -33,6 +34,7 @@ mod tokens;
 mod weak_labels;
 mod workload;
 
+pub use available_memory::available_memory;
 pub use error::{Error, Result};
 pub use estimate::{Calibration, Estimate, estimate};
 pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure, SweepEvent, execute};
@@ -41,7 +43,6 @@ pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
 pub use measured::{measured_runs, measured_runs_by};
-pub use memory::available_memory;
 pub use next::{NextTexts, Sampling};
 pub use onlooker::{Onlooker, SeenStudy};
 pub use prompts::{KeptShot, PromptFile, Shortened};
