@@ -99,6 +99,16 @@ impl Weights {
         self.tensors.contains_key(&self.name(name))
     }
 
+    /// The precision in which one of the weights is stored, by its whole name; `None` if there is none, or it is no float.
+    pub(crate) fn stored_precision(&self, name: &str) -> Option<Precision> {
+        match self.tensors.get(name)?.dtype {
+            Dtype::F32 => Some(Precision::F32),
+            Dtype::F16 => Some(Precision::F16),
+            Dtype::BF16 => Some(Precision::Bf16),
+            _ => None,
+        }
+    }
+
     /// A weight matrix in the precision in which it is stored, checked to be finite and of the shape that the
     /// configuration implies. `name` is a whole name.
     pub(crate) fn matrix(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<FrozenMatrix> {

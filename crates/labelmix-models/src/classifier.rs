@@ -6,6 +6,7 @@ use labelmix_nn::{Value, Weight, activation, gather_rows, linear, mean_of_sequen
 
 use crate::adapter::{Adapter, AdapterSite, HeadSite, LoraSettings};
 use crate::batch::TokenBatch;
+use crate::description::Projection;
 use crate::error::{Error, Result};
 use crate::layers::{Layers, Linear};
 use crate::model::Model;
@@ -100,6 +101,11 @@ impl Classifier {
     #[must_use]
     pub fn pooling(&self) -> Pooling {
         self.pooling
+    }
+
+    /// The pooler, if the pooling goes through it.
+    pub(crate) fn pooler_projection(&self) -> Option<&Projection> {
+        self.model.description().pooler.as_ref().filter(|_| self.pooler.is_some())
     }
 
     /// A freshly initialised adapter and head for this model.

@@ -60,18 +60,32 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A text has more tokens than the model can read.
-    #[error("the text {text:?} has {tokens} tokens; the model reads at most {limit}")]
+    /// A text has more tokens than are read.
+    #[error("the text {text:?} has {tokens} tokens; at most {limit} are read")]
     #[diagnostic(help(
-        "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit"
+        "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit, which is \
+         `max_length` there, or what the model reads"
     ))]
     TooLong {
         /// The text's beginning.
         text: String,
         /// Its length in tokens.
         tokens: usize,
-        /// The model's context.
+        /// The largest number that is read.
         limit: usize,
+    },
+    /// A limit for texts that the model does not allow.
+    #[error("`max_length` = {max_length}: the model reads from {} to {context} tokens", special + 1)]
+    #[diagnostic(help(
+        "set `max_length` in the study's [model] table to a number in between, or leave it out for all that the model reads"
+    ))]
+    MaxLength {
+        /// What was asked for.
+        max_length: usize,
+        /// The special tokens that every text has.
+        special: usize,
+        /// The model's context.
+        context: usize,
     },
     /// Tokens that, with the prefix before them, are more than the model can read.
     #[error("{tokens} tokens, with the prefix if there is one; the model reads at most {limit}")]

@@ -136,20 +136,14 @@ impl Layers for Loader<'_> {
         Ok(Linear { weight: WeightMatrix::Frozen(kept.to_device(self.device)?), bias, site })
     }
 
-    /// Older checkpoints call a normalisation's weight gamma and its bias beta.
     fn norm(&self, norm: &Norm) -> Result<Normalization> {
-        let vector = |new: &str, old: &str| {
-            let name = self.weights.name(&format!("{}.{new}", norm.name));
-            let old_name = format!("{}.{old}", norm.name);
-            let name = if self.weights.contains(&old_name) { self.weights.name(&old_name) } else { name };
-            self.weights.array(&name, &[norm.size])
-        };
-        let mut weight = vector("weight", "gamma")?;
+        let vector = |part| self.weights.array(&self.norm_tensor(norm, part), &[norm.size]);
+        let mut weight = vector("weight")?;
         if norm.kind == NormKind::RootMeanSquarePlusOne {
             weight = Array::new(weight.values().iter().map(|value| 1.0 + value).collect(), &[norm.size]);
         }
         let bias = match norm.kind {
-            NormKind::Layer => Some(self.device.constant(vector("bias", "beta")?)?),
+            NormKind::Layer => Some(self.device.constant(vector("bias")?)?),
             NormKind::LayerWithoutBias | NormKind::RootMeanSquare | NormKind::RootMeanSquarePlusOne => None,
         };
         Ok(Normalization {
@@ -170,6 +164,16 @@ impl Layers for Loader<'_> {
 }
 
 impl Loader<'_> {
+    /// The whole name of a normalisation's `weight` or `bias`, which older checkpoints call gamma and beta.
+    pub(crate) fn norm_tensor(&self, norm: &Norm, part: &str) -> String {
+        let old = format!("{}.{}", norm.name, if part == "weight" { "gamma" } else { "beta" });
+        if self.weights.contains(&old) {
+            self.weights.name(&old)
+        } else {
+            self.weights.name(&format!("{}.{part}", norm.name))
+        }
+    }
+
     /// A matrix as stored, by its whole name.
     pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<WeightMatrix> {
         Ok(WeightMatrix::Frozen(self.weights.matrix(name, shape)?.to_device(self.device)?))

@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::tensor_file::{to_f32, write_tensors};
 
 /// The trained tensors.
-const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+pub(crate) const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT needs to know about them.
-const CONFIG_FILE: &str = "adapter_config.json";
+pub(crate) const CONFIG_FILE: &str = "adapter_config.json";
 
 impl Adapter {
     /// Writes the adapter into an existing folder.
@@ -31,7 +31,7 @@ impl Adapter {
         std::fs::write(&path, config).map_err(|source| Error::Write { path, source })
     }
 
-    fn peft_config(&self, base_model: &str) -> serde_json::Value {
+    pub(crate) fn peft_config(&self, base_model: &str) -> serde_json::Value {
         // PEFT matches target modules by the end of their names; whole paths keep it from adapting a pooler.
         let targets: Vec<&str> = self
             .parameters()

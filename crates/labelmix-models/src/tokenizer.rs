@@ -6,6 +6,7 @@ use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::export::write_json;
 
 /// What to do with texts that are longer than the model's context.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,8 @@ pub struct Tokenizer {
     whole: tokenizers::Tokenizer,
     cutting: tokenizers::Tokenizer,
     context: usize,
+    /// The limit below the model's own, if one was set.
+    max_length: Option<usize>,
     content_hash: [u8; 32],
     path: PathBuf,
 }
@@ -46,17 +49,37 @@ impl Tokenizer {
         // Sentence-transformers' files ask for padding and for their own, shorter limit.
         whole.with_padding(None);
         whole.with_truncation(None).map_err(broken)?;
-        let mut cutting = whole.clone();
-        cutting
-            .with_truncation(Some(TruncationParams {
-                direction: TruncationDirection::Right,
-                max_length: context,
-                strategy: TruncationStrategy::LongestFirst,
-                stride: 0,
-            }))
-            .map_err(broken)?;
+        let cutting = cutting(&whole, context).map_err(broken)?;
         let content_hash = *blake3::hash(&bytes).as_bytes();
-        Ok(Self { whole, cutting, context, content_hash, path })
+        Ok(Self { whole, cutting, context, max_length: None, content_hash, path })
+    }
+
+    /// The same tokenizer, for texts of at most `max_length` tokens with the special ones.
+    ///
+    /// # Errors
+    /// If the model does not read so many, or the special tokens leave no room for a text.
+    pub fn with_max_length(mut self, max_length: usize) -> Result<Self> {
+        let (before, after) = self.special_tokens()?;
+        let special = before.len() + after.len();
+        if max_length > self.context || max_length <= special {
+            return Err(Error::MaxLength { max_length, special, context: self.context });
+        }
+        if max_length < self.context {
+            self.cutting = cutting(&self.whole, max_length).map_err(|error| Error::Config {
+                path: self.path.clone(),
+                reason: error.to_string(),
+                help: "leave `max_length` out".into(),
+            })?;
+            self.context = max_length;
+            self.max_length = Some(max_length);
+        }
+        Ok(self)
+    }
+
+    /// The largest number of tokens of a text, where it was set below what the model reads.
+    #[must_use]
+    pub fn max_length(&self) -> Option<usize> {
+        self.max_length
     }
 
     /// A hash of tokenizer.json.
@@ -65,7 +88,7 @@ impl Tokenizer {
         self.content_hash
     }
 
-    /// The largest number of tokens that the model reads.
+    /// The largest number of tokens that are read: the model's context, or the smaller limit that was set.
     #[must_use]
     pub fn context(&self) -> usize {
         self.context
@@ -104,6 +127,50 @@ impl Tokenizer {
             text: format!("the tokens {token_ids:?}"),
             reason: format!("{error} ({})", self.path.display()),
         })
+    }
+
+    /// Writes tokenizer.json and a tokenizer_config.json into an existing folder, with which `AutoTokenizer` makes the same
+    /// tokens: without padding or a limit of its own, and with the limit that this tokenizer has for texts that are to be cut.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn export(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("tokenizer.json");
+        self.whole
+            .save(&path, false)
+            .map_err(|error| Error::Write { path: path.clone(), source: std::io::Error::other(error.to_string()) })?;
+        let mut config = serde_json::json!({
+            // The class that takes tokenizer.json as it is; others have rules of their own for some models.
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": self.context,
+            "model_input_names": ["input_ids", "attention_mask"],
+            "padding_side": "right",
+            "truncation_side": "right",
+            "clean_up_tokenization_spaces": false,
+        });
+        if let Some(token) = self.pad_token()?.and_then(|id| self.token(id)) {
+            config["pad_token"] = token.into();
+        }
+        write_json(&folder.join("tokenizer_config.json"), &config)
+    }
+
+    /// The token that fills batches up in Python: a special one that the tokenizer ends no text with (as it may with the one for
+    /// unknown words), because decoders take what stands before it for a text's last token. One whose name says that it is for
+    /// padding, if there is one.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn pad_token(&self) -> Result<Option<u32>> {
+        let (_, after) = self.special_tokens()?;
+        let added = self.whole.get_added_tokens_decoder();
+        let mut special: Vec<(u32, &str)> = added
+            .iter()
+            .filter(|(id, token)| token.special && !after.contains(id) && !token.content.to_lowercase().contains("unk"))
+            .map(|(id, token)| (*id, token.content.as_str()))
+            .collect();
+        special.sort_unstable();
+        let named = special.iter().find(|(_, name)| name.to_lowercase().contains("pad"));
+        Ok(named.or(special.first()).map(|(id, _)| *id))
     }
 
     /// The token ids of a text with the special tokens that the model expects.
@@ -156,6 +223,18 @@ impl Tokenizer {
             reason: format!("{error} ({})", self.path.display()),
         })
     }
+}
+
+/// The same tokenizer, which cuts a text's end.
+fn cutting(whole: &tokenizers::Tokenizer, max_length: usize) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let mut cutting = whole.clone();
+    cutting.with_truncation(Some(TruncationParams {
+        direction: TruncationDirection::Right,
+        max_length,
+        strategy: TruncationStrategy::LongestFirst,
+        stride: 0,
+    }))?;
+    Ok(cutting)
 }
 
 fn beginning(text: &str) -> String {

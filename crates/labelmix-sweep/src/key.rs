@@ -52,6 +52,8 @@ pub(crate) struct SharedInputs {
     pub(crate) pooling: &'static str,
     /// Whether long texts are cut (leaving them out shows in the data).
     pub(crate) cut: bool,
+    /// The limit for texts and prompts, where it is below the model's own.
+    pub(crate) max_length: Option<usize>,
     /// The test examples, whose log-odds are part of the outcome.
     pub(crate) test: [u8; 32],
     /// The recipe as canonical JSON.
@@ -87,6 +89,7 @@ impl SharedInputs {
             tokenizer: tokenizer.content_hash(),
             pooling: model.pooling().name(),
             cut: study.model.too_long == TooLong::Cut,
+            max_length: tokenizer.max_length(),
             test: *content_hash(test).as_bytes(),
             recipe: Self::canonical_recipe(&study.recipe),
             micro_batch_tokens: study.recipe.micro_batch_tokens,
@@ -138,6 +141,10 @@ impl SharedInputs {
                 part("test", &self.test);
             }
             StageWork::Average => part("averaged", &self.test),
+        }
+        // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
+        if let Some(max_length) = self.max_length.filter(|_| self.cut || plan.shots.is_some()) {
+            part("max length", &(max_length as u64).to_le_bytes());
         }
         part("seed", &seed.to_le_bytes());
         if let Choice::LeastCertain { temperature, .. } = plan.choice {
@@ -221,6 +228,7 @@ mod tests {
             tokenizer: [2; 32],
             pooling: "mean",
             cut: false,
+            max_length: None,
             test: [3; 32],
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
             micro_batch_tokens: 1024,
@@ -307,6 +315,8 @@ mod tests {
             SharedInputs { tokenizer: [9; 32], ..shared() },
             SharedInputs { pooling: "last", ..shared() },
             SharedInputs { cut: true, ..shared() },
+            SharedInputs { cut: true, max_length: Some(128), ..shared() },
+            SharedInputs { cut: true, max_length: Some(64), ..shared() },
             SharedInputs { test: [9; 32], ..shared() },
             SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
         ] {
@@ -320,6 +330,16 @@ mod tests {
         keys.extend([average(&[&first]), average(&[&second]), average(&[&first, &second])]);
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn a_limit_for_texts_enters_where_it_shortens_something() {
+        let limited = |max_length| SharedInputs { max_length: Some(max_length), ..shared() };
+        assert_eq!(key(&limited(128), None, &weak(), &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+        let shots = ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll };
+        let prompted = StagePlan { shots: Some(shots), ..weak() };
+        let keys = [shared(), limited(128), limited(64)].map(|shared| key(&shared, None, &prompted, &labels(), 7));
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
     }
 
     #[test]

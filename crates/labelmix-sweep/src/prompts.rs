@@ -62,6 +62,11 @@ pub struct Shortened {
 }
 
 impl PromptFile {
+    /// The same, without what became of texts that were read.
+    pub(crate) fn what_is_read(self) -> Self {
+        Self { shortened: Shortened::default(), ..self }
+    }
+
     /// The shots, ready to stand before texts.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,
         pooling: sweep.model().pooling().name().to_owned(),
+        max_length: study.model.max_length,
+        too_long: study.model.too_long,
         recipe: study.recipe.clone(),
         method: sweep.method_table(run).cloned(),
     };

@@ -18,7 +18,9 @@ pub(crate) use self::data::{
 };
 pub(crate) use self::figures::{FigureArguments, FormatArgument};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
-pub(crate) use self::results::{CompareArguments, ImportArguments, ReportArguments, ShowArguments, Statistic};
+pub(crate) use self::results::{
+    CompareArguments, ExportArguments, ImportArguments, ReportArguments, ShowArguments, Statistic,
+};
 pub(crate) use self::serve::ServeArguments;
 pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
@@ -49,6 +51,7 @@ pub(crate) enum Command {
     LabelReport(LabelReportArguments),
     Import(ImportArguments),
     Predict(PredictArguments),
+    Export(ExportArguments),
     Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
@@ -201,7 +204,7 @@ pub(crate) struct PredictArguments {
     /// Where to write the predictions (JSONL): text, label, probability of label 1, and log-odds, row by row
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Cut texts that are longer than the model's context instead of refusing them
+    /// Cut texts that are longer than the run reads (its `max_length`, or the model's context) instead of refusing them
     #[arg(long)]
     pub(crate) cut: bool,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use labelmix_data::{ExampleId, read_texts};
 use labelmix_elicit::{
     FollowUp, FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, mean_log_odds, soft_label,
 };
-use labelmix_models::{Adapter, Classifier, LanguageModel, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
+use labelmix_models::{Adapter, Classifier, LanguageModel, Model, TextLimit, Tokenizer};
 use labelmix_sweep::{RunFile, Store};
 use serde::Serialize;
 
@@ -64,20 +64,13 @@ enum Scorer {
 }
 
 impl<'a> Reader<'a> {
-    fn new(
-        run: &RunFile,
-        stage_folder: &Path,
-        model: &Model,
-        pooling: Option<Pooling>,
-        tokenizer: &'a Tokenizer,
-    ) -> Result<Self, Failure> {
+    fn new(run: &RunFile, stage_folder: &Path, model: &Model, tokenizer: &'a Tokenizer) -> Result<Self, Failure> {
         let file = Store::read_prompt(stage_folder)?;
         let scorer = if file.as_ref().is_some_and(|file| file.asks_language_model) {
             Scorer::LanguageModel(LanguageModel::new(model)?)
         } else {
-            let classifier = Classifier::new(model, pooling)?;
-            let mut adapter = classifier.initial_adapter(run.recipe.lora(), 0)?;
-            adapter.load(stage_folder)?;
+            let classifier = run.classifier(model)?;
+            let adapter = run.adapter(&classifier, stage_folder)?;
             Scorer::Classifier(Box::new(classifier), adapter)
         };
         let prompt = match file {
@@ -118,20 +111,13 @@ impl<'a> Reader<'a> {
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
     let texts = read_texts(&arguments.input, &arguments.text)?;
-    let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
-    let options = LoadOptions {
-        device: device(&arguments.device)?,
-        precision: run.weights.precision(),
-        matmul_precision: run.matmul_precision.into(),
-        activation_checkpointing: false,
-    };
-    let model = Model::load(&run.model_path, &options)?;
-    let tokenizer = Tokenizer::load(&run.model_path)?;
+    let model = Model::load(&run.model_path, &run.load_options(&device(&arguments.device)?))?;
+    let tokenizer = run.tokenizer()?;
     let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
     let tokens = tokenize(&texts, &tokenizer, limit, &arguments.input)?;
     let readers = Store::classifiers(&stage_folder)?
         .iter()
-        .map(|folder| Reader::new(&run, folder, &model, pooling, &tokenizer))
+        .map(|folder| Reader::new(&run, folder, &model, &tokenizer))
         .collect::<Result<Vec<Reader<'_>>, Failure>>()?;
     let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
     let mut predictions = Vec::with_capacity(texts.len());

@@ -55,7 +55,7 @@ impl fmt::Display for SweepSummary {
             )?;
         }
         if self.too_long > 0 {
-            writeln!(formatter, "left out as longer than the model's context: {}", self.too_long)?;
+            writeln!(formatter, "left out as longer than the model's context or `max_length`: {}", self.too_long)?;
         }
         writeln!(formatter, "for sale: {} weak and {} gold labels", self.weak_pool, self.gold_pool)?;
         write!(formatter, "{} runs of {} stages", self.runs, self.unshared_stages)?;

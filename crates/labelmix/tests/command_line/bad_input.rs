@@ -120,8 +120,8 @@ hint: the architectures that can be run are: bert, camembert, distilbert, gemma,
         config["max_position_embeddings"] = 5.into();
         fs::write(&path, config.to_string()).unwrap();
     }), @r#"
-error: the text "i came by train . the garden was simply perfect . the staff …" has 20 tokens; the model reads at most 5
-hint: set `too_long` in the study's [model] table: "drop" leaves such texts out, "cut" cuts them to the limit
+error: the text "i came by train . the garden was simply perfect . the staff …" has 20 tokens; at most 5 are read
+hint: set `too_long` in the study's [model] table: "drop" leaves such texts out, "cut" cuts them to the limit, which is `max_length` there, or what the model reads
 "#);
 }
 
