@@ -38,8 +38,7 @@ path = "{checkpoint}"
 too_long = "cut"
 {model}
 [prompt]
-targets = {targets}
-before_target = " is "
+{words}
 between = " . "
 [grid]
 budgets = [16]
@@ -54,7 +53,7 @@ PROMPTED = ENSEMBLE + '[[methods]]\nname = "verbalizer"\n[[methods]]\nname = "fe
 
 
 def tiny(folder):
-    """Tiny checkpoints with random weights and the example's tokenizer: name, folder, lines of [model]."""
+    """Tiny checkpoints with random weights and the example's tokenizer: name, folder, lines of [model], [prompt], [recipe]."""
     size = dict(vocab_size=243, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64)
     decoder = dict(size, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
     gpt2 = dict(vocab_size=243, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2)
@@ -82,7 +81,7 @@ def tiny(folder):
             parameter.data += 0.1 * torch.randn_like(parameter)
         model.save_pretrained(place)
         shutil.copy(EXAMPLE / "checkpoint" / "tokenizer.json", place)
-        yield name, place, lines, '["slow", "perfect"]', "total_examples = 800\nlearning_rate = 1e-2"
+        yield name, place, lines, 'targets = ["slow", "perfect"]\nbefore_target = " is "', "total_examples = 800\nlearning_rate = 1e-2"
 
 
 def run(*command, fails=False):
@@ -129,10 +128,10 @@ def refuses_the_class(folder):
     return False
 
 
-def check(labelmix, name, checkpoint, lines, targets, recipe, data, folder):
+def check(labelmix, name, checkpoint, lines, words, recipe, data, folder):
     decoder = "CausalLM" in (checkpoint / "config.json").read_text() or "LMHead" in (checkpoint / "config.json").read_text()
     methods = PROMPTED if decoder and "pooling" not in lines else ENSEMBLE
-    study = STUDY.format(data=data, checkpoint=checkpoint, model=lines, methods=methods, targets=targets, recipe=recipe)
+    study = STUDY.format(data=data, checkpoint=checkpoint, model=lines, methods=methods, words=words, recipe=recipe)
     folder.mkdir()
     (folder / "study.toml").write_text(study)
     run(labelmix, "sweep", folder / "study.toml", "--json")
@@ -179,7 +178,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         cases = list(tiny(folder))
-        cases += [(path.name, path.resolve(), "", '["bad", "good"]', "total_examples = 96\nlearning_rate = 1e-3") for path in arguments.checkpoint]
+        words, recipe = 'targets = [" bad", " good"]\nbefore_target = " is"', "total_examples = 96\nlearning_rate = 1e-3"
+        cases += [(path.name, path.resolve(), "", words, recipe) for path in arguments.checkpoint]
         worst = max(
             check(labelmix, *case, arguments.data.resolve(), folder / f"study-{number}") for number, case in enumerate(cases)
         )
