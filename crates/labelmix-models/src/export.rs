@@ -93,15 +93,17 @@ impl Classifier {
                     factors.into_iter().map(|(name, array)| (format!("{PEFT_PREFIX}{name}"), array)).collect();
                 let factors = factors.iter().map(|(name, array)| (name.as_str(), array.clone()));
                 write_tensors(&folder.join(WEIGHTS_FILE), Dtype::F32, factors)?;
-                self.export_head(adapter, folder)?;
+                adapter.export_head(folder)?;
             }
         }
         write_json(&folder.join(CONFIG_FILE), &config)
     }
+}
 
+impl Adapter {
     /// Writes the head into a file of its own.
-    pub(crate) fn export_head(&self, adapter: &Adapter, folder: &Path) -> Result<()> {
-        let head = ["weight", "bias"].into_iter().zip(adapter.snapshot()?.into_iter().skip(adapter.head_at()));
+    pub(crate) fn export_head(&self, folder: &Path) -> Result<()> {
+        let head = ["weight", "bias"].into_iter().zip(self.snapshot()?.into_iter().skip(self.head_at()));
         write_tensors(&folder.join(HEAD_FILE), Dtype::F32, head)
     }
 }

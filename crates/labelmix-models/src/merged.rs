@@ -35,13 +35,13 @@ impl Classifier {
         let loader = self.model().loader();
         let path = folder.join(SINGLE_FILE);
         let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize_to_file(self.merged_tensors(&loader, adapter, whole)?, Some(format), &path)
+        safetensors::serialize_to_file(self.merged_tensors(&loader, adapter, whole), Some(format), &path)
             .map_err(|error| Error::Write { path: path.clone(), source: std::io::Error::other(error.to_string()) })?;
         // The library lets nobody but the writer read it.
         std::fs::metadata(folder.join("config.json"))
             .and_then(|other| std::fs::set_permissions(&path, other.permissions()))
             .map_err(|source| Error::Write { path, source })?;
-        if whole { Ok(()) } else { self.export_head(adapter, head_folder) }
+        if whole { Ok(()) } else { adapter.export_head(head_folder) }
     }
 
     /// The base's configuration, of a classifier of two classes or of a transformer alone.
@@ -82,7 +82,7 @@ impl Classifier {
         loader: &Loader<'a>,
         adapter: &'a Adapter,
         whole: bool,
-    ) -> Result<Vec<(String, MergedTensor<'a>)>> {
+    ) -> Vec<(String, MergedTensor<'a>)> {
         let description = self.model().description();
         let mut tensors = Vec::new();
         let mut add = |name: String, shape: &[usize], content| {
@@ -126,7 +126,7 @@ impl Classifier {
                 tensors.push((name, tensor));
             }
         }
-        Ok(tensors)
+        tensors
     }
 }
 

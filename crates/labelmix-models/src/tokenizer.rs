@@ -129,7 +129,7 @@ impl Tokenizer {
         })
     }
 
-    /// Writes tokenizer.json and a tokenizer_config.json into an existing folder, with which `AutoTokenizer` makes the same
+    /// Writes tokenizer.json and a `tokenizer_config.json` into an existing folder, with which `AutoTokenizer` makes the same
     /// tokens: without padding or a limit of its own, and with the limit that this tokenizer has for texts that are to be cut.
     ///
     /// # Errors

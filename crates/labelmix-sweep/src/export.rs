@@ -191,7 +191,8 @@ impl RunExport {
         let mut folder = String::new();
         if let (Some(classifier), ExportForm::Merged) = (classifier, self.form) {
             if self.stages.len() > 1 {
-                folder += &format!("{}/", member(1));
+                folder += &member(1);
+                folder.push('/');
             }
             if classifier.python_class() == PythonClass::Transformer {
                 folder += "transformer/";

@@ -19,11 +19,7 @@ pub(super) struct Script<'a> {
     head_has_bias: bool,
     /// Whether the class takes the last token before the padding.
     last_before_padding: bool,
-    /// Whether the language model itself is asked.
-    asks: bool,
-    /// Whether PEFT puts adapters on the base.
-    adapter: bool,
-    /// The base's name, unless its weights are in the folder.
+    /// The base's name, unless its weights are in the folder. PEFT puts adapters on it; a language model is asked as it is.
     base: Option<String>,
     revision: Option<String>,
     /// The folders of an ensemble, or nothing.
@@ -49,6 +45,9 @@ pub(super) struct ScriptPrompt {
     classes: String,
     has_shots: bool,
 }
+
+/// transformers' class of language models.
+const LANGUAGE_MODEL: &str = "AutoModelForCausalLM";
 
 /// What a script loads.
 #[derive(Clone, Copy)]
@@ -77,13 +76,11 @@ impl<'a> Script<'a> {
             class: match class {
                 Some(PythonClass::SequenceClassifier) => "AutoModelForSequenceClassification",
                 Some(PythonClass::Transformer) => "AutoModel",
-                None => "AutoModelForCausalLM",
+                None => LANGUAGE_MODEL,
             },
             pooling: pooling.filter(|_| class == Some(PythonClass::Transformer)).map(Pooling::name),
             head_has_bias: classifier.is_some_and(|classifier| !classifier.model().is_decoder()),
             last_before_padding: class == Some(PythonClass::SequenceClassifier) && pooling == Some(Pooling::LastToken),
-            asks: classifier.is_none(),
-            adapter: matches!(loads, Loads::Adapter(..)),
             base: base.map(|base| literal(&base.name)),
             revision: base.and_then(|base| base.revision.as_ref()).map(literal),
             members: None,
@@ -111,14 +108,15 @@ impl<'a> Script<'a> {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
         environment.set_syntax(syntax.expect("the delimiters are minijinja's own"));
+        let asks = self.class == LANGUAGE_MODEL;
         let names = context! {
             run => self.run,
             class => self.class,
             pooling => self.pooling,
             head_has_bias => self.head_has_bias,
             last_before_padding => self.last_before_padding,
-            asks => self.asks,
-            adapter => self.adapter,
+            asks => asks,
+            adapter => self.base.is_some() && !asks,
             base => self.base.as_deref(),
             revision => self.revision.as_deref(),
             members => self.members.as_deref(),
@@ -138,8 +136,8 @@ impl ScriptPrompt {
         let [first, last] = encoder.special_tokens();
         let [class_0, class_1] = encoder.targets();
         Ok(Self {
-            first: literal(&first),
-            last: literal(&last),
+            first: literal(first),
+            last: literal(last),
             before_target: literal(&template.before_target),
             ending: encoder.ending()?,
             targets: literal(&template.targets),

@@ -97,34 +97,54 @@ fn python() -> Option<String> {
     found.then_some(python)
 }
 
-/// Holds the log-odds of an exported folder's script against those of the run's test set.
-fn check_numbers(workplace: &Workplace, python: &str, method: &str, out: &str) {
-    let run = workplace.path().join(run_of(workplace, method));
-    let last = json(run.join("run.json"))["stages"].as_array().unwrap().last().unwrap().clone();
-    let kept = workplace.path().join("labelmix-store/stages").join(last.as_str().unwrap()).join("test_log_odds.json");
-    let kept = json(kept);
+/// The texts and log-odds of a run's test set.
+fn kept(workplace: &Workplace, method: &str) -> (Vec<String>, Vec<f64>) {
+    let run = json(workplace.path().join(run_of(workplace, method)).join("run.json"));
+    let last = run["stages"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    let kept = json(workplace.path().join("labelmix-store/stages").join(last).join("test_log_odds.json"));
     let texts = fs::read_to_string(example().join("test.jsonl")).unwrap();
     let texts =
         texts.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["text"].as_str().unwrap().to_owned());
     let by_id: HashMap<String, String> =
         texts.map(|text| (labelmix_data::ExampleId::of(&text).to_string(), text)).collect();
-    let asked: Vec<&str> = kept["ids"].as_array().unwrap().iter().map(|id| &*by_id[id.as_str().unwrap()]).collect();
-    let program = "import json, sys; sys.path.insert(0, sys.argv[1]); from classify import log_odds; \
-                   json.dump(log_odds(json.load(sys.stdin)), sys.stdout)";
+    let ids = kept["ids"].as_array().unwrap().iter();
+    let log_odds = serde_json::from_value(kept["log_odds"].clone()).unwrap();
+    (ids.map(|id| by_id[id.as_str().unwrap()].clone()).collect(), log_odds)
+}
+
+/// Loads the script of every folder on the command line, and gives each the list of texts that is its own.
+const ASK: &str = r#"
+import importlib.util, json, sys
+answers = []
+for number, (folder, texts) in enumerate(zip(sys.argv[1:], json.load(sys.stdin))):
+    spec = importlib.util.spec_from_file_location(f"classify_{number}", f"{folder}/classify.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    answers.append(script.log_odds(texts))
+json.dump(answers, sys.stdout)
+"#;
+
+/// Holds the log-odds of exported folders' scripts against those of the test sets of the methods' runs.
+fn check_numbers(workplace: &Workplace, python: &str, exported: &[(&str, &str)]) {
+    let (texts, expected): (Vec<_>, Vec<_>) = exported.iter().map(|(method, _)| kept(workplace, method)).unzip();
     let mut child = Command::new(python)
-        .args(["-c", program, out])
+        .args(["-c", ASK])
+        .args(exported.iter().map(|(_, folder)| folder))
         .current_dir(workplace.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(serde_json::to_string(&asked).unwrap().as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(serde_json::to_string(&texts).unwrap().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{method} {out}");
-    let theirs: Vec<f64> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(theirs.len(), asked.len());
-    for (ours, theirs) in kept["log_odds"].as_array().unwrap().iter().zip(theirs) {
-        assert!((ours.as_f64().unwrap() - theirs).abs() < 1e-4, "{method} {out}: {ours} and {theirs}");
+    assert!(output.status.success(), "{exported:?}");
+    let answers: Vec<Vec<f64>> = serde_json::from_slice(&output.stdout).unwrap();
+    for ((exported, ours), theirs) in exported.iter().zip(expected).zip(answers) {
+        assert_eq!(ours.len(), theirs.len(), "{exported:?}");
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            assert!((ours - theirs).abs() < 1e-4, "{exported:?}: {ours} and {theirs}");
+        }
     }
 }
 
@@ -164,7 +184,7 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
     assert_eq!(export(&workplace, "few-shot", "asked", &[]), [&["classify.py", "shots.json"], &tokenizer[..]].concat());
     assert_eq!(json(at("asked/shots.json")).as_array().unwrap().len(), 3);
     let Some(python) = python() else { return };
-    for (method, folder) in [
+    let exported = [
         ("seq-sft", "adapter"),
         ("seq-sft", "merged"),
         ("ensemble", "several"),
@@ -173,9 +193,8 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
         ("verbalizer", "words-merged"),
         ("one-shot", "one"),
         ("few-shot", "asked"),
-    ] {
-        check_numbers(&workplace, &python, method, folder);
-    }
+    ];
+    check_numbers(&workplace, &python, &exported);
 }
 
 #[test]
@@ -209,8 +228,8 @@ fn what_no_class_of_transformers_computes_loads_as_no_sequence_classifier() {
     assert!(!at("merged/config.json").exists() && merged.contains(&"transformer/config.json".to_owned()), "{merged:?}");
     assert_eq!(json(at("merged/transformer/config.json"))["architectures"][0], "LlamaModel");
     let Some(python) = python() else { return };
+    check_numbers(&workplace, &python, &[("seq-sft", "adapter"), ("seq-sft", "merged")]);
     for folder in ["adapter", "merged"] {
-        check_numbers(&workplace, &python, "seq-sft", folder);
         let program = format!(
             "import transformers; transformers.AutoModelForSequenceClassification.from_pretrained('{folder}', num_labels=2)"
         );
@@ -234,7 +253,7 @@ fn rounded_weights_are_exported_merged() {
     );
     export(&workplace, "seq-sft", "merged", &["--merged"]);
     if let Some(python) = python() {
-        check_numbers(&workplace, &python, "seq-sft", "merged");
+        check_numbers(&workplace, &python, &[("seq-sft", "merged")]);
     }
 }
 
