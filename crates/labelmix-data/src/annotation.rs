@@ -3,9 +3,13 @@
 //! Whatever the tool, an example is known by its id under the name [`ID`], which no tool uses for itself (an `id` of
 //! Label Studio's is the task's number), and its label is called [`LABEL`].
 
+mod answers;
 mod collected;
 mod error;
+mod formula;
+mod identity;
 mod ingest;
+mod listed_id;
 mod request;
 
 use std::str::FromStr;
@@ -14,6 +18,7 @@ use serde::Serialize;
 
 pub use self::collected::{CollectedLabel, CollectedLabels, IfMissing, read_collected_labels};
 pub use self::error::AnnotationError;
+pub use self::identity::Identity;
 pub use self::ingest::{LabeledRows, with_labels};
 pub use self::request::{RequestFile, label_requests};
 

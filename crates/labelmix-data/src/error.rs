@@ -21,11 +21,11 @@ pub struct Place {
 }
 
 /// A row's number, counted from 1 as the user's own tools count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowNumber {
-    /// A line of a text file (of a CSV file: the line on which the record begins).
+    /// A line of a text file: the one on which the record, or the object, begins.
     Line(u64),
-    /// A row of a Parquet or Arrow file.
+    /// A row of a Parquet or Arrow file; of a spreadsheet, as that shows it.
     Row(u64),
 }
 
@@ -77,12 +77,46 @@ pub enum DataError {
         reason: String,
     },
 
-    /// The file's extension is not one of those that can be read.
+    /// The file is of no kind that can be read.
     #[error("{}: files of this kind cannot be read", file.display())]
-    #[diagnostic(help("use a file that ends in .jsonl, .csv or .parquet"))]
+    #[diagnostic(help("use CSV, JSON Lines, Parquet, Arrow or .xlsx"))]
     UnknownFormat {
         /// The file.
         file: PathBuf,
+    },
+
+    /// The file is of a kind that is known not to be a table.
+    #[error("{} is {found}", file.display())]
+    NoTable {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: String,
+        /// The remedy.
+        #[help]
+        advice: String,
+    },
+
+    /// A compressed file that ends before its contents do.
+    #[error("{} is cut short: its {compression} data end too early", file.display())]
+    #[diagnostic(help("copy or download it again, or write it again"))]
+    CutShort {
+        /// The file.
+        file: PathBuf,
+        /// How it is compressed.
+        compression: &'static str,
+    },
+
+    /// A compressed file that is damaged.
+    #[error("{} cannot be decompressed: damaged {compression} data ({reason})", file.display())]
+    #[diagnostic(help("copy or download it again, or write it again"))]
+    Undecompressed {
+        /// The file.
+        file: PathBuf,
+        /// How it is compressed.
+        compression: &'static str,
+        /// What the decompressor says.
+        reason: String,
     },
 
     /// The file has no rows.
@@ -93,22 +127,26 @@ pub enum DataError {
         file: PathBuf,
     },
 
-    /// A byte that is not UTF-8.
-    #[error("{place}: byte 0x{byte:02X} at offset {offset} of the file is not valid UTF-8")]
-    #[diagnostic(help("save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1"))]
-    InvalidUtf8 {
+    /// A byte that is none in the file's encoding.
+    #[error("{place}: byte 0x{byte:02X} at offset {offset} of the file is not valid {encoding}")]
+    InvalidText {
         /// The line.
         place: Place,
+        /// The encoding in which the file was read.
+        encoding: &'static str,
         /// The first byte at fault.
         byte: u8,
-        /// Its offset from the beginning of the file, from 0.
+        /// Its offset from the beginning of the file, once decompressed, from 0.
         offset: u64,
+        /// The remedy, with the encoding that the file is probably in.
+        #[help]
+        advice: String,
     },
 
-    /// A line that is not a JSON object.
+    /// A value that is not a JSON object.
     #[error("{place}: not a JSON object: {reason}")]
     #[diagnostic(help(
-        "each line must be one complete object, such as {{\"text\": \"...\", \"gold\": 1}}; a missing value is null (JSON knows no NaN or Infinity)"
+        "each row must be one complete object, such as {{\"text\": \"...\", \"gold\": 1}}; a missing value is null (JSON knows no NaN or Infinity)"
     ))]
     MalformedJson {
         /// The line.
@@ -117,16 +155,40 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A JSON file that is one object of columns, or of rows by their number.
+    #[error("{place}: one JSON object for all rows, with the keys {}", listed(keys))]
+    #[diagnostic(help(
+        "each row must be an object of its own, such as {{\"text\": \"...\", \"gold\": 1}}: with pandas, write the file with `to_json(path, orient=\"records\", lines=True)`; of a list inside an object, write the list alone"
+    ))]
+    JsonOfColumns {
+        /// The line on which it begins.
+        place: Place,
+        /// Its first keys.
+        keys: Vec<String>,
+    },
+
     /// A record that does not fit the CSV file's header.
     #[error("{place}: not a CSV record of this file: {reason}")]
-    #[diagnostic(help(
-        "every record needs as many fields as the header; a field with a comma or a line break in it must be in double quotes"
-    ))]
     MalformedCsv {
-        /// The line.
+        /// The line on which it begins.
         place: Place,
-        /// What the parser says.
+        /// What is wrong with it.
         reason: String,
+        /// The remedy.
+        #[help]
+        advice: String,
+    },
+
+    /// A quote in a CSV file that swallows what follows it.
+    #[error("{place}: a double quote is opened and {}", end_of_quote(*followed))]
+    #[diagnostic(help(
+        "if the quote is part of the text, put the whole field in double quotes and double those inside (\"she said \"\"no\"\"\"); programs that write CSV do so"
+    ))]
+    UnclosedQuote {
+        /// The line on which it is opened.
+        place: Place,
+        /// The line on which another quote closes it in the middle of a field, if one does.
+        followed: Option<u64>,
     },
 
     /// A file that is not Parquet, is cut short, or uses a feature that cannot be read.
@@ -136,6 +198,16 @@ pub enum DataError {
         /// The file.
         file: PathBuf,
         /// What the Parquet reader says.
+        reason: String,
+    },
+
+    /// A spreadsheet that is damaged.
+    #[error("{} cannot be read as a spreadsheet: {reason}", file.display())]
+    #[diagnostic(help("open it in a spreadsheet program and save it again, or save it as CSV"))]
+    MalformedSpreadsheet {
+        /// The file.
+        file: PathBuf,
+        /// What the reader says.
         reason: String,
     },
 
@@ -152,7 +224,7 @@ pub enum DataError {
     /// A named column is not in the file.
     #[error("{place}: there is no column `{column}`; the columns are {}", listed(present))]
     MissingColumn {
-        /// The file, or the line of a JSONL file.
+        /// The file, or the line of a JSON file.
         place: Place,
         /// The column that was named.
         column: String,
@@ -187,10 +259,10 @@ pub enum DataError {
         /// The gold column.
         column: String,
         /// The value found.
-        value: String,
+        value: Box<str>,
         /// The remedy: the line to write into a study, where the column's values suggest one.
         #[help]
-        advice: String,
+        advice: Box<str>,
     },
 
     /// A weak label that is no probability.
@@ -201,10 +273,10 @@ pub enum DataError {
         /// The weak column.
         column: String,
         /// The value found.
-        value: String,
+        value: Box<str>,
         /// The remedy: the line to write into a study, where the column's values suggest one.
         #[help]
-        advice: String,
+        advice: Box<str>,
     },
 
     /// Gold labels of one text that contradict each other.
@@ -345,16 +417,20 @@ impl DataError {
         Self::Unreadable { file: file.to_path_buf(), reason: reason.to_string() }
     }
 
+    pub(crate) fn no_table(file: &Path, found: &str, advice: &str) -> Self {
+        Self::NoTable { file: file.to_path_buf(), found: found.to_owned(), advice: advice.into() }
+    }
+
     pub(crate) fn gold_label(place: Place, column: &str, cell: &Cell) -> Self {
         let advice = "a gold label is 0 or 1 (or false, true); leave the cell empty where there is none. Other values can be named \
                       in [task]: `values = { no = 0, yes = 1 }`";
-        Self::GoldLabel { place, column: column.to_owned(), value: cell.to_string(), advice: advice.to_owned() }
+        Self::GoldLabel { place, column: column.to_owned(), value: cell.to_string().into(), advice: advice.into() }
     }
 
     pub(crate) fn weak_label(place: Place, column: &str, cell: &Cell) -> Self {
         let advice = "a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where \
                       there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`";
-        Self::WeakLabel { place, column: column.to_owned(), value: cell.to_string(), advice: advice.to_owned() }
+        Self::WeakLabel { place, column: column.to_owned(), value: cell.to_string().into(), advice: advice.into() }
     }
 
     pub(crate) fn missing_column(place: Place, column: &str, present: Vec<String>) -> Self {
@@ -363,6 +439,13 @@ impl DataError {
             None => "name one of these columns, or add the one that is missing".to_owned(),
         };
         Self::MissingColumn { place, column: column.to_owned(), present, advice }
+    }
+}
+
+fn end_of_quote(followed: Option<u64>) -> String {
+    match followed {
+        Some(line) => format!("closed only on line {line}, in the middle of a field"),
+        None => "never closed".to_owned(),
     }
 }
 

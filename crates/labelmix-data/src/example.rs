@@ -114,6 +114,8 @@ pub struct Example {
     pub gold: Option<bool>,
     /// The cheap label: the probability that the example is of class 1; 0 or 1 if the label is hard.
     pub weak: Option<f32>,
+    /// The rounds with which the gold and the weak label came into the data.
+    pub rounds: [Round; 2],
     /// Which of the labels are for sale: all that there are, unless the classes were balanced.
     pub for_sale: ForSale,
     /// What a cheap labeler sees in the text's place, if that is not the text (a review's title alone).
@@ -134,6 +136,7 @@ impl Example {
             text,
             gold,
             weak,
+            rounds: [0; 2],
             for_sale: ForSale::default(),
             proxy: None,
             votes: Box::default(),
@@ -143,9 +146,10 @@ impl Example {
         example
     }
 
-    /// Puts all labels that there are up for sale, from the start.
+    /// Puts all labels that there are up for sale, each since its round.
     pub(crate) fn offer_all(&mut self) {
-        self.for_sale = ForSale { gold: self.gold.map(|_| 0), weak: self.weak.map(|_| 0) };
+        let [gold, weak] = self.rounds;
+        self.for_sale = ForSale { gold: self.gold.map(|_| gold), weak: self.weak.map(|_| weak) };
     }
 
     /// Whether there is any label.
@@ -176,12 +180,16 @@ pub fn content_hash<'a>(examples: impl IntoIterator<Item = &'a Example>) -> blak
     hash_of(examples, |example| (example.gold, example.weak))
 }
 
-/// The same, of the labels of one kind alone: whatever becomes known of the other kind leaves it as it is.
+/// The same for labels of a kind that were bought: labels of the other kind count as far as they were known by then, so that
+/// whatever is bought later leaves the hash as it is.
 #[must_use]
-pub fn labels_hash<'a>(examples: impl IntoIterator<Item = &'a Example>, kind: LabelKind) -> blake3::Hash {
-    hash_of(examples, |example| match kind {
-        LabelKind::Gold => (example.gold, None),
-        LabelKind::Weak => (None, example.weak),
+pub fn bought_hash<'a>(examples: impl IntoIterator<Item = &'a Example>, kind: LabelKind) -> blake3::Hash {
+    hash_of(examples, |example| {
+        let [gold_round, weak_round] = example.rounds;
+        match kind {
+            LabelKind::Gold => (example.gold, example.weak.filter(|_| weak_round <= gold_round)),
+            LabelKind::Weak => (example.gold.filter(|_| gold_round <= weak_round), example.weak),
+        }
     })
 }
 
@@ -214,6 +222,20 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"6437b3ac38465133\"");
         assert_eq!(serde_json::from_str::<ExampleId>("\"6437b3ac38465133\"").unwrap(), id);
+    }
+
+    #[test]
+    fn what_is_bought_later_leaves_the_hash_of_what_was_bought_as_it_is() {
+        let hash = |gold, weak, rounds, kind| {
+            let example = Example { rounds, ..Example::new("a text".to_owned(), gold, weak) };
+            bought_hash([&example], kind)
+        };
+        let (weak, gold) = (LabelKind::Weak, LabelKind::Gold);
+        assert_eq!(hash(None, Some(0.5), [0, 0], weak), hash(Some(true), Some(0.5), [1, 0], weak));
+        assert_ne!(hash(None, Some(0.5), [0, 0], weak), hash(Some(true), Some(0.5), [0, 0], weak));
+        assert_eq!(hash(Some(true), None, [1, 0], gold), hash(Some(true), Some(0.5), [1, 2], gold));
+        let both = Example::new("a text".to_owned(), Some(true), Some(0.5));
+        assert_eq!(bought_hash([&both], weak), content_hash([&both]), "as it always was");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Dataset {
             assert_eq!(examples.len(), labels.len(), "one weak label, or none, for each example");
             for (example, label) in examples.iter_mut().zip(labels) {
                 example.weak = *label;
-                example.for_sale.weak = None;
+                example.rounds[1] = 0;
                 example.votes = Box::default();
             }
             summary.count(examples);

@@ -20,30 +20,35 @@ mod pools;
 mod read;
 mod split;
 mod summary;
+mod table;
 mod task;
 mod text_files;
+mod write;
 
 pub use account::{Account, Accounted};
 pub use annotation::{
-    AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, IfMissing, LabeledRows, RequestFile,
+    AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, Identity, IfMissing, LabeledRows, RequestFile,
     label_requests, read_collected_labels, with_labels,
 };
 pub use dataset::{Balance, CleaningOptions, Dataset};
 pub use error::{ContradictingRow, DataError, Place, RowNumber};
-pub use example::{Example, ExampleId, ForSale, Round, content_hash, labels_hash, normal_form, weak_class};
+pub use example::{Example, ExampleId, ForSale, Round, bought_hash, content_hash, normal_form, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
 pub use pools::{Boundary, Pools, order_of_sale};
-pub use read::{Encoding, TableFile, TableNotes, UnknownEncoding, field_names};
+pub use read::{Encoding, ReadingProgress, TableFile, TableNotes, UnknownEncoding, field_names, observe_reading};
 pub use split::{ValidationSplit, validation_split};
 pub use summary::{
     DataSummary, Dropped, KindCounts, LeftOut, NearTest, NearText, PoolCounts, SplitSummary, TextNotes, WeakFileSummary,
 };
+pub use table::{TableColumns, TableRow, read_table};
 pub use task::{
     AnswerIs, BinaryTable, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable, OneOrMore,
     PreferenceTable, RenderedExample, Source, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
     TaskDescription, TaskError, WeakTable,
 };
 pub use text_files::{
-    Contradictions, LabelValues, TestSize, TestTexts, TextColumns, TextFiles, TextOptions, TextSource, read_gold, read_texts,
+    Contradictions, LabelValues, RowText, TestSize, TestTexts, TextColumns, TextFiles, TextOptions, TextSource,
+    read_gold, read_texts,
 };
+pub use write::{IfThere, TableWriteError, TableWriter, write_table};

@@ -1,28 +1,41 @@
-//! Files in: JSONL, CSV, Parquet and Arrow, row by row.
+//! Tables in, row by row, through one door.
 //!
-//! A reader per format turns a file into blocks of rows, and knows nothing of labels or texts. What the cells mean,
+//! [`open`] finds out what a file holds, from its first bytes and its name: how it is compressed, whether it is a text and in
+//! which encoding, and of what kind its table is. A reader per kind turns it into blocks of rows, and knows nothing of labels
+//! or texts. What the cells mean,
 //! and which may be empty, is decided by who reads: `text_files` for files that say it all themselves, the tasks
 //! for files that need a template. Blocks keep memory low (a file's rows are never all there at once), and
 //! whatever is done to a row is done on all cores.
 
 mod arrow_ipc;
 mod columnar;
-mod csv;
+mod compression;
 mod encoding;
-mod jsonl;
+mod guard;
+mod json;
+mod kind;
+mod line_count;
 mod names;
+mod open;
 mod parquet;
+mod progress;
+mod separated;
+mod spreadsheet;
+mod stream_fault;
 mod table_file;
+mod text;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use self::arrow_ipc::Batches;
 pub use self::encoding::{Encoding, UnknownEncoding};
 pub(crate) use self::names::column_names;
 pub use self::names::field_names;
+pub(crate) use self::open::is_json;
+use self::open::{Table, open};
+pub use self::progress::{ReadingProgress, observe_reading};
 pub use self::table_file::{TableFile, TableNotes};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
@@ -41,9 +54,9 @@ pub(crate) struct WantedColumn<'a> {
 /// Where a column must be. Formats with a header have a column on every row or on none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// On every line of a JSONL file.
+    /// In every object of a JSON file.
     EveryRow,
-    /// On some line: writers leave out nulls.
+    /// In some object: writers leave out nulls.
     Somewhere,
     /// Nowhere, if need be.
     IfThere,
@@ -67,7 +80,7 @@ pub(crate) struct Row {
 /// Some consecutive rows of a file, possibly still to be parsed.
 pub(crate) enum Block<'a> {
     Rows(Vec<Row>),
-    Lines(jsonl::Lines<'a>),
+    Objects(json::Objects<'a>),
 }
 
 impl Block<'_> {
@@ -79,8 +92,8 @@ impl Block<'_> {
     ) -> Result<Vec<T>, E> {
         let made: Vec<Result<T, E>> = match self {
             Self::Rows(rows) => rows.into_par_iter().map(make).collect(),
-            Self::Lines(lines) => {
-                let parsed = (0..lines.len()).into_par_iter().map(|index| lines.row(index));
+            Self::Objects(objects) => {
+                let parsed = (0..objects.len()).into_par_iter().map(|index| objects.row(index));
                 parsed.map(|row| make(row?)).collect()
             }
         };
@@ -88,60 +101,42 @@ impl Block<'_> {
     }
 }
 
-/// Reads the wanted columns of a file of any known format, and hands its rows on block by block.
+/// Reads the wanted columns of a file of any known kind, and hands its rows on block by block.
 pub(crate) fn read_blocks<'a, E: From<DataError>>(
     file: impl Into<TableFile<'a>>,
     wanted: &[WantedColumn],
     mut take: impl FnMut(Block) -> Result<(), E>,
 ) -> Result<TableNotes, E> {
-    let path = file.into().path();
-    let file = File::open(path).map_err(|reason| DataError::unreadable(path, &reason));
-    let no_rows = || DataError::NoRows { file: path.to_path_buf() };
+    let file = file.into();
+    let path = file.path();
     let mut is_empty = true;
     let take = |block: Block| {
         is_empty = false;
         take(block)
     };
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let extension = extension.to_str().unwrap_or_default();
-    if !["jsonl", "csv", "parquet", "arrow"].contains(&extension) {
-        return Err(DataError::UnknownFormat { file: path.to_path_buf() }.into());
+    let mut notes = TableNotes::default();
+    match open(file)? {
+        Table::Json(text) => notes = json::read(file, text, wanted, take)?,
+        Table::Separated(text) => separated::read(path, text, wanted, take)?,
+        Table::Spreadsheet(file) => spreadsheet::read(path, file, wanted, take)?,
+        Table::Parquet(file) => parquet::read(path, file, wanted, take)?,
+        Table::ArrowFile(file) => Batches::of_file(path, file)?.read(wanted, take)?,
+        Table::ArrowStream(stream) => Batches::of_stream(path, stream)?.read(wanted, take)?,
     }
-    let file = file?;
-    // An empty file is an empty table in every format, even in those that would miss their header.
-    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-        return Err(no_rows().into());
-    }
-    match extension {
-        "jsonl" => jsonl::read(path, file, wanted, take)?,
-        "csv" => csv::read(path, file, wanted, take)?,
-        "parquet" => parquet::read(path, file, wanted, take)?,
-        _ => arrow_ipc::read(path, file, wanted, take)?,
-    }
-    if is_empty { Err(no_rows().into()) } else { Ok(TableNotes::default()) }
+    if is_empty { Err(DataError::NoRows { file: path.to_path_buf() }.into()) } else { Ok(notes) }
 }
 
-/// Hands on the lines of a text file with their numbers, without line ends, a byte order mark and those that are blank.
+/// Hands on the objects of a JSON file, each as one line of JSON with the number of the line on which it begins. What stands
+/// on one line is handed on as it is.
 pub(crate) fn read_lines_of<'a, E: From<DataError>>(
     file: impl Into<TableFile<'a>>,
-    mut take: impl FnMut(u64, &str) -> Result<(), E>,
+    take: impl FnMut(u64, &str) -> Result<(), E>,
 ) -> Result<(), E> {
-    let path = file.into().path();
-    let unreadable = |reason| DataError::unreadable(path, &reason);
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
-            break;
-        }
-        let text = std::str::from_utf8(&line).map_err(|_| invalid_utf8(path))?;
-        let text = text.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
-        if !text.trim().is_empty() {
-            take(number, text)?;
-        }
+    let file = file.into();
+    match open(file)? {
+        Table::Json(text) => json::read_as_lines(file.path(), text, take),
+        _ => Err(DataError::no_table(file.path(), "no JSON file", "name a file of JSON Lines").into()),
     }
-    Ok(())
 }
 
 /// Refuses a file with a header in which a needed column is missing.
@@ -152,32 +147,4 @@ fn check_columns(file: &Path, wanted: &[WantedColumn], present: &[String]) -> Re
         Some(column) => Err(DataError::missing_column(Place::file(file), column.name, present.to_vec())),
         None => Ok(()),
     }
-}
-
-/// The error for a text file known not to be UTF-8: reads it again, to say on which line and at which byte.
-fn invalid_utf8(path: &Path) -> DataError {
-    let unreadable = |reason| DataError::unreadable(path, &reason);
-    let mut reader = match File::open(path) {
-        Ok(file) => BufReader::new(file),
-        Err(reason) => return unreadable(reason),
-    };
-    let mut line_start = 0;
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        match reader.read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(reason) => return unreadable(reason),
-        }
-        if let Err(error) = std::str::from_utf8(&line) {
-            return DataError::InvalidUtf8 {
-                place: Place::row(path, RowNumber::Line(number)),
-                byte: line[error.valid_up_to()],
-                offset: line_start + error.valid_up_to() as u64,
-            };
-        }
-        line_start += line.len() as u64;
-    }
-    unreadable(std::io::Error::other("the file changed while it was read"))
 }

@@ -169,7 +169,6 @@ pub struct NearText {
     pub test: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 fn are_zero(counts: &[usize; 2]) -> bool {
     *counts == [0; 2]
 }
@@ -219,6 +218,10 @@ impl fmt::Display for DataSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "train: {}", self.train)?;
         write!(f, "test:  {}", self.test)?;
+        if let Some((own, share)) = self.test.own_shares() {
+            let [zeros, ones] = own.map(grouped);
+            write!(f, "\n       before balancing: {zeros} of class 0, {ones} of class 1 ({:.1}%)", 100.0 * share)?;
+        }
         match &self.weak_file {
             Some(weak_file) => write!(f, "\nweak:  {weak_file}"),
             None => Ok(()),
@@ -259,20 +262,16 @@ impl fmt::Display for SplitSummary {
                 }
             }
         }
-        if let Some((own, share)) = self.own_shares() {
-            let [zeros, ones] = own.map(grouped);
-            write!(f, "{MARGIN}the file's own shares: {zeros} of class 0, {ones} of class 1 ({:.1}%)", 100.0 * share)?;
-        }
         write!(f, "{}", self.notes)
     }
 }
 
 impl SplitSummary {
-    /// The classes as frequent as they are in the test file, with the share of class 1, where balancing changed them.
+    /// The classes as frequent as they were before balancing changed that, with the share of class 1; `None` where it did not.
     #[must_use]
     pub fn own_shares(&self) -> Option<([usize; 2], f64)> {
         let [zeros, ones] = self.cleaned_class_counts;
-        let changed = self.dropped.undersampled > 0 && self.pools.is_none();
+        let changed = self.dropped.undersampled > 0;
         changed.then(|| (self.cleaned_class_counts, ones as f64 / (zeros + ones).max(1) as f64))
     }
 }
@@ -294,17 +293,25 @@ impl fmt::Display for TextNotes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut note = |count: usize, text: &str| match count {
             0 => Ok(()),
-            count => write!(f, "\n       note: {} {text}", grouped(count)),
+            count => write!(f, "\n       note: {text}: {}", grouped(count)),
         };
-        note(self.abstentions[0], "gold labels of -1 are taken for none")?;
-        note(self.abstentions[1], "weak labels of -1 are taken for none")?;
-        note(self.voted, "texts have several weak labels, merged into one")?;
-        note(self.contradictions, "texts have contradictory gold labels; what most rows say holds")?;
+        note(self.abstentions[0], "gold labels of -1, taken for none")?;
+        note(self.abstentions[1], "weak labels of -1, taken for none")?;
+        note(self.voted, "texts with several weak labels, merged into one")?;
+        note(self.contradictions, "texts with contradictory gold labels, of which what most rows say holds")?;
         let at = self.replaced_at.as_deref().unwrap_or_default();
-        note(self.replaced_surrogates, &format!("halves of surrogate pairs are read as U+FFFD, the first in {at}"))?;
-        note(self.near_test.texts, "texts are nearly a test text (capitals, punctuation or one word differ)")?;
+        note(self.replaced_surrogates, &format!("halves of surrogate pairs, read as U+FFFD, the first in {at}"))?;
+        note(
+            self.near_test.texts,
+            "training texts that are nearly a test text (but for capitals, punctuation or one word)",
+        )?;
         for (place, NearText { train, test }) in self.near_test.named.iter().enumerate() {
-            write!(f, "{}{train} ~ {test} of the test set", if place == 0 { ": " } else { ", " })?;
+            write!(
+                f,
+                "{}{train} ~ {test}{}",
+                if place == 0 { " (" } else { ", " },
+                if place + 1 == self.near_test.named.len() { " of the test set)" } else { "" }
+            )?;
         }
         Ok(())
     }

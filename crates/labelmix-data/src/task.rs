@@ -29,11 +29,11 @@ pub use self::definition::{
     SplitsTable, TaskDefinition,
 };
 pub use self::error::TaskError;
+pub use self::report::{RenderedExample, TaskCheck, TaskDescription};
 pub(crate) use self::rows::render_error;
+use self::rows::{Purpose, RowReader};
 pub(crate) use self::template::{Fields, TextTemplate, value_of};
 pub(crate) use self::weak::mean_vote;
-pub use self::report::{RenderedExample, TaskCheck, TaskDescription};
-use self::rows::{Purpose, RowReader};
 pub use self::weak::{MergeVotes, WeakTable};
 use self::weak::{VoteTable, merge_votes};
 use crate::clean::Split;
@@ -176,12 +176,12 @@ impl Task {
     /// The same task with its data in a folder on this machine (see [`Task::local_files`]).
     #[must_use]
     pub fn with_folder(mut self, folder: &Path) -> Self {
-        let config = match self.source() {
-            Source::Hub(hub) => hub.config.clone(),
-            Source::Local(local) => local.config.clone(),
+        let (config, encoding) = match self.source() {
+            Source::Hub(hub) => (hub.config.clone(), None),
+            Source::Local(local) => (local.config.clone(), local.encoding),
         };
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-        self.definition.local = Some(LocalTable { folder: Some(folder), files: BTreeMap::new(), config });
+        self.definition.local = Some(LocalTable { folder: Some(folder), files: BTreeMap::new(), config, encoding });
         self.definition.hub = None;
         self
     }

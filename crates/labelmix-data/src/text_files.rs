@@ -16,20 +16,22 @@ mod test_part;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::columns::TextReader;
-pub use self::columns::{TextColumns, TextSource};
+pub use self::columns::{RowText, TextColumns, TextSource};
 pub use self::joined::Contradictions;
+pub(crate) use self::labels::LabelRead;
 pub use self::labels::LabelValues;
 use self::offer::offer;
 pub(crate) use self::reading::TextRows;
-use self::reading::{Purpose, read_rows};
 pub use self::reading::read_texts;
+use self::reading::{Purpose, read_rows};
 pub use self::test_part::TestSize;
+use crate::account::Accounted;
 use crate::clean::Split;
 use crate::dataset::{CleaningOptions, Dataset};
 use crate::error::DataError;
 use crate::example::Example;
 use crate::field::refuse_unknown;
+use crate::summary::SplitSummary;
 use crate::task::MergeVotes;
 
 /// A study's files of texts.
@@ -94,7 +96,7 @@ impl Dataset {
             TestTexts::Part { size, seed } => train.take_test_part(*size, options.cleaning.max_test, *seed)?,
         };
         for rows in [&mut train, &mut test] {
-            rows.merge_votes(options.merge_votes)?;
+            rows.merge_votes(options.merge_votes);
         }
         train.hold_out(&test);
         train.notes.near_test = near::near_texts(&train, &test);
@@ -108,7 +110,19 @@ impl Dataset {
         let mut dataset = Self::of_splits(train, test, unlabeled);
         dataset.balance_of_files = Some(options.cleaning.balance);
         dataset.offer();
+        dataset.require_something_for_sale(options)?;
         Ok(dataset)
+    }
+
+    /// The error for training labels of which balancing leaves none: all of a kind are of one class.
+    fn require_something_for_sale(&self, options: &TextOptions) -> Result<(), DataError> {
+        let is_for_sale = |example: &Example| example.for_sale.gold.is_some() || example.for_sale.weak.is_some();
+        if options.weak_from_elsewhere || self.train.is_empty() || self.train.iter().any(is_for_sale) {
+            return Ok(());
+        }
+        let SplitSummary { file, kept, class_counts, .. } = &self.summary.train;
+        let error = DataError::OneClass { data: file.clone(), examples: *kept, class: u8::from(class_counts[1] > 0) };
+        Err(DataError::OfWhatWasRead(Accounted::new(error, &self.summary)))
     }
 
     /// Decides anew which labels of files of texts are for sale, and moves texts without any out of the training examples.

@@ -83,8 +83,9 @@ impl FollowUpTexts<'_> {
     /// # Errors
     /// As [`of`](Self::of).
     pub fn prompts(&self, encoder: &PromptEncoder<'_>, shots: &Shots, texts: &[&str]) -> Result<Vec<Prompt>> {
-        let prompt =
-            |(text, follow_up): (&&str, String)| Ok(shots.before(ExampleId::exact(text), &encoder.cut_query(&follow_up)?));
+        let prompt = |(text, follow_up): (&&str, String)| {
+            Ok(shots.before(ExampleId::exact(text), &encoder.cut_query(&follow_up)?))
+        };
         let prompts: std::result::Result<_, ModelError> = texts.iter().zip(self.of(texts)?).map(prompt).collect();
         Ok(prompts?)
     }

@@ -40,7 +40,7 @@ pub use plan::{
     Beside, BesideLabels, Choice, Denoise, FollowUp, HeadStart, PseudoLabels, RatesFrom, ShotOrder, ShotsPlan,
     StageOptions, StagePlan, StageWork, Trains,
 };
-pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots};
+pub use prompt::{Prompt, PromptEncoder, PromptError, PromptTemplate, Shots, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, ValidationPoint};
 pub use target_stopping::TargetStop;

@@ -135,11 +135,24 @@ impl<'a> PromptEncoder<'a> {
         let room = self.room();
         if tokens.len() > room {
             // What is taken out is the end of the text: what stands before the target stays.
-            let probe = self.tokenizer.encode_inner(PROBE)?;
-            let ending = self.query(PROBE)?.len().saturating_sub(probe.len());
+            let ending = self.ending()?;
             tokens.drain(room.saturating_sub(ending)..tokens.len() - ending);
         }
         Ok(tokens)
+    }
+
+    /// The tokens of what stands before a target.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn ending(&self) -> Result<usize, ModelError> {
+        Ok(self.query(PROBE)?.len().saturating_sub(self.tokenizer.encode_inner(PROBE)?.len()))
+    }
+
+    /// The special tokens before and behind a prompt.
+    #[must_use]
+    pub fn special_tokens(&self) -> [&[u32]; 2] {
+        [&self.first, &self.last]
     }
 
     /// The most tokens that shots and query may have together.
@@ -147,6 +160,11 @@ impl<'a> PromptEncoder<'a> {
     pub fn room(&self) -> usize {
         self.tokenizer.context().saturating_sub(self.first.len() + self.last.len())
     }
+}
+
+/// Puts shots, in the order of the pool, into the one order that serves all texts of a run.
+pub fn order_for_all<T>(shots: &mut [T], seed: u64) {
+    shots.shuffle(&mut stream(seed, "order of shots"));
 }
 
 /// The examples of a prompt, ready to stand before texts.
@@ -193,7 +211,7 @@ impl Shots {
         let shot = |(text, class): (&str, bool)| Ok((ExampleId::exact(text), encoder.shot(text, class)?));
         let mut examples = examples.into_iter().map(shot).collect::<Result<Vec<_>, ModelError>>()?;
         if order == ShotOrder::OneForAll {
-            examples.shuffle(&mut stream(seed, "order of shots"));
+            order_for_all(&mut examples, seed);
         }
         let (first, last) = (encoder.first.clone(), encoder.last.clone());
         Ok(Self { examples, order, seed, room: encoder.room(), first, last })

@@ -1,6 +1,7 @@
 //! The name of a repository on the Hub: what it holds, whose it is, at which revision.
 
 use std::fmt;
+use std::path::Path;
 
 use miette::Diagnostic;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -106,6 +107,17 @@ impl Repository {
     /// As for [`Self::parse`].
     pub fn dataset(text: &str) -> Result<Self, RepositoryNameError> {
         Self::parse(RepositoryKind::Dataset, text)
+    }
+
+    /// The model whose files lie in a folder of the cache, at their commit; `None` for any other folder.
+    #[must_use]
+    pub fn of_snapshot(folder: &Path) -> Option<Self> {
+        let [commit, snapshots, name] = {
+            let mut parts = folder.ancestors().map(|part| part.file_name()?.to_str());
+            [parts.next()??, parts.next()??, parts.next()??]
+        };
+        let name = name.strip_prefix("models--").filter(|_| snapshots == "snapshots")?.replace("--", "/");
+        Self::model(&format!("{name}@{commit}")).ok().filter(|repository| repository.commit().is_some())
     }
 
     /// What it holds.

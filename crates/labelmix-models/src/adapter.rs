@@ -49,7 +49,7 @@ pub(crate) struct AdapterSite {
 }
 
 /// PEFT wraps the model twice; its names begin with this.
-const PEFT_PREFIX: &str = "base_model.model.";
+pub(crate) const PEFT_PREFIX: &str = "base_model.model.";
 
 /// The trainable tensors of one run: A `[rank, in]` and B `[out, rank]` of each adapted layer, then the head's
 /// weight `[2, hidden]` and, for encoders, its bias `[2]`.

@@ -41,6 +41,13 @@ pub(crate) fn describe(config: &Config) -> Result<Description> {
     if let Some((_, describe)) = KNOWN.iter().find(|(name, _)| *name == model_type) {
         return describe(config);
     }
+    if let Some(code) = config.value("auto_map") {
+        return Err(config.unsupported(
+            format!("the architecture {model_type:?} is in Python code of its own (auto_map: {code})"),
+            "a checkpoint's code is not run here: name a checkpoint of an architecture that transformers has itself, such as \
+             llama or modernbert",
+        ));
+    }
     let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
     let reason = match model_type {
         "" => "there is no model_type".to_owned(),

@@ -1,7 +1,13 @@
-//! The weights of a checkpoint: one safetensors file, or several with an index, in f32, f16 or bf16. The files are
-//! mapped, and a weight is used where it lies.
+//! The weights of a checkpoint: named tensors in f32, f16, bf16 or f64, in one file or several. The files are mapped, and a
+//! weight is used where it lies.
 
-use std::collections::BTreeMap;
+mod check;
+mod files;
+mod merge;
+mod names;
+mod pickle;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,53 +16,54 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use labelmix_nn::{Array, Bytes, FrozenMatrix, Mapped, Precision};
 use memmap2::Mmap;
-use miette::Diagnostic;
 use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
 
-use crate::classifier::SENTENCE_TRANSFORMER_FILES;
 use crate::error::{Error, Result};
 use crate::tensor_file::to_f32;
+use files::{Format, WeightFiles};
+use pickle::Numbers;
 
-/// The name of the weights where they fit one file.
-pub(crate) const SINGLE_FILE: &str = "model.safetensors";
-/// The list of files where they do not.
-pub(crate) const INDEX_FILE: &str = "model.safetensors.index.json";
+pub use files::{MissingFiles, checkpoint_files, tokenizer_files};
+pub(crate) use files::{SINGLE_FILE, explain_missing, has_weights, missing_configuration, missing_tokenizer};
 
-/// A checkpoint's safetensors files, mapped into memory.
+/// A checkpoint's tensors.
 pub(crate) struct Weights {
     folder: PathBuf,
-    files: Vec<MappedFile>,
+    sources: Vec<Source>,
+    /// Which of the sources are whole files; the others were computed from them.
+    files: Vec<usize>,
     tensors: BTreeMap<String, Stored>,
     /// What the names begin with in this checkpoint, before the architecture's own names ("model.", "bert.", "").
     prefix: String,
+    /// What a reader of the folder may not expect.
+    notes: Vec<String>,
 }
 
-struct MappedFile {
+struct Source {
     path: PathBuf,
     bytes: Bytes,
 }
 
 /// Where a tensor lies and what it is.
 struct Stored {
-    file: usize,
+    source: usize,
     dtype: Dtype,
     shape: Vec<usize>,
     range: Range<usize>,
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-impl MappedFile {
+impl Source {
     fn open(path: PathBuf) -> Result<Self> {
         let read_error = |source| Error::Read { path: path.clone(), source };
         let file = File::open(&path).map_err(read_error)?;
         // SAFETY: nothing is known to change the file while it is mapped; every checkpoint reader relies on this.
-        let map = unsafe { Mmap::map(&file) }.map_err(read_error)?;
-        Ok(Self { path, bytes: Arc::new(map) })
+        let bytes: Bytes = match unsafe { Mmap::map(&file) } {
+            Ok(map) => Arc::new(map),
+            // Some file systems cannot map files. What else may be wrong, reading the file says better.
+            Err(_) => Arc::new(std::fs::read(&path).map_err(read_error)?),
+        };
+        crate::lfs::refuse_pointer(&path, (*bytes).as_ref())?;
+        Ok(Self { path, bytes })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -67,26 +74,99 @@ impl MappedFile {
 impl Weights {
     /// Opens the weights in `folder`. `prefix` is what some checkpoints of the architecture put before its names.
     pub(crate) fn open(folder: &Path, prefix: &str) -> Result<Self> {
-        let files: Vec<MappedFile> =
-            file_names(folder)?.iter().map(|name| MappedFile::open(folder.join(name))).collect::<Result<_>>()?;
-        let mut tensors = BTreeMap::new();
-        for (file, mapped) in files.iter().enumerate() {
-            let damaged = |error: safetensors::SafeTensorError| Error::Weights {
-                path: mapped.path.clone(),
-                reason: format!("not a whole safetensors file ({error})"),
-            };
-            let (header, metadata) = SafeTensors::read_metadata(mapped.bytes()).map_err(damaged)?;
-            // The header's length is a number of eight bytes itself.
-            let start = 8 + header;
-            for (name, info) in metadata.tensors() {
-                let (first, last) = info.data_offsets;
-                let range = start + first..start + last;
-                tensors.insert(name, Stored { file, dtype: info.dtype, shape: info.shape.clone(), range });
+        let WeightFiles { format, names, stale_index } = WeightFiles::of_folder(folder)?;
+        let mut weights = Self::of_files(folder, format, &names)?;
+        weights.unwrap_names();
+        if let Some(index) = stale_index {
+            let read = &names[0];
+            weights.notes.push(format!("{read} is read, as transformers does; {index} beside it is not"));
+        }
+        let prefixed = weights.tensors.keys().any(|name| name.starts_with(prefix));
+        weights.prefix = if prefixed { prefix.to_owned() } else { String::new() };
+        Ok(weights)
+    }
+
+    fn of_files(folder: &Path, format: Format, names: &[String]) -> Result<Self> {
+        let sources = names.iter().map(|name| Source::open(folder.join(name))).collect::<Result<Vec<_>>>()?;
+        let mut weights = Self {
+            folder: folder.to_owned(),
+            files: (0..sources.len()).collect(),
+            sources,
+            tensors: BTreeMap::new(),
+            prefix: String::new(),
+            notes: Vec::new(),
+        };
+        for file in 0..names.len() {
+            match format {
+                Format::Safetensors => weights.enter_safetensors(file)?,
+                Format::Pickle => weights.enter_pickle(file)?,
             }
         }
-        let prefixed = tensors.keys().any(|name| name.starts_with(prefix));
-        let prefix = if prefixed { prefix.to_owned() } else { String::new() };
-        Ok(Self { folder: folder.to_owned(), files, tensors, prefix })
+        Ok(weights)
+    }
+
+    fn enter_safetensors(&mut self, file: usize) -> Result<()> {
+        let source = &self.sources[file];
+        let (header, metadata) = SafeTensors::read_metadata(source.bytes()).map_err(|error| Error::Weights {
+            path: source.path.clone(),
+            reason: format!("not a whole safetensors file ({error})"),
+        })?;
+        // The header's length is a number of eight bytes itself.
+        let start = 8 + header;
+        for (name, info) in metadata.tensors() {
+            let (first, last) = info.data_offsets;
+            let range = start + first..start + last;
+            self.tensors.insert(name, Stored { source: file, dtype: info.dtype, shape: info.shape.clone(), range });
+        }
+        Ok(())
+    }
+
+    fn enter_pickle(&mut self, file: usize) -> Result<()> {
+        let Source { path, bytes } = &self.sources[file];
+        let (path, bytes) = (path.clone(), Arc::clone(bytes));
+        for tensor in pickle::read(&path, (*bytes).as_ref())? {
+            let (dtype, shape) = (tensor.dtype, tensor.shape);
+            match tensor.numbers {
+                Numbers::InPlace(range) => {
+                    self.tensors.insert(tensor.name, Stored { source: file, dtype, shape, range });
+                }
+                Numbers::Copied(numbers) => self.add(tensor.name, &path, dtype, shape, numbers),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a tensor that is not in a file in the place of the one of its name.
+    fn add(&mut self, name: String, path: &Path, dtype: Dtype, shape: Vec<usize>, numbers: Vec<u8>) {
+        let stored = Stored { source: self.sources.len(), dtype, shape, range: 0..numbers.len() };
+        self.sources.push(Source { path: path.to_owned(), bytes: Arc::new(numbers) });
+        self.tensors.insert(name, stored);
+    }
+
+    /// Takes off what wrappers put into the names, unless the name without it is another tensor's.
+    fn unwrap_names(&mut self) {
+        let mut taken_off = BTreeSet::new();
+        for (name, stored) in std::mem::take(&mut self.tensors) {
+            match names::unwrapped(&name) {
+                Some((bare, wrappers)) if !self.tensors.contains_key(&bare) => {
+                    taken_off.extend(wrappers);
+                    self.tensors.insert(bare, stored);
+                }
+                _ => {
+                    self.tensors.insert(name, stored);
+                }
+            }
+        }
+        if !taken_off.is_empty() {
+            let wrappers: Vec<&str> = taken_off.into_iter().collect();
+            self.notes
+                .push(format!("names of weights are read without the prefix of a wrapper: {}", wrappers.join(", ")));
+        }
+    }
+
+    /// What a reader of the folder may not expect.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The whole name of one of the transformer's weights.
@@ -99,11 +179,21 @@ impl Weights {
         self.tensors.contains_key(&self.name(name))
     }
 
+    /// The precision in which one of the weights is stored, by its whole name; `None` if there is none, or it is no float.
+    pub(crate) fn stored_precision(&self, name: &str) -> Option<Precision> {
+        match self.tensors.get(name)?.dtype {
+            Dtype::F32 => Some(Precision::F32),
+            Dtype::F16 => Some(Precision::F16),
+            Dtype::BF16 => Some(Precision::Bf16),
+            _ => None,
+        }
+    }
+
     /// A weight matrix in the precision in which it is stored, checked to be finite and of the shape that the
     /// configuration implies. `name` is a whole name.
     pub(crate) fn matrix(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<FrozenMatrix> {
         let stored = self.stored(name, &[rows, columns])?;
-        let bytes = || Arc::clone(&self.files[stored.file].bytes);
+        let bytes = || Arc::clone(&self.sources[stored.source].bytes);
         let mapped =
             match stored.dtype {
                 Dtype::F16 => Mapped::<f16>::new(bytes(), stored.range.clone())
@@ -128,15 +218,15 @@ impl Weights {
     /// A weight in f32, checked as [`matrix`](Self::matrix) does.
     pub(crate) fn array(&self, name: &str, shape: &[usize]) -> Result<Array> {
         let stored = self.stored(name, shape)?;
-        let file = &self.files[stored.file];
+        let source = &self.sources[stored.source];
         let mapped = (stored.dtype == Dtype::F32)
-            .then(|| Mapped::<f32>::new(Arc::clone(&file.bytes), stored.range.clone()))
+            .then(|| Mapped::<f32>::new(Arc::clone(&source.bytes), stored.range.clone()))
             .flatten();
         let array = if let Some(mapped) = mapped {
             Array::mapped(mapped, shape)
         } else {
-            let values = to_f32(stored.dtype, &file.bytes()[stored.range.clone()]).ok_or_else(|| {
-                self.wrong(stored, format!("{name:?} is {:?}; f32, f16 and bf16 can be read", stored.dtype))
+            let values = to_f32(stored.dtype, &source.bytes()[stored.range.clone()]).ok_or_else(|| {
+                self.wrong(stored, format!("{name:?} is {:?}; f32, f16, bf16 and f64 can be read", stored.dtype))
             })?;
             Array::new(values, shape)
         };
@@ -147,10 +237,11 @@ impl Weights {
     }
 
     fn stored(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
-        let stored = self.tensors.get(name).ok_or_else(|| Error::Weights {
-            path: self.folder.clone(),
-            reason: format!("there is no weight named {name:?}"),
-        })?;
+        let Some(stored) = self.tensors.get(name) else { return Err(self.missing(name)) };
+        if is_of_quantised(stored.dtype) {
+            let path = self.sources[stored.source].path.clone();
+            return Err(Error::Quantised { path, what: format!("{name:?} is stored as {:?}", stored.dtype) });
+        }
         if stored.shape != shape {
             let reason = format!("{name:?} has the shape {:?}, but config.json implies {shape:?}", stored.shape);
             return Err(self.wrong(stored, reason));
@@ -161,7 +252,7 @@ impl Weights {
     /// Half-precision numbers whose exponent is all ones are infinite or not numbers.
     fn check_halves(&self, name: &str, stored: &Stored) -> Result<()> {
         let exponent = if stored.dtype == Dtype::BF16 { 0x7F80 } else { 0x7C00 };
-        let bytes = &self.files[stored.file].bytes()[stored.range.clone()];
+        let bytes = &self.sources[stored.source].bytes()[stored.range.clone()];
         let pairs = bytes.as_chunks::<2>().0;
         match pairs.iter().position(|pair| u16::from_le_bytes(*pair) & exponent == exponent) {
             None => Ok(()),
@@ -177,7 +268,7 @@ impl Weights {
     }
 
     fn wrong(&self, stored: &Stored, reason: String) -> Error {
-        Error::Weights { path: self.files[stored.file].path.clone(), reason }
+        Error::Weights { path: self.sources[stored.source].path.clone(), reason }
     }
 
     /// The types in which the weights are stored, with the number of elements of each.
@@ -192,95 +283,27 @@ impl Weights {
 
     /// The size of all files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes().len() as u64).sum()
+        self.files.iter().map(|file| self.sources[*file].bytes().len() as u64).sum()
     }
 
     /// A hash of the contents of all files.
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
-        for file in &self.files {
+        for file in self.files.iter().map(|file| &self.sources[*file]) {
             hasher.update(&(file.bytes().len() as u64).to_le_bytes());
             hasher.update(file.bytes());
         }
     }
 }
 
-/// Of the names of a repository's files, those that make its checkpoint: what a download needs.
-///
-/// # Errors
-/// What is missing, if they make none.
-pub fn checkpoint_files<'a>(names: &[&'a str]) -> std::result::Result<Vec<&'a str>, MissingFiles> {
-    let has = |name: &str| names.contains(&name);
-    for (needed, help) in [
-        ("config.json", "it does not seem to be a repository of transformers' layout"),
-        (
-            "tokenizer.json",
-            "convert its tokenizer: load it with transformers' AutoTokenizer, save it, and name the folder",
-        ),
-    ] {
-        if !has(needed) {
-            return Err(MissingFiles { needed, help });
-        }
-    }
-    let is_shard = |name: &str| name.starts_with("model-") && name.ends_with(".safetensors");
-    let has_weights = if has(INDEX_FILE) { names.iter().any(|name| is_shard(name)) } else { has(SINGLE_FILE) };
-    if !has_weights {
-        let help = "its weights are kept in another format: load it with transformers, call save_pretrained, and name \
-                    the folder; or name a revision that has them (organisation/name@revision)";
-        return Err(MissingFiles { needed: SINGLE_FILE, help });
-    }
-    let wanted = |name: &str| {
-        ["config.json", "tokenizer.json"].contains(&name)
-            || SENTENCE_TRANSFORMER_FILES.contains(&name)
-            || if has(INDEX_FILE) { name == INDEX_FILE || is_shard(name) } else { name == SINGLE_FILE }
-    };
-    Ok(names.iter().copied().filter(|name| wanted(name)).collect())
-}
-
-/// A repository that holds no checkpoint.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("it has no {needed}")]
-#[diagnostic(help("{help}"))]
-pub struct MissingFiles {
-    needed: &'static str,
-    help: &'static str,
-}
-
-/// The names of the files that hold the weights.
-fn file_names(folder: &Path) -> Result<Vec<String>> {
-    let index_path = folder.join(INDEX_FILE);
-    if !index_path.exists() {
-        return Ok(vec![SINGLE_FILE.to_owned()]);
-    }
-    let text =
-        std::fs::read_to_string(&index_path).map_err(|source| Error::Read { path: index_path.clone(), source })?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| Error::Config {
-        path: index_path,
-        reason: error.to_string(),
-        help: "it should map each weight's name to the file that holds it".into(),
-    })?;
-    let mut names: Vec<String> = index.weight_map.into_values().collect();
-    names.sort_unstable();
-    names.dedup();
-    Ok(names)
+/// Whether weights of this type are codes of quantised ones.
+fn is_of_quantised(dtype: Dtype) -> bool {
+    use Dtype::{BF16, BOOL, F16, F32, F64, I16, I64, U16, U32, U64};
+    !matches!(dtype, F64 | F32 | F16 | BF16 | BOOL | I16 | I64 | U16 | U32 | U64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_download_takes_the_files_of_one_checkpoint() {
-        let common =
-            ["README.md", "config.json", "tokenizer.json", "modules.json", "pytorch_model.bin", "onnx/model.onnx"];
-        let files = |more: &[&'static str]| checkpoint_files(&[&common[..], more].concat());
-        let single = ["config.json", "tokenizer.json", "modules.json", "model.safetensors"];
-        assert_eq!(files(&["model.safetensors"]).unwrap(), single);
-        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", INDEX_FILE];
-        let sharded = files(&[&shards[..], &["model.safetensors", "consolidated.safetensors"]].concat()).unwrap();
-        assert_eq!(sharded[3..], shards);
-        assert_eq!(files(&[]).unwrap_err().to_string(), "it has no model.safetensors");
-        assert_eq!(checkpoint_files(&["config.json"]).unwrap_err().to_string(), "it has no tokenizer.json");
-    }
 
     /// A file with one tensor in `data`, whose elements begin `skew` bytes further than they would.
     fn one_tensor(dtype: &str, shape: &str, data: &[u8], skew: usize) -> tempfile::TempDir {
@@ -324,6 +347,6 @@ mod tests {
         assert_eq!(message("F32", &of(bad, |v| v.to_le_bytes().into())), "element 1 of \"w\" is inf");
         assert_eq!(message("F16", &of(bad, |v| f16::from_f32(v).to_le_bytes().into())), "element 1 of \"w\" is inf");
         assert_eq!(message("BF16", &of(bad, |v| bf16::from_f32(v).to_le_bytes().into())), "element 1 of \"w\" is inf");
-        assert_eq!(message("I16", &[0; 4]), "\"w\" is I16; f32, f16 and bf16 can be read");
+        assert_eq!(message("I16", &[0; 4]), "\"w\" is I16; f32, f16, bf16 and f64 can be read");
     }
 }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use labelmix_nn::{Value, Weight, activation, gather_rows, linear, mean_of_sequences};
+use labelmix_nn::{Value, Weight, activation, gather_rows, linear, max_of_sequences, mean_of_sequences};
 
 use crate::adapter::{Adapter, AdapterSite, HeadSite, LoraSettings};
 use crate::batch::TokenBatch;
+use crate::description::Projection;
 use crate::error::{Error, Result};
 use crate::layers::{Layers, Linear};
 use crate::model::Model;
+use crate::sentence_transformer;
 
 /// How a sequence's hidden states become the one vector that the head reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +21,10 @@ pub enum Pooling {
     Pooler,
     /// The mean over the tokens (sentence-transformers, and encoders without a pooler).
     Mean,
+    /// The first token's, as it is (sentence-transformers that say so).
+    FirstToken,
+    /// The largest over the tokens of each number (sentence-transformers that say so).
+    Max,
 }
 
 impl Pooling {
@@ -29,11 +35,13 @@ impl Pooling {
             Self::LastToken => "last",
             Self::Pooler => "pooler",
             Self::Mean => "mean",
+            Self::FirstToken => "cls",
+            Self::Max => "max",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::LastToken, Self::Pooler, Self::Mean];
+    pub const ALL: [Self; 5] = [Self::LastToken, Self::Pooler, Self::Mean, Self::FirstToken, Self::Max];
 }
 
 /// The frozen part of a classifier: shared by all runs, never changed.
@@ -44,36 +52,32 @@ pub struct Classifier {
     site: AdapterSite,
 }
 
-/// Files whose presence says that a checkpoint is a sentence-transformer.
-pub(crate) const SENTENCE_TRANSFORMER_FILES: [&str; 2] = ["modules.json", "config_sentence_transformers.json"];
-
 impl Classifier {
-    /// Puts a head on a model. Without an explicit pooling: the last token for decoders; for encoders the mean if the
-    /// checkpoint is a sentence-transformer or has no pooler, else the pooler.
+    /// Puts a head on a model. Without an explicit pooling: the last token for decoders; for encoders what the checkpoint
+    /// says if it is a sentence-transformer (the mean, where it does not), else the pooler if it has one, else the mean.
     ///
     /// # Errors
-    /// If the pooling asks for a pooler that the checkpoint does not have.
+    /// If the pooling asks for a pooler that the checkpoint does not have, or the checkpoint for a pooling that there is not.
     pub fn new(model: &Model, pooling: Option<Pooling>) -> Result<Self> {
         let (description, loader) = (model.description(), model.loader());
         let stored_pooler =
             description.pooler.as_ref().filter(|pooler| loader.weights.contains(&format!("{}.weight", pooler.name)));
-        let sentence_transformer = SENTENCE_TRANSFORMER_FILES.iter().any(|name| model.folder().join(name).exists());
-        let natural = match (model.is_decoder(), stored_pooler) {
-            (true, _) => Pooling::LastToken,
-            (false, Some(_)) if !sentence_transformer => Pooling::Pooler,
-            (false, _) => Pooling::Mean,
+        let natural = || match (model.is_decoder(), stored_pooler) {
+            (true, _) => Ok::<_, Error>(Pooling::LastToken),
+            (false, Some(_)) => Ok(sentence_transformer::pooling(model.folder())?.unwrap_or(Pooling::Pooler)),
+            (false, None) => Ok(sentence_transformer::pooling(model.folder())?.unwrap_or(Pooling::Mean)),
         };
-        let pooling = pooling.unwrap_or(natural);
+        let pooling = pooling.map_or_else(natural, Ok)?;
         let pooler = match (pooling, stored_pooler) {
             (Pooling::Pooler, Some(pooler)) => Some(loader.linear(pooler, None)?),
             (Pooling::Pooler, None) => {
                 return Err(Error::Config {
                     path: model.folder().join("config.json"),
                     reason: "the pooling is \"pooler\", but this checkpoint has no pooler".into(),
-                    help: format!("use {:?}, the default for this checkpoint", natural.name()),
+                    help: "use \"mean\", or leave `pooling` out".into(),
                 });
             }
-            (Pooling::LastToken | Pooling::Mean, _) => None,
+            (_, _) => None,
         };
         let head = HeadSite {
             name: if model.is_decoder() { "score" } else { "classifier" },
@@ -100,6 +104,11 @@ impl Classifier {
     #[must_use]
     pub fn pooling(&self) -> Pooling {
         self.pooling
+    }
+
+    /// The pooler, if the pooling goes through it.
+    pub(crate) fn pooler_projection(&self) -> Option<&Projection> {
+        self.model.description().pooler.as_ref().filter(|_| self.pooler.is_some())
     }
 
     /// A freshly initialised adapter and head for this model.
@@ -141,6 +150,8 @@ impl Classifier {
                 activation(&pooler.forward(&first, None)?, labelmix_nn::Activation::Tanh)?
             }
             (Pooling::Mean, _) => mean_of_sequences(&hidden_states, batch.offsets())?,
+            (Pooling::Max, _) => max_of_sequences(&hidden_states, batch.offsets())?,
+            (Pooling::FirstToken, _) => gather_rows(&hidden_states, &batch.offsets().first_tokens())?,
             (Pooling::LastToken | Pooling::Pooler, _) => gather_rows(&hidden_states, &batch.offsets().last_tokens())?,
         };
         let (weight, bias) = adapter.head();

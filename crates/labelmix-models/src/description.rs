@@ -209,8 +209,17 @@ pub(crate) enum FeedForward<L> {
 pub(crate) struct LanguageHead {
     /// The name of its weight `[vocabulary, hidden]`, outside the transformer; `None` if it is the word embedding's.
     pub(crate) weight: Option<&'static str>,
+    /// The name that its weight has in a checkpoint that stores one, tied or not.
+    pub(crate) name: &'static str,
     /// The magnitude that logits cannot exceed (Gemma 2).
     pub(crate) soft_cap: Option<f32>,
+}
+
+impl LanguageHead {
+    /// A head with a weight of this name, or one whose weight is `tied` to the word embedding's.
+    pub(crate) fn new(name: &'static str, tied: bool, soft_cap: Option<f32>) -> Self {
+        Self { weight: (!tied).then_some(name), name, soft_cap }
+    }
 }
 
 impl<L, N> Block<L, N> {
@@ -268,6 +277,15 @@ impl<L, N> Block<L, N> {
 }
 
 impl Description {
+    /// Roughly the number of parameters, for a check that no overflow can pass.
+    pub(crate) fn parameters_at_most(&self) -> f64 {
+        let product = |[rows, columns]: [usize; 2]| rows as f64 * columns as f64;
+        let positions = self.embeddings.positions.as_ref().map(|(table, _)| table.rows);
+        let rows = self.embeddings.words.rows + positions.unwrap_or(0);
+        let layers = self.projections().into_iter().map(|layer| product([layer.outputs, layer.inputs]));
+        product([rows, self.hidden]) + layers.sum::<f64>()
+    }
+
     /// The linear layers of all blocks.
     pub(crate) fn projections(&self) -> Vec<&Projection> {
         self.blocks.iter().flat_map(Block::layers).collect()

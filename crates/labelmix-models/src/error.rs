@@ -42,7 +42,40 @@ pub enum Error {
         /// What to do about it.
         help: String,
     },
-    /// A safetensors file is damaged or lacks something.
+    /// A folder, or an index of it, does not lead to a checkpoint that can be run.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help("{help}"))]
+    Folder {
+        /// The folder, or the file in it that something is wrong with.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// A file is what Git has in the place of a large file.
+    #[error("{}: this is a Git LFS pointer, not the file", path.display())]
+    #[diagnostic(help(
+        "the repository was cloned without its large files: run `git lfs pull` in it (after `git lfs install`), or \
+         download the file"
+    ))]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The checkpoint's weights are quantised already.
+    #[error("{}: the checkpoint is quantised: {what}", path.display())]
+    #[diagnostic(help(
+        "name the checkpoint that it was made of, in f32, f16 or bf16; `weights = \"nf4\"` in the study's [model] table \
+         (`--weights nf4`) quantises its weights to 4 bits here"
+    ))]
+    Quantised {
+        /// The file that says so.
+        path: PathBuf,
+        /// How, with the key or the weight.
+        what: String,
+    },
+    /// A file of weights is damaged or lacks something.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("download or copy the checkpoint again; this one is incomplete or damaged"))]
     Weights {
@@ -60,18 +93,32 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A text has more tokens than the model can read.
-    #[error("the text {text:?} has {tokens} tokens; the model reads at most {limit}")]
+    /// A text has more tokens than are read.
+    #[error("the text {text:?} has {tokens} tokens; at most {limit} are read")]
     #[diagnostic(help(
-        "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit"
+        "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit, which is \
+         `max_length` there, or what the model reads"
     ))]
     TooLong {
         /// The text's beginning.
         text: String,
         /// Its length in tokens.
         tokens: usize,
-        /// The model's context.
+        /// The largest number that is read.
         limit: usize,
+    },
+    /// A limit for texts that the model does not allow.
+    #[error("`max_length` = {max_length}: the model reads from {} to {context} tokens", special + 1)]
+    #[diagnostic(help(
+        "set `max_length` in the study's [model] table to a number in between, or leave it out for all that the model reads"
+    ))]
+    MaxLength {
+        /// What was asked for.
+        max_length: usize,
+        /// The special tokens that every text has.
+        special: usize,
+        /// The model's context.
+        context: usize,
     },
     /// Tokens that, with the prefix before them, are more than the model can read.
     #[error("{tokens} tokens, with the prefix if there is one; the model reads at most {limit}")]

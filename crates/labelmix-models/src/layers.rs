@@ -136,14 +136,8 @@ impl Layers for Loader<'_> {
         Ok(Linear { weight: WeightMatrix::Frozen(kept.to_device(self.device)?), bias, site })
     }
 
-    /// Older checkpoints call a normalisation's weight gamma and its bias beta.
     fn norm(&self, norm: &Norm) -> Result<Normalization> {
-        let vector = |new: &str, old: &str| {
-            let name = self.weights.name(&format!("{}.{new}", norm.name));
-            let old_name = format!("{}.{old}", norm.name);
-            let name = if self.weights.contains(&old_name) { self.weights.name(&old_name) } else { name };
-            self.weights.array(&name, &[norm.size])
-        };
+        let vector = |new, old| self.weights.array(&self.weights.norm_name(norm, new, old), &[norm.size]);
         let mut weight = vector("weight", "gamma")?;
         if norm.kind == NormKind::RootMeanSquarePlusOne {
             weight = Array::new(weight.values().iter().map(|value| 1.0 + value).collect(), &[norm.size]);

@@ -8,9 +8,9 @@ use labelmix_nn::{Device, MatmulPrecision, Precision, Value};
 
 use crate::batch::TokenBatch;
 use crate::checkpoint::Weights;
-use crate::config::Config;
 use crate::description::{Description, Kind};
 use crate::error::{Error, Result};
+use crate::folder::Checkpoint;
 use crate::layers::Loader;
 use crate::transformer::{Past, Transformer, rotary_tables};
 
@@ -54,28 +54,13 @@ struct Inner {
     content_hash: OnceLock<[u8; 32]>,
 }
 
-/// What a folder holds, before its weights are loaded.
-pub(crate) struct Checkpoint {
-    pub(crate) folder: PathBuf,
-    pub(crate) description: Description,
-    pub(crate) weights: Weights,
-}
-
-impl Checkpoint {
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let description = Config::read(&folder.join("config.json"))?.describe()?;
-        let weights = Weights::open(folder, description.prefix)?;
-        Ok(Self { folder: folder.to_owned(), description, weights })
-    }
-}
-
 impl Model {
     /// Loads the checkpoint in `folder`.
     ///
     /// # Errors
     /// If a file is missing or damaged, or the architecture or an option of it is not supported.
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self> {
-        let Checkpoint { folder, description, weights } = Checkpoint::open(folder)?;
+        let Checkpoint { folder, description, weights, .. } = Checkpoint::open(folder)?;
         let loader = Loader {
             weights: &weights,
             device: &options.device,

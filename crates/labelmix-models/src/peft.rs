@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::tensor_file::{to_f32, write_tensors};
 
 /// The trained tensors.
-const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+pub(crate) const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT needs to know about them.
-const CONFIG_FILE: &str = "adapter_config.json";
+pub(crate) const CONFIG_FILE: &str = "adapter_config.json";
 
 impl Adapter {
     /// Writes the adapter into an existing folder.
@@ -31,7 +31,7 @@ impl Adapter {
         std::fs::write(&path, config).map_err(|source| Error::Write { path, source })
     }
 
-    fn peft_config(&self, base_model: &str) -> serde_json::Value {
+    pub(crate) fn peft_config(&self, base_model: &str) -> serde_json::Value {
         // PEFT matches target modules by the end of their names; whole paths keep it from adapting a pooler.
         let targets: Vec<&str> = self
             .parameters()
@@ -81,7 +81,7 @@ impl Adapter {
 
     fn replace(&mut self, path: &Path, absent: Absent) -> Result<()> {
         let wrong = |reason: String| Error::Adapter { path: path.into(), reason };
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        let bytes = crate::lfs::read(path)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let mut unused: BTreeSet<&str> = tensors.names().into_iter().collect();
         let mut snapshot = Vec::with_capacity(self.parameters().len());
@@ -117,6 +117,9 @@ enum Absent {
     NoAddition,
 }
 
+/// No adapter has a higher rank: a layer's width is its limit.
+const LARGEST_RANK: usize = crate::numbers::LARGEST_WIDTH;
+
 /// The keys of `adapter_config.json` that decide what an adapter computes.
 #[derive(Deserialize)]
 struct PeftConfig {
@@ -141,13 +144,16 @@ impl LoraSettings {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG_FILE);
         let wrong = |reason: String| Error::Adapter { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let config: PeftConfig = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let config: PeftConfig =
+            serde_json::from_slice(&crate::lfs::read(&path)?).map_err(|error| wrong(error.to_string()))?;
         let unsupported = [
             ("a rank of its own for some layers (rank_pattern)", !config.rank_pattern.is_empty()),
             ("an alpha of its own for some layers (alpha_pattern)", !config.alpha_pattern.is_empty()),
             ("DoRA (use_dora)", config.use_dora),
         ];
+        if config.r == 0 || config.r > LARGEST_RANK || !config.lora_alpha.is_finite() {
+            return Err(wrong(format!("r is {} and lora_alpha {}: no such LoRA", config.r, config.lora_alpha)));
+        }
         if config.peft_type != "LORA" {
             return Err(wrong(format!("the adapter is of the type {:?}; only LORA can be run", config.peft_type)));
         }

@@ -6,10 +6,11 @@ use std::path::Path;
 use labelmix_nn::{Mask, Precision};
 use serde::Serialize;
 
-use crate::checkpoint::{self, Weights};
+use crate::checkpoint::has_weights;
 use crate::config::Config;
 use crate::description::{Description, Kind};
 use crate::error::Result;
+use crate::folder::{Checkpoint, ModelFolder};
 use crate::memory::{MemoryPlan, MemoryRequest};
 
 /// A checkpoint's architecture and sizes, from its config.json and, where they are there, the headers of its weights.
@@ -17,6 +18,7 @@ pub struct ModelShape {
     description: Description,
     stored: Precision,
     types: BTreeMap<String, usize>,
+    notes: Vec<String>,
 }
 
 /// The numbers of a [`ModelShape`], for people and programs.
@@ -52,6 +54,9 @@ pub struct ShapeSummary {
     pub tied_head: Option<bool>,
     /// The types of the stored tensors, with the number of elements of each; empty if only config.json is there.
     pub stored_types: BTreeMap<String, usize>,
+    /// What a reader of the folder may not expect: files that are not read, names that are read otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl ModelShape {
@@ -60,18 +65,31 @@ impl ModelShape {
     /// # Errors
     /// If config.json or the headers of the weights are missing or damaged, or the architecture is not supported.
     pub fn read(folder: &Path) -> Result<Self> {
-        let config = Config::read(&folder.join("config.json"))?;
-        let description = config.describe()?;
-        let has_weights =
-            [checkpoint::SINGLE_FILE, checkpoint::INDEX_FILE].iter().any(|name| folder.join(name).exists());
-        let types = if has_weights { Weights::open(folder, description.prefix)?.types() } else { BTreeMap::new() };
+        let found = ModelFolder::find(folder)?;
+        if has_weights(&found.checkpoint) {
+            return Self::read_whole(folder);
+        }
+        let config = found.config()?;
+        Ok(Self::new(&config, config.describe()?, BTreeMap::new(), Vec::new()))
+    }
+
+    /// Reads the checkpoint in `folder`, of which the weights have to be there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if there are no weights.
+    pub fn read_whole(folder: &Path) -> Result<Self> {
+        let Checkpoint { config, description, weights, .. } = Checkpoint::open_headers(folder)?;
+        Ok(Self::new(&config, description, weights.types(), weights.notes().to_vec()))
+    }
+
+    fn new(config: &Config, description: Description, types: BTreeMap<String, usize>, notes: Vec<String>) -> Self {
         let largest = types.iter().max_by_key(|(_, elements)| **elements).map(|(name, _)| name.as_str());
         let stored = match largest.or(config.stored_type()) {
             Some("bf16" | "bfloat16") => Precision::Bf16,
             Some("f16" | "float16") => Precision::F16,
             _ => Precision::F32,
         };
-        Ok(Self { description, stored, types })
+        Self { description, stored, types, notes }
     }
 
     /// The precision of most of the stored weights (as config.json says, where the weights are not there).
@@ -118,6 +136,7 @@ impl ModelShape {
             language_head_parameters: description.language_head_parameters(),
             tied_head: description.language_head.as_ref().map(|head| head.weight.is_none()),
             stored_types: self.types.clone(),
+            notes: self.notes.clone(),
         }
     }
 }

@@ -19,15 +19,17 @@ pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()),
         Dtype::F16 => Some(halves(|pair| f16::from_le_bytes(pair).to_f32())),
         Dtype::BF16 => Some(halves(|pair| bf16::from_le_bytes(pair).to_f32())),
+        Dtype::F64 => Some(bytes.as_chunks::<8>().0.iter().map(|chunk| f64::from_le_bytes(*chunk) as f32).collect()),
         _ => None,
     }
 }
 
 /// f32 numbers as little-endian bytes of a float type that [`to_f32`] reads.
-fn to_bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
+pub(crate) fn to_bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
         Dtype::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
         Dtype::BF16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
+        Dtype::F64 => values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect(),
         _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }
 }

@@ -15,9 +15,9 @@ use crate::checkpoint::SINGLE_FILE;
 use crate::config::Config;
 use crate::description::{Description, Norm, NormKind, Projection, Table};
 use crate::error::{Error, Result};
+use crate::folder::Checkpoint;
 use crate::language_model::Head;
 use crate::layers::{Layers, Linear, Normalization, WeightMatrix};
-use crate::model::Checkpoint;
 use crate::transformer::{Past, Transformer, rotary_tables};
 
 /// A language model in training. The weights of the blocks' linear layers are kept apart from all others, because
@@ -72,8 +72,7 @@ impl TrainableLanguageModel {
     /// # Errors
     /// If a file is missing or damaged, or it is an encoder or an architecture that cannot be trained whole.
     pub fn load(folder: &Path, device: &Device) -> Result<Self> {
-        let config = Config::read(&folder.join("config.json"))?;
-        let Checkpoint { description, weights, .. } = Checkpoint::open(folder)?;
+        let Checkpoint { config, description, weights, .. } = Checkpoint::open(folder)?;
         let prefix = description.prefix;
         Self::new(&config, description, device, |tensor| {
             let name = tensor.name.strip_prefix(prefix).map_or_else(|| tensor.name.clone(), |name| weights.name(name));

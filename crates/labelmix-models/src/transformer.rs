@@ -107,7 +107,12 @@ impl Transformer {
 
     /// The memory of the linear layers' weights, in bytes.
     pub(crate) fn linear_bytes(&self) -> usize {
-        self.blocks.iter().flat_map(|block| block.layers()).map(Linear::bytes).sum()
+        self.linears().map(Linear::bytes).sum()
+    }
+
+    /// The blocks' linear layers, in the order of their places in an adapter.
+    pub(crate) fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.blocks.iter().flat_map(|block| block.layers())
     }
 
     /// The final hidden states, `[tokens, hidden]`.

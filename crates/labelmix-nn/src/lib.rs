@@ -59,7 +59,7 @@ pub use nf4::{NF4_LEVELS, Nf4};
 pub use normalization::{layer_norm, rms_norm};
 pub use optimizer::{AdamW, AdamWSettings, clip_gradient_norm};
 pub use parameter::Parameter;
-pub use pooling::mean_of_sequences;
+pub use pooling::{max_of_sequences, mean_of_sequences};
 pub use rotary::{RotaryTable, rotary};
 pub use schedule::WarmupCosine;
 pub use sequence::SequenceOffsets;

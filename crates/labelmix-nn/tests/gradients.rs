@@ -9,8 +9,8 @@ use candle_core::{Device, Tensor, Var};
 use labelmix_nn::{
     Activation, Array, AttentionSettings, ColumnBlocks, FrozenMatrix, Gradients, KeyValues, Lora, Mask, Precision,
     Result, RotaryTable, SequenceOffsets, Value, Weight, activation, add, attention, checkpoint, columns,
-    cross_entropy, gated, gather_frozen_rows, gather_rows, layer_norm, linear, mean_of_sequences, rms_norm, rotary,
-    scale, soft_cap, soft_cross_entropy, weighted_soft_cross_entropy,
+    cross_entropy, gated, gather_frozen_rows, gather_rows, layer_norm, linear, max_of_sequences, mean_of_sequences,
+    rms_norm, rotary, scale, soft_cap, soft_cross_entropy, weighted_soft_cross_entropy,
 };
 
 /// Numbers that look random and are the same everywhere, in [-1, 1].
@@ -213,6 +213,7 @@ fn sums_rows_and_means() {
     check("gather_rows", &[&[4, 3]], |x| gather_rows(&x[0], &[2, 0, 2, 3, 1]));
     let offsets = SequenceOffsets::from_lengths([3, 1, 2]);
     check("mean_of_sequences", &[&[6, 3]], |x| mean_of_sequences(&x[0], &offsets));
+    check("max_of_sequences", &[&[6, 3]], |x| max_of_sequences(&x[0], &offsets));
 }
 
 #[test]

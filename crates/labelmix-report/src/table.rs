@@ -45,7 +45,10 @@ pub fn render(answer: &Answer, style: Style) -> String {
             sections.push(best_splits(answer, method));
         }
     }
-    sections.push(answer.own_shares.as_ref().map_or(String::new(), |own_shares| own_shares.table(style)));
+    sections.push(match &answer.own_shares {
+        Some(own_shares) if own_shares.matters() => own_shares.table(style),
+        _ => String::new(),
+    });
     sections.push(regimes_text(&answer.regimes, style));
     sections.push(methods_table(answer, style));
     sections.push(frontier_table(answer, style));

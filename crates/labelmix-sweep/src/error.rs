@@ -244,6 +244,10 @@ pub enum Error {
         /// Texts of both.
         common: usize,
     },
+    /// A run cannot be exported, or not to there.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// The data cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]

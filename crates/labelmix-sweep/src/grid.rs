@@ -90,7 +90,11 @@ fn points_of_counts(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> V
         let refusal = budget.is_none().then(|| format!("it costs ${cost_usd}, more than the largest budget"));
         let weak_fraction = weak_share(split, prices);
         let budget_usd = budget.unwrap_or(cost_usd);
-        WantedPoint { point: GridPoint { method: name.clone(), budget_usd, weak_fraction, allocation }, refusal, is_exact: true }
+        WantedPoint {
+            point: GridPoint { method: name.clone(), budget_usd, weak_fraction, allocation },
+            refusal,
+            is_exact: true,
+        }
     };
     pairs.into_iter().map(point).collect()
 }
@@ -140,9 +144,8 @@ pub(crate) fn default_boundary(train: &[Example], points: &[WantedPoint], method
     let wanted =
         |count: fn(Allocation) -> usize| points.iter().map(|wanted| count(wanted.point.allocation)).max().unwrap_or(0);
     let sold = |gold: bool, weak: bool| {
-        let is_sold = |example: &&Example| {
-            (example.for_sale.gold.is_some(), example.for_sale.weak.is_some()) == (gold, weak)
-        };
+        let is_sold =
+            |example: &&Example| (example.for_sale.gold.is_some(), example.for_sale.weak.is_some()) == (gold, weak);
         train.iter().filter(is_sold).count()
     };
     let (either, only_gold, only_weak) = (sold(true, true), sold(true, false), sold(false, true));
@@ -176,18 +179,28 @@ impl Supply<'_> {
             return Allocation { n_weak: wanted.n_weak.min(beside_all), n_gold };
         }
         let n_gold = wanted.n_gold.min(least(pools, Pools::gold_size));
-        Allocation { n_weak: wanted.n_weak.min(least(pools, |pools| pools.weak_beside(n_gold))), n_gold }
+        let n_weak = wanted.n_weak.min(least(pools, Pools::weak_size));
+        let beside = |n_gold| n_weak.min(least(pools, |pools| pools.weak_beside(n_gold)));
+        // Texts with both labels are divided so that no kind gets a smaller share of what it asks for than the other.
+        let is_even = |gold: &usize| beside(*gold) as u128 * n_gold as u128 >= *gold as u128 * n_weak as u128;
+        let n_gold = (0..=n_gold).rev().find(is_even).unwrap_or(0);
+        Allocation { n_weak: beside(n_gold), n_gold }
     }
 
     /// Separates the points that can be bought from those that cannot. Of a budget that affords more labels than there are, all
     /// that there are is bought, unless a smaller budget buys as much already.
-    pub(crate) fn serve(&self, points: Vec<WantedPoint>, methods: &[NamedMethod]) -> (Vec<GridPoint>, Vec<NotAffordable>) {
+    pub(crate) fn serve(
+        &self,
+        points: Vec<WantedPoint>,
+        methods: &[NamedMethod],
+    ) -> (Vec<GridPoint>, Vec<NotAffordable>) {
         let (mut can, mut cannot) = (Vec::<GridPoint>::new(), Vec::new());
         for WantedPoint { mut point, refusal, is_exact } in points {
             let wanted = point.allocation;
             let method = methods.iter().find(|named| named.name == point.method);
             let method = &*method.expect("points are of the study's methods").method;
             let most = self.most(method, wanted);
+            let makes_sense = refusal.is_none() && !is_exact;
             let mut missing: Vec<String> = refusal.into_iter().collect();
             for (kind, wanted, most) in [("weak", wanted.n_weak, most.n_weak), ("gold", wanted.n_gold, most.n_gold)] {
                 if most < wanted {
@@ -196,8 +209,8 @@ impl Supply<'_> {
             }
             let fits = missing.is_empty();
             point.allocation = most;
-            if fits || (!is_exact && self.is_worth_it(method, &point, wanted) && !can.iter().any(|other| other.buys_the_same(&point)))
-            {
+            let is_new = |point: &GridPoint| !can.iter().any(|other| other.buys_the_same(point));
+            if fits || (makes_sense && self.is_worth_it(method, &point, wanted) && is_new(&point)) {
                 can.push(point);
             } else {
                 point.allocation = wanted;

@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use labelmix_data::{Example, content_hash, labels_hash};
-use labelmix_econ::LabelKind;
+use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_elicit::{
     Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
 };
@@ -14,7 +13,7 @@ use labelmix_models::{Classifier, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::study::{Study, TaskData, TooLong};
+use crate::study::{Study, TooLong};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
@@ -53,6 +52,8 @@ pub(crate) struct SharedInputs {
     pub(crate) pooling: &'static str,
     /// Whether long texts are cut (leaving them out shows in the data).
     pub(crate) cut: bool,
+    /// The limit for texts and prompts, where it is below the model's own.
+    pub(crate) max_length: Option<usize>,
     /// The test examples, whose log-odds are part of the outcome.
     pub(crate) test: [u8; 32],
     /// The recipe as canonical JSON.
@@ -61,26 +62,6 @@ pub(crate) struct SharedInputs {
     pub(crate) micro_batch_tokens: usize,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
-    /// What of an example stands for a label that was bought.
-    pub(crate) bought: BoughtLabels,
-}
-
-/// What of an example enters a key beside its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BoughtLabels {
-    /// The label that was bought: whatever becomes known of the other kind leaves a stage as it is.
-    Alone,
-    /// Both labels. Tasks have had it so from the start, and their results stay.
-    WithTheOther,
-}
-
-impl BoughtLabels {
-    fn hash(self, examples: &[&Example], kind: LabelKind) -> blake3::Hash {
-        match self {
-            Self::Alone => labels_hash(examples.iter().copied(), kind),
-            Self::WithTheOther => content_hash(examples.iter().copied()),
-        }
-    }
 }
 
 /// The labels of a stage.
@@ -102,19 +83,14 @@ impl SharedInputs {
         rounding: Option<String>,
         test: &[Example],
     ) -> Result<Self> {
-        let bought = match study.task.data {
-            TaskData::Files(_) => BoughtLabels::Alone,
-            TaskData::Task(_) => BoughtLabels::WithTheOther,
-        };
-        let test: Vec<&Example> = test.iter().collect();
         Ok(Self {
             model: model.model().content_hash()?,
             rounding,
             tokenizer: tokenizer.content_hash(),
             pooling: model.pooling().name(),
             cut: study.model.too_long == TooLong::Cut,
-            test: *bought.hash(&test, LabelKind::Gold).as_bytes(),
-            bought,
+            max_length: tokenizer.max_length(),
+            test: *content_hash(test).as_bytes(),
             recipe: Self::canonical_recipe(&study.recipe),
             micro_batch_tokens: study.recipe.micro_batch_tokens,
             prompt: study.prompt.clone(),
@@ -151,7 +127,7 @@ impl SharedInputs {
                 part("recipe", self.recipe.as_bytes());
                 part("parent", parent.map_or("", |key| &key.0).as_bytes());
                 part("kind", plan.labels.name().as_bytes());
-                part("labels", self.bought.hash(&labels.trained, plan.labels).as_bytes());
+                part("labels", bought_hash(labels.trained.iter().copied(), plan.labels).as_bytes());
                 if options != StageOptions::default() {
                     part("options", canonical(&options).as_bytes());
                 }
@@ -166,6 +142,10 @@ impl SharedInputs {
             }
             StageWork::Average => part("averaged", &self.test),
         }
+        // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
+        if let Some(max_length) = self.max_length.filter(|_| self.cut || plan.shots.is_some()) {
+            part("max length", &(max_length as u64).to_le_bytes());
+        }
         part("seed", &seed.to_le_bytes());
         if let Choice::LeastCertain { temperature, .. } = plan.choice {
             part("least certain", &(plan.count as u64).to_le_bytes());
@@ -175,7 +155,7 @@ impl SharedInputs {
             part("prompt", canonical(&self.prompt).as_bytes());
             part("order of shots", canonical(&shots.order).as_bytes());
             part("kind of shots", shots.labels.name().as_bytes());
-            part("shots", self.bought.hash(&labels.shots, shots.labels).as_bytes());
+            part("shots", bought_hash(labels.shots.iter().copied(), shots.labels).as_bytes());
         }
         if let Some(follow_up) = &plan.follow_up {
             part("follow up", canonical(follow_up).as_bytes());
@@ -193,7 +173,7 @@ impl SharedInputs {
             None => {}
             Some(Beside::Labels(BesideLabels { labels: kind, weight, by_confidence, denoise, .. })) => {
                 part("kind beside", kind.name().as_bytes());
-                part("labels beside", self.bought.hash(&labels.beside, kind).as_bytes());
+                part("labels beside", bought_hash(labels.beside.iter().copied(), kind).as_bytes());
                 part("weight beside", &weight.to_bits().to_le_bytes());
                 part("by confidence", &[u8::from(by_confidence)]);
                 part("denoise", canonical(&denoise).as_bytes());
@@ -237,7 +217,7 @@ impl HashedParts {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, LabelKind, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 
@@ -248,11 +228,11 @@ mod tests {
             tokenizer: [2; 32],
             pooling: "mean",
             cut: false,
+            max_length: None,
             test: [3; 32],
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
             micro_batch_tokens: 1024,
             prompt: PromptTemplate::default(),
-            bought: BoughtLabels::WithTheOther,
         }
     }
 
@@ -335,6 +315,8 @@ mod tests {
             SharedInputs { tokenizer: [9; 32], ..shared() },
             SharedInputs { pooling: "last", ..shared() },
             SharedInputs { cut: true, ..shared() },
+            SharedInputs { cut: true, max_length: Some(128), ..shared() },
+            SharedInputs { cut: true, max_length: Some(64), ..shared() },
             SharedInputs { test: [9; 32], ..shared() },
             SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
         ] {
@@ -351,13 +333,13 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_known_of_the_other_kind_leaves_a_stage_of_files_as_it_is() {
-        let files = SharedInputs { bought: BoughtLabels::Alone, ..shared() };
-        let more = [Example::new("good".into(), None, Some(0.75)), Example::new("bad".into(), Some(true), None)];
-        assert_eq!(key(&files, None, &weak(), &more, 7), key(&files, None, &weak(), &labels(), 7));
-        let gold = StagePlan { labels: LabelKind::Gold, ..weak() };
-        assert_ne!(key(&files, None, &gold, &more, 7), key(&files, None, &gold, &labels(), 7));
-        assert_ne!(key(&shared(), None, &weak(), &more, 7), key(&shared(), None, &weak(), &labels(), 7));
+    fn a_limit_for_texts_enters_where_it_shortens_something() {
+        let limited = |max_length| SharedInputs { max_length: Some(max_length), ..shared() };
+        assert_eq!(key(&limited(128), None, &weak(), &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+        let shots = ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll };
+        let prompted = StagePlan { shots: Some(shots), ..weak() };
+        let keys = [shared(), limited(128), limited(64)].map(|shared| key(&shared, None, &prompted, &labels(), 7));
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
     }
 
     #[test]

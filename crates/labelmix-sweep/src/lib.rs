@@ -3,10 +3,12 @@
 //! [`Study`] is the file; [`Sweep`] is what it expands to, with data and model loaded; equal stages of different
 //! runs are one stage of its graph; the [`Store`] keeps what came out; [`execute`] does what is missing.
 
+mod available_memory;
 mod error;
 mod estimate;
 mod execute;
 mod expansion;
+mod export;
 mod followed;
 mod graph;
 mod grid;
@@ -33,15 +35,16 @@ mod tokens;
 mod weak_labels;
 mod workload;
 
+pub use available_memory::available_memory;
 pub use error::{Error, Result};
 pub use estimate::{Calibration, Estimate, estimate};
 pub use execute::{ExecuteOptions, Execution, Observer, StageError, StageFailure, SweepEvent, execute};
+pub use export::{ExportError, ExportForm, ExportedRun, RunExport};
 pub use followed::{FollowedRun, FollowedRuns, examples_in_order, test_texts};
 pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use key::StageKey;
 pub use measured::{measured_runs, measured_runs_by};
-pub use memory::available_memory;
 pub use next::{NextTexts, Sampling};
 pub use onlooker::{Onlooker, SeenStudy};
 pub use prompts::{KeptShot, PromptFile, Shortened};
@@ -55,8 +58,8 @@ pub use store::{
 };
 pub use study::{
     DefinedIn, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
-    Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Study, StudyTable, TaskData, TaskReference, TaskTable, TextFiles,
-    TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
+    Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Study, StudyTable, TaskData, TaskReference, TaskTable,
+    TextFiles, TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
 };
 pub use sweep::{Inputs, PrepareOptions, ShortenedPrompts, Sweep, SweepSummary};
 pub use tested_run::TestedRun;

@@ -4,16 +4,6 @@ use labelmix_models::{ByteSize, MemoryRequest, ModelShape, Precision};
 
 use crate::error::{Error, Result};
 
-/// Memory that processes can still get on this machine, in bytes; within the limit of the control group, if there is
-/// one.
-#[must_use]
-pub fn available_memory() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(limit)
-}
-
 /// What a sweep asks of memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Demand {

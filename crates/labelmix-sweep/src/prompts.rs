@@ -62,6 +62,11 @@ pub struct Shortened {
 }
 
 impl PromptFile {
+    /// The same, without what became of texts that were read.
+    pub(crate) fn what_is_read(self) -> Self {
+        Self { shortened: Shortened::default(), ..self }
+    }
+
     /// The shots, ready to stand before texts.
     ///
     /// # Errors
@@ -163,7 +168,9 @@ impl Prompts {
         queries: impl Iterator<Item = (&'a Example, &'a [u32])>,
     ) -> PromptedTexts {
         let shots = self.shots(seed, plan);
-        PromptedTexts::of(queries.map(|(example, query)| shots.before(ExampleId::exact(&example.text), query)).collect())
+        PromptedTexts::of(
+            queries.map(|(example, query)| shots.before(ExampleId::exact(&example.text), query)).collect(),
+        )
     }
 }
 

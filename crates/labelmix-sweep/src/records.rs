@@ -39,10 +39,13 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         labels: Some(ledger.totals()),
         stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
         study_file: study.absolute_file(),
+        text: study.training_file().map(|(_, columns)| columns.text),
         model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,
         pooling: sweep.model().pooling().name().to_owned(),
+        max_length: study.model.max_length,
+        too_long: study.model.too_long,
         recipe: study.recipe.clone(),
         method: sweep.method_table(run).cloned(),
     };

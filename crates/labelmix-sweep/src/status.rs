@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use labelmix_models::{Classifier, LoadOptions, Model, Tokenizer};
+use labelmix_models::{Classifier, LoadOptions, Model};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -73,7 +73,7 @@ impl Outlook {
         let prices = study.prices()?;
         let mut dataset = study.load_data(&inputs.task_files)?;
         set_weak_labels(study, &mut dataset, options, labeling)?;
-        let tokenizer = Tokenizer::load(&inputs.model_folder)?;
+        let tokenizer = study.model.tokenizer(&inputs.model_folder)?;
         let (mut train, mut test) = (dataset.train, dataset.test);
         if study.model.too_long == TooLong::Drop {
             train = tokenize(train, &tokenizer, TooLong::Drop)?.0;

@@ -35,28 +35,27 @@ mod garbage;
 mod labels;
 mod manifest;
 mod plans;
+mod run_file;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use labelmix_data::ExampleId;
-use labelmix_econ::{Ledger, LedgerTotals};
+use labelmix_econ::Ledger;
 use labelmix_elicit::{
     Error as ElicitError, LabelKind, OptimizerState, Recipe, StageHistory, StageOptions, TestMetrics,
 };
 use labelmix_models::{Adapter, Error as ModelError};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::files::write_whole;
-use self::files::{entries, process_tag, put, read_json, remove, write_json};
+use self::files::{entries, put, read_json, remove, write_json};
+pub(crate) use self::files::{process_tag, write_whole};
 use crate::error::{Error, Result};
 use crate::execute::StageError;
 use crate::key::StageKey;
 use crate::ledger;
 use crate::prompts::PromptFile;
-use crate::record::RunRecord;
-use crate::study::{MatmulPrecisionName, MethodTable, WeightPrecision};
 
 pub(crate) use self::claims::{Claim, Claiming, Watch};
 pub use self::claims::{Holder, SeenClaim};
@@ -68,6 +67,7 @@ pub(crate) use self::labels::{KeptLabels, labeler_checkpoint};
 pub use self::manifest::Damage;
 pub(crate) use self::manifest::Scrutiny;
 pub use self::plans::{PlannedRun, PlannedStage, StudyPlan, StudyQuestion};
+pub use self::run_file::RunFile;
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -125,36 +125,6 @@ pub struct TestLogOdds {
     pub ids: Vec<ExampleId>,
     /// Their log-odds.
     pub log_odds: Vec<f32>,
-}
-
-/// A run as it is kept: everything that is needed to use its classifier again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunFile {
-    /// What came out.
-    pub record: RunRecord,
-    /// Its ledger in numbers; none in files from before there were ledgers.
-    #[serde(default)]
-    pub labels: Option<LedgerTotals>,
-    /// Its stages, first to last.
-    pub stages: Vec<StageKey>,
-    /// The study's file, where the run's test set is named; none in files from before this was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub study_file: Option<PathBuf>,
-    /// The checkpoint's folder.
-    pub model_path: PathBuf,
-    /// The precision in which the frozen weights were kept.
-    #[serde(default)]
-    pub weights: WeightPrecision,
-    /// The precision of products with them.
-    #[serde(default)]
-    pub matmul_precision: MatmulPrecisionName,
-    /// How texts become vectors: a pooling's name.
-    pub pooling: String,
-    /// The hyper-parameters, for the adapter's shape.
-    pub recipe: Recipe,
-    /// The method with its options, if it has any that are not its defaults.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<MethodTable>,
 }
 
 const OUTCOME_FILE: &str = "outcome.json";

@@ -21,6 +21,7 @@ pub use grid::GridTable;
 pub use labeler::{LabelerKind, LabelerTable};
 pub use methods::MethodTable;
 pub(crate) use methods::NamedMethod;
+pub(crate) use model::limited;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 pub use prices::{LabelPrice, PricesTable, ScheduleTable};
 pub use reference::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
@@ -283,8 +284,8 @@ mod tests {
     fn problems_name_the_place_and_the_remedy() {
         let with = |extra: &str| problem(&format!("{MINIMAL}{extra}"));
         insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `weak_counts`, `gold_counts`, `seeds` | did you mean `budgets`?");
-        insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `too_long` | did you mean `path`?");
-        insta::assert_snapshot!(with("pooling = 'max'"), @"line 7: unknown variant `max`, expected one of `last`, `pooler`, `mean` | did you mean `mean`?");
+        insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `max_length`, `too_long` | did you mean `path`?");
+        insta::assert_snapshot!(with("pooling = 'median'"), @"line 7: unknown variant `median`, expected one of `last`, `pooler`, `mean`, `cls`, `max` | did you mean `mean`?");
         insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars");
         insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");
         insta::assert_snapshot!(with("[grid]\nweak_counts = [8, 16]"), @"weak_counts without gold_counts in [grid] | give both: each number of weak labels goes with each of gold labels; 0 is one");

@@ -97,7 +97,7 @@ impl Sweep {
             labels => labels?,
         };
         let shape = ModelShape::read(&model_folder)?;
-        let tokenizer = Tokenizer::load(&model_folder)?;
+        let tokenizer = study.model.tokenizer(&model_folder)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;

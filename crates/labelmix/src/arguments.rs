@@ -11,6 +11,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use labelmix_data::Encoding;
 use labelmix_models::ByteSize;
 
 pub(crate) use self::data::{
@@ -18,7 +19,9 @@ pub(crate) use self::data::{
 };
 pub(crate) use self::figures::{FigureArguments, FormatArgument};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
-pub(crate) use self::results::{CompareArguments, ImportArguments, ReportArguments, ShowArguments, Statistic};
+pub(crate) use self::results::{
+    CompareArguments, ExportArguments, ImportArguments, ReportArguments, ShowArguments, Statistic,
+};
 pub(crate) use self::serve::ServeArguments;
 pub(crate) use self::slurm::{Executor, SlurmArguments, SlurmTaskArguments};
 pub(crate) use self::store::{
@@ -49,6 +52,7 @@ pub(crate) enum Command {
     LabelReport(LabelReportArguments),
     Import(ImportArguments),
     Predict(PredictArguments),
+    Export(ExportArguments),
     Store(StoreArguments),
     Tasks(TasksArguments),
     Methods(MethodsArguments),
@@ -192,16 +196,20 @@ pub(crate) struct PredictArguments {
     /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
     #[arg(long, value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// The texts: JSONL, CSV or Parquet
+    /// The table of texts
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// The column of texts
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    pub(crate) text: String,
-    /// Where to write the predictions (JSONL): text, label, probability of label 1, and log-odds, row by row
+    /// The column of texts [default: where the run's study had them, or text]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) text: Option<String>,
+    /// How the table's characters are encoded, where it is a text that is not Unicode: windows-1252, for instance
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<Encoding>,
+    /// Where to write the rows with their id, label, probability of label 1, and log-odds; the name says the format: .jsonl,
+    /// .json, .csv, .tsv (also .gz and .zst), .parquet, .arrow, .feather, .xlsx
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Cut texts that are longer than the model's context instead of refusing them
+    /// Cut texts that are longer than the run reads (its `max_length`, or the model's context) instead of refusing them
     #[arg(long)]
     pub(crate) cut: bool,
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
+use labelmix_data::write_table;
 use labelmix_econ::Prices;
 use labelmix_report::{Answer, Details, Model, Overview, StudyAnswer, render};
 use labelmix_sweep::{Error, ImportedRuns, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points};
@@ -12,7 +13,6 @@ use crate::arguments::ImportArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::overview::{study_folder, write_overview};
 use crate::report::write_analysed;
-use crate::rows::write_rows;
 use crate::sweep::terminal_style;
 
 /// So many runs that were set aside are named; the others are counted.
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
     let figures = arguments.figures.settings();
     fs::create_dir_all(&arguments.out)
         .map_err(|source| WriteError { place: arguments.out.display().to_string(), source })?;
-    write_rows(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
+    write_table(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
     let several = studies.len() > 1;
     let mut answers = Vec::new();
     for study in studies {

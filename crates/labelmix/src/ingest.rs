@@ -1,9 +1,8 @@
 //! `labelmix ingest`: labels that were collected, into the training data.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use labelmix_data::{AnnotationError, IfMissing, read_collected_labels, with_labels};
+use labelmix_data::{IfMissing, TableFile, read_collected_labels, with_labels};
 use labelmix_econ::LabelKind;
 use labelmix_report::count;
 use labelmix_sweep::Study;
@@ -11,7 +10,6 @@ use serde::Serialize;
 
 use crate::arguments::IngestArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
-use crate::rows::write_new;
 
 /// A study whose data labels cannot be put into.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -48,19 +46,17 @@ pub(crate) fn run(arguments: &IngestArguments) -> Result<Status, Failure> {
     let if_missing = if arguments.partial { IfMissing::LeaveOut } else { IfMissing::Refuse };
     let (mut labels, mut missing) = (Vec::new(), 0);
     for file in &arguments.labels {
-        let collected = read_collected_labels(file, arguments.kind, if_missing)?;
+        let file = TableFile::new(file).in_encoding(arguments.encoding);
+        let collected = read_collected_labels(file, arguments.kind, &columns.values, if_missing)?;
         labels.extend(collected.labels);
         missing += collected.missing;
     }
-    let rows = with_labels(&train, &columns, &labels, arguments.kind)?;
-    if !write_new(&arguments.out, &rows.jsonl)? {
-        return Err(AnnotationError::Exists { path: arguments.out.clone() }.into());
-    }
+    let rows = with_labels(&train, &columns, &labels, arguments.kind, &arguments.out)?;
     let ingested = Ingested {
         out: arguments.out.clone(),
         kind: arguments.kind,
         rows: rows.rows,
-        texts: labels.iter().map(|label| label.id).collect::<BTreeSet<_>>().len(),
+        texts: rows.texts,
         labeled: rows.labeled,
         known: rows.known,
         missing,

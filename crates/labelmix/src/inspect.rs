@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::path::Path;
 
-use labelmix_data::{TextSource, read_texts};
+use labelmix_data::read_texts;
 use labelmix_elicit::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
@@ -42,6 +42,9 @@ struct Inspection {
 struct TokenizerSummary {
     kind: &'static str,
     vocabulary: usize,
+    /// What other files change about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +77,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     let options =
         LoadOptions { device: device(&arguments.device)?, precision: weights.precision(), ..LoadOptions::default() };
     let folder = checkpoint(Path::new(&arguments.model), Path::new(""), Parts::All)?;
-    let shape = ModelShape::read(&folder)?;
+    let shape = ModelShape::read_whole(&folder)?;
     let tokenizer = Tokenizer::load(&folder)?;
     let recipe = Recipe::default();
     let plan = shape.memory(&MemoryRequest {
@@ -85,12 +88,16 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     });
     let mut inspection = Inspection {
         model: shape.summary(),
-        tokenizer: TokenizerSummary { kind: tokenizer.kind(), vocabulary: tokenizer.vocabulary() },
+        tokenizer: TokenizerSummary {
+            kind: tokenizer.kind(),
+            vocabulary: tokenizer.vocabulary(),
+            notes: tokenizer.notes().to_vec(),
+        },
         memory: MemorySummary { weights: plan.weights, per_run: plan.per_run(), peak: plan.peak(1) },
         texts: Vec::new(),
     };
     if let Some(file) = &arguments.texts {
-        let texts = read_texts(file, &TextSource::Column("text".to_owned()))?;
+        let texts = read_texts(file, "text")?;
         let token_ids = tokenize(&texts, &tokenizer, TextLimit::Refuse, file)?;
         let model = Model::load(&folder, &options)?;
         let reader = Reader::new(model)?;
@@ -254,6 +261,7 @@ fn describe(inspection: &Inspection, plan: &MemoryPlan) -> String {
         language_head_parameters,
         tied_head,
         stored_types,
+        notes,
     } = &inspection.model;
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -286,6 +294,9 @@ fn describe(inspection: &Inspection, plan: &MemoryPlan) -> String {
         ByteSize(plan.peak(1))
     );
     line("memory", memory);
+    for note in notes.iter().chain(&tokenizer.notes) {
+        line("note", note.clone());
+    }
     for (index, text) in inspection.texts.iter().enumerate() {
         let _ = writeln!(out, "\n{index}  {:?}", beginning(&text.text));
         let ids: Vec<String> = text.token_ids.iter().map(u32::to_string).collect();

@@ -6,6 +6,7 @@ mod demo;
 mod diagnosis;
 mod doctor;
 mod events;
+mod export;
 mod finished_run;
 mod hub;
 mod import;
@@ -21,7 +22,6 @@ mod plan;
 mod predict;
 mod progress;
 mod report;
-mod rows;
 mod sandbox;
 mod serve;
 mod show;
@@ -57,6 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return status.into();
         }
     };
+    progress::show_reading();
     let result = match &arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
@@ -71,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::LabelReport(arguments) => label_report::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Store(arguments) => store::run(arguments),
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Methods(arguments) => methods::run(arguments),

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use labelmix_hub::{HubError, Repository, RepositoryNameError};
-use labelmix_models::{Device, MissingFiles, checkpoint_files};
+use labelmix_models::{Device, MissingFiles, check_configuration, checkpoint_files, tokenizer_files};
 use labelmix_sweep::{Study, WeightPrecision};
 use miette::Diagnostic;
 
@@ -17,21 +17,10 @@ use crate::progress::DownloadProgress;
 pub(crate) enum Parts {
     /// All that it takes to run it.
     All,
-    /// Its configuration and its tokenizer.
+    /// Its configuration and what its tokenizer is made of.
     Tokenizer,
     /// Its configuration.
     Configuration,
-}
-
-impl Parts {
-    /// The files that are wanted, where that does not depend on which there are.
-    fn named_files(self) -> Option<&'static [&'static str]> {
-        match self {
-            Self::All => None,
-            Self::Tokenizer => Some(&["tokenizer.json", "config.json"]),
-            Self::Configuration => Some(&["config.json"]),
-        }
-    }
 }
 
 /// A name that leads to no checkpoint.
@@ -60,6 +49,13 @@ pub(crate) enum NoCheckpoint {
         #[diagnostic_source]
         cause: MissingFiles,
     },
+    #[error("the model {name:?} of the Hugging Face Hub cannot be run")]
+    Unsupported {
+        name: String,
+        #[source]
+        #[diagnostic_source]
+        cause: labelmix_models::Error,
+    },
 }
 
 /// The folder of a checkpoint: the folder of this name in `base`, or a repository of the Hub, of which what is wanted
@@ -74,18 +70,24 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
     let hub = hub()?;
     let progress = DownloadProgress::new();
     let of_hub = |cause| NoCheckpoint::Hub { name: text.to_owned(), cause };
-    if let Some(names) = parts.named_files() {
-        let files = names.iter().map(|name| hub.file(&repository, name, &progress));
-        let files = files.collect::<Result<Vec<_>, _>>().map_err(of_hub)?;
+    if parts == Parts::Configuration {
+        let file = hub.file(&repository, "config.json", &progress).map_err(of_hub)?;
         progress.clear();
-        let folder = files.last().and_then(|file| file.path.parent()).map(Path::to_owned);
-        warn(files.into_iter().flat_map(|file| file.warnings).collect());
-        return Ok(folder.expect("a file is named, and in a snapshot it lies in a folder"));
+        warn(file.warnings);
+        let folder = file.path.parent().map(Path::to_owned);
+        return Ok(folder.expect("in a snapshot a file lies in a folder"));
     }
     let listing = hub.list(&repository, &progress).map_err(of_hub)?;
     let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-    let wanted =
-        checkpoint_files(&names).map_err(|cause| NoCheckpoint::NotACheckpoint { name: text.to_owned(), cause })?;
+    let wanted = match parts {
+        Parts::All => checkpoint_files(&names),
+        Parts::Tokenizer | Parts::Configuration => tokenizer_files(&names),
+    };
+    let wanted = wanted.map_err(|cause| NoCheckpoint::NotACheckpoint { name: text.to_owned(), cause })?;
+    // What cannot be run is not downloaded.
+    let configuration = hub.file(&repository, "config.json", &progress).map_err(of_hub)?;
+    let unsupported = |cause| NoCheckpoint::Unsupported { name: text.to_owned(), cause };
+    check_configuration(&configuration.path).map_err(unsupported)?;
     let snapshot = hub.snapshot(&repository, &|file| wanted.contains(&file), &progress).map_err(of_hub)?;
     progress.clear();
     warn(snapshot.warnings);

@@ -1,35 +1,70 @@
 //! `labelmix predict`: a finished run's classifier on new texts.
+//!
+//! The input is read twice: first its texts, of which the tokens are kept, so that one which the model cannot read is named before
+//! any work is done; then its rows, of which there are never more than a few in memory.
 
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use labelmix_data::{ExampleId, TextSource, read_texts};
+use labelmix_data::{
+    ExampleId, IfThere, RowText, TableColumns, TableFile, TableRow, TableWriter, TextSource, read_table,
+};
 use labelmix_elicit::{
     FollowUp, FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, mean_log_odds, soft_label,
 };
-use labelmix_models::{Adapter, Classifier, LanguageModel, LoadOptions, Model, Pooling, TextLimit, Tokenizer};
+use labelmix_models::{Adapter, Classifier, LanguageModel, Model, TextLimit, Tokenizer};
 use labelmix_sweep::{RunFile, Store};
-use serde::Serialize;
 
 use crate::arguments::PredictArguments;
 use crate::diagnosis::{Failure, Status};
 use crate::model::device;
 use crate::progress::counting_bar;
-use crate::rows::write_rows;
-use crate::texts::tokenize;
+use crate::texts::token_ids;
 
 /// Texts between two movements of the progress bar.
 const TEXTS_AT_A_TIME: usize = 256;
 
-/// A row of the output.
-#[derive(Serialize)]
-struct Prediction<'a> {
-    text: &'a str,
-    label: u8,
-    /// Of label 1.
-    probability: f32,
-    log_odds: f32,
+/// The columns that are added to the input's, with values like theirs.
+struct AddedColumns {
+    id: String,
+    label: String,
+    probability: String,
+    log_odds: String,
 }
+
+impl AddedColumns {
+    /// Adds the columns. Where the input has one of the name, ours is called otherwise, and a line says how.
+    fn to(columns: &mut TableColumns) -> Self {
+        let mut add = |name: &str, example: &dyn Fn(&mut TableColumns, &str)| {
+            let prefixed = if name.starts_with(PREFIX) { name.to_owned() } else { format!("{PREFIX}{name}") };
+            let numbered = (2..).map(|number| format!("{prefixed}_{number}"));
+            let mut names = [name.to_owned(), prefixed.clone()].into_iter().chain(numbered);
+            let free = names.find(|name| !columns.contains(name)).expect("numbers do not end");
+            if free != name {
+                anstream::eprintln!("the input has a column `{name}`: that of the predictions is `{free}`");
+            }
+            example(columns, &free);
+            free
+        };
+        Self {
+            id: add("labelmix_id", &|columns, name| columns.observe_value(name, &"")),
+            label: add("label", &|columns, name| columns.observe_value(name, &0)),
+            probability: add("probability", &|columns, name| columns.observe_value(name, &0.5)),
+            log_odds: add("log_odds", &|columns, name| columns.observe_value(name, &0.5)),
+        }
+    }
+
+    /// Fills the columns of a row.
+    fn fill(&self, row: &mut TableRow, prediction: Option<(ExampleId, f32)>) {
+        row.set(&self.id, &prediction.map(|(id, _)| id));
+        row.set(&self.label, &prediction.map(|(_, log_odds)| u8::from(log_odds > 0.0)));
+        row.set(&self.probability, &prediction.map(|(_, log_odds)| soft_label(log_odds)));
+        row.set(&self.log_odds, &prediction.map(|(_, log_odds)| log_odds));
+    }
+}
+
+/// Stands before the name of a column of ours that the input has, too.
+const PREFIX: &str = "labelmix_";
 
 /// What a run makes of texts.
 struct Reader<'a> {
@@ -64,20 +99,13 @@ enum Scorer {
 }
 
 impl<'a> Reader<'a> {
-    fn new(
-        run: &RunFile,
-        stage_folder: &Path,
-        model: &Model,
-        pooling: Option<Pooling>,
-        tokenizer: &'a Tokenizer,
-    ) -> Result<Self, Failure> {
+    fn new(run: &RunFile, stage_folder: &Path, model: &Model, tokenizer: &'a Tokenizer) -> Result<Self, Failure> {
         let file = Store::read_prompt(stage_folder)?;
         let scorer = if file.as_ref().is_some_and(|file| file.asks_language_model) {
             Scorer::LanguageModel(LanguageModel::new(model)?)
         } else {
-            let classifier = Classifier::new(model, pooling)?;
-            let mut adapter = classifier.initial_adapter(run.recipe.lora(), 0)?;
-            adapter.load(stage_folder)?;
+            let classifier = run.classifier(model)?;
+            let adapter = run.adapter(&classifier, stage_folder)?;
             Scorer::Classifier(Box::new(classifier), adapter)
         };
         let prompt = match file {
@@ -115,39 +143,89 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn table(arguments: &PredictArguments) -> TableFile<'_> {
+    TableFile::new(&arguments.input).in_encoding(arguments.encoding)
+}
+
+/// What the first reading of the input found.
+struct Input {
+    columns: TableColumns,
+    /// The token ids of each row's text; `None` for a row without a text.
+    tokens: Vec<Option<Vec<u32>>>,
+}
+
+fn survey(arguments: &PredictArguments, text: &RowText, tokenizer: &Tokenizer) -> Result<Input, Failure> {
+    let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
+    let mut input = Input { columns: TableColumns::default(), tokens: Vec::new() };
+    read_table(table(arguments), |row| {
+        input.columns.observe(&row);
+        let text = text.of(&row, &arguments.input)?;
+        let tokens = if text.trim().is_empty() {
+            None
+        } else {
+            Some(token_ids(&text, tokenizer, limit, &arguments.input, input.tokens.len() + 1)?)
+        };
+        input.tokens.push(tokens);
+        Ok::<(), Failure>(())
+    })?;
+    Ok(input)
+}
+
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
-    let texts = read_texts(&arguments.input, &TextSource::Column(arguments.text.clone()))?;
-    let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
-    let options = LoadOptions {
-        device: device(&arguments.device)?,
-        precision: run.weights.precision(),
-        matmul_precision: run.matmul_precision.into(),
-        activation_checkpointing: false,
+    let model = Model::load(&run.model_path, &run.load_options(&device(&arguments.device)?))?;
+    let tokenizer = run.tokenizer()?;
+    let source = match &arguments.text {
+        Some(column) => TextSource::from(column),
+        None => run.text.clone().unwrap_or_else(|| TextSource::from("text")),
     };
-    let model = Model::load(&run.model_path, &options)?;
-    let tokenizer = Tokenizer::load(&run.model_path)?;
-    let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
-    let tokens = tokenize(&texts, &tokenizer, limit, &arguments.input)?;
+    // The texts of tasks are known by every byte.
+    let id_of = if run.text.is_some() { ExampleId::of } else { ExampleId::exact };
+    let text = RowText::new(&source)?;
+    let Input { mut columns, tokens } = survey(arguments, &text, &tokenizer)?;
     let readers = Store::classifiers(&stage_folder)?
         .iter()
-        .map(|folder| Reader::new(&run, folder, &model, pooling, &tokenizer))
+        .map(|folder| Reader::new(&run, folder, &model, &tokenizer))
         .collect::<Result<Vec<Reader<'_>>, Failure>>()?;
-    let bar: ProgressBar = counting_bar(texts.len() as u64, "texts");
-    let mut predictions = Vec::with_capacity(texts.len());
-    for (texts, tokens) in texts.chunks(TEXTS_AT_A_TIME).zip(tokens.chunks(TEXTS_AT_A_TIME)) {
-        let scores = readers.iter().map(|reader| reader.scores(texts, tokens, run.recipe.micro_batch_tokens));
+    let added = AddedColumns::to(&mut columns);
+    let mut writer = TableWriter::create(&arguments.output, &columns, IfThere::Replace)?;
+    let bar: ProgressBar = counting_bar(tokens.len() as u64, "texts");
+    let mut predict = |rows: Vec<TableRow>, tokens: Vec<Option<Vec<u32>>>| -> Result<(), Failure> {
+        let counted = rows.len() as u64;
+        let (mut texts, mut read) = (Vec::new(), Vec::new());
+        for (row, tokens) in rows.iter().zip(tokens) {
+            if let Some(tokens) = tokens {
+                texts.push(text.of(row, &arguments.input)?);
+                read.push(tokens);
+            }
+        }
+        let scores = readers.iter().map(|reader| reader.scores(&texts, &read, run.recipe.micro_batch_tokens));
         let scores = mean_log_odds(&scores.collect::<Result<Vec<Vec<f32>>, Failure>>()?);
-        predictions.extend(texts.iter().zip(scores).map(|(text, log_odds)| Prediction {
-            text,
-            label: u8::from(log_odds > 0.0),
-            probability: soft_label(log_odds),
-            log_odds,
-        }));
-        bar.inc(texts.len() as u64);
-    }
+        let mut predicted = texts.iter().map(|text| id_of(text)).zip(scores);
+        for mut row in rows {
+            let has_text = !text.of(&row, &arguments.input)?.trim().is_empty();
+            added.fill(&mut row, if has_text { predicted.next() } else { None });
+            writer.write(row)?;
+        }
+        bar.inc(counted);
+        Ok(())
+    };
+    let n_rows = tokens.len();
+    let n_texts = tokens.iter().flatten().count();
+    let (mut rows, mut rest) = (Vec::with_capacity(TEXTS_AT_A_TIME), tokens.into_iter());
+    read_table(table(arguments), |row| {
+        rows.push(row);
+        if rows.len() == TEXTS_AT_A_TIME {
+            predict(std::mem::take(&mut rows), rest.by_ref().take(TEXTS_AT_A_TIME).collect())?;
+        }
+        Ok::<(), Failure>(())
+    })?;
+    predict(rows, rest.collect())?;
     bar.finish_and_clear();
-    write_rows(&arguments.output, &predictions)?;
-    anstream::eprintln!("{} predictions written to {}", predictions.len(), arguments.output.display());
+    writer.finish()?;
+    anstream::eprintln!("{n_texts} predictions written to {}", arguments.output.display());
+    if n_texts < n_rows {
+        anstream::eprintln!("rows without a text, and so without a prediction: {}", n_rows - n_texts);
+    }
     Ok(Status::Done)
 }

@@ -1,5 +1,6 @@
 //! Progress on standard error: bars on a terminal, a line every now and then elsewhere.
 
+mod reading;
 mod sweep;
 
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use labelmix_elicit::StageProgress;
 use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::LabelerProgress;
 
+pub(crate) use self::reading::show_reading;
 pub(crate) use self::sweep::SweepProgress;
 use self::sweep::damage_in_words;
 

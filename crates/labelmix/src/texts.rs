@@ -22,8 +22,16 @@ pub(crate) fn tokenize(
     limit: TextLimit,
     file: &Path,
 ) -> Result<Vec<Vec<u32>>, UnreadableText> {
-    let encode = |(index, text): (usize, &String)| {
-        tokenizer.encode(text, limit).map_err(|source| UnreadableText { file: file.into(), row: index + 1, source })
-    };
-    texts.iter().enumerate().map(encode).collect()
+    texts.iter().zip(1..).map(|(text, row)| token_ids(text, tokenizer, limit, file, row)).collect()
+}
+
+/// The token ids of the text in a row of `file`.
+pub(crate) fn token_ids(
+    text: &str,
+    tokenizer: &Tokenizer,
+    limit: TextLimit,
+    file: &Path,
+    row: usize,
+) -> Result<Vec<u32>, UnreadableText> {
+    tokenizer.encode(text, limit).map_err(|source| UnreadableText { file: file.into(), row, source })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use labelmix_data::{Example, ExampleId};
+use labelmix_data::{Example, ExampleId, write_table};
 use labelmix_elicit::{LabelQuality, StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
 use labelmix_sweep::{
@@ -15,7 +15,6 @@ use crate::arguments::WeakLabelArguments;
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_interrupted, print_json};
 use crate::model::{device, labeler_checkpoint_of};
 use crate::progress::MessageBar;
-use crate::rows::write_rows;
 use crate::signals::Signals;
 use crate::task::files_of;
 
@@ -62,7 +61,7 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         Err(error) if error.is_interruption() => return Ok(print_interrupted()),
         labeled => labeled?,
     };
-    write_rows(&arguments.out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;
+    write_table(&arguments.out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;
     if arguments.json {
         print_json(&Report { origin, outcome: &outcome })?;
     } else {
@@ -74,7 +73,7 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
 }
 
 /// A row for each example of a split that has a weak label.
-fn rows<'a>(split: &'static str, examples: &'a [Example]) -> impl Iterator<Item = Row<'a>> {
+fn rows<'a>(split: &'static str, examples: &'a [Example]) -> impl Iterator<Item = Row<'a>> + Clone {
     examples.iter().filter_map(move |example| {
         let weak = example.weak?;
         Some(Row { id: example.id, split, text: &example.text, gold: example.gold.map(u8::from), weak })

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::error::{DataError, Place};
 use crate::example::ExampleId;
+use crate::write::TableWriteError;
 
 /// Why labels that were collected cannot be used. Nothing is written then.
 #[derive(Debug, Error, Diagnostic)]
@@ -15,6 +16,11 @@ pub enum AnnotationError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] DataError),
+
+    /// A file that cannot be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Write(#[from] TableWriteError),
 
     /// JSON that no annotation tool exports.
     #[error("{}: {reason}", file.display())]
@@ -31,14 +37,28 @@ pub enum AnnotationError {
 
     /// A row whose example is not named.
     #[error("{place}: `{value}` is not the id of an example")]
-    #[diagnostic(help(
-        "every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits)"
-    ))]
     BadId {
         /// The row.
         place: Place,
         /// What stands there.
         value: String,
+        /// What became of it, and what to do.
+        #[help]
+        advice: &'static str,
+    },
+
+    /// A row whose id and text are those of different examples.
+    #[error("{place}: {id} is the id of another text: `{text}`")]
+    #[diagnostic(help(
+        "somebody has sorted or edited one column alone: take the row from the list once more. Without a text the id decides"
+    ))]
+    OtherText {
+        /// The row.
+        place: Place,
+        /// The id.
+        id: ExampleId,
+        /// The text that has this id.
+        text: String,
     },
 
     /// A label of a text that is not there.
@@ -66,6 +86,18 @@ pub enum AnnotationError {
         id: ExampleId,
         /// How many other rows have none.
         others: usize,
+    },
+
+    /// Gold labels that are scores, which 0 and 1 cannot stand for.
+    #[error("{}: the gold labels in `{column}` are scores (`threshold` in [task])", file.display())]
+    #[diagnostic(help(
+        "give the study a column of 0 and 1 in place of the scores and the threshold; labels that are collected go into it"
+    ))]
+    Scores {
+        /// The training file.
+        file: PathBuf,
+        /// The column.
+        column: String,
     },
 
     /// Two labels that contradict each other.
@@ -110,14 +142,6 @@ pub enum AnnotationError {
         id: ExampleId,
         /// What they say.
         labels: Vec<f32>,
-    },
-
-    /// A file that is there already.
-    #[error("{} is there already", path.display())]
-    #[diagnostic(help("choose another name: no data is ever written over"))]
-    Exists {
-        /// The file.
-        path: PathBuf,
     },
 }
 

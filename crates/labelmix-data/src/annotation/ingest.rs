@@ -1,233 +1,179 @@
 //! Labels into the training file: every row as it was, those that were labelled with their label.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use labelmix_econ::LabelKind;
-use serde::Serialize;
 
-use super::collected::CollectedLabel;
+use super::ROUNDS;
+use super::collected::{CollectedLabel, probability};
 use super::error::AnnotationError;
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
-use crate::example::ExampleId;
-use crate::text_files::{TextColumns, TextReader};
-use crate::read::{Holds, Need, Row, WantedColumn, column_names, read_blocks, read_lines_of};
+use crate::error::{DataError, Place};
+use crate::example::{ExampleId, Round};
+use crate::read::TableFile;
+use crate::table::{TableColumns, read_table};
+use crate::text_files::{LabelValues, RowText, TextColumns};
+use crate::write::{IfThere, TableWriter};
 
 type Result<T> = std::result::Result<T, AnnotationError>;
 
-/// A training file with more labels.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What became of a training file's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LabeledRows {
-    /// The file's rows as JSONL, in their order.
-    pub jsonl: Vec<u8>,
     /// Rows.
     pub rows: usize,
+    /// Texts that labels were collected for.
+    pub texts: usize,
     /// Rows that got a label.
     pub labeled: usize,
     /// Rows that had the same label already.
     pub known: usize,
 }
 
-/// The rows of a training file of texts, with the labels of one kind that were collected for them. All rows and columns
-/// stay as they are, in their order, but for the label; lines of a JSONL file that get none stay to the byte. Of several
-/// weak labels of a text the mean is taken.
+/// Writes the rows of a training file of texts to `out`, in the format that its name says, with the labels of one kind that were
+/// collected for them, each in the first row of its text. All rows and columns stay as they are, in their order; from JSON to JSON
+/// Lines, rows that get none stay to the byte. Of several weak labels of a text the mean is taken. The round of buying is noted
+/// beside a new label (`labelmix_gold_round`, `labelmix_weak_round`), so that whatever was measured before stays measured. No file is written over.
 ///
 /// # Errors
-/// [`AnnotationError`] for a file that cannot be read, labels of texts that are not in it, gold labels of a text that
-/// contradict each other, and labels that contradict those that a row has.
+/// [`AnnotationError`] for a file that cannot be read or written, labels of texts that are not in it, gold labels of a text that
+/// contradict each other, labels that contradict those that a row has, and gold labels that are scores. Nothing is written then.
 pub fn with_labels(
     train: &Path,
     columns: &TextColumns,
     labels: &[CollectedLabel],
     kind: LabelKind,
+    out: &Path,
 ) -> Result<LabeledRows> {
-    let label_column = match kind {
-        LabelKind::Gold => columns.gold.as_str(),
-        LabelKind::Weak => columns.weak.first().map_or("weak", String::as_str),
+    let (label_column, round_column) = match kind {
+        LabelKind::Gold => (columns.gold.as_str(), ROUNDS[0]),
+        LabelKind::Weak => (columns.weak.first().map_or("weak", String::as_str), ROUNDS[1]),
     };
-    let mut writer = Writer { train, label_column, kind, labels: by_id(labels, kind)?, rows: LabeledRows::default() };
-    let is_jsonl = train.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
-    if is_jsonl {
-        writer.lines(columns)?;
-    } else {
-        writer.table(columns)?;
+    if kind == LabelKind::Gold && columns.values.threshold.is_some() {
+        return Err(AnnotationError::Scores { file: train.to_path_buf(), column: label_column.to_owned() });
     }
-    let unknown = labels.iter().find(|label| !writer.labels[&label.id].is_used);
-    match unknown {
-        Some(label) => {
-            Err(AnnotationError::UnknownId { place: label.place.clone(), id: label.id, train: train.to_path_buf() })
+    let text = RowText::new(&columns.text)?;
+    let table = TableFile::new(train).in_encoding(columns.encoding);
+    let Survey { known, mut table_columns, last_round } = survey(table, &text, labels)?;
+    let labels = by_example(train, labels, &known, kind)?;
+    let round = last_round + 1;
+    for new in labels.values() {
+        new.put(label_column, &columns.values, |column, value| table_columns.observe_value(column, &value));
+    }
+    table_columns.observe_value(round_column, &round);
+    let mut rows = LabeledRows { texts: labels.len(), ..LabeledRows::default() };
+    let mut is_done = HashSet::new();
+    let mut writer = TableWriter::create(out, &table_columns, IfThere::Refuse)?;
+    read_table(table, |mut row| {
+        rows.rows += 1;
+        let id = ExampleId::of(&text.of(&row, train)?);
+        if let Some(new) = labels.get(&id).filter(|_| !is_done.contains(&id)) {
+            let there = row.get(label_column).cloned().unwrap_or(Cell::Missing);
+            match probability(there, kind, &columns.values, &row.place(train), label_column)? {
+                None => {
+                    rows.labeled += 1;
+                    new.put(label_column, &columns.values, |column, value| row.set(column, &value));
+                    row.set(round_column, &round);
+                    is_done.insert(id);
+                }
+                Some(label) if label == new.label => {
+                    rows.known += 1;
+                    is_done.insert(id);
+                }
+                Some(label) => return Err(new.contradicted_by(label, row.place(train), kind)),
+            }
         }
-        None => Ok(writer.rows),
-    }
+        Ok(writer.write(row)?)
+    })?;
+    writer.finish()?;
+    Ok(rows)
+}
+
+/// What a first look at the training file tells.
+struct Survey {
+    /// Its texts that labels may be about, by their ids.
+    known: HashMap<ExampleId, String>,
+    table_columns: TableColumns,
+    /// The last round of buying that it notes, of either kind: rounds are counted together.
+    last_round: Round,
+}
+
+fn survey(table: TableFile, text: &RowText, labels: &[CollectedLabel]) -> Result<Survey> {
+    let named: HashSet<ExampleId> = labels.iter().flat_map(|label| label.identity.candidates()).collect();
+    let mut survey = Survey { known: HashMap::new(), table_columns: TableColumns::default(), last_round: 0 };
+    read_table(table, |row| {
+        survey.table_columns.observe(&row);
+        for column in ROUNDS {
+            let round = row.get(column).and_then(Cell::class_name).and_then(|round| round.parse().ok());
+            survey.last_round = survey.last_round.max(round.unwrap_or(0));
+        }
+        let text = text.of(&row, table.path())?;
+        let id = ExampleId::of(&text);
+        if named.contains(&id) {
+            survey.known.entry(id).or_insert(text);
+        }
+        Ok::<(), DataError>(())
+    })?;
+    Ok(survey)
 }
 
 /// What was collected for an example.
 struct NewLabel {
+    id: ExampleId,
     label: f32,
     place: Place,
     answers: f32,
-    is_used: bool,
 }
 
-fn by_id(labels: &[CollectedLabel], kind: LabelKind) -> Result<HashMap<ExampleId, NewLabel>> {
+impl NewLabel {
+    /// Hands on what is written into the label's column: a probability, an integer, or the study's name for the class.
+    fn put(&self, column: &str, values: &LabelValues, mut put: impl FnMut(&str, serde_json::Value)) {
+        let is_hard = self.label == 0.0 || self.label == 1.0;
+        match values.written(self.label as u8).filter(|_| is_hard) {
+            Some(name) if !values.values.is_empty() => {
+                put(column, name.parse::<i64>().map_or_else(|_| name.clone().into(), Into::into));
+            }
+            _ if is_hard => put(column, (self.label as u8).into()),
+            // By way of its shortest decimals, so that 0.9 is written as 0.9.
+            _ => put(column, self.label.to_string().parse().unwrap_or(f64::from(self.label)).into()),
+        }
+    }
+
+    /// The error where another place says another label.
+    fn contradicted_by(&self, label: f32, place: Place, kind: LabelKind) -> AnnotationError {
+        AnnotationError::Conflict {
+            place: self.place.clone(),
+            kind: kind.name(),
+            id: self.id,
+            label: self.label,
+            earlier: Box::new(place),
+            earlier_label: label,
+        }
+    }
+}
+
+fn by_example(
+    train: &Path,
+    labels: &[CollectedLabel],
+    known: &HashMap<ExampleId, String>,
+    kind: LabelKind,
+) -> Result<HashMap<ExampleId, NewLabel>> {
     let mut by_id: HashMap<ExampleId, NewLabel> = HashMap::new();
-    for CollectedLabel { id, label, place } in labels {
-        let new = || NewLabel { label: *label, place: place.clone(), answers: 1.0, is_used: false };
-        let Some(earlier) = by_id.get_mut(id) else {
-            by_id.insert(*id, new());
+    for CollectedLabel { identity, label, place } in labels {
+        let unknown =
+            || AnnotationError::UnknownId { place: place.clone(), id: identity.stated(), train: train.to_path_buf() };
+        let id = identity.resolve(known, place)?.ok_or_else(unknown)?;
+        let new = NewLabel { id, label: *label, place: place.clone(), answers: 1.0 };
+        let Some(earlier) = by_id.get_mut(&id) else {
+            by_id.insert(id, new);
             continue;
         };
         if kind == LabelKind::Gold && earlier.label != *label {
-            return Err(AnnotationError::Conflict {
-                place: place.clone(),
-                kind: kind.name(),
-                id: *id,
-                label: *label,
-                earlier: Box::new(earlier.place.clone()),
-                earlier_label: earlier.label,
-            });
+            return Err(new.contradicted_by(earlier.label, earlier.place.clone(), kind));
         }
         earlier.answers += 1.0;
         earlier.label += (label - earlier.label) / earlier.answers;
     }
     Ok(by_id)
-}
-
-/// What becomes of a row.
-enum Fate {
-    Stays,
-    Gets(f32),
-}
-
-struct Writer<'a> {
-    train: &'a Path,
-    label_column: &'a str,
-    kind: LabelKind,
-    labels: HashMap<ExampleId, NewLabel>,
-    rows: LabeledRows,
-}
-
-impl Writer<'_> {
-    /// Goes through a JSONL file line by line.
-    fn lines(&mut self, columns: &TextColumns) -> Result<()> {
-        read_lines_of(self.train, |number, line| {
-            let place = || Place::row(self.train, RowNumber::Line(number));
-            let row: Cell = serde_json::from_str(line)
-                .map_err(|error| DataError::MalformedJson { place: place(), reason: error.to_string() })?;
-            let Cell::Record(mut entries) = row else {
-                let reason = "a value of another kind".to_owned();
-                return Err(DataError::MalformedJson { place: place(), reason }.into());
-            };
-            match self.fate(&entries, columns, place())? {
-                Fate::Stays => self.rows.jsonl.extend_from_slice(line.as_bytes()),
-                Fate::Gets(label) => {
-                    set(&mut entries, self.label_column, label_cell(label, self.kind));
-                    self.write(entries);
-                }
-            }
-            self.rows.jsonl.push(b'\n');
-            Ok(())
-        })
-    }
-
-    /// Goes through a table of another format.
-    fn table(&mut self, columns: &TextColumns) -> Result<()> {
-        let names = column_names(self.train)?;
-        let wanted: Vec<WantedColumn> =
-            names.iter().map(|name| WantedColumn { name, need: Need::IfThere, holds: Holds::Anything }).collect();
-        let mut rows = Vec::new();
-        read_blocks(self.train, &wanted, |block| {
-            rows.extend(block.map(Ok::<Row, DataError>)?);
-            Ok::<(), DataError>(())
-        })?;
-        for Row { number, cells } in rows {
-            let mut entries: Vec<(String, Cell)> = names.iter().cloned().zip(cells).collect();
-            if let Fate::Gets(label) = self.fate(&entries, columns, Place::row(self.train, number))? {
-                set(&mut entries, self.label_column, label_cell(label, self.kind));
-            }
-            self.write(entries);
-            self.rows.jsonl.push(b'\n');
-        }
-        Ok(())
-    }
-
-    /// Whether a row gets a label.
-    fn fate(&mut self, entries: &[(String, Cell)], columns: &TextColumns, place: Place) -> Result<Fate> {
-        self.rows.rows += 1;
-        let cell = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, cell)| cell);
-        let reader = TextReader::new(&columns.text)?;
-        let mut cells: Vec<Cell> =
-            reader.wanted().iter().map(|column| cell(column.name).cloned().unwrap_or(Cell::Missing)).collect();
-        let id = ExampleId::of(&reader.text(&mut cells, || place.clone())?);
-        let Some(new) = self.labels.get_mut(&id) else { return Ok(Fate::Stays) };
-        new.is_used = true;
-        let there = cell(self.label_column).cloned().unwrap_or(Cell::Missing);
-        let there = match self.kind {
-            LabelKind::Gold => there.into_gold().map(|gold| gold.map(|gold| f32::from(u8::from(gold)))),
-            LabelKind::Weak => there.into_weak(),
-        };
-        let there = there.map_err(|cell| {
-            match self.kind {
-                LabelKind::Gold => DataError::gold_label(place.clone(), self.label_column, &cell),
-                LabelKind::Weak => DataError::weak_label(place.clone(), self.label_column, &cell),
-            }
-        })?;
-        match there {
-            None => {
-                self.rows.labeled += 1;
-                Ok(Fate::Gets(new.label))
-            }
-            Some(label) if label == new.label => {
-                self.rows.known += 1;
-                Ok(Fate::Stays)
-            }
-            Some(label) => Err(AnnotationError::Conflict {
-                place: new.place.clone(),
-                kind: self.kind.name(),
-                id,
-                label: new.label,
-                earlier: Box::new(place),
-                earlier_label: label,
-            }),
-        }
-    }
-
-    fn write(&mut self, entries: Vec<(String, Cell)>) {
-        serde_json::to_writer(&mut self.rows.jsonl, &Ordered(&Cell::Record(entries)))
-            .expect("cells can be written into memory");
-    }
-}
-
-fn label_cell(label: f32, kind: LabelKind) -> Cell {
-    match kind {
-        LabelKind::Gold => Cell::Integer(i64::from(label > 0.5)),
-        LabelKind::Weak if label == 0.0 || label == 1.0 => Cell::Integer(label as i64),
-        // By way of its shortest decimals, so that 0.9 is written as 0.9.
-        LabelKind::Weak => Cell::Number(label.to_string().parse().unwrap_or(f64::from(label))),
-    }
-}
-
-fn set(entries: &mut Vec<(String, Cell)>, name: &str, value: Cell) {
-    match entries.iter_mut().find(|(key, _)| key == name) {
-        Some((_, cell)) => *cell = value,
-        None => entries.push((name.to_owned(), value)),
-    }
-}
-
-/// A cell as JSON with the fields of records in their order.
-struct Ordered<'a>(&'a Cell);
-
-impl Serialize for Ordered<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self.0 {
-            Cell::Missing => serializer.serialize_unit(),
-            Cell::Bool(value) => serializer.serialize_bool(*value),
-            Cell::Integer(value) => serializer.serialize_i64(*value),
-            Cell::Number(value) => serializer.serialize_f64(*value),
-            Cell::Text(text) => serializer.serialize_str(text),
-            Cell::List(cells) => serializer.collect_seq(cells.iter().map(Ordered)),
-            Cell::Record(entries) => serializer.collect_map(entries.iter().map(|(name, cell)| (name, Ordered(cell)))),
-        }
-    }
 }

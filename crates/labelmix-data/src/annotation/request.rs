@@ -3,6 +3,8 @@
 use labelmix_econ::LabelKind;
 use serde_json::json;
 
+use super::formula::guarded;
+use super::listed_id::for_spreadsheets;
 use super::{AnnotationFormat, ID, KIND, LABEL};
 use crate::example::Example;
 
@@ -32,16 +34,17 @@ pub fn label_requests(format: AnnotationFormat, kind: LabelKind, examples: &[&Ex
     }
 }
 
-const INTO_MEMORY: &str = "texts can be written into memory";
 const OF_TEXTS: &str = "what is made of texts is text";
 
+/// For spreadsheets. Texts stand in quotation marks whatever they hold: programs that take semicolons and tabs for separators,
+/// too, would cut them otherwise.
 fn csv(kind: LabelKind, examples: &[&Example]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([ID, "text", KIND, LABEL]).expect(INTO_MEMORY);
-    for example in examples {
-        writer.write_record([&*example.id.to_string(), &*example.text, kind.name(), ""]).expect(INTO_MEMORY);
-    }
-    String::from_utf8(writer.into_inner().expect(INTO_MEMORY)).expect(OF_TEXTS)
+    let header = format!("{ID},text,{KIND},{LABEL}\n");
+    let line = |example: &&Example| {
+        let text = guarded(&example.text).replace('"', "\"\"");
+        format!("{},\"{text}\",{},\n", for_spreadsheets(example.id), kind.name())
+    };
+    std::iter::once(header).chain(examples.iter().map(line)).collect()
 }
 
 fn jsonl(kind: LabelKind, examples: &[&Example]) -> String {
@@ -113,8 +116,8 @@ mod tests {
         insta::assert_snapshot!(written(AnnotationFormat::Csv), @r#"
         gold.csv:
         labelmix_id,text,kind,label
-        6437b3ac38465133,abc,gold,
-        c109f837a098c064,"a, ""b""",gold,
+        t6437b3ac38465133,"abc",gold,
+        tc109f837a098c064,"a, ""b""",gold,
         "#);
         insta::assert_snapshot!(written(AnnotationFormat::Jsonl), @r#"
         gold.jsonl:

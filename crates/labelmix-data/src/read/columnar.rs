@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Schema};
 
+use super::guard::guarded;
 use super::{Holds, Row, WantedColumn, check_columns};
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
@@ -31,11 +32,11 @@ pub(super) fn check_schema(path: &Path, schema: &Schema, wanted: &[WantedColumn]
 fn check_type(path: &Path, column: &WantedColumn, data_type: &DataType) -> Result<(), DataError> {
     let value_type = value_type(data_type);
     let is_number = value_type.is_numeric() || *value_type == DataType::Boolean;
-    let is_simple = is_string(value_type) || value_type.is_null();
+    let is_text = is_string(value_type) || is_binary(value_type) || value_type.is_null();
     let (fits, expected) = match column.holds {
-        Holds::Text => (is_simple, "text"),
-        Holds::Label => (is_simple || is_number, "a label"),
-        Holds::Anything => (!is_binary(value_type), "a value that can be written out"),
+        Holds::Text => (is_text, "text"),
+        Holds::Label => (is_text || is_number, "a label"),
+        Holds::Anything => (true, "a value that can be written out"),
     };
     if fits {
         return Ok(());
@@ -60,12 +61,14 @@ pub(super) fn batch_rows(
         .collect();
     for column in wanted {
         let cells = match batch.column_by_name(column.name) {
-            Some(array) => cells(array).map_err(|error| DataError::WrongType {
-                place: Place::file(path),
-                column: column.name.to_owned(),
-                found: format!("values of type {} ({error})", array.data_type()),
-                expected: "a value that can be written out",
-            })?,
+            Some(array) => guarded(|| cells(array))
+                .unwrap_or_else(|panic| Err(Unwritable { row: None, reason: panic }))
+                .map_err(|Unwritable { row, reason }| DataError::WrongType {
+                    place: Place { file: path.to_path_buf(), row: row.map(|row| rows[row].number) },
+                    column: column.name.to_owned(),
+                    found: format!("values of type {} ({reason})", array.data_type()),
+                    expected: "a value that can be written out",
+                })?,
             None => vec![Cell::Missing; batch.num_rows()],
         };
         for (row, cell) in rows.iter_mut().zip(cells) {
@@ -75,9 +78,21 @@ pub(super) fn batch_rows(
     Ok(rows)
 }
 
+/// Why the values of a column cannot be cells, and in which of the rows.
+struct Unwritable {
+    row: Option<usize>,
+    reason: String,
+}
+
+impl From<ArrowError> for Unwritable {
+    fn from(error: ArrowError) -> Self {
+        Self { row: None, reason: error.to_string() }
+    }
+}
+
 /// The cells of a column of any type: integers, floats, strings, truth values, lists and structs of them; what
 /// else there is (dates, decimals) as text.
-fn cells(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
+fn cells(array: &ArrayRef) -> Result<Vec<Cell>, Unwritable> {
     let value_type = value_type(array.data_type());
     match value_type {
         DataType::Null => Ok(vec![Cell::Missing; array.len()]),
@@ -97,6 +112,7 @@ fn cells(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
         }
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => lists(array),
         DataType::Struct(_) => records(array),
+        binary if is_binary(binary) => texts_of_bytes(array),
         _ => {
             let values = cast(array, &DataType::Utf8)?;
             let values = values.as_string::<i32>();
@@ -105,7 +121,20 @@ fn cells(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
     }
 }
 
-fn lists(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
+/// Texts whose writer did not say that they are texts.
+fn texts_of_bytes(array: &ArrayRef) -> Result<Vec<Cell>, Unwritable> {
+    let is_padded = matches!(value_type(array.data_type()), DataType::FixedSizeBinary(_));
+    let values = cast(array, &DataType::LargeBinary)?;
+    let text = |(row, bytes): (usize, Option<&[u8]>)| {
+        let Some(bytes) = bytes else { return Ok(Cell::Missing) };
+        let text = str::from_utf8(bytes)
+            .map_err(|_| Unwritable { row: Some(row), reason: "bytes that are no UTF-8".to_owned() })?;
+        Ok(Cell::Text(if is_padded { text.trim_end_matches('\0') } else { text }.to_owned()))
+    };
+    values.as_binary::<i64>().iter().enumerate().map(text).collect()
+}
+
+fn lists(array: &ArrayRef) -> Result<Vec<Cell>, Unwritable> {
     /// Where each row's values are among all values.
     fn between<O: OffsetSizeTrait>(offsets: &[O]) -> Vec<Range<usize>> {
         offsets.windows(2).map(|pair| pair[0].as_usize()..pair[1].as_usize()).collect()
@@ -130,7 +159,7 @@ fn lists(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
     Ok(ranges.into_iter().enumerate().map(&mut list).collect())
 }
 
-fn records(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
+fn records(array: &ArrayRef) -> Result<Vec<Cell>, Unwritable> {
     let structs = array.as_struct();
     let mut rows: Vec<Vec<(String, Cell)>> = vec![Vec::with_capacity(structs.num_columns()); array.len()];
     for (name, column) in structs.column_names().into_iter().zip(structs.columns()) {

@@ -1,57 +1,64 @@
 //! What a file's fields are called.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use arrow_schema::DataType;
+use arrow_schema::Fields;
 
-use arrow_schema::{DataType, Fields};
-
-use super::{TableFile, arrow_ipc, csv, parquet};
+use super::arrow_ipc::Batches;
+use super::open::{Table, open};
+use super::{TableFile, json, parquet, separated, spreadsheet};
 use crate::cell::Cell;
 use crate::error::DataError;
 
-/// Lines of a JSONL file that are looked at: writers leave out what is null, so that one is too few.
-const JSONL_LINES: usize = 1000;
+/// Objects of a JSON file that are looked at: writers leave out what is null, so that one is too few.
+const JSON_OBJECTS: usize = 1000;
 
-/// The names of a file's columns in the file's order; of a column of records those of their fields, `a.b`. A JSONL file's
-/// are those of its first 1,000 lines.
+/// The names of a file's columns in the file's order; of a column of records those of their fields, `a.b`. A JSON file's
+/// are those of its first 1,000 objects.
 ///
 /// # Errors
-/// [`DataError`] for a file that cannot be read, or is of another kind than JSONL, CSV, Parquet and Arrow.
+/// [`DataError`] for a file that cannot be read, or is no table.
 pub fn field_names<'a>(file: impl Into<TableFile<'a>>) -> Result<Vec<String>, DataError> {
-    let file = file.into().path();
-    let opened = File::open(file).map_err(|reason| DataError::unreadable(file, &reason))?;
+    let file = file.into();
+    let path = file.path();
     let mut names = Names::default();
-    match file.extension().unwrap_or_default().to_ascii_lowercase().to_str().unwrap_or_default() {
-        "jsonl" => {
-            for line in BufReader::new(opened).split(b'\n').take(JSONL_LINES) {
-                let line = line.map_err(|reason| DataError::unreadable(file, &reason))?;
-                let line = String::from_utf8_lossy(&line);
-                if let Ok(Cell::Record(entries)) = serde_json::from_str(line.trim_start_matches('\u{feff}')) {
-                    names.add_entries("", &entries);
-                }
+    match open(file)? {
+        Table::Json(text) => {
+            for entries in json::records(path, text, JSON_OBJECTS)? {
+                names.add_entries("", &entries);
             }
         }
-        "csv" => names.0 = csv::columns(file, opened)?,
-        "parquet" => names.add_fields("", parquet::schema(file, opened)?.fields()),
-        "arrow" => names.add_fields("", arrow_ipc::schema(file, opened)?.fields()),
-        _ => return Err(DataError::UnknownFormat { file: file.to_path_buf() }),
+        Table::Separated(text) => names.0 = separated::columns(path, text)?,
+        Table::Spreadsheet(file) => names.0 = spreadsheet::columns(path, file)?,
+        Table::Parquet(file) => names.add_fields("", parquet::schema(path, file)?.fields()),
+        Table::ArrowFile(file) => names.add_fields("", Batches::of_file(path, file)?.schema().fields()),
+        Table::ArrowStream(stream) => names.add_fields("", Batches::of_stream(path, stream)?.schema().fields()),
     }
     Ok(names.of_leaves())
 }
 
-/// The names of a table's columns in the file's order, those of records as one. For files with a header.
+/// The names of a table's columns in the file's order, those of records as one; of a JSON file the keys of all objects.
 ///
 /// # Errors
-/// [`DataError`] for a file that cannot be read, or is of another kind than CSV, Parquet and Arrow.
+/// [`DataError`] for a file that cannot be read, or is no table.
 pub(crate) fn column_names<'a>(file: impl Into<TableFile<'a>>) -> Result<Vec<String>, DataError> {
-    let file = file.into().path();
-    let opened = File::open(file).map_err(|reason| DataError::unreadable(file, &reason))?;
+    let file = file.into();
+    let path = file.path();
     let of_schema = |fields: &Fields| fields.iter().map(|field| field.name().clone()).collect();
-    Ok(match file.extension().unwrap_or_default().to_ascii_lowercase().to_str().unwrap_or_default() {
-        "csv" => csv::columns(file, opened)?,
-        "parquet" => of_schema(parquet::schema(file, opened)?.fields()),
-        "arrow" => of_schema(arrow_ipc::schema(file, opened)?.fields()),
-        _ => return Err(DataError::UnknownFormat { file: file.to_path_buf() }),
+    Ok(match open(file)? {
+        Table::Json(text) => {
+            let mut names = Names::default();
+            json::for_each_key(path, text, |key| {
+                if !names.0.iter().any(|name| name == key) {
+                    names.0.push(key.to_owned());
+                }
+            })?;
+            names.0
+        }
+        Table::Separated(text) => separated::columns(path, text)?,
+        Table::Spreadsheet(file) => spreadsheet::columns(path, file)?,
+        Table::Parquet(file) => of_schema(parquet::schema(path, file)?.fields()),
+        Table::ArrowFile(file) => of_schema(Batches::of_file(path, file)?.schema().fields()),
+        Table::ArrowStream(stream) => of_schema(Batches::of_stream(path, stream)?.schema().fields()),
     })
 }
 

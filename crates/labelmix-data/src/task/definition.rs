@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::weak::WeakTable;
+use crate::read::Encoding;
 
 /// A task file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +83,9 @@ pub struct LocalTable {
     /// The configuration, where the folder has a folder for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// How text formats are encoded, where it is not Unicode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
 }
 
 /// `[splits]`: either `train` and `test`, or `pooled` and `test_size`.

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 
 use super::error::TaskError;
 
+/// Endings of compressed files, behind those of their formats.
+const COMPRESSIONS: [&str; 4] = [".gz", ".zst", ".xz", ".bz2"];
+
 /// A file of a dataset, by its name.
 #[derive(Debug, PartialEq, Eq)]
 struct DataFile<'a> {
@@ -31,7 +34,7 @@ pub(super) fn files_of_split<'a>(
 ) -> Result<Vec<String>, TaskError> {
     let mut files: Vec<DataFile> = listing.into_iter().filter_map(|path| DataFile::parse(path, formats)).collect();
     if files.is_empty() {
-        let formats = if formats.len() == 1 { "Parquet" } else { "Parquet, JSONL or CSV" };
+        let formats = if formats.len() == 1 { "Parquet" } else { "Parquet, JSON Lines, CSV or other table" };
         return Err(TaskError::NoDataFiles { data: data.to_owned(), formats });
     }
     let found = found_config(data, &files, config)?;
@@ -81,7 +84,9 @@ impl<'a> DataFile<'a> {
     /// What a path says; `None` for files of other kinds.
     fn parse(path: &'a str, formats: &[&str]) -> Option<Self> {
         let mut folders: Vec<&str> = path.split('/').collect();
-        let (stem, extension) = folders.pop()?.rsplit_once('.')?;
+        let name = folders.pop()?;
+        let name = COMPRESSIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+        let (stem, extension) = name.rsplit_once('.')?;
         if !formats.contains(&extension) || folders.iter().any(|folder| folder.starts_with('.')) {
             return None;
         }
@@ -127,6 +132,7 @@ mod tests {
         assert_eq!(parsed("train.jsonl"), (None, "train", None));
         assert_eq!(parsed("all/dev.jsonl"), (Some("all"), "dev", None));
         assert_eq!(parsed("data/en/held-out.jsonl"), (Some("en"), "held-out", None));
+        assert_eq!(parsed("data/train.jsonl.gz"), (None, "train", None));
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn files_in_folder(folder: &Path, config: Option<&str>, split: &str) 
     }
     let mut listing = Vec::new();
     list(folder, "", MAX_DEPTH, &mut listing)?;
-    let formats = &["parquet", "jsonl", "csv"];
+    let formats = &["parquet", "jsonl", "ndjson", "json", "csv", "tsv", "arrow", "feather", "xlsx"];
+    listing.retain(|path| !path.rsplit('/').next().is_some_and(|name| DESCRIPTIONS.contains(&name)));
     let files = files_of_split(&name, listing.iter().map(String::as_str), formats, config, split)?;
     Ok(files.into_iter().map(|file| folder.join(file)).collect())
 }
@@ -53,6 +54,9 @@ fn list(folder: &Path, prefix: &str, depth: usize, listing: &mut Vec<String>) ->
     }
     Ok(())
 }
+
+/// Files that describe a dataset and hold no rows.
+const DESCRIPTIONS: [&str; 4] = ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", STATE_FILE];
 
 /// `dataset_dict.json` of `save_to_disk`: the splits, each in a folder of its name.
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use crate::clean::RowsRead;
 use crate::error::{DataError, Place};
 use crate::example::{Example, ExampleId};
 use crate::field::KeptFields;
-use crate::read::{Block, Holds, Need, Row, WantedColumn, read_blocks};
+use crate::read::{Block, Encoding, Holds, Need, Row, TableFile, WantedColumn, read_blocks};
 
 /// A task ready to read rows.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub(super) struct RowReader {
     weak: Weak,
     /// In the row's last cells.
     fields: KeptFields,
+    encoding: Option<Encoding>,
 }
 
 /// Where the weak labels of a row are.
@@ -125,6 +126,7 @@ impl RowReader {
             share: definition.splits.share.unwrap_or(1.0),
             weak,
             fields: KeptFields::default(),
+            encoding: definition.local.as_ref().and_then(|local| local.encoding),
         })
     }
 
@@ -207,7 +209,8 @@ impl RowReader {
             wanted.extend(columns.iter().map(|name| WantedColumn { name, need, holds: Holds::Label }));
         }
         wanted.extend(self.fields.wanted());
-        let read = read_blocks(file, &wanted, |block: Block| {
+        let table = TableFile::new(file).in_encoding(self.encoding);
+        let read = read_blocks(table, &wanted, |block: Block| {
             for outcome in block.map(|row| self.outcome(file, row, purpose, votes))? {
                 if !take(outcome) {
                     return Err(Stop::Enough);
@@ -217,7 +220,7 @@ impl RowReader {
         });
         match read {
             Ok(_) | Err(Stop::Enough) => Ok(()),
-            Err(Stop::Failed(error)) => Err(self.explain(error)),
+            Err(Stop::Failed(error)) => Err(self.explain(*error)),
         }
     }
 
@@ -329,17 +332,17 @@ pub(crate) fn render_error(place: Place, template: &str, error: &minijinja::Erro
 /// Why reading ends before the file does.
 enum Stop {
     Enough,
-    Failed(TaskError),
+    Failed(Box<TaskError>),
 }
 
 impl From<TaskError> for Stop {
     fn from(error: TaskError) -> Self {
-        Self::Failed(error)
+        Self::Failed(Box::new(error))
     }
 }
 
 impl From<DataError> for Stop {
     fn from(error: DataError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }

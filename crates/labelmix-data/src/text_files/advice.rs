@@ -43,8 +43,23 @@ const PAIRS: &[[&str; 2]] = &[
 
 /// Marks that people put where there is no label.
 const MISSING: &[&str] = &[
-    "na", "n/a", "nan", "<na>", "null", "none", "nil", "-", "--", "?", ".", "#n/a", "missing", "unknown", "unlabeled",
-    "unlabelled", "abstain",
+    "na",
+    "n/a",
+    "nan",
+    "<na>",
+    "null",
+    "none",
+    "nil",
+    "-",
+    "--",
+    "?",
+    ".",
+    "#n/a",
+    "missing",
+    "unknown",
+    "unlabeled",
+    "unlabelled",
+    "abstain",
 ];
 
 /// The same error, with the line to paste into the study if it is about a label that is none.
@@ -52,11 +67,11 @@ pub(super) fn label_advice(error: DataError, file: &Path, columns: &RowColumns) 
     let known: Vec<String> = columns.values.values.keys().map(|value| value.trim().to_lowercase()).collect();
     match error {
         DataError::GoldLabel { place, column, value, advice } => {
-            let advice = advice_on(columns.table(file), &column, Kind::Gold, &known).unwrap_or(advice);
+            let advice = advice_on(columns.table(file), &column, Kind::Gold, &known).map_or(advice, Into::into);
             DataError::GoldLabel { place, column, value, advice }
         }
         DataError::WeakLabel { place, column, value, advice } => {
-            let advice = advice_on(columns.table(file), &column, Kind::Weak, &known).unwrap_or(advice);
+            let advice = advice_on(columns.table(file), &column, Kind::Weak, &known).map_or(advice, Into::into);
             DataError::WeakLabel { place, column, value, advice }
         }
         error => error,
@@ -75,11 +90,10 @@ fn advice_on(file: TableFile, column: &str, kind: Kind, known: &[String]) -> Opt
                          1, `threshold = 3.5` for instance; if it is text, name another column";
         return (kind == Kind::Gold).then(|| threshold.to_owned());
     };
-    let (missing, values): (Vec<String>, Vec<String>) = counted
-        .into_iter()
-        .map(|(value, _)| value)
-        .filter(|value| !value.is_empty())
-        .partition(|value| MISSING.contains(&value.to_lowercase().as_str()) && !known.contains(&value.to_lowercase()));
+    let (missing, values): (Vec<String>, Vec<String>) =
+        counted.into_iter().map(|(value, _)| value).filter(|value| !value.is_empty()).partition(|value| {
+            MISSING.contains(&value.to_lowercase().as_str()) && !known.contains(&value.to_lowercase())
+        });
     let missing_line = (!missing.is_empty()).then(|| format!("missing = {}", list(&missing)));
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
     let are_labels = numbers.as_ref().is_some_and(|numbers| match kind {
@@ -102,7 +116,7 @@ fn advice_on(file: TableFile, column: &str, kind: Kind, known: &[String]) -> Opt
     }
     if let (Kind::Gold, Some(numbers)) = (kind, &numbers) {
         let (least, most) = numbers.iter().fold((f64::MAX, f64::MIN), |(least, most), n| (least.min(*n), most.max(*n)));
-        let threshold = ((least + most) / 2.0).ceil();
+        let threshold = f64::midpoint(least, most).ceil();
         return Some(format!(
             "labelmix does binary tasks only: say in [task] from which value on a row is of class 1, `threshold = {threshold}`, or \
              keep two of the values: `{}` and `drop = {}`{with_missing}",

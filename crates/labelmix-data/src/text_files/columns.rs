@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::value::Value;
+use serde::{Deserialize, Serialize};
 
 use super::TextOptions;
 use super::labels::LabelValues;
@@ -13,6 +14,7 @@ use crate::error::{DataError, Place};
 use crate::example::Round;
 use crate::field::KeptFields;
 use crate::read::{Encoding, Holds, Need, TableFile, WantedColumn};
+use crate::table::TableRow;
 use crate::task::{Fields, TextTemplate, render_error, value_of};
 
 /// The columns of files of texts, and what their cells mean.
@@ -35,7 +37,8 @@ pub struct TextColumns {
 }
 
 /// Where the text of a row is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TextSource {
     /// In a column.
     Column(String),
@@ -43,6 +46,13 @@ pub enum TextSource {
     Columns(Vec<String>),
     /// Made by a template over the row's columns, in Jinja's language.
     Template(String),
+}
+
+impl<S: AsRef<str> + ?Sized> From<&S> for TextSource {
+    /// A column.
+    fn from(name: &S) -> Self {
+        Self::Column(name.as_ref().to_owned())
+    }
 }
 
 impl Default for TextColumns {
@@ -64,7 +74,8 @@ impl TextColumns {
     pub(super) fn reading(&self, options: &TextOptions) -> Result<RowColumns, DataError> {
         let text = TextReader::new(&self.text)?;
         if let TextReader::Template { template, .. } = &text
-            && let Some(shown) = std::iter::once(&self.gold).chain(&self.weak).find(|name| template.variables.contains(*name))
+            && let Some(shown) =
+                std::iter::once(&self.gold).chain(&self.weak).find(|name| template.variables.contains(*name))
         {
             return Err(DataError::TemplateShowsLabel { column: shown.clone() });
         }
@@ -103,7 +114,11 @@ impl RowColumns {
         let mut wanted = self.text.wanted();
         wanted.push(WantedColumn { name: &self.gold, need: needs[0], holds: Holds::Label });
         wanted.extend(self.weak.iter().map(|name| WantedColumn { name, need: needs[1], holds: Holds::Label }));
-        wanted.extend(self.group.iter().map(|name| WantedColumn { name, need: Need::Somewhere, holds: Holds::Anything }));
+        wanted.extend(self.group.iter().map(|name| WantedColumn {
+            name,
+            need: Need::Somewhere,
+            holds: Holds::Anything,
+        }));
         wanted.extend(ROUNDS.map(|name| WantedColumn { name, need: Need::IfThere, holds: Holds::Anything }));
         wanted.extend(self.fields.wanted());
         wanted
@@ -111,10 +126,10 @@ impl RowColumns {
 }
 
 /// How the text of a row is read.
-pub(crate) enum TextReader {
+pub(super) enum TextReader {
     Column(String),
     Columns(Vec<String>),
-    Template { template: TextTemplate, names: Vec<Arc<str>> },
+    Template { template: Box<TextTemplate>, names: Vec<Arc<str>> },
 }
 
 impl TextReader {
@@ -128,7 +143,7 @@ impl TextReader {
                 let template = TextTemplate::parse("[task] template".to_owned(), source)
                     .map_err(|error| DataError::Template { cause: Box::new(error) })?;
                 let names = template.variables.iter().map(|name| Arc::from(name.as_str())).collect();
-                Self::Template { template, names }
+                Self::Template { template: Box::new(template), names }
             }
         })
     }
@@ -173,6 +188,30 @@ impl TextReader {
     }
 }
 
+/// How the text of a whole row is found or made.
+pub struct RowText(TextReader);
+
+impl RowText {
+    /// # Errors
+    /// If a template cannot be parsed.
+    pub fn new(source: &TextSource) -> Result<Self, DataError> {
+        Ok(Self(TextReader::new(source)?))
+    }
+
+    /// The text of a row of `file`; empty where there is none.
+    ///
+    /// # Errors
+    /// If a column is missing, holds something else, or the template cannot be rendered.
+    pub fn of(&self, row: &TableRow, file: &Path) -> Result<String, DataError> {
+        if let TextReader::Column(name) = &self.0 {
+            return row.text(file, name).map(str::to_owned);
+        }
+        let cell = |column: &WantedColumn| row.get(column.name).cloned().unwrap_or(Cell::Missing);
+        let mut cells: Vec<Cell> = self.0.wanted().iter().map(cell).collect();
+        self.0.text(&mut cells, || row.place(file))
+    }
+}
+
 /// A cell as a text; nothing where it is missing.
 fn text_of(cell: Cell, column: &str, place: impl Fn() -> Place) -> Result<String, DataError> {
     match cell {
@@ -188,11 +227,7 @@ fn text_of(cell: Cell, column: &str, place: impl Fn() -> Place) -> Result<String
 }
 
 /// The round of a label that `ingest` noted; 0 where nothing is noted.
-pub(super) fn round_of(
-    cell: &Cell,
-    column: &str,
-    place: impl Fn() -> Place,
-) -> Result<Round, DataError> {
+pub(super) fn round_of(cell: &Cell, column: &str, place: impl Fn() -> Place) -> Result<Round, DataError> {
     let text = cell.class_name().unwrap_or_default();
     if text.is_empty() {
         return Ok(0);

@@ -54,11 +54,10 @@ struct SeveralRows {
 
 impl SeveralRows {
     fn add(&mut self, example: &Example, number: RowNumber) {
-        if let (Some(gold), Some(round)) = (example.gold, example.for_sale.gold) {
-            self.gold.push((gold, round, number));
-        }
+        let [gold_round, weak_round] = example.rounds;
+        self.gold.extend(example.gold.map(|gold| (gold, gold_round, number)));
         let votes = example.votes.iter().flatten().copied().chain(example.weak);
-        self.weak.extend(votes.map(|vote| (vote, example.for_sale.weak.unwrap_or(0))));
+        self.weak.extend(votes.map(|vote| (vote, weak_round)));
         self.votes.extend(&example.votes);
     }
 }
@@ -145,12 +144,13 @@ impl Joined {
         for (place, SeveralRows { gold, mut weak, votes }) in std::mem::take(&mut self.several) {
             let example = &mut self.examples[place];
             if let Some(&(first, ..)) = gold.first() {
-                example.for_sale.gold = gold.iter().map(|(_, round, _)| *round).min();
+                example.rounds[0] = gold.iter().map(|(_, round, _)| *round).min().unwrap_or(0);
                 let ones = gold.iter().filter(|(label, ..)| *label).count();
                 example.gold = Some(2 * ones > gold.len());
                 if ones != 0 && ones != gold.len() {
                     if contradictions == Contradictions::Refuse {
-                        let other = gold.iter().find(|(label, ..)| *label != first).expect("there are labels of both classes");
+                        let other =
+                            gold.iter().find(|(label, ..)| *label != first).expect("there are labels of both classes");
                         let row = |(label, _, number): &(bool, Round, RowNumber)| ContradictingRow {
                             number: *number,
                             gold: u8::from(*label),
@@ -170,7 +170,7 @@ impl Joined {
             }
             if !weak.is_empty() {
                 weak.sort_by(|a, b| a.0.total_cmp(&b.0));
-                example.for_sale.weak = weak.iter().map(|(_, round)| *round).min();
+                example.rounds[1] = weak.iter().map(|(_, round)| *round).min().unwrap_or(0);
                 let given: Box<[Option<f32>]> = weak.iter().map(|(vote, _)| Some(*vote)).collect();
                 example.weak = mean_vote(&given);
                 if given.len() > 1 {
@@ -191,31 +191,20 @@ impl Joined {
             notes: self.notes,
         };
         rows.dropped.contradictory = rows.retain(|index, _| without.binary_search(&index).is_err());
-        rows.offer_what_is_there();
         Ok(rows)
     }
 }
 
 impl TextRows {
     /// Makes the weak labels out of the votes, where they are not simply averaged.
-    pub(super) fn merge_votes(&mut self, merge: Option<&MergeVotes>) -> Result<(), DataError> {
-        let Some(merge) = merge else { return Ok(()) };
+    pub(super) fn merge_votes(&mut self, merge: Option<&MergeVotes>) {
+        let Some(merge) = merge else { return };
         let voted = || self.examples.iter().filter(|example| !example.votes.is_empty());
         let votes: Vec<&[Option<f32>]> = voted().map(|example| &*example.votes).collect();
         let merged = merge(&votes);
         assert_eq!(merged.len(), votes.len(), "merging votes gives a label for each example");
         for (example, weak) in self.examples.iter_mut().filter(|example| !example.votes.is_empty()).zip(merged) {
             example.weak = weak;
-        }
-        self.offer_what_is_there();
-        Ok(())
-    }
-
-    /// Nothing is for sale of a label that is not there.
-    fn offer_what_is_there(&mut self) {
-        for example in &mut self.examples {
-            example.for_sale.gold = example.for_sale.gold.filter(|_| example.gold.is_some());
-            example.for_sale.weak = example.for_sale.weak.filter(|_| example.weak.is_some());
         }
     }
 }

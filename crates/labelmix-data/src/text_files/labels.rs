@@ -78,6 +78,15 @@ impl LabelValues {
         Ok(cell.into_weak()?.map_or(LabelRead::Nothing, LabelRead::Label))
     }
 
+    /// The value that a hard label is written as; `None` where gold labels are scores, which no class stands for.
+    pub(crate) fn written(&self, class: u8) -> Option<String> {
+        if self.threshold.is_some() {
+            return None;
+        }
+        let named = self.values.iter().find(|(_, other)| **other == class).map(|(value, _)| value.clone());
+        Some(named.unwrap_or_else(|| class.to_string()))
+    }
+
     /// What the study says of a value, if anything. Capitals make a difference only where they have to.
     fn said(&self, name: &str) -> Option<LabelRead<u8>> {
         if name.is_empty() || self.missing.iter().any(|missing| is_value(missing, name)) {
@@ -96,6 +105,14 @@ impl LabelValues {
 }
 
 impl<T> LabelRead<T> {
+    /// The label, if the cell says one.
+    pub(crate) fn label(self) -> Option<T> {
+        match self {
+            Self::Label(label) => Some(label),
+            Self::Nothing | Self::Abstention | Self::LeaveOut(_) => None,
+        }
+    }
+
     fn map<U>(self, make: impl FnOnce(T) -> U) -> LabelRead<U> {
         match self {
             Self::Label(label) => LabelRead::Label(make(label)),

@@ -13,13 +13,13 @@ pub(crate) fn offer(examples: &mut [Example], balance: Balance) -> PoolCounts {
     let gold = of_kind(
         examples,
         balance,
-        |example| example.gold.map(|class| (class, example.for_sale.gold.unwrap_or(0))),
+        |example| example.gold.map(|class| (class, example.rounds[0])),
         |for_sale| &mut for_sale.gold,
     );
     let weak = of_kind(
         examples,
         balance,
-        |example| example.weak.map(|weak| (weak_class(weak), example.for_sale.weak.unwrap_or(0))),
+        |example| example.weak.map(|weak| (weak_class(weak), example.rounds[1])),
         |for_sale| &mut for_sale.weak,
     );
     PoolCounts { gold, weak }

@@ -10,10 +10,10 @@ use super::advice::label_advice;
 use super::columns::{RowColumns, TextReader, TextSource, round_of};
 use super::joined::{Contradictions, Joined};
 use super::labels::LabelRead;
+use crate::annotation::ROUNDS;
 use crate::cell::Cell;
 use crate::error::{DataError, Place, RowNumber};
-use crate::annotation::ROUNDS;
-use crate::example::{Example, ExampleId, ForSale};
+use crate::example::{Example, ExampleId};
 use crate::read::{Holds, Need, Row, TableFile, WantedColumn, read_blocks};
 use crate::summary::{Dropped, LeftOut, TextNotes};
 
@@ -44,7 +44,8 @@ pub(crate) struct TextRows {
 impl TextRows {
     /// Keeps the texts of which `is_kept` says so by their index; how many it dropped.
     pub(super) fn retain(&mut self, is_kept: impl Fn(usize, &Example) -> bool) -> usize {
-        let kept: Vec<bool> = self.examples.iter().enumerate().map(|(index, example)| is_kept(index, example)).collect();
+        let kept: Vec<bool> =
+            self.examples.iter().enumerate().map(|(index, example)| is_kept(index, example)).collect();
         let mut keep = kept.iter();
         self.examples.retain(|_| keep.next() == Some(&true));
         let mut keep = kept.iter();
@@ -165,8 +166,7 @@ fn read_row(file: &Path, mut row: Row, columns: &RowColumns, purpose: Purpose) -
     } else {
         example.votes = votes.into_boxed_slice();
     }
-    // Of a label that is not there nothing is sold; `Joined` says so once all rows of a text are read.
-    example.for_sale = ForSale { gold: Some(rounds[0]), weak: Some(rounds[1]) };
+    example.rounds = rounds;
     Ok(Outcome::Read(RowRead { example, number, group, abstentions }))
 }
 
@@ -182,8 +182,8 @@ fn group_hash(cell: &Cell) -> u64 {
 /// # Errors
 /// [`DataError`] for a file that cannot be read or has no rows, and for a column that is missing or holds no
 /// texts.
-pub fn read_texts<'a>(file: impl Into<TableFile<'a>>, text: &TextSource) -> Result<Vec<String>, DataError> {
-    let (reader, file) = (TextReader::new(text)?, file.into());
+pub fn read_texts<'a>(file: impl Into<TableFile<'a>>, text: impl Into<TextSource>) -> Result<Vec<String>, DataError> {
+    let (reader, file) = (TextReader::new(&text.into())?, file.into());
     let mut texts = Vec::new();
     read_blocks(file, &reader.wanted(), |block| {
         texts.extend(block.map(|mut row| reader.text(&mut row.cells, || Place::row(file.path(), row.number)))?);
@@ -197,7 +197,8 @@ pub(super) fn values_of(file: TableFile, column: &str, at_most: usize) -> Option
     let wanted = [WantedColumn { name: column, need: Need::IfThere, holds: Holds::Anything }];
     let mut counts = BTreeMap::<String, usize>::new();
     let read = read_blocks(file, &wanted, |block| {
-        let names = block.map(|row| Ok::<_, DataError>(row.cells.first().and_then(Cell::class_name).map(|name| name.into_owned())))?;
+        let names =
+            block.map(|row| Ok::<_, DataError>(row.cells.first().and_then(Cell::class_name).map(Cow::into_owned)))?;
         for name in names.into_iter().flatten() {
             *counts.entry(name).or_default() += 1;
             if counts.len() > at_most {

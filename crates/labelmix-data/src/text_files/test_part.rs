@@ -51,7 +51,8 @@ impl TextRows {
         }
         let ones = (wanted as f64 * with_gold[1] as f64 / all as f64).round() as usize;
         let quota = [wanted - ones, ones];
-        let is_test = if self.groups.is_empty() { self.texts_by_class(quota, seed) } else { self.whole_groups(quota, seed) };
+        let is_test =
+            if self.groups.is_empty() { self.texts_by_class(quota, seed) } else { self.whole_groups(quota, seed) };
 
         let mut test = Self {
             file: self.file.clone(),

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use labelmix_data::{Balance, CleaningOptions, TextColumns, read_texts};
 use parquet::basic::Compression;
 
-use crate::scratch::{Scratch, TEST_JSONL, columns, load_files, text_column};
+use crate::scratch::{Scratch, TEST_JSONL, columns, load_files};
 
 /// What is said about a training file of this name and content.
 fn train_report(name: &str, content: impl AsRef<[u8]>) -> String {
@@ -40,51 +40,51 @@ fn texts() -> ArrayRef {
 #[test]
 fn gold_label_of_2() {
     let content = [r#"{"text": "a", "gold": 1, "weak": 1}"#, r#"{"text": "b", "gold": 2, "weak": 0}"#].join("\n");
-    assert_snapshot!(train_report("train.jsonl", content), @r"
+    assert_snapshot!(train_report("train.jsonl", content), @"
     train.jsonl, line 2, column `gold`: `2` is not a gold label
-    hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
+    hint: say in [task] which is class 0 and which class 1: `values = { 1 = 0, 2 = 1 }`
     ");
 }
 
 #[test]
 fn gold_label_maybe() {
-    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,1\n\"two\nlines\",0,0\nb,maybe,0\n"), @r"
+    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,1\n\"two\nlines\",0,0\nb,maybe,0\n"), @r#"
     train.csv, line 5, column `gold`: `maybe` is not a gold label
-    hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
-    ");
+    hint: labelmix does binary tasks only: keep two of the classes with `values = { 0 = 0, 1 = 1 }` and `drop = ["maybe"]` in [task], or name one class against the rest by giving all of them in `values`
+    "#);
 }
 
 #[test]
 fn gold_label_in_parquet() {
     let gold = Arc::new(Int64Array::from(vec![0, 1, 2]));
     let weak = Arc::new(Float64Array::from(vec![0.1, 0.9, 0.5]));
-    assert_snapshot!(parquet_report(vec![("text", texts()), ("gold", gold), ("weak", weak)]), @r"
+    assert_snapshot!(parquet_report(vec![("text", texts()), ("gold", gold), ("weak", weak)]), @r#"
     train.parquet, row 3, column `gold`: `2` is not a gold label
-    hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
-    ");
+    hint: labelmix does binary tasks only: say in [task] from which value on a row is of class 1, `threshold = 1`, or keep two of the values: `values = { 0 = 0, 1 = 1 }` and `drop = ["2"]`
+    "#);
 }
 
 #[test]
 fn weak_label_out_of_range() {
-    assert_snapshot!(train_report("train.jsonl", r#"{"text": "a", "gold": 1, "weak": 1.5}"#), @r"
+    assert_snapshot!(train_report("train.jsonl", r#"{"text": "a", "gold": 1, "weak": 1.5}"#), @"
     train.jsonl, line 1, column `weak`: `1.5` is not a weak label
-    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
+    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`
     ");
 }
 
 #[test]
 fn weak_label_nan_in_csv() {
-    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,0.5\nb,0,nan\n"), @r"
+    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,0.5\nb,0,nan\n"), @r#"
     train.csv, line 3, column `weak`: `nan` is not a weak label
-    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
-    ");
+    hint: say in [task] which marks are no label: `missing = ["NaN"]`
+    "#);
 }
 
 #[test]
 fn weak_label_nan_in_jsonl() {
     assert_snapshot!(train_report("train.jsonl", r#"{"text": "a", "gold": 1, "weak": NaN}"#), @r#"
     train.jsonl, line 1: not a JSON object: expected value at byte 34 of the line, `NaN}`
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
@@ -92,10 +92,10 @@ fn weak_label_nan_in_jsonl() {
 fn weak_label_nan_in_parquet() {
     let gold = Arc::new(Int64Array::from(vec![0, 1, 1]));
     let weak = Arc::new(Float64Array::from(vec![0.1, f64::NAN, 0.5]));
-    assert_snapshot!(parquet_report(vec![("text", texts()), ("gold", gold), ("weak", weak)]), @r"
+    assert_snapshot!(parquet_report(vec![("text", texts()), ("gold", gold), ("weak", weak)]), @r#"
     train.parquet, row 2, column `weak`: `NaN` is not a weak label
-    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
-    ");
+    hint: say in [task] which marks are no label: `missing = ["NaN"]`
+    "#);
 }
 
 #[test]
@@ -166,19 +166,19 @@ fn test_row_without_gold_label() {
 #[test]
 fn invalid_utf8_in_jsonl() {
     let content = b"{\"text\": \"a\", \"gold\": 1, \"weak\": 1}\n{\"text\": \"caf\xe9\", \"gold\": 1, \"weak\": 1}\n";
-    assert_snapshot!(train_report("train.jsonl", content), @r"
+    assert_snapshot!(train_report("train.jsonl", content), @r#"
     train.jsonl, line 2: byte 0xE9 at offset 49 of the file is not valid UTF-8
-    hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
-    ");
+    hint: if the file is in windows-1252, say so: `encoding = "windows-1252"` in [task] of the study or [local] of a task file, `--encoding windows-1252` for a file named on the command line; or save the file as UTF-8
+    "#);
 }
 
 #[test]
 fn invalid_utf8_in_csv() {
     let content = b"text,gold,weak\na,1,1\n\"b\ncaf\xe9\",1,1\n";
-    assert_snapshot!(train_report("train.csv", content), @r"
+    assert_snapshot!(train_report("train.csv", content), @r#"
     train.csv, line 4: byte 0xE9 at offset 27 of the file is not valid UTF-8
-    hint: save the file as UTF-8, for instance with `iconv -f latin1 -t utf-8` if it is Latin-1
-    ");
+    hint: if the file is in windows-1252, say so: `encoding = "windows-1252"` in [task] of the study or [local] of a task file, `--encoding windows-1252` for a file named on the command line; or save the file as UTF-8
+    "#);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn empty_files() {
 
 #[test]
 fn one_class_in_training() {
-    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,0.2\nb,,0.7\n"), @r"
+    assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,0.9\nb,,0.7\n"), @r"
     train.csv: all 2 examples are of class 1
     hint: both classes, 0 and 1, are needed: check the label columns, or add examples of the other class
     ");
@@ -253,15 +253,15 @@ fn broken_json() {
     let content = [r#"{"text": "a", "gold": 1, "weak": 1}"#, r#"{"text": "b", "gold""#].join("\n");
     assert_snapshot!(train_report("train.jsonl", content), @r#"
     train.jsonl, line 2: not a JSON object: the line ends in the middle of it
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
 #[test]
 fn json_that_is_no_object() {
     assert_snapshot!(train_report("train.jsonl", r#"["a", 1, 0.5]"#), @r#"
-    train.jsonl, line 1: not a JSON object: invalid type: sequence, expected a map
-    hint: each line must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
+    train.jsonl, line 1: not a JSON object: invalid type: string "a", expected a map at byte 3 of the line, `"`
+    hint: each row must be one complete object, such as {"text": "...", "gold": 1}; a missing value is null (JSON knows no NaN or Infinity)
     "#);
 }
 
@@ -269,7 +269,7 @@ fn json_that_is_no_object() {
 fn csv_record_with_a_field_too_many() {
     assert_snapshot!(train_report("train.csv", "text,gold,weak\na,1,1\nwell, well,0,0\n"), @r"
     train.csv, line 3: not a CSV record of this file: 4 fields, where the header has 3
-    hint: every record needs as many fields as the header; a field with a comma or a line break in it must be in double quotes
+    hint: every record needs as many fields as the header; a field with a separator (`,`) or a line break in it must be in double quotes
     ");
 }
 
@@ -284,15 +284,15 @@ fn truncated_parquet() {
 #[test]
 fn unknown_extension() {
     assert_snapshot!(train_report("train.txt", "text\n"), @r"
-    train.txt: files of this kind cannot be read
-    hint: use a file that ends in .jsonl, .csv or .parquet
+    train.txt: there is no column `weak`; the columns are `text`
+    hint: name one of these columns, or add the one that is missing
     ");
 }
 
 #[test]
 fn no_such_file() {
     let scratch = Scratch::new();
-    let error = read_texts(&scratch.path("new.jsonl"), &text_column()).unwrap_err();
+    let error = read_texts(&scratch.path("new.jsonl"), "text").unwrap_err();
     assert_snapshot!(scratch.report(&error), @r"
     new.jsonl cannot be read: No such file or directory (os error 2)
     hint: check that the file is there and that you may read it

@@ -10,7 +10,7 @@ use arrow_array::{
 use labelmix_data::{Balance, CleaningOptions, Dataset, Example, read_texts};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
-use crate::scratch::{Scratch, columns, load_files, text_column};
+use crate::scratch::{Scratch, columns, load_files};
 
 const AS_IS: CleaningOptions = CleaningOptions { balance: Balance::AsIs, max_test: None };
 
@@ -106,7 +106,7 @@ fn every_usual_parquet_compression() {
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["one text"; 1000]));
     for compression in compressions {
         let file = scratch.write_parquet("new.parquet", compression, vec![("text", texts.clone())]);
-        assert_eq!(read_texts(&file, &text_column()).unwrap(), vec!["one text"; 1000]);
+        assert_eq!(read_texts(&file, "text").unwrap(), vec!["one text"; 1000]);
     }
 }
 
@@ -114,9 +114,9 @@ fn every_usual_parquet_compression() {
 fn texts_alone_are_read_row_by_row() {
     let scratch = Scratch::new();
     let jsonl = scratch.write("new.jsonl", "{\"text\": \"b\"}\n{\"text\": null, \"gold\": \"?\"}\n{\"text\": \"b\"}\n");
-    assert_eq!(read_texts(&jsonl, &text_column()).unwrap(), ["b", "", "b"]);
+    assert_eq!(read_texts(&jsonl, "text").unwrap(), ["b", "", "b"]);
     let csv = scratch.write("new.csv", "text,gold\nb,?\n,\nb,\n");
-    assert_eq!(read_texts(&csv, &text_column()).unwrap(), ["b", "", "b"]);
+    assert_eq!(read_texts(&csv, "text").unwrap(), ["b", "", "b"]);
 }
 
 #[test]

@@ -8,5 +8,7 @@ mod cleaning;
 mod formats;
 mod scratch;
 mod sst2_priced;
+mod tables;
 mod tasks;
 mod text_files;
+mod writing;

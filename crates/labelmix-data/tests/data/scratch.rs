@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use labelmix_data::{CleaningOptions, Contradictions, DataError, Dataset, TestTexts, TextColumns, TextFiles, TextOptions, TextSource};
+use labelmix_data::{
+    CleaningOptions, Contradictions, DataError, Dataset, TestTexts, TextColumns, TextFiles, TextOptions,
+};
 use miette::Diagnostic;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -95,9 +97,4 @@ pub(crate) fn load_with_fields(
         contradictions: Contradictions::Refuse,
     };
     Dataset::load(&files, &TextOptions { cleaning: *cleaning, fields, ..TextOptions::default() })
-}
-
-/// The source of texts in the column `text`.
-pub(crate) fn text_column() -> TextSource {
-    TextSource::Column("text".to_owned())
 }

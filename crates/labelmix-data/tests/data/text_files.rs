@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use insta::assert_snapshot;
 use labelmix_data::{
-    CleaningOptions, Contradictions, DataError, Dataset, LabelValues, TestSize, TestTexts, TextColumns, TextFiles, TextOptions,
-    TextSource,
+    CleaningOptions, Contradictions, DataError, Dataset, LabelValues, TestSize, TestTexts, TextColumns, TextFiles,
+    TextOptions, TextSource,
 };
 
 use crate::scratch::Scratch;
@@ -28,7 +28,8 @@ fn load(files: &TextFiles) -> Result<Dataset, DataError> {
 /// The error that a training file gives, with its remedy.
 fn refused(train: &str) -> String {
     let scratch = Scratch::new();
-    let error = load(&files(&scratch, train, TextColumns::default())).unwrap_err();
+    let columns = TextColumns { weak: Vec::new(), ..TextColumns::default() };
+    let error = load(&files(&scratch, train, columns)).unwrap_err();
     scratch.report(&error)
 }
 
@@ -71,7 +72,7 @@ fn three_classes_and_scores() {
     hint: labelmix does binary tasks only: say in [task] from which value on a row is of class 1, `threshold = 3`, or keep two of the values: `values = { 1 = 0, 3 = 1 }` and `drop = ["4", "5"]`
     "#);
     let mut scores = "text,gold\n".to_owned();
-    (0..100).for_each(|number| writeln!(scores, "text {number},{}.5", number).unwrap());
+    (0..100).for_each(|number| writeln!(scores, "text {number},{number}.5").unwrap());
     assert_snapshot!(refused(&scores), @"
     train.csv, line 2, column `gold`: `0.5` is not a gold label
     hint: labelmix does binary tasks only: if this column is a score, say in [task] from which value on it is class 1, `threshold = 3.5` for instance; if it is text, name another column
@@ -86,7 +87,17 @@ fn what_a_study_says_of_values_holds_in_both_columns() {
     let mut files = files(&scratch, train, TextColumns { values, ..TextColumns::default() });
     files.test = TestTexts::File(scratch.write("test.csv", "text,gold\nx,positive\ny,negative\n"));
     let dataset = load(&files).unwrap();
-    assert_snapshot!(summary(&scratch, &dataset), @"");
+    assert_snapshot!(summary(&scratch, &dataset), @"
+    train: train.csv: 5 rows, 3 kept
+           dropped: 1 left out by the task, 1 without a label
+           left out: 1 (gold is neutral)
+           labels: 2 gold, 3 weak, 2 both (weak agrees with gold in 100.0%)
+           gold:   1 of class 0, 1 of class 1 (50.0%)
+           weak:   1 of class 0, 2 of class 1 (66.7%); balancing takes 1 of class 1 off sale
+    test:  test.csv: 2 rows, 2 kept (1 of class 0, 1 of class 1)
+           dropped: nothing
+           labels: 2 gold, 0 weak, 0 both
+    ");
 }
 
 #[test]
@@ -127,7 +138,8 @@ fn gold_labels_that_contradict_each_other() {
     let mut files = files(&scratch, train, TextColumns { weak: Vec::new(), ..TextColumns::default() });
     let texts = |files: &TextFiles| {
         let dataset = load(files).unwrap();
-        let mut texts: Vec<String> = dataset.train.iter().map(|example| format!("{} {}", example.text, example.class())).collect();
+        let mut texts: Vec<String> =
+            dataset.train.iter().map(|example| format!("{} {}", example.text, example.class())).collect();
         texts.sort();
         (texts.join(", "), dataset.summary.train.dropped.contradictory)
     };
@@ -142,7 +154,16 @@ fn a_leak_by_a_space_or_by_composition_is_none_and_near_texts_are_named() {
     let scratch = Scratch::new();
     let train = "text,gold\nheld out one ,1\nheld\u{a0}out  zero,0\nHeld out: one,1\nfresh,0\n";
     let dataset = load(&files(&scratch, train, TextColumns { weak: Vec::new(), ..TextColumns::default() })).unwrap();
-    assert_snapshot!(summary(&scratch, &dataset), @"");
+    assert_snapshot!(summary(&scratch, &dataset), @"
+    train: train.csv: 4 rows, 2 kept
+           dropped: 2 also in the test file
+           labels: 2 gold, 0 weak, 0 both
+           gold:   1 of class 0, 1 of class 1 (50.0%)
+           note: training texts that are nearly a test text (but for capitals, punctuation or one word): 1 (line 4 ~ line 2 of the test set)
+    test:  test.csv: 2 rows, 2 kept (1 of class 0, 1 of class 1)
+           dropped: nothing
+           labels: 2 gold, 0 weak, 0 both
+    ");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is a repository's name, and what is said about other texts.
 
+use std::path::Path;
+
 use insta::assert_snapshot;
 use labelmix_hub::{Repository, RepositoryKind};
 use miette::Diagnostic;
@@ -27,6 +29,24 @@ fn parts_of_a_name() {
     let legacy = Repository::model("gpt2").unwrap();
     assert_eq!((legacy.name(), legacy.revision()), ("gpt2", "main"));
     assert_eq!(legacy.at("v1.0").unwrap().to_string(), "gpt2@v1.0");
+}
+
+#[test]
+fn a_folder_of_the_cache_names_its_repository_and_commit() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let name = |folder: String| Repository::of_snapshot(Path::new(&folder)).map(|repository| repository.to_string());
+    assert_eq!(name(format!("/hub/models--org--name/snapshots/{commit}")), Some(format!("org/name@{commit}")));
+    assert_eq!(name(format!("hub/models--gpt2/snapshots/{commit}/")), Some(format!("gpt2@{commit}")));
+    for other in [
+        "models--org--name/snapshots/main",
+        "models--a--b--c/snapshots/{}",
+        "datasets--org--name/snapshots/{}",
+        "org/name",
+        "/",
+        "",
+    ] {
+        assert_eq!(name(other.replace("{}", commit)), None, "{other}");
+    }
 }
 
 #[test]

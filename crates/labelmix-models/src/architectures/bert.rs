@@ -10,25 +10,38 @@ use crate::description::{
     QueryKeyValue, Table,
 };
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct BertConfig {
+    #[serde(deserialize_with = "numbers::rows")]
     vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     hidden_size: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     num_hidden_layers: usize,
+    #[serde(deserialize_with = "numbers::width")]
     num_attention_heads: usize,
+    #[serde(deserialize_with = "numbers::width")]
     intermediate_size: usize,
     hidden_act: String,
+    #[serde(deserialize_with = "numbers::context")]
     max_position_embeddings: usize,
+    #[serde(deserialize_with = "numbers::rows")]
     type_vocab_size: usize,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "default_epsilon", deserialize_with = "numbers::epsilon")]
     layer_norm_eps: f32,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
     position_embedding_type: Option<String>,
-    pad_token_id: Option<usize>,
     #[serde(default)]
     is_decoder: bool,
+}
+
+#[derive(Deserialize)]
+struct RobertaConfig {
+    #[serde(default, deserialize_with = "numbers::optional_place")]
+    pad_token_id: Option<usize>,
 }
 
 fn default_epsilon() -> f32 {
@@ -46,7 +59,8 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
 
 pub(super) fn describe_roberta(config: &Config) -> Result<Description> {
     let bert: BertConfig = config.parse()?;
-    let first_position = bert.pad_token_id.unwrap_or(ROBERTA_PADDING) + 1;
+    let RobertaConfig { pad_token_id } = config.parse()?;
+    let first_position = pad_token_id.unwrap_or(ROBERTA_PADDING) + 1;
     bert.describe(config, "RoBERTa", "roberta.", first_position)
 }
 
@@ -65,6 +79,10 @@ impl BertConfig {
         if self.is_decoder {
             return Err(config.unsupported("is_decoder is true", "only encoders of this architecture can be run"));
         }
+        let rows = self.max_position_embeddings;
+        config.require(rows > first_position, || {
+            format!("max_position_embeddings is {rows}, and the first position is row {first_position}")
+        })?;
         let hidden = self.hidden_size;
         let activation = config.activation("hidden_act", &self.hidden_act)?;
         let head_dim = config.head_dim(hidden, self.num_attention_heads)?;
@@ -109,12 +127,12 @@ impl BertConfig {
             prefix,
             vocabulary: self.vocab_size,
             hidden,
-            context: self.max_position_embeddings.saturating_sub(first_position),
+            context: rows - first_position,
             initializer_range: self.initializer_range,
             embeddings: Embeddings {
                 words: table("word", self.vocab_size),
                 scale: None,
-                positions: Some((table("position", self.max_position_embeddings), first_position)),
+                positions: Some((table("position", rows), first_position)),
                 token_types: Some(table("token_type", self.type_vocab_size)),
                 norm: Some(norm("embeddings.LayerNorm".into())),
             },

@@ -9,17 +9,24 @@ use crate::description::{
     QueryKeyValue, Table,
 };
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct DistilBertConfig {
+    #[serde(deserialize_with = "numbers::rows")]
     vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     dim: usize,
+    #[serde(deserialize_with = "numbers::width")]
     hidden_dim: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     n_layers: usize,
+    #[serde(deserialize_with = "numbers::width")]
     n_heads: usize,
     activation: String,
+    #[serde(deserialize_with = "numbers::context")]
     max_position_embeddings: usize,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
 }
 

@@ -10,33 +10,38 @@ use crate::description::{
     Projection, QueryKeyValue, Rotary, Table,
 };
 use crate::error::Result;
-use crate::rope::RopeConfig;
+use crate::numbers;
+use crate::rope::{Rope, USUAL_KEYS};
 
 /// The keys that all of them have.
 #[derive(Debug, Deserialize)]
 pub(super) struct GatedDecoderConfig {
+    #[serde(deserialize_with = "numbers::rows")]
     pub(super) vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     pub(super) hidden_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     pub(super) intermediate_size: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     pub(super) num_hidden_layers: usize,
+    #[serde(deserialize_with = "numbers::width")]
     pub(super) num_attention_heads: usize,
+    #[serde(default, deserialize_with = "numbers::optional_width")]
     num_key_value_heads: Option<usize>,
+    #[serde(default, deserialize_with = "numbers::optional_width")]
     pub(super) head_dim: Option<usize>,
     pub(super) hidden_act: Option<String>,
+    #[serde(deserialize_with = "numbers::context")]
     pub(super) max_position_embeddings: usize,
-    #[serde(default = "default_rms_norm_eps")]
+    #[serde(default = "default_rms_norm_eps", deserialize_with = "numbers::epsilon")]
     rms_norm_eps: f32,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
-    #[serde(flatten)]
-    rope: RopeConfig,
     pub(super) tie_word_embeddings: Option<bool>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    /// What each layer attends to, where newer versions of transformers say so.
-    layer_types: Option<Vec<String>>,
 }
 
 fn default_rms_norm_eps() -> f32 {
@@ -64,6 +69,21 @@ pub(super) struct Variant {
     pub(super) embedding_scale: Option<f32>,
     pub(super) tied: bool,
     pub(super) final_soft_cap: Option<f32>,
+}
+
+impl Variant {
+    /// What a layer attends to; `listed` says which layers are windowed, where config.json does.
+    fn mask(&self, layer: usize, listed: Option<&[bool]>) -> Mask {
+        let windowed = match (listed, self.windowed) {
+            (Some(listed), _) => listed[layer],
+            (None, Windowed::From(first)) => layer >= first,
+            (None, Windowed::EveryOther) => layer.is_multiple_of(2),
+        };
+        match self.window {
+            Some(width) if windowed => Mask::CausalWindow(width),
+            _ => Mask::Causal,
+        }
+    }
 }
 
 /// Which linear layers have biases.
@@ -117,28 +137,32 @@ impl GatedDecoderConfig {
     pub(super) fn describe(&self, config: &Config, variant: &Variant) -> Result<Description> {
         let heads = self.num_attention_heads;
         let key_value_heads = self.num_key_value_heads.unwrap_or(heads);
-        if key_value_heads == 0 || !heads.is_multiple_of(key_value_heads) {
-            let reason = format!("{heads} query heads cannot share {key_value_heads} key/value heads");
-            return Err(config.unsupported(reason, "the checkpoint's config.json is damaged"));
-        }
-        let rotary = Rotary {
-            head_dim: variant.head_dim,
-            frequencies: self.rope.frequencies(config, variant.head_dim, 10_000.0)?,
-        };
+        config.require(heads.is_multiple_of(key_value_heads), || {
+            format!("{heads} query heads cannot share {key_value_heads} key/value heads")
+        })?;
+        let head_dim = variant.head_dim;
+        config.require(heads * head_dim <= numbers::LARGEST_WIDTH, || {
+            format!("{heads} heads of {head_dim} are wider than {} together", numbers::LARGEST_WIDTH)
+        })?;
+        let listed = config.windowed_layers(self.num_hidden_layers)?;
+        let rope = Rope::read(config, USUAL_KEYS)?;
+        let turning = rope.turning(head_dim, 10_000.0, self.max_position_embeddings)?;
+        let rotary = Rotary { head_dim, frequencies: turning.frequencies };
         let settings = AttentionSettings {
             heads,
             key_value_heads,
             head_dim: variant.head_dim,
-            scale: variant.attention_scale,
+            // Queries and keys turn as a whole, so the product of both has the factor twice.
+            scale: variant.attention_scale * turning.attention_factor.powi(2),
             soft_cap: variant.attention_soft_cap,
             mask: Mask::Causal,
         };
         let blocks = (0..self.num_hidden_layers)
             .map(|layer| {
-                let mask = self.mask(config, variant, layer)?;
-                Ok(self.block(variant, layer, AttentionSettings { mask, ..settings }))
+                let mask = variant.mask(layer, listed.as_deref());
+                self.block(variant, layer, AttentionSettings { mask, ..settings })
             })
-            .collect::<Result<_>>()?;
+            .collect();
         Ok(Description {
             architecture: variant.architecture,
             kind: Kind::Decoder,
@@ -158,35 +182,12 @@ impl GatedDecoderConfig {
             blocks,
             final_norm: Some(self.norm(variant, "norm".into(), self.hidden_size)),
             pooler: None,
-            language_head: Some(LanguageHead {
-                weight: (!variant.tied).then_some("lm_head.weight"),
-                soft_cap: variant.final_soft_cap,
-            }),
+            language_head: Some(LanguageHead::new("lm_head.weight", variant.tied, variant.final_soft_cap)),
         })
     }
 
     fn norm(&self, variant: &Variant, name: String, size: usize) -> Norm {
         Norm { name, size, kind: variant.norm, epsilon: self.rms_norm_eps }
-    }
-
-    /// What a layer attends to.
-    fn mask(&self, config: &Config, variant: &Variant, layer: usize) -> Result<Mask> {
-        let windowed = match self.layer_types.as_ref().and_then(|types| types.get(layer)).map(String::as_str) {
-            None => match variant.windowed {
-                Windowed::From(first) => layer >= first,
-                Windowed::EveryOther => layer.is_multiple_of(2),
-            },
-            Some("sliding_attention") => true,
-            Some("full_attention") => false,
-            Some(other) => {
-                let reason = format!("layer {layer} is of the type {other:?}");
-                return Err(config.unsupported(reason, "layers can be of full_attention or sliding_attention"));
-            }
-        };
-        Ok(match variant.window {
-            Some(width) if windowed => Mask::CausalWindow(width),
-            _ => Mask::Causal,
-        })
     }
 
     fn block(&self, variant: &Variant, layer: usize, settings: AttentionSettings) -> Block<Projection, Norm> {

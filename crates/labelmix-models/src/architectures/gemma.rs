@@ -9,6 +9,7 @@ use super::gated_decoder::{Biases, GatedDecoderConfig, Variant, Windowed};
 use crate::config::Config;
 use crate::description::{Description, NormKind};
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct GemmaConfig {
@@ -18,13 +19,13 @@ struct GemmaConfig {
 
 #[derive(Deserialize)]
 struct SecondConfig {
-    #[serde(default = "default_attention_cap")]
+    #[serde(default = "default_attention_cap", deserialize_with = "numbers::optional_positive")]
     attn_logit_softcapping: Option<f32>,
-    #[serde(default = "default_final_cap")]
+    #[serde(default = "default_final_cap", deserialize_with = "numbers::optional_positive")]
     final_logit_softcapping: Option<f32>,
-    #[serde(default = "default_query_scalar")]
+    #[serde(default = "default_query_scalar", deserialize_with = "numbers::positive")]
     query_pre_attn_scalar: f32,
-    #[serde(default = "default_window")]
+    #[serde(default = "default_window", deserialize_with = "numbers::optional_count")]
     sliding_window: Option<usize>,
 }
 

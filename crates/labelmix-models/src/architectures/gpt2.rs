@@ -9,20 +9,27 @@ use crate::description::{
     NormKind, Projection, QueryKeyValue, Table,
 };
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct Gpt2Config {
+    #[serde(deserialize_with = "numbers::rows")]
     vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     n_embd: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     n_layer: usize,
+    #[serde(deserialize_with = "numbers::width")]
     n_head: usize,
+    #[serde(deserialize_with = "numbers::context")]
     n_positions: usize,
+    #[serde(default, deserialize_with = "numbers::optional_width")]
     n_inner: Option<usize>,
     #[serde(default = "default_activation")]
     activation_function: String,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "default_epsilon", deserialize_with = "numbers::epsilon")]
     layer_norm_epsilon: f32,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
     #[serde(default = "yes")]
     scale_attn_weights: bool,
@@ -106,9 +113,6 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
         blocks: (0..gpt.n_layer).map(block).collect(),
         final_norm: Some(norm("ln_f".into())),
         pooler: None,
-        language_head: Some(LanguageHead {
-            weight: (!gpt.tie_word_embeddings).then_some("lm_head.weight"),
-            soft_cap: None,
-        }),
+        language_head: Some(LanguageHead::new("lm_head.weight", gpt.tie_word_embeddings, None)),
     })
 }

@@ -10,23 +10,28 @@ use crate::description::{
     NormKind, Projection, QueryKeyValue, Rotary, Table,
 };
 use crate::error::Result;
-use crate::rope::RopeConfig;
+use crate::numbers;
+use crate::rope::{Rope, RopeKeys, Turning};
 
 #[derive(Deserialize)]
 struct GptNeoxConfig {
+    #[serde(deserialize_with = "numbers::rows")]
     vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     hidden_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     intermediate_size: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     num_hidden_layers: usize,
+    #[serde(deserialize_with = "numbers::width")]
     num_attention_heads: usize,
     hidden_act: String,
+    #[serde(deserialize_with = "numbers::context")]
     max_position_embeddings: usize,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "default_epsilon", deserialize_with = "numbers::epsilon")]
     layer_norm_eps: f32,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
-    #[serde(flatten)]
-    rope: RopeConfig,
     #[serde(default = "yes")]
     use_parallel_residual: bool,
     #[serde(default = "yes")]
@@ -43,6 +48,8 @@ fn yes() -> bool {
     true
 }
 
+/// The architecture's own names.
+const ROPE_KEYS: RopeKeys = RopeKeys { theta: "rotary_emb_base", partial_factor: "rotary_pct" };
 /// The share of each head that turns, where config.json does not say.
 const ROTARY_SHARE: f64 = 0.25;
 
@@ -50,7 +57,12 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
     let neox: GptNeoxConfig = config.parse()?;
     let (hidden, heads) = (neox.hidden_size, neox.num_attention_heads);
     let head_dim = config.head_dim(hidden, heads)?;
-    let turning = (head_dim as f64 * neox.rope.partial_factor().unwrap_or(ROTARY_SHARE)) as usize;
+    let rope = Rope::read(config, ROPE_KEYS)?;
+    let dimensions = (head_dim as f64 * rope.partial_factor()?.unwrap_or(ROTARY_SHARE)) as usize;
+    let Turning { frequencies, attention_factor } = rope.turning(dimensions, 10_000.0, neox.max_position_embeddings)?;
+    config.require(attention_factor == 1.0, || {
+        format!("the rotary scaling multiplies by {attention_factor}, and only a part of each head turns")
+    })?;
     let settings = AttentionSettings {
         heads,
         key_value_heads: heads,
@@ -102,13 +114,10 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
             token_types: None,
             norm: None,
         },
-        rotary: vec![Rotary { head_dim, frequencies: neox.rope.frequencies(config, turning, 10_000.0)? }],
+        rotary: vec![Rotary { head_dim, frequencies }],
         blocks: (0..neox.num_hidden_layers).map(block).collect(),
         final_norm: Some(norm("final_layer_norm".into())),
         pooler: None,
-        language_head: Some(LanguageHead {
-            weight: (!neox.tie_word_embeddings).then_some("embed_out.weight"),
-            soft_cap: None,
-        }),
+        language_head: Some(LanguageHead::new("embed_out.weight", neox.tie_word_embeddings, None)),
     })
 }

@@ -6,10 +6,11 @@ use super::gated_decoder::{Biases, GatedDecoderConfig, Variant};
 use crate::config::Config;
 use crate::description::Description;
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct MistralConfig {
-    #[serde(default = "default_window")]
+    #[serde(default = "default_window", deserialize_with = "numbers::optional_count")]
     sliding_window: Option<usize>,
 }
 

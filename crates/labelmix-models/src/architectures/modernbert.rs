@@ -10,19 +10,26 @@ use crate::description::{
     QueryKeyValue, Rotary, Table,
 };
 use crate::error::Result;
-use crate::rope::RopeConfig;
+use crate::numbers;
+use crate::rope::{Rope, Turning};
 
 #[derive(Deserialize)]
 struct ModernBertConfig {
+    #[serde(deserialize_with = "numbers::rows")]
     vocab_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     hidden_size: usize,
+    #[serde(deserialize_with = "numbers::width")]
     intermediate_size: usize,
+    #[serde(deserialize_with = "numbers::layers")]
     num_hidden_layers: usize,
+    #[serde(deserialize_with = "numbers::width")]
     num_attention_heads: usize,
+    #[serde(deserialize_with = "numbers::context")]
     max_position_embeddings: usize,
     #[serde(default = "default_activation")]
     hidden_activation: String,
-    #[serde(default = "default_epsilon")]
+    #[serde(default = "default_epsilon", deserialize_with = "numbers::epsilon")]
     norm_eps: f32,
     #[serde(default)]
     norm_bias: bool,
@@ -30,19 +37,13 @@ struct ModernBertConfig {
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    #[serde(default = "default_initializer_range")]
+    #[serde(default = "default_initializer_range", deserialize_with = "numbers::deviation")]
     initializer_range: f64,
-    global_rope_theta: Option<f64>,
-    local_rope_theta: Option<f64>,
-    #[serde(flatten)]
-    rope: RopeConfig,
-    #[serde(default = "default_global_every")]
+    #[serde(default = "default_global_every", deserialize_with = "numbers::width")]
     global_attn_every_n_layers: usize,
     /// The window's width, of which half lies on either side.
-    #[serde(default = "default_local_attention")]
+    #[serde(default = "default_local_attention", deserialize_with = "numbers::width")]
     local_attention: usize,
-    /// What each layer attends to, where newer versions of transformers say so.
-    layer_types: Option<Vec<String>>,
 }
 
 fn default_activation() -> String {
@@ -66,18 +67,18 @@ const GLOBAL_THETA: f64 = 160_000.0;
 const LOCAL_THETA: f64 = 10_000.0;
 
 impl ModernBertConfig {
-    /// Whether a layer attends to the whole text.
-    fn is_global(&self, layer: usize) -> bool {
-        match self.layer_types.as_ref().and_then(|types| types.get(layer)) {
-            Some(layer_type) => layer_type == "full_attention",
-            None => layer.is_multiple_of(self.global_attn_every_n_layers),
-        }
-    }
-
     /// The rotary embedding of the layers of one type.
-    fn rotary(&self, config: &Config, head_dim: usize, layer_type: &str, theta: f64) -> Result<Rotary> {
-        let of_type = self.rope.of_layer_type(layer_type).unwrap_or_default();
-        Ok(Rotary { head_dim, frequencies: of_type.frequencies(config, head_dim, theta)? })
+    fn rotary(&self, config: &Config, head_dim: usize, layer_type: &str, theta_key: &'static str) -> Result<Rotary> {
+        let default_theta = if layer_type == "full_attention" { GLOBAL_THETA } else { LOCAL_THETA };
+        let rope = Rope::read_of_layers(config, layer_type, theta_key)?;
+        let Turning { frequencies, attention_factor } =
+            rope.turning(head_dim, default_theta, self.max_position_embeddings)?;
+        config.require(attention_factor == 1.0, || {
+            format!(
+                "the rotary scaling of {layer_type} multiplies by {attention_factor}, which this architecture does not"
+            )
+        })?;
+        Ok(Rotary { head_dim, frequencies })
     }
 }
 
@@ -86,11 +87,16 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
     let (hidden, heads) = (bert.hidden_size, bert.num_attention_heads);
     let head_dim = config.head_dim(hidden, heads)?;
     let activation = config.activation("hidden_activation", &bert.hidden_activation)?;
-    let global_theta = bert.global_rope_theta.unwrap_or(GLOBAL_THETA);
-    let global = bert.rotary(config, head_dim, "full_attention", global_theta)?;
-    // A file that gives one base gives it for all layers.
-    let local_theta = bert.local_rope_theta.or(bert.global_rope_theta).unwrap_or(LOCAL_THETA);
-    let local = bert.rotary(config, head_dim, "sliding_attention", local_theta)?;
+    let listed = config.windowed_layers(bert.num_hidden_layers)?;
+    let is_windowed = |layer: usize| match &listed {
+        Some(listed) => listed[layer],
+        None => !layer.is_multiple_of(bert.global_attn_every_n_layers),
+    };
+    let global = bert.rotary(config, head_dim, "full_attention", "global_rope_theta")?;
+    // A base that is null is the other's.
+    let is_null = config.has("local_rope_theta") && config.value("local_rope_theta").is_none();
+    let local_key = if is_null { "global_rope_theta" } else { "local_rope_theta" };
+    let local = bert.rotary(config, head_dim, "sliding_attention", local_key)?;
     let mut rotary = Vec::new();
     let global_rotary = Description::place_rotary(&mut rotary, global);
     let local_rotary = Description::place_rotary(&mut rotary, local);
@@ -100,10 +106,10 @@ pub(super) fn describe(config: &Config) -> Result<Description> {
         let name = format!("layers.{layer}");
         let attention = |part: &str, shape| Projection::new(format!("{name}.attn.{part}"), shape, bert.attention_bias);
         let feed_forward = |part: &str, shape| Projection::new(format!("{name}.mlp.{part}"), shape, bert.mlp_bias);
-        let (mask, rotary) = if bert.is_global(layer) {
-            (Mask::None, global_rotary)
-        } else {
+        let (mask, rotary) = if is_windowed(layer) {
             (Mask::Window(bert.local_attention / 2), local_rotary)
+        } else {
+            (Mask::None, global_rotary)
         };
         Block {
             attention: Attention {

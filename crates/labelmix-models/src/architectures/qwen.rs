@@ -7,14 +7,15 @@ use super::gated_decoder::{Biases, GatedDecoderConfig, Variant, Windowed};
 use crate::config::Config;
 use crate::description::Description;
 use crate::error::Result;
+use crate::numbers;
 
 #[derive(Deserialize)]
 struct QwenConfig {
     #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default = "default_window")]
+    #[serde(default = "default_window", deserialize_with = "numbers::optional_count")]
     sliding_window: Option<usize>,
-    #[serde(default = "default_first_windowed")]
+    #[serde(default = "default_first_windowed", deserialize_with = "numbers::place")]
     max_window_layers: usize,
 }
 

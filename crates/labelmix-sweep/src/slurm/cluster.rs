@@ -32,6 +32,16 @@ pub enum SlurmError {
         /// What it wrote to standard error.
         said: String,
     },
+    /// sbatch took an array, and does not say under which number.
+    #[error("no line of what sbatch says is a job's number: {said:?}")]
+    #[diagnostic(help(
+        "the array may be in the queue all the same: look with `squeue --me`, and cancel it before the command is repeated; \
+         `sbatch --parsable` has to print the number on a line of its own"
+    ))]
+    NoJobId {
+        /// What it wrote to standard output.
+        said: String,
+    },
     /// A command says what nobody expects.
     #[error("{command} says {said:?}")]
     #[diagnostic(help("this version of Slurm is unknown to labelmix; 20.11 and later are known to work"))]
@@ -87,7 +97,7 @@ pub(super) fn max_tasks() -> Result<usize, SlurmError> {
 /// The user's tasks that run or wait.
 pub(super) fn queue() -> Result<Vec<QueuedTask>, SlurmError> {
     let said = run("squeue", ["--me", "--array", "--noheader", "--format=%F|%K|%T"])?;
-    said.lines().filter(|line| !line.trim().is_empty()).map(queued_task).collect()
+    said.lines().filter_map(|line| queued_task(line).transpose()).collect()
 }
 
 /// Submits an array, and says its job id.
@@ -105,9 +115,20 @@ pub(super) fn submit(request: &Request<'_>) -> Result<u64, SlurmError> {
     arguments.extend(request.table.arguments());
     let files = [request.script.as_os_str()].into_iter().chain(request.arguments.iter().map(|path| path.as_os_str()));
     let said = run("sbatch", arguments.iter().map(OsStr::new).chain(files))?;
-    // `--parsable` says the job id, and the cluster's name behind a semicolon where there are several.
-    let id = said.trim().split(';').next().unwrap_or_default();
-    id.parse().map_err(|_| SlurmError::NotUnderstood { command: "sbatch", said: said.trim().to_owned() })
+    submitted_job(&said).ok_or_else(|| SlurmError::NoJobId { said: said.trim().to_owned() })
+}
+
+/// The job id in what sbatch says: the last line that is one. `--parsable` says the number alone, with the cluster's name
+/// behind a semicolon where there are several. Sites put a script of their own in sbatch's place, which greets and checks
+/// on standard output, or leaves `--parsable` out.
+fn submitted_job(said: &str) -> Option<u64> {
+    let number = |line: &str| {
+        let line = line.trim();
+        let line =
+            line.strip_prefix("Submitted batch job ").map_or(line, |rest| rest.split(' ').next().unwrap_or(rest));
+        line.split(';').next()?.trim_end().parse().ok()
+    };
+    said.lines().rev().find_map(number)
 }
 
 /// Puts a running task, named `JOB_TASK`, back into the queue: Slurm ends it and starts it again.
@@ -118,15 +139,18 @@ pub fn requeue(job: &str) -> Result<(), SlurmError> {
     run("scontrol", ["requeue", job]).map(drop)
 }
 
-fn queued_task(line: &str) -> Result<QueuedTask, SlurmError> {
-    let not_understood = || SlurmError::NotUnderstood { command: "squeue", said: line.to_owned() };
-    let mut fields = line.trim().split('|');
-    let mut field = || fields.next().ok_or_else(not_understood);
-    let job = field()?.parse().map_err(|_| not_understood())?;
+/// The task of a line of the queue. A line that does not begin with a job's number and a bar is a site's greeting.
+fn queued_task(line: &str) -> Result<Option<QueuedTask>, SlurmError> {
+    let Some((job, rest)) = line.trim().split_once('|') else { return Ok(None) };
+    let Ok(job) = job.trim().parse() else { return Ok(None) };
+    let Some((index, state)) = rest.split_once('|') else {
+        return Err(SlurmError::NotUnderstood { command: "squeue", said: line.to_owned() });
+    };
     // A job that is no array has "N/A" here.
-    let index = field()?.parse().ok();
-    let running = matches!(field()?, "RUNNING" | "COMPLETING" | "CONFIGURING" | "STAGE_OUT" | "SIGNALING");
-    Ok(QueuedTask { job, index, running })
+    let index = index.parse().ok();
+    let state = state.split('|').next().unwrap_or_default();
+    let running = matches!(state, "RUNNING" | "COMPLETING" | "CONFIGURING" | "STAGE_OUT" | "SIGNALING");
+    Ok(Some(QueuedTask { job, index, running }))
 }
 
 fn run(command: &'static str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<String, SlurmError> {
@@ -145,8 +169,30 @@ mod tests {
     #[test]
     fn a_line_of_the_queue() {
         let task = |line: &str| queued_task(line).unwrap();
-        assert_eq!(task("12|3|PENDING"), QueuedTask { job: 12, index: Some(3), running: false });
-        assert_eq!(task("12|N/A|RUNNING"), QueuedTask { job: 12, index: None, running: true });
-        assert!(matches!(queued_task("nonsense"), Err(SlurmError::NotUnderstood { command: "squeue", .. })));
+        let known = |job, index, running| Some(QueuedTask { job, index, running });
+        assert_eq!(task("12|3|PENDING"), known(12, Some(3), false));
+        assert_eq!(task("12|N/A|RUNNING\r"), known(12, None, true));
+        for greeting in ["", "  ", "Welcome to the cluster", "| news | none |", "---|---", "3 nodes are down"] {
+            assert_eq!(task(greeting), None, "{greeting:?}");
+        }
+        assert!(matches!(queued_task("12|3"), Err(SlurmError::NotUnderstood { command: "squeue", .. })));
+    }
+
+    #[test]
+    fn the_job_id_among_what_a_site_says() {
+        for said in [
+            "4001\n",
+            "4001;cluster\n",
+            "  4001  \r\n",
+            "--- Welcome ---\nchecking 12 nodes ... OK\n2026\n4001\n",
+            "4001;cluster two\nHave a nice day\n\n",
+            "Submitted batch job 4001\n",
+            "Welcome\nSubmitted batch job 4001 on cluster two\n",
+        ] {
+            assert_eq!(submitted_job(said), Some(4001), "{said:?}");
+        }
+        for said in ["", "Welcome\n", "job 4001\n", "-1\n", "4001.5\n"] {
+            assert_eq!(submitted_job(said), None, "{said:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Distinguishes this process from all that may share the store, on this machine and on others, which may have a process
 /// of the same number.
-pub(super) fn process_tag() -> &'static str {
+pub(crate) fn process_tag() -> &'static str {
     static TAG: OnceLock<String> = OnceLock::new();
     TAG.get_or_init(|| {
         let random = RandomState::new().hash_one(0) as u32;

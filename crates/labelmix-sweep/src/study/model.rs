@@ -1,9 +1,10 @@
 //! `[model]`: the pretrained model, and the names of its settings.
 
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use labelmix_elicit::Recipe;
-use labelmix_models::{Device, LoadOptions, MatmulPrecision, MemoryRequest, Pooling, Precision};
+use labelmix_models::{Device, LoadOptions, MatmulPrecision, MemoryRequest, Pooling, Precision, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 /// `[model]`: the pretrained model.
@@ -24,7 +25,10 @@ pub struct ModelTable {
     pub activation_checkpointing: bool,
     /// How a text becomes one vector: "last", "pooler" or "mean". By default what suits the checkpoint.
     pub pooling: Option<PoolingName>,
-    /// What to do with texts that are longer than the model's context.
+    /// The longest text in tokens, with the special ones, and the longest prompt. By default what the model reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<NonZeroUsize>,
+    /// What to do with texts that are longer.
     #[serde(default)]
     pub too_long: TooLong,
 }
@@ -81,6 +85,10 @@ pub enum PoolingName {
     Pooler,
     /// The mean of the tokens.
     Mean,
+    /// The first token as it is.
+    Cls,
+    /// The largest of the tokens, number by number.
+    Max,
 }
 
 impl From<PoolingName> for Pooling {
@@ -89,11 +97,13 @@ impl From<PoolingName> for Pooling {
             PoolingName::Last => Self::LastToken,
             PoolingName::Pooler => Self::Pooler,
             PoolingName::Mean => Self::Mean,
+            PoolingName::Cls => Self::FirstToken,
+            PoolingName::Max => Self::Max,
         }
     }
 }
 
-/// What to do with texts that are longer than the model's context.
+/// What to do with texts that are longer than `max_length`, or than the model's context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TooLong {
@@ -102,8 +112,15 @@ pub enum TooLong {
     Error,
     /// Leave them out.
     Drop,
-    /// Cut them to the context.
+    /// Cut them to the limit.
     Cut,
+}
+
+impl TooLong {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    pub(crate) fn is_error(&self) -> bool {
+        *self == Self::Error
+    }
 }
 
 /// A precision of products with frozen weights, by name.
@@ -144,8 +161,17 @@ impl ModelTable {
             matmul_precision: MatmulPrecisionName::default(),
             activation_checkpointing: false,
             pooling: None,
+            max_length: None,
             too_long: TooLong::default(),
         }
+    }
+
+    /// The tokenizer of the checkpoint in `folder`, with the limit for texts.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the model does not read texts of this length.
+    pub(crate) fn tokenizer(&self, folder: &Path) -> labelmix_models::Result<Tokenizer> {
+        limited(Tokenizer::load(folder)?, self.max_length)
     }
 
     /// How the checkpoint is loaded and run on a device.
@@ -167,5 +193,13 @@ impl ModelTable {
             precision: self.load_options(device).kept_precision(),
             activation_checkpointing: self.activation_checkpointing,
         }
+    }
+}
+
+/// A tokenizer with a limit for texts, if there is one.
+pub(crate) fn limited(tokenizer: Tokenizer, max_length: Option<NonZeroUsize>) -> labelmix_models::Result<Tokenizer> {
+    match max_length {
+        Some(max_length) => tokenizer.with_max_length(max_length.get()),
+        None => Ok(tokenizer),
     }
 }

@@ -7,7 +7,8 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable, field_names,
+    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
+    field_names,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
@@ -190,7 +191,7 @@ impl TaskTable {
             TaskData::Task(_) => {
                 let task = self.task(folder)?.expect("the table names a task");
                 let first = task.train_splits().into_iter().find_map(|split| task_files.get(split)?.first());
-                Ok(first.map_or(Ok(Vec::new()), |file| field_names(file))?)
+                Ok(first.map_or(Ok(Vec::new()), field_names)?)
             }
         }
     }

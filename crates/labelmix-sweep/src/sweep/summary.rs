@@ -55,9 +55,13 @@ impl fmt::Display for SweepSummary {
             )?;
         }
         if self.too_long > 0 {
-            writeln!(formatter, "left out as longer than the model's context: {}", self.too_long)?;
+            writeln!(formatter, "left out as longer than the model's context or `max_length`: {}", self.too_long)?;
         }
-        writeln!(formatter, "for sale: {} weak and {} gold labels (`gold_pool`)", self.weak_pool, self.gold_pool)?;
+        writeln!(
+            formatter,
+            "for sale: {} weak and {} gold labels (`gold_pool` in [task] limits the gold ones)",
+            self.weak_pool, self.gold_pool
+        )?;
         write!(formatter, "{} runs of {} stages", self.runs, self.unshared_stages)?;
         if self.stages < self.unshared_stages {
             write!(formatter, ", {} of them distinct", self.stages)?;

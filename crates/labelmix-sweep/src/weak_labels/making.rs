@@ -46,6 +46,8 @@ pub(super) struct MadeLabels {
 pub(super) struct LoadedLabeler {
     model: Classifier,
     tokenizer_hash: [u8; 32],
+    /// The limit to which texts are cut, if it is below the model's own.
+    cut_to: Option<usize>,
     rounding: Option<String>,
     /// The training examples' token ids; `None` for a text that is too long and left out.
     pub(super) pool_tokens: Vec<Option<Vec<u32>>>,
@@ -64,7 +66,7 @@ impl LoadedLabeler {
         options: &PrepareOptions,
     ) -> Result<Self> {
         let settings = table.model.as_ref().expect("a study is checked: a labeler that trains has a model");
-        let tokenizer = Tokenizer::load(folder)?;
+        let tokenizer = settings.tokenizer(folder)?;
         let tokens = |examples: &[Example]| tokenize(table, examples, &tokenizer, settings.too_long);
         let (pool_tokens, test_tokens) = (tokens(&dataset.train)?, tokens(&dataset.test)?);
         let file_tokens = gold_file.map(tokens).transpose()?;
@@ -79,7 +81,8 @@ impl LoadedLabeler {
         }
         let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(Into::into))?;
         let (tokenizer_hash, rounding) = (tokenizer.content_hash(), rounding(&load));
-        Ok(Self { model, tokenizer_hash, rounding, pool_tokens, test_tokens, file_tokens })
+        let cut_to = tokenizer.max_length().filter(|_| settings.too_long == TooLong::Cut);
+        Ok(Self { model, tokenizer_hash, cut_to, rounding, pool_tokens, test_tokens, file_tokens })
     }
 
     /// The token ids of the examples that the labeler may learn from.
@@ -94,6 +97,9 @@ impl LoadedLabeler {
         parts.add("tokenizer", &self.tokenizer_hash);
         parts.add("pooling", self.model.pooling().name().as_bytes());
         parts.add("cut", &[u8::from(table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut))]);
+        if let Some(max_length) = self.cut_to {
+            parts.add("max length", &(max_length as u64).to_le_bytes());
+        }
         Ok(())
     }
 

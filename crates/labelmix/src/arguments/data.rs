@@ -12,7 +12,8 @@ use super::{DeviceArgument, FormatArgument};
 pub(crate) struct WeakLabelArguments {
     /// The study file (TOML), with a [labeler] table
     pub(crate) study: PathBuf,
-    /// Where to write the labels (JSONL): id, split (pool or test), text, gold, weak, one row for each weak label
+    /// Where to write the labels, in the format that the name says (as for `labelmix predict`): id, split (pool or test),
+    /// text, gold, weak, one row for each weak label
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Where labels are kept [default: labelmix-store beside the study file]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use labelmix_data::AnnotationFormat;
+use labelmix_data::{AnnotationFormat, Encoding};
 use labelmix_econ::{Allocation, LabelKind};
 
 /// Say what to buy: the best split of a budget, from the runs in the store
@@ -66,10 +66,14 @@ pub(crate) struct IngestArguments {
     /// The files of labels
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) labels: Vec<PathBuf>,
+    /// How their characters are encoded, where they are not Unicode: windows-1252, for instance
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<Encoding>,
     /// Which kind of labels they are: weak (0, 1, or a probability) or gold (0 or 1)
     #[arg(long, value_name = "KIND", value_parser = kind)]
     pub(crate) kind: LabelKind,
-    /// Where to write the training data (JSONL): every row as it was, and the new labels; no file is written over
+    /// Where to write the training data, in the format that the name says (as for `labelmix predict`): every row as it was, and
+    /// the new labels; no file is written over
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Take the labels that are there, where some texts have none yet

@@ -91,6 +91,29 @@ pub(crate) struct ShowArguments {
     pub(crate) json: bool,
 }
 
+/// Write a finished run's classifier for Python: an adapter or a checkpoint, a tokenizer, and a script for its log-odds
+///
+/// The folder gets `classify.py`, some forty lines of Python with transformers and PEFT that load the model, put the adapter on
+/// it, pool as the run does, apply its head and give log-odds and probabilities of texts. Where transformers has a class that
+/// computes the same (decoders that read the last token, BERT with its pooler), the folder loads through that class too; where
+/// it has none, no class of sequence classifiers takes it.
+///
+/// This is one run's model, for elsewhere. `labelmix store export` copies the results of a study, for labelmix or as records.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The run's folder, such as labelmix-store/runs/reviews/seq-sft_w320_g32_s0
+    pub(crate) run: PathBuf,
+    /// The folder to write: a new one, or one that is empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Write a whole checkpoint, in f32, with the adapter merged into its weights: it needs neither PEFT nor the base
+    #[arg(long)]
+    pub(crate) merged: bool,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Read runs of the published code (Mallen & Belrose 2024) and draw tables and figures of them
 ///
 /// The published code writes a folder for each run, `RESULTS/TASK/nw=640_no=0_m=MODEL_NAME_s42`, with results.json and

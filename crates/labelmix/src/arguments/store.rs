@@ -70,6 +70,8 @@ pub(crate) struct StoreGarbageArguments {
 }
 
 /// Export a study's finished runs: with their stages into a new folder, a store of its own, or as records (JSONL)
+///
+/// These are results, for labelmix or for tables. `labelmix export` writes one run's model, for Python.
 #[derive(Debug, Args)]
 pub(crate) struct StoreExportArguments {
     /// The store's folder

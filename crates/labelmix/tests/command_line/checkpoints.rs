@@ -49,6 +49,32 @@ memory        LoRA with the default recipe: weights 369 KiB, 22.1 MiB per run, 8
 }
 
 #[test]
+fn inspect_fails_where_there_are_no_weights() {
+    let workplace = Workplace::new();
+    for file in ["config.json", "tokenizer.json"] {
+        workplace.write(&format!("model/{file}"), fs::read(example().join("checkpoint").join(file)).unwrap());
+    }
+    let failed = workplace.labelmix(&["inspect", "model"]).assert().code(1);
+    insta::assert_snapshot!(String::from_utf8_lossy(&failed.get_output().stderr), @r#"
+error: model: it has no model.safetensors
+hint: its weights are missing, or kept in another format: load it with transformers, call save_pretrained, and name the folder; or name a revision that has them (organisation/name@revision)
+"#);
+    // The memory that it takes needs no weights.
+    workplace.output_of(&["doctor", "--model", "model"]);
+}
+
+#[test]
+fn inspect_says_what_may_not_be_expected() {
+    let workplace = Workplace::new();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        workplace.write(&format!("model/{file}"), fs::read(example().join("checkpoint").join(file)).unwrap());
+    }
+    workplace.write("model/model.safetensors.index.json", "{}");
+    let output = workplace.output_of(&["inspect", "model"]);
+    insta::assert_snapshot!(output.lines().last().unwrap(), @"note          model.safetensors is read, as transformers does; model.safetensors.index.json beside it is not");
+}
+
+#[test]
 fn inspect_writes_the_logits_of_every_token() {
     let workplace = Workplace::new();
     workplace.write("texts.jsonl", "{\"text\": \"the soup was simply perfect .\"}\n{\"text\": \"we\"}\n");

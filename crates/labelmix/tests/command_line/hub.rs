@@ -50,6 +50,15 @@ fn a_model_is_downloaded_once_and_then_used_offline() {
 }
 
 #[test]
+fn what_stands_beside_a_tokenizer_is_downloaded_too() {
+    let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
+    hub.add(tiny("org/tiny").file("tokenizer_config.json", r#"{"additional_special_tokens": ["<new>"]}"#));
+    let about = output_of(&mut at_hub(&hub, &workplace, &["inspect", "org/tiny"]));
+    assert!(about.contains("WordLevel of 244 tokens"), "{about}");
+    assert!(about.contains("\nnote "), "{about}");
+}
+
+#[test]
 fn a_download_that_breaks_off_goes_on() {
     let (hub, workplace) = (LoopbackHub::start(), Workplace::new());
     hub.add(tiny("org/tiny"));
@@ -111,7 +120,21 @@ hint: accept the conditions at HUB/org/secret, then set HF_TOKEN to a token of t
     insta::assert_snapshot!(said("org/old"), @r#"
 error: the model "org/old" of the Hugging Face Hub cannot be run
   because: it has no model.safetensors
-hint: its weights are kept in another format: load it with transformers, call save_pretrained, and name the folder; or name a revision that has them (organisation/name@revision)
+hint: its weights are missing, or kept in another format: load it with transformers, call save_pretrained, and name the folder; or name a revision that has them (organisation/name@revision)
+"#);
+    let config = fs::read_to_string(example().join("checkpoint/config.json")).unwrap();
+    let quantised = config.replacen('{', "{\"quantization_config\": {\"quant_method\": \"awq\"},", 1);
+    hub.add(tiny("org/awq").file("config.json", quantised));
+    let refusal = said("org/awq");
+    assert!(refusal.contains("the checkpoint is quantised: it has a quantization_config (awq)"), "{refusal}");
+    assert!(
+        !hub.requests().iter().any(|request| request.path.contains("org/awq") && request.path.contains("safetensors"))
+    );
+    hub.add(ServedRepository::model("org/gguf").file("tiny.Q4_K_M.gguf", "GGUF").file("README.md", "quantised"));
+    insta::assert_snapshot!(said("org/gguf"), @r#"
+error: the model "org/gguf" of the Hugging Face Hub cannot be run
+  because: it has no config.json
+hint: the weights are in GGUF files, which llama.cpp reads: name the checkpoint in transformers' layout that they were made of
 "#);
     let token = at_hub(&hub, &workplace, &["inspect", "org/secret"]).env("HF_TOKEN", "hf_friend").assert().success();
     drop(token);

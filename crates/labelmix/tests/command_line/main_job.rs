@@ -108,7 +108,9 @@ fn a_report_and_predictions_from_a_finished_run() {
         assert!((probability - 1.0 / (1.0 + (-log_odds).exp())).abs() < 1e-6);
         assert_eq!(row["label"], u8::from(log_odds > 0.0));
     }
-    assert_eq!(rows[1]["text"], "the staff were slow");
+    let id = labelmix_data::ExampleId::of("the staff were slow").to_string();
+    let kept = [&rows[1]["review"], &rows[1]["stars"], &rows[1]["labelmix_id"]];
+    assert_eq!(kept, ["the staff were slow", "1", &id]);
 }
 
 #[test]

@@ -281,9 +281,17 @@ fn prompts_that_cannot_work_are_refused() {
     let costly = "[[methods]]\nname = \"few-shot\"\nshots = 17\n";
     workplace.write("study.toml", Workplace::study() + PROMPT + costly);
     insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml"]), @"
-        error: no point of the grid can be bought: its 17 shots cost $17
-        hint: change the budgets of [grid], or add rows to the training file
-        ");
+    train: [example]/train.jsonl: 3,200 rows, 3,200 kept
+           dropped: nothing
+           labels: 3,200 gold, 3,200 weak, 3,200 both (weak agrees with gold in 75.2%)
+           gold:   1,600 of class 0, 1,600 of class 1 (50.0%)
+           weak:   1,516 of class 0, 1,684 of class 1 (52.6%); balancing takes 168 of class 1 off sale
+    test:  [example]/test.jsonl: 600 rows, 100 kept (50 of class 0, 50 of class 1)
+           dropped: 500 beyond the test set's size
+           labels: 100 gold, 100 weak, 100 both (weak agrees with gold in 72.0%)
+    error: no point of the grid can be bought: its 17 shots cost $17
+    hint: change the budgets of [grid], or get more labels; where balancing the classes left too few, `balance = false` in [task] sells all, and a `gold_pool` there sets texts with both labels aside for gold
+    ");
 }
 
 #[test]

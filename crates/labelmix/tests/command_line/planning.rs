@@ -196,10 +196,15 @@ fn purchases_continue_the_studys_pools() {
     ");
 }
 
+/// The study with its classes as frequent as they are.
+fn as_they_are(study: &str) -> String {
+    study.replace("[task]\n", "[task]\nbalance = false\n")
+}
+
 #[test]
 fn uncertainty_asks_for_the_texts_of_which_its_classifier_is_least_certain() {
     let workplace = Workplace::new();
-    workplace.write("study.toml", format!("methods = [\"uncertainty\"]\n{}", Workplace::study()));
+    workplace.write("study.toml", format!("methods = [\"uncertainty\"]\n{}", as_they_are(&Workplace::study())));
     workplace.output_of(&["sweep", "study.toml"]);
     let gold = |out: &str, have: &str| {
         let arguments = [
@@ -351,7 +356,7 @@ fn labels_that_cannot_be_taken() {
     let hidden = |text: String| text.replace(&known, "[known]").replace(&unlabeled, "[unlabeled]");
     insta::assert_snapshot!(refused("a.csv", &csv(&[(unlabeled.clone(), "2")]), "gold"), @"
     error: a.csv, line 2, column `label`: `2` is not a gold label
-    hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none
+    hint: a gold label is 0 or 1 (or false, true); leave the cell empty where there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`
     ");
     insta::assert_snapshot!(hidden(refused("a.csv", &csv(&[(unlabeled.clone(), "1"), (unlabeled.clone(), "")]), "gold")), @"
     error: a.csv, line 3: there is no label for [unlabeled]
@@ -367,19 +372,19 @@ fn labels_that_cannot_be_taken() {
     ");
     insta::assert_snapshot!(refused("a.csv", &csv(&[("17".to_owned(), "1")]), "gold"), @"
     error: a.csv, line 2: `17` is not the id of an example
-    hint: every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits)
+    hint: every row keeps the labelmix_id with which it was handed out by `labelmix plan --next` (16 hexadecimal digits), or the text of the example in a column `text`
     ");
     let contradicting = hidden(refused("a.csv", &csv(&[(known.clone(), other)]), "gold"));
     assert!(
         contradicting.contains("the gold label of [known] is") && contradicting.contains("train.jsonl, line 201 says")
     );
-    insta::assert_snapshot!(refused("a.json", "{\"a\": 1}", "weak"), @r#"
-    error: a.json: not a JSON list of rows: invalid type: map, expected a sequence at line 1 column 0
-    hint: give a CSV or JSONL file with the columns labelmix_id and label, Label Studio's export as JSON, or what Argilla's records.to_json writes
-    "#);
+    insta::assert_snapshot!(refused("a.json", "{\"a\": 1}", "weak"), @"
+    error: a.json: there is no column `labelmix_id`; the columns are `a`
+    hint: name one of these columns, or add the one that is missing
+    ");
     let asked = format!("[{{\"labelmix_id\": \"{unlabeled}\", \"kind\": \"gold\", \"label\": 1}}]");
     insta::assert_snapshot!(refused("a.json", &asked, "weak"), @"
-    error: a.json, row 1: this row asks for a gold label, and weak labels are read
+    error: a.json, line 1: this row asks for a gold label, and weak labels are read
     hint: read the file with --kind gold
     ");
     workplace.write("out.jsonl", "precious");

@@ -32,7 +32,7 @@ fn studies_are_reported_each_and_together() {
     let together = ["report", "small.toml", "shorter.toml", "copied.toml", "--out", "report", "--figures", "svg"];
     let written = workplace.output_of(&together);
     let of_all: Vec<&str> = written.lines().filter(|path| !path.contains("/studies/")).collect();
-    insta::assert_snapshot!(of_all.join("\n"), @r#"
+    insta::assert_snapshot!(of_all.join("\n"), @"
     report/figures/accuracy_by_task_checkpoint.svg
     report/figures/accuracy_by_model_small.svg
     report/figures/scaling.svg
@@ -44,6 +44,7 @@ fn studies_are_reported_each_and_together() {
     report/mean_checkpoint/figures/isoquants.svg
     report/mean_checkpoint/figures/cost_accuracy.svg
     report/mean_checkpoint/figures/cost_accuracy_by_price.svg
+    report/mean_checkpoint/figures/exchange_rates.svg
     report/mean_checkpoint/tables/methods.md
     report/mean_checkpoint/tables/methods.tex
     report/mean_checkpoint/tables/splits.md
@@ -60,7 +61,7 @@ fn studies_are_reported_each_and_together() {
     report/mean_checkpoint/tables/runs.parquet
     report/mean_checkpoint/economics.json
     report/mean_checkpoint/economics.txt
-    "#);
+    ");
 
     let read = |folder: &str| -> Json {
         let path = workplace.path().join("report").join(folder).join("answer.json");

@@ -101,6 +101,30 @@ fn what_a_study_a_profile_and_the_command_line_ask_for() {
 }
 
 #[test]
+fn a_site_that_greets_is_understood() {
+    let cluster = FakeCluster::new();
+    fs::write(cluster.folder.join("greets"), "--- Welcome | news: none ---\n\nnodes = 12\n--> quota ... OK\n").unwrap();
+    fs::write(cluster.folder.join("hold"), "").unwrap();
+    let [submitted, _] = cluster.said(&SWEEP, 0);
+    assert_eq!(submitted, "14 stages submitted as jobs 1, 2; 0 were in the queue, 0 are done\n");
+    let [again, _] = cluster.said(&SWEEP, 0);
+    assert_eq!(again, "nothing to submit; 14 were in the queue, 0 are done\n");
+    assert_eq!(cluster.file("submitted").lines().count(), 2, "nothing is submitted twice");
+}
+
+#[test]
+fn a_job_without_a_number_is_not_forgotten_silently() {
+    let cluster = FakeCluster::new();
+    fs::write(cluster.folder.join("sbatch"), "#!/bin/bash\necho Welcome\n").unwrap();
+    let [_, said] = cluster.said(&SWEEP, 1);
+    let refusal = said.split_once("error: ").unwrap().1;
+    insta::assert_snapshot!(refusal, @r#"
+    no line of what sbatch says is a job's number: "Welcome"
+    hint: the array may be in the queue all the same: look with `squeue --me`, and cancel it before the command is repeated; `sbatch --parsable` has to print the number on a line of its own
+    "#);
+}
+
+#[test]
 fn what_waits_in_the_queue_is_not_submitted_again() {
     let cluster = FakeCluster::new();
     fs::write(cluster.folder.join("hold"), "").unwrap();

@@ -36,18 +36,18 @@ hint: check that the file is there and that you may read it
 #[test]
 fn both_forms_of_a_studys_task() {
     let workplace = Workplace::new();
-    insta::assert_snapshot!(with_table(&workplace, "name = \"sciq\"\ntrain = \"train.jsonl\""), @r#"
-error: study.toml: line 2: `train` and `name` in [task]: the data is either files of texts (`train` and `test`) or a task (`name` or `file`)
-hint: see `labelmix help sweep` for an example of a study file
-"#);
-    insta::assert_snapshot!(with_table(&workplace, "max_test = 100"), @r#"
-error: study.toml: line 2: [task] does not say where the data is: it needs `train` and `test` (files of texts), the `name` of a task, or the `file` of one
-hint: see `labelmix help sweep` for an example of a study file
-"#);
-    insta::assert_snapshot!(with_table(&workplace, "name = \"sciq\"\nfoldr = \"data\""), @r#"
-error: study.toml: line 4: unknown field `foldr`, expected one of `train`, `test`, `text`, `gold`, `name`, `file`, `folder`, `template`, `proxy`, `weak`, `merge`, `max_test`, `balance`, `gold_pool`
-hint: did you mean `folder`?
-"#);
+    insta::assert_snapshot!(with_table(&workplace, "name = \"sciq\"\ntrain = \"train.jsonl\""), @"
+    error: study.toml: line 2: `train` and `name` in [task]: the data is either files of texts (`train`) or a task (`name` or `file`)
+    hint: see `labelmix help sweep` for an example of a study file
+    ");
+    insta::assert_snapshot!(with_table(&workplace, "max_test = 100"), @"
+    error: study.toml: line 2: [task] does not say where the data is: it needs `train` (a file of texts), the `name` of a task, or the `file` of one
+    hint: see `labelmix help sweep` for an example of a study file
+    ");
+    insta::assert_snapshot!(with_table(&workplace, "name = \"sciq\"\nfoldr = \"data\""), @"
+    error: study.toml: line 4: unknown field `foldr`, expected one of `train`, `test`, `test_size`, `test_seed`, `group`, `text`, `gold`, `values`, `missing`, `drop`, `threshold`, `contradictions`, `encoding`, `name`, `file`, `folder`, `template`, `proxy`, `weak`, `merge`, `max_test`, `balance`, `gold_pool`
+    hint: did you mean `folder`?
+    ");
     insta::assert_snapshot!(with_table(&workplace, "name = \"sciq\"\n[task.weak]\ncolumn = \"w\""), @r#"
 error: study.toml: line 5: unknown field `column`, expected one of `columns`, `file`, `key`
 hint: did you mean `columns`?
@@ -129,10 +129,10 @@ error: [folder]/crowd.csv cannot be read: No such file or directory (os error 2)
 hint: check that the file is there and that you may read it
 "#);
     workplace.write("crowd.csv", "review,w\nthe soup was good .,2\n");
-    insta::assert_snapshot!(with_table(&workplace, &joined), @r#"
-error: [folder]/crowd.csv, line 2, column `w`: `2` is not a weak label
-hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
-"#);
+    insta::assert_snapshot!(with_table(&workplace, &joined), @"
+    error: [folder]/crowd.csv, line 2, column `w`: `2` is not a weak label
+    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`
+    ");
 }
 
 #[test]

@@ -15,7 +15,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-echo "$job"
+# Some sites greet on standard output, before and after.
+greet() { if [ -e "$FAKE_SLURM/greets" ]; then cat "$FAKE_SLURM/greets"; fi; }
+greet; echo "$job"; greet
 for ((task = 0; task <= last; task++)); do
   if [ -e "$FAKE_SLURM/hold" ]; then echo "$job|$task|PENDING|Resources" >> "$FAKE_SLURM/queue"; continue; fi
   log=${output//%A/$job}; log=${log//%a/$task}

@@ -1,2 +1,2 @@
 #!/bin/bash
-cat "$FAKE_SLURM/queue" 2>/dev/null || true
+cat "$FAKE_SLURM/greets" "$FAKE_SLURM/queue" 2>/dev/null || true

@@ -158,5 +158,5 @@ fn the_fields_of_a_file_have_names() {
         found.sort();
         assert_eq!(found, expected, "{}", file.display());
     }
-    assert!(field_names(&scratch.write("rows.txt", "a")).is_err());
+    assert!(field_names(&scratch.write("rows.txt", "%PDF-1.7")).is_err());
 }

@@ -308,7 +308,7 @@ fn data_that_is_not_here() {
     scratch.write("data/README.md", "no data");
     let task = Task::named("cola").unwrap().with_folder(&scratch.path("data"));
     assert_snapshot!(scratch.report(&task.local_files().unwrap_err()), @r"
-    data has no Parquet, JSONL or CSV files
+    data has no Parquet, JSON Lines, CSV or other table files
     hint: a dataset of the Hub that has only a script, or other files, is in its branch `refs/convert/parquet`; name local files as their splits, such as train.jsonl
     ");
     scratch.write("data/validation.jsonl", jsonl(&hub_rows("cola")));

@@ -174,7 +174,7 @@ proptest! {
             let task = pooled(&scratch, rows, 6);
             let options = LoadOptions { cleaning: CleaningOptions::default(), ..LoadOptions::default() };
             match task.load(&task.local_files().unwrap(), &options) {
-                Err(TaskError::Data(DataError::OneClass { .. })) => None,
+                Err(TaskError::Data(DataError::OfWhatWasRead(_))) => None,
                 loaded => Some(loaded.unwrap().content_hash()),
             }
         };

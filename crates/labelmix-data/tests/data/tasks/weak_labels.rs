@@ -110,9 +110,9 @@ fn labels_that_contradict_each_other() {
     crowd.csv, line 4: weak labels for `1` that differ from those on line 2
     hint: keep one row for each key; several annotators' labels belong into one row, a column for each
     ");
-    assert_snapshot!(complaint("key,w,v\n1,0,2\n"), @r"
+    assert_snapshot!(complaint("key,w,v\n1,0,2\n"), @"
     crowd.csv, line 2, column `v`: `2` is not a weak label
-    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none
+    hint: a weak label is the probability of class 1, from 0 to 1 (or 0, 1, false, true); leave the cell empty where there is none. Other values can be named in [task]: `values = { no = 0, yes = 1 }`
     ");
     assert_snapshot!(complaint("key,w\n1,0\n"), @r"
     crowd.csv: there is no column `v`; the columns are `key`, `w`

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    CleaningOptions, Contradictions, Dataset, Encoding, Example, LabelValues, OneOrMore, TableFile, TestSize, TestTexts, TextColumns,
-    TextOptions, TextSource, field_names, read_gold,
+    CleaningOptions, Contradictions, Dataset, Encoding, Example, LabelValues, OneOrMore, TableFile, TestSize,
+    TestTexts, TextColumns, TextOptions, TextSource, field_names, read_gold,
 };
 use serde::{Deserialize, Serialize};
 

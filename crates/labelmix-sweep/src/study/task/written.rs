@@ -231,13 +231,16 @@ mod tests {
 
     #[test]
     fn forms_that_exclude_each_other_or_miss_something() {
-        insta::assert_snapshot!(problem("name = 'sciq'\ntrain = 'a.csv'"), @"line 4: `train` and `name` in [task]: the data is either files of texts (`train` and `test`) or a task (`name` or `file`) | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("name = 'sciq'\ntrain = 'a.csv'"), @"line 4: `train` and `name` in [task]: the data is either files of texts (`train`) or a task (`name` or `file`) | see `labelmix help sweep` for an example of a study file");
         insta::assert_snapshot!(problem("name = 'sciq'\nfile = 'mine.toml'"), @"line 4: `name` and `file` in [task]: a task is either one of labelmix, by its name, or one of your own, in a file | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("max_test = 100"), @"line 4: [task] does not say where the data is: it needs `train` and `test` (files of texts), the `name` of a task, or the `file` of one | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("train = 'a.csv'"), @"line 4: [task] has `train` but no `test` | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("text = 'review'"), @"line 4: `text` in [task] without files of texts: it needs `train` and `test` | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("template = '{{ a }}'"), @"line 4: `template` in [task] without a task: it needs the `name` of one (`labelmix tasks` lists them) or the `file` of your own | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("train = 'a.csv'\ntest = 'b.csv'\nweak = ['ann', 'bob']"), @"line 4: `weak` in [task] is one column where the data is files of texts; a list or a table needs a task (`name` or `file`) | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("max_test = 100"), @"line 4: [task] does not say where the data is: it needs `train` (a file of texts), the `name` of a task, or the `file` of one | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("test = 'a.csv'"), @"line 4: [task] has `test` but no `train` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("train = 'a.csv'\ntest = 'b.csv'\ntest_size = 9"), @"line 4: `test` and `test_size` or `test_seed` in [task]: the test set is a file, or a part of `train` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("text = 'review'"), @"line 4: `text` in [task] without files of texts: it needs `train` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("template = '{{ a }}'"), @"line 4: [task] does not say where the data is: it needs `train` (a file of texts), the `name` of a task, or the `file` of one | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("train = 'a.csv'\n[task.weak]\ncolumns = 'w'\nfile = 'b.csv'"), @"line 4: [task.weak] with a file of its own needs a task (`name` or `file`); in files of texts weak labels stand in columns | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("train = 'a.csv'\nmerge = 'dawid-skene'"), @r#"line 4: `merge = "dawid-skene"` in [task] has to know who labelled what: name a column for each annotator, `weak = ["ann", "bob"]` | see `labelmix help sweep` for an example of a study file"#);
+        insta::assert_snapshot!(problem("train = 'a.csv'\nvalues = { yes = 1 }"), @"line 4: `values` in [task] needs a value of class 0 and one of class 1 | see `labelmix help sweep` for an example of a study file");
         insta::assert_snapshot!(problem("name = 'sciq'\nweak = 3"), @"line 6: invalid type: integer `3`, expected a column of weak labels, a list of annotators' columns, or a table [task.weak] | see `labelmix help sweep` for an example of a study file");
         insta::assert_snapshot!(problem("name = 'sciq'\n[task.weak]\ncolumn = 'w'"), @"line 7: unknown field `column`, expected one of `columns`, `file`, `key` | did you mean `columns`?");
         insta::assert_snapshot!(problem("name = 'sciq'\nmerge = 'median'"), @"line 6: unknown variant `median`, expected one of `mean`, `majority`, `dawid-skene` | did you mean `mean`?");

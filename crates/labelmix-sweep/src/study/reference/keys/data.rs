@@ -241,11 +241,20 @@ pub(super) const MODEL: &[KeyHelp] = &[
     ),
     key(
         "pooling",
-        "`\"last\"`, `\"pooler\"`, `\"mean\"`",
+        "`\"last\"`, `\"pooler\"`, `\"mean\"`, `\"cls\"`, `\"max\"`",
         Optional,
         "\"mean\"",
-        &["\"max\""],
+        &["\"median\""],
         "How a text becomes one vector. Without it: what suits the checkpoint.",
+    ),
+    key(
+        "max_length",
+        "number of tokens, at least 1",
+        Optional,
+        "256",
+        &["0", "-1", "1.5"],
+        "The longest text in tokens, with the special ones; the longest prompt, for methods that have one, which loses shots \
+         to fit. At most what the model reads, which is the default.",
     ),
     key(
         "too_long",
@@ -253,7 +262,8 @@ pub(super) const MODEL: &[KeyHelp] = &[
         Optional,
         "\"cut\"",
         &["\"ignore\""],
-        "What to do with texts that are longer than the model's context.",
+        "What to do with texts that are longer than `max_length`, or than what the model reads: stop with an error that names \
+         the first, leave them out, or cut their end.",
     ),
 ];
 
