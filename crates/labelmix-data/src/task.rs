@@ -33,9 +33,9 @@ pub use self::report::{RenderedExample, TaskCheck, TaskDescription};
 pub(crate) use self::rows::render_error;
 use self::rows::{Purpose, RowReader};
 pub(crate) use self::template::{Fields, TextTemplate, value_of};
-pub(crate) use self::weak::mean_vote;
+use self::weak::VoteTable;
 pub use self::weak::{MergeVotes, WeakTable};
-use self::weak::{VoteTable, merge_votes};
+pub(crate) use self::weak::{mean_vote, merge_votes};
 use crate::clean::Split;
 use crate::dataset::{CleaningOptions, Dataset};
 use crate::example::Example;
@@ -317,7 +317,7 @@ impl Task {
             votes.summary(examples.filter(|example| example.weak.is_none()).count())
         });
         if let Some(merge) = options.merge_votes {
-            merge_votes(&mut train, &mut test, merge);
+            merge_votes(train.examples_mut().iter_mut().chain(test.examples_mut()), merge);
         }
         train.set_unlabeled_apart();
         let mut dataset = Dataset::clean(train, test, &options.cleaning)?;

@@ -32,7 +32,7 @@ use crate::error::DataError;
 use crate::example::Example;
 use crate::field::refuse_unknown;
 use crate::summary::SplitSummary;
-use crate::task::MergeVotes;
+use crate::task::{MergeVotes, merge_votes};
 
 /// A study's files of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,8 +95,9 @@ impl Dataset {
             TestTexts::File(file) => read_rows(file, &columns, Purpose::Testing, files.contradictions)?,
             TestTexts::Part { size, seed } => train.take_test_part(*size, options.cleaning.max_test, *seed)?,
         };
-        for rows in [&mut train, &mut test] {
-            rows.merge_votes(options.merge_votes);
+        if let Some(merge) = options.merge_votes {
+            merge_votes(train.examples.iter_mut(), merge);
+            merge_votes(test.examples.iter_mut(), merge);
         }
         train.hold_out(&test);
         train.notes.near_test = near::near_texts(&train, &test);

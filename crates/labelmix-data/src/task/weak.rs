@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::definition::{OneOrMore, Problem};
 use super::error::TaskError;
 use crate::cell::Cell;
-use crate::clean::Split;
 use crate::error::{DataError, Place, RowNumber};
+use crate::example::Example;
 use crate::read::{Holds, Need, WantedColumn, read_blocks};
 use crate::summary::WeakFileSummary;
 
@@ -57,17 +57,16 @@ pub(crate) fn mean_vote(votes: &[Option<f32>]) -> Option<f32> {
     (!given.is_empty()).then(|| given.iter().sum::<f32>() / given.len() as f32)
 }
 
-/// Makes the weak labels of both splits out of their votes.
+/// Makes the weak labels of examples out of their votes; those without votes keep theirs.
 ///
 /// # Panics
 /// If `merge` gives other than one label for each example.
-pub(super) fn merge_votes(train: &mut Split, test: &mut Split, merge: &MergeVotes) {
-    let mut voted: Vec<_> = train.examples_mut().iter_mut().chain(test.examples_mut()).collect();
-    voted.retain(|example| !example.votes.is_empty());
+pub(crate) fn merge_votes<'a>(examples: impl Iterator<Item = &'a mut Example>, merge: &MergeVotes) {
+    let mut voted: Vec<&mut Example> = examples.filter(|example| !example.votes.is_empty()).collect();
     let votes: Vec<&[Option<f32>]> = voted.iter().map(|example| &*example.votes).collect();
     let merged = merge(&votes);
     assert_eq!(merged.len(), voted.len(), "merging votes gives a label for each example");
-    for (example, weak) in voted.into_iter().zip(merged) {
+    for (example, weak) in voted.iter_mut().zip(merged) {
         example.weak = weak;
     }
 }

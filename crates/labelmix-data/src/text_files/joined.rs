@@ -10,7 +10,7 @@ use super::reading::{RowRead, TextRows};
 use crate::error::{ContradictingRow, DataError, RowNumber};
 use crate::example::{Example, ExampleId, Round};
 use crate::summary::{Dropped, LeftOut, TextNotes};
-use crate::task::{MergeVotes, mean_vote};
+use crate::task::mean_vote;
 
 /// What is done about gold labels of one text that contradict each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,19 +192,5 @@ impl Joined {
         };
         rows.dropped.contradictory = rows.retain(|index, _| without.binary_search(&index).is_err());
         Ok(rows)
-    }
-}
-
-impl TextRows {
-    /// Makes the weak labels out of the votes, where they are not simply averaged.
-    pub(super) fn merge_votes(&mut self, merge: Option<&MergeVotes>) {
-        let Some(merge) = merge else { return };
-        let voted = || self.examples.iter().filter(|example| !example.votes.is_empty());
-        let votes: Vec<&[Option<f32>]> = voted().map(|example| &*example.votes).collect();
-        let merged = merge(&votes);
-        assert_eq!(merged.len(), votes.len(), "merging votes gives a label for each example");
-        for (example, weak) in self.examples.iter_mut().filter(|example| !example.votes.is_empty()).zip(merged) {
-            example.weak = weak;
-        }
     }
 }
