@@ -280,6 +280,18 @@ mod tests {
         assert_eq!(study.default_store(), Path::new("studies/labelmix-store"));
     }
 
+    /// What the fuzz target of studies begins with and what it found.
+    #[test]
+    fn the_fuzz_seeds_are_read_or_refused() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/studies");
+        for name in ["every-table.toml", "task.toml"] {
+            Study::read(&seeds.join(name)).unwrap();
+        }
+        for seed in std::fs::read_dir(seeds).unwrap() {
+            let _ = Study::read(&seed.unwrap().path()).map(|study| study.named_task());
+        }
+    }
+
     #[test]
     fn problems_name_the_place_and_the_remedy() {
         let with = |extra: &str| problem(&format!("{MINIMAL}{extra}"));

@@ -1,4 +1,4 @@
-//! What the fuzz targets of `fuzz/models` begin with, and what they found, as ordinary tests.
+//! What the fuzz targets of `fuzz` begin with, and what they found, as ordinary tests.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::folder::fixture_folder;
 fn replay(target: &str, replaced: &str, kept: &str) {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(fixture_folder("qwen3").join(kept), folder.path().join(kept)).unwrap();
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/models/corpus").join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
     let mut replayed = 0;
     for entry in fs::read_dir(corpus).unwrap() {
         fs::copy(entry.unwrap().path(), folder.path().join(replaced)).unwrap();

@@ -9,7 +9,7 @@ use crate::scratch::Scratch;
 #[test]
 fn the_corpus_is_read_or_refused() {
     let names: Vec<&str> = include_str!("names.txt").lines().collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/tables");
     let scratch = Scratch::new();
     let mut inputs = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -16,7 +16,7 @@ thread_local! {
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, content)) = input.split_first() else { return };
-    let names: Vec<&str> = include_str!("../../../crates/labelmix-data/tests/data/tables/names.txt").lines().collect();
+    let names: Vec<&str> = include_str!("../../crates/labelmix-data/tests/data/tables/names.txt").lines().collect();
     FOLDER.with(|folder| {
         let folder = folder.get_or_init(|| TempDir::new_in("/dev/shm").expect("there is room for a file"));
         let file = folder.path().join(names[usize::from(*choice) % names.len()]);

@@ -7,7 +7,7 @@ use std::path::Path;
 use labelmix_models::{LoadOptions, MemoryRequest, Model, ModelShape, TokenBatch};
 use libfuzzer_sys::fuzz_target;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/labelmix-models/tests/fixtures");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/labelmix-models/tests/fixtures");
 
 thread_local! {
     static FOLDER: tempfile::TempDir = {
