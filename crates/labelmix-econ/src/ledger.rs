@@ -112,6 +112,18 @@ pub struct UseTotals {
     pub cost_usd: f64,
 }
 
+impl LedgerTotals {
+    /// The same labels at these prices.
+    #[must_use]
+    pub fn at(mut self, prices: &Prices) -> Self {
+        self.cost_usd = prices.bill_usd(self.paid);
+        for of in &mut self.uses {
+            of.cost_usd = prices.bill_usd(Allocation::of_kind(of.kind, of.paid));
+        }
+        self
+    }
+}
+
 impl Ledger {
     /// An empty ledger.
     #[must_use]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use labelmix_econ::{MeasuredRun, Prices, best_split, pareto_frontier};
-use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
+use labelmix_sweep::{FinishedStudy, GridPoint, NotAffordable, RunRecord, StudyQuestion};
 use serde::Serialize;
 
 use crate::comparison::{WithinBudget, within_budgets};
@@ -77,6 +77,20 @@ impl Answer {
         }
     }
 
+    /// What a study's finished runs say, `measured` as the economics reads them.
+    #[must_use]
+    pub fn of(finished: &FinishedStudy, measured: &[MeasuredRun]) -> Self {
+        let StudyQuestion { prices, points, not_affordable, weak_label_accuracy, .. } = &finished.question;
+        let records: Vec<RunRecord> = finished.records().cloned().collect();
+        let own_share = finished.own_share.filter(|_| !finished.test.is_empty());
+        let own_shares = own_share.map(|share| {
+            let test: Vec<bool> = finished.test.iter().filter_map(|example| example.gold).collect();
+            OwnShares::new(share, &test, measured, prices)
+        });
+        let answer = Self::new(&finished.study, prices, points, not_affordable, &records, *weak_label_accuracy);
+        Self { own_shares, ..answer.with_regimes(measured.to_vec()) }
+    }
+
     /// What the measured splits say, which are by method, budget and weak fraction.
     pub(crate) fn of_splits(study: &str, prices: &Prices, mut budgets: Vec<SplitEntry>) -> Self {
         mark_best(&mut budgets);
@@ -99,12 +113,6 @@ impl Answer {
     #[must_use]
     pub fn with_regimes(self, runs: Vec<MeasuredRun>) -> Self {
         Self { regimes: regimes(&self.prices, &self.budgets, runs), ..self }
-    }
-
-    /// With the purchases at the test file's own shares.
-    #[must_use]
-    pub fn with_own_shares(self, own_shares: Option<OwnShares>) -> Self {
-        Self { own_shares, ..self }
     }
 
     /// The answer as JSON, indented, with a newline at its end: what `labelmix sweep --json` prints.

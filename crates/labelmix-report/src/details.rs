@@ -2,12 +2,9 @@
 //! each test text.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::sync::Arc;
 
-use labelmix_data::Example;
 use labelmix_econ::LedgerTotals;
-use labelmix_sweep::{Error, FollowedRun, Run, RunFile, RunRecord, StageKey, StageOutcome, Store, Sweep};
+use labelmix_sweep::{FinishedStudy, RunFile, StageKey, StageOutcome, Study};
 
 use crate::PromptedMethod;
 
@@ -47,75 +44,35 @@ pub struct TestText {
 }
 
 impl Details {
-    /// Reads what the store holds of these runs.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn read(sweep: &Sweep, store: &Store, records: &[RunRecord]) -> Result<Self, Error> {
-        let mut stages = Stages::default();
-        let mut runs = HashMap::new();
-        let graph_runs: HashMap<&str, &Run> = sweep.graph().runs().iter().map(|run| (run.name.as_str(), run)).collect();
-        for record in records {
-            let Some(run) = graph_runs.get(record.run.as_str()) else { continue };
-            let mut places = Vec::new();
-            for &node in &run.stages {
-                let key = &sweep.graph().nodes()[node].key;
-                places.extend(stages.place(key, || store.outcome(key))?);
-            }
-            let key = &sweep.graph().nodes()[run.last_stage()].key;
-            let log_odds = store.test_log_odds(key)?.map(|predicted| predicted.log_odds).unwrap_or_default();
-            let (file, _) = Store::read_run(&store.run_folder(&sweep.study().name, &record.run))?;
-            runs.insert(record.run.clone(), RunDetails { stages: places, ledger: file.labels, log_odds });
-        }
-        let prompted = PromptedMethod::of(sweep.study());
-        Ok(Self { stages: stages.outcomes, runs, test: texts(sweep.test()), prompted })
-    }
-
-    /// The same of runs that are followed, tested on these texts in this order.
+    /// Of a study's finished runs.
     #[must_use]
-    pub fn of(followed: &[Arc<FollowedRun>], test: &[Example]) -> Self {
-        let mut stages = Stages::default();
-        let mut runs = HashMap::new();
-        for run in followed {
-            let mut places = Vec::new();
-            for stage in &run.stages {
-                let there = || Ok::<_, Infallible>(Some(StageOutcome::clone(stage)));
-                let Ok(place) = stages.place(&stage.key, there);
-                places.extend(place);
-            }
+    pub fn of(finished: &FinishedStudy) -> Self {
+        let mut details = Self::default();
+        let mut places: HashMap<&StageKey, usize> = HashMap::new();
+        for run in &finished.runs {
+            let stages = run.stages.iter().map(|stage| {
+                *places.entry(&stage.key).or_insert_with(|| {
+                    details.stages.push(StageOutcome::clone(stage));
+                    details.stages.len() - 1
+                })
+            });
+            let stages = stages.collect();
             let RunFile { record, labels, .. } = &run.file;
-            let log_odds = if test.is_empty() { Vec::new() } else { run.log_odds.clone() };
-            runs.insert(record.run.clone(), RunDetails { stages: places, ledger: labels.clone(), log_odds });
+            let log_odds = if finished.test.is_empty() { Vec::new() } else { run.log_odds.clone() };
+            details.runs.insert(record.run.clone(), RunDetails { stages, ledger: labels.clone(), log_odds });
         }
-        Self { stages: stages.outcomes, runs, test: texts(test), prompted: Vec::new() }
+        let texts = finished.test.iter();
+        details.test.extend(texts.map(|example| TestText {
+            text: example.text.clone(),
+            gold: example.gold,
+            weak: example.weak,
+        }));
+        details
     }
-}
 
-/// Stages of runs, each once.
-#[derive(Default)]
-struct Stages {
-    outcomes: Vec<StageOutcome>,
-    places: HashMap<StageKey, usize>,
-}
-
-impl Stages {
-    /// The place of a stage, which is read if it has none yet; `None` if there is no such stage.
-    fn place<E>(
-        &mut self,
-        key: &StageKey,
-        read: impl FnOnce() -> Result<Option<StageOutcome>, E>,
-    ) -> Result<Option<usize>, E> {
-        if let Some(place) = self.places.get(key) {
-            return Ok(Some(*place));
-        }
-        let Some(outcome) = read()? else { return Ok(None) };
-        self.outcomes.push(outcome);
-        self.places.insert(key.clone(), self.outcomes.len() - 1);
-        Ok(Some(self.outcomes.len() - 1))
+    /// With those of the study's methods that have a prompt.
+    #[must_use]
+    pub fn with_prompted(self, study: &Study) -> Self {
+        Self { prompted: PromptedMethod::of(study), ..self }
     }
-}
-
-fn texts(test: &[Example]) -> Vec<TestText> {
-    let text = |example: &Example| TestText { text: example.text.clone(), gold: example.gold, weak: example.weak };
-    test.iter().map(text).collect()
 }

@@ -4,7 +4,7 @@ use labelmix_data::{Example, weak_class};
 use labelmix_stats::{
     Bootstrap, Evaluation, GapItem, Interval, gap_recovered_interval, performance_gap_recovered, probability,
 };
-use labelmix_sweep::{RunFile, StageOutcome, TestedRun};
+use labelmix_sweep::{FinishedRun, RunFile, StageOutcome};
 use serde::Serialize;
 
 /// Decides the resamples behind the intervals.
@@ -79,15 +79,15 @@ impl RunReport {
     /// `None` without test examples, or where a prediction is not a number.
     #[must_use]
     pub fn new(
-        run: &TestedRun,
+        run: &FinishedRun,
         examples: &[&Example],
         ceiling: Option<(&str, &[f32])>,
         most_wrong: usize,
     ) -> Option<Self> {
-        let scores = &run.predicted.log_odds;
+        let scores = &run.log_odds;
         Some(Self {
             file: run.file.clone(),
-            training: run.stages.clone(),
+            training: run.stages.iter().map(|stage| StageOutcome::clone(stage)).collect(),
             evaluation: RunEvaluation::new(scores, examples, ceiling)?,
             most_confidently_wrong: most_confidently_wrong(scores, examples, most_wrong),
         })

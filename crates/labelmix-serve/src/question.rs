@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use labelmix_econ::{LabelKind, Prices};
-use labelmix_sweep::{FollowedRun, GridPoint, PricesTable, RunRecord, StudyQuestion};
+use labelmix_sweep::{FinishedRun, GridPoint, PricesTable, RunRecord, StudyQuestion};
 
 /// The question of runs whose store does not say which budgets they belong to: what each purchase costs is a budget of its
 /// own. Prices are those of the ledgers.
-pub(crate) fn guessed(runs: &[impl AsRef<FollowedRun>]) -> StudyQuestion {
+pub(crate) fn guessed(runs: &[impl AsRef<FinishedRun>]) -> StudyQuestion {
     let usual = PricesTable::default().first().expect("the usual prices are prices");
     let price = |kind: LabelKind| {
         let uses = runs.iter().filter_map(|run| run.as_ref().file.labels.as_ref()).flat_map(|ledger| &ledger.uses);
@@ -38,6 +38,7 @@ pub(crate) fn guessed(runs: &[impl AsRef<FollowedRun>]) -> StudyQuestion {
         not_affordable: Vec::new(),
         weak_label_accuracy: None,
         labels: None,
+        found: None,
     }
 }
 

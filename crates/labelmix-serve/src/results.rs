@@ -9,10 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use labelmix_data::Example;
 use labelmix_report::{Analysis, Answer, Details, Report, live_page, page_data};
-use labelmix_sweep::{
-    Damage, FollowedRun, FollowedRuns, LabelsKey, RunRecord, Store, Study, StudyPlan, StudyQuestion, examples_in_order,
-    test_texts,
-};
+use labelmix_sweep::{Damage, FinishedRun, FinishedStudy, FollowedRuns, Store, Study, StudyPlan, TestSetKey};
 
 use crate::board::{Board, Results};
 use crate::question::guessed;
@@ -67,11 +64,17 @@ impl Followed {
     }
 }
 
-/// A test set, and from which state of its study's file it was read.
+/// A test set, and where it was read.
 struct KnownTest {
-    file: PathBuf,
-    modified: Option<SystemTime>,
+    origin: Origin,
     texts: Result<Vec<Example>, String>,
+}
+
+#[derive(PartialEq)]
+enum Origin {
+    Store(TestSetKey),
+    /// A study's file, in a state of that.
+    File(PathBuf, Option<SystemTime>),
 }
 
 impl Analyst {
@@ -154,7 +157,8 @@ impl Analyst {
         }
     }
 
-    /// The test texts of a study, from its file: the one that was named, or that the store names.
+    /// The test texts of a study: those that the store keeps, or, where it is from before it kept any, those of the study's
+    /// file, which was named or is named by the store.
     fn test<'a>(
         &self,
         study: &str,
@@ -162,20 +166,29 @@ impl Analyst {
         known: &'a mut Option<KnownTest>,
     ) -> Result<&'a [Example], String> {
         let question = plan.and_then(|plan| plan.question.as_ref());
-        let swept = question.and_then(|question| question.study_file.as_ref());
-        let Some(file) = self.studies.get(study).or(swept) else {
-            return Err(
-                "the store does not say where the study's file is (`labelmix serve STORE STUDY.toml` does)".to_owned()
-            );
+        let kept = question.and_then(|question| question.found.as_ref()).map(|found| &found.test_set);
+        let origin = if let Some(key) = kept.filter(|key| self.store.has_test_set(key)) {
+            Origin::Store(key.clone())
+        } else {
+            let swept = question.and_then(|question| question.study_file.as_ref());
+            let file =
+                self.studies.get(study).or(swept).ok_or(
+                    "the store does not say where the study's file is (`labelmix serve STORE STUDY.toml` does)",
+                )?;
+            let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+            Origin::File(file.clone(), modified)
         };
-        let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
-        let current = known
-            .as_ref()
-            .is_some_and(|known| known.file == *file && known.modified == modified && known.texts.is_ok());
-        if !current {
-            let labels = question.and_then(|question| question.labels.as_ref());
-            let texts = self.read_test(study, file, labels).map_err(|reason| format!("{}: {reason}", file.display()));
-            *known = Some(KnownTest { file: file.clone(), modified, texts });
+        if !known.as_ref().is_some_and(|known| known.origin == origin && known.texts.is_ok()) {
+            let texts = match &origin {
+                Origin::Store(key) => match self.store.test_set(key) {
+                    Ok(texts) => texts.ok_or_else(|| "the store does not have them".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                },
+                Origin::File(file, _) => {
+                    self.read_test(study, file).map_err(|reason| format!("{}: {reason}", file.display()))
+                }
+            };
+            *known = Some(KnownTest { origin, texts });
         }
         match known.as_ref().map(|known| &known.texts) {
             Some(Ok(texts)) => Ok(texts),
@@ -184,13 +197,13 @@ impl Analyst {
         }
     }
 
-    fn read_test(&self, name: &str, file: &Path, labels: Option<&LabelsKey>) -> Result<Vec<Example>, String> {
+    fn read_test(&self, name: &str, file: &Path) -> Result<Vec<Example>, String> {
         let study = Study::read(file).map_err(|error| error.to_string())?;
         if study.name != name {
             return Err(format!("this is the study {} now", study.name));
         }
         let files = (self.task_files)(&study)?;
-        test_texts(&study, &files, &self.store, labels).map_err(|error| error.to_string())
+        Ok(study.load_data(&files).map_err(|error| error.to_string())?.test)
     }
 }
 
@@ -205,7 +218,7 @@ fn ready(study: &str, data: String, runs: usize, notes: Vec<String>) -> Results 
 fn report(
     study: &str,
     plan: Option<&StudyPlan>,
-    runs: &[Arc<FollowedRun>],
+    runs: &[Arc<FinishedRun>],
     test: Result<&[Example], String>,
     notes: &mut Vec<String>,
 ) -> Report {
@@ -218,41 +231,30 @@ fn report(
         }
         guessed(runs)
     });
-    let tested_alike = |run: &&Arc<FollowedRun>| Some(&run.ids) == runs.first().map(|first| &first.ids);
-    let alike: Vec<Arc<FollowedRun>> = runs.iter().filter(tested_alike).cloned().collect();
+    let tested_alike = |run: &&Arc<FinishedRun>| Some(&run.ids) == runs.first().map(|first| &first.ids);
+    let alike: Vec<Arc<FinishedRun>> = runs.iter().filter(tested_alike).cloned().collect();
     if alike.len() < runs.len() {
         notes.push(format!("{} runs were tested on other texts, and are left out", runs.len() - alike.len()));
     }
-    let texts = test.and_then(|examples| {
-        let Some(first) = alike.first() else { return Ok(Vec::new()) };
-        examples_in_order(examples, &first.ids).ok_or_else(|| "the study's test texts are others now".to_owned())
-    });
-    let measured = texts.and_then(|texts| {
-        let measured: Option<Vec<_>> = alike.iter().map(|run| run.measured_on(&texts)).collect();
-        measured.map(|measured| (texts, measured)).ok_or_else(|| "the study's test labels are others now".to_owned())
-    });
-    let (texts, measured) = measured.unwrap_or_else(|reason| {
-        if !alike.is_empty() {
+    let without_texts = FinishedStudy { runs: alike, ..FinishedStudy::empty(study, question) };
+    let tested = test.and_then(|test| without_texts.clone().tested_on(test).map_err(|error| error.to_string()));
+    let finished = tested.unwrap_or_else(|reason| {
+        if !without_texts.runs.is_empty() {
             notes.push(format!(
                 "no test texts, and wider intervals, because the runs' accuracies are all there is: {reason}"
             ));
         }
-        (Vec::new(), alike.iter().map(|run| run.file.record.measured()).collect())
+        without_texts
     });
-    let records: Vec<RunRecord> = alike.iter().map(|run| run.file.record.clone()).collect();
-    let answer = answer(study, &question, &records).with_regimes(measured.clone());
-    let analysis = Analysis::new(&answer, measured);
-    Report { analysis, details: Details::of(&alike, &texts), answer }
-}
-
-fn answer(study: &str, question: &StudyQuestion, records: &[RunRecord]) -> Answer {
-    let StudyQuestion { prices, points, not_affordable, weak_label_accuracy, .. } = question;
-    Answer::new(study, prices, points, not_affordable, records, *weak_label_accuracy)
+    let measured = finished.measured();
+    let answer = Answer::of(&finished, &measured);
+    Report { analysis: Analysis::new(&answer, measured), details: Details::of(&finished), answer }
 }
 
 /// The data of a page before there are results.
 pub(crate) fn data_of_nothing(study: &str, plan: Option<&StudyPlan>) -> String {
     let question = plan.and_then(|plan| plan.question.clone());
-    let question = question.unwrap_or_else(|| guessed(&[] as &[Arc<FollowedRun>]));
-    page_data(&Report { answer: answer(study, &question, &[]), analysis: None, details: Details::default() })
+    let question = question.unwrap_or_else(|| guessed(&[] as &[Arc<FinishedRun>]));
+    let answer = Answer::of(&FinishedStudy::empty(study, question), &[]);
+    page_data(&Report { answer, analysis: None, details: Details::default() })
 }

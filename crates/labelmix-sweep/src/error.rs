@@ -50,6 +50,17 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A study of which the store does not say what it consists of.
+    #[error("the study {study} has not been swept into {}", path.display())]
+    #[diagnostic(help(
+        "`labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one"
+    ))]
+    NotSwept {
+        /// The study's name.
+        study: String,
+        /// The store.
+        path: PathBuf,
+    },
     /// Something that was asked for is not in the store.
     #[error("{} has no {what} {name:?}", path.display())]
     #[diagnostic(help("{help}"))]

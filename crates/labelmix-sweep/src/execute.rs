@@ -19,7 +19,7 @@ use crate::key::StageKey;
 use crate::record::RunRecord;
 use crate::records::{records, write_record};
 use crate::stage_work::do_stage;
-use crate::store::{Claim, Claiming, Scrutiny, StageOutcome, Store, StudyPlan, Watch};
+use crate::store::{Claim, Claiming, Scrutiny, StageOutcome, Store, Watch};
 use crate::survey::survey;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
@@ -61,7 +61,7 @@ pub struct Execution {
 /// error here: it is among the failures.
 pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
-    store.write_plan(&StudyPlan::of(sweep))?;
+    store.keep_plan(sweep)?;
     let done = survey(sweep.graph(), store, observer)?;
     let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
     let missing: Vec<&StageNode> = nodes

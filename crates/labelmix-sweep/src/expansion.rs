@@ -8,8 +8,8 @@ use labelmix_econ::{Allocation, Prices};
 use labelmix_elicit::StagePlan;
 
 use crate::error::{Error, Result};
-use crate::graph::StageGraph;
-use crate::grid::{Supply, default_boundary, distinct, split_of, wanted_points};
+use crate::graph::{StageGraph, run_name};
+use crate::grid::{LabelledExamples, Supply, distinct, split_of, wanted_points};
 use crate::key::SharedInputs;
 use crate::purchase::Purchase;
 use crate::record::{GridPoint, NotAffordable};
@@ -19,8 +19,7 @@ use crate::study::{NamedMethod, Study};
 pub(crate) struct Expansion {
     pub(crate) methods: Vec<NamedMethod>,
     pub(crate) pools: Vec<(u64, Pools)>,
-    /// How many labels the pools hold.
-    pub(crate) sizes: Allocation,
+    pub(crate) supply: Supply,
     pub(crate) points: Vec<GridPoint>,
     pub(crate) not_affordable: Vec<NotAffordable>,
 }
@@ -29,38 +28,62 @@ impl Expansion {
     /// Of a study whose training examples are these.
     pub(crate) fn of(study: &Study, prices: &Prices, train: &[Example]) -> Result<Self> {
         let methods = study.configured_methods();
-        let wanted = wanted_points(study, prices, &methods)?;
-        let boundary = match study.task.gold_pool {
-            Some(gold_pool) => Boundary::Fixed(gold_pool),
-            None => Boundary::ForChoosing(default_boundary(train, &wanted, &methods)),
+        let labelled = LabelledExamples::of(train);
+        let boundary = if let Some(gold_pool) = study.task.gold_pool {
+            Boundary::Fixed(gold_pool)
+        } else {
+            let wanted = wanted_points(study, prices, &methods)?;
+            Boundary::ForChoosing(labelled.default_boundary(&wanted, &methods))
         };
-        let pools: Vec<(u64, Pools)> =
-            distinct(&study.grid.seeds).into_iter().map(|seed| (seed, Pools::new(train, seed, boundary))).collect();
-        let sizes = Allocation { n_weak: pools[0].1.weak_size(), n_gold: pools[0].1.gold_size() };
-        let supply =
-            Supply { pools: pools.iter().map(|(_, pools)| pools).collect(), budgets: &study.grid.budgets, prices };
-        let (points, not_affordable) = supply.serve(wanted, &methods);
+        let seeds = distinct(&study.grid.seeds).into_iter();
+        let pools: Vec<(u64, Pools)> = seeds.map(|seed| (seed, Pools::new(train, seed, boundary))).collect();
+        let supply = Supply::of(labelled, &pools);
+        let (points, not_affordable) = supply.points(study, prices, &methods)?;
         if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
             return Err(Error::NothingAffordable { reason: first.reason.clone() });
         }
-        Ok(Self { methods, pools, sizes, points, not_affordable })
+        Ok(Self { methods, pools, supply, points, not_affordable })
     }
 
     /// The runs of the grid, in the order of methods, seeds and allocations.
     pub(crate) fn chains(&self) -> Vec<Chain<'_>> {
-        let mut chains = Vec::new();
-        for NamedMethod { name, method, .. } in &self.methods {
-            let points = self.points.iter().filter(|point| point.method == *name);
-            let allocations: BTreeSet<Allocation> = points.map(|point| point.allocation).collect();
-            for (seed, pools) in &self.pools {
-                chains.extend(allocations.iter().map(|&allocation| {
-                    let stages = method.stages(split_of(&**method, allocation));
-                    Chain { method: name, seed: *seed, pools, allocation, stages }
-                }));
-            }
-        }
-        chains
+        let seeds: Vec<u64> = self.pools.iter().map(|(seed, _)| *seed).collect();
+        let runs = runs_of(&self.methods, &self.points, &seeds).into_iter();
+        let chain = |WantedRun { method, seed, allocation }| {
+            let NamedMethod { name, method, .. } = method;
+            let (_, pools) = self.pools.iter().find(|(of, _)| *of == seed).expect("every seed has its pools");
+            let stages = method.stages(split_of(&**method, allocation));
+            Chain { method: name, seed, pools, allocation, stages }
+        };
+        runs.map(chain).collect()
     }
+}
+
+/// A run that a grid asks for.
+pub(crate) struct WantedRun<'a> {
+    pub(crate) method: &'a NamedMethod,
+    pub(crate) seed: u64,
+    pub(crate) allocation: Allocation,
+}
+
+impl WantedRun<'_> {
+    /// Its name, unique in its study and fit for a folder's.
+    pub(crate) fn name(&self) -> String {
+        run_name(&self.method.name, self.allocation, self.seed)
+    }
+}
+
+/// The runs of points that can be bought, in the order of methods, seeds and allocations.
+pub(crate) fn runs_of<'a>(methods: &'a [NamedMethod], points: &[GridPoint], seeds: &[u64]) -> Vec<WantedRun<'a>> {
+    let mut runs = Vec::new();
+    for method in methods {
+        let points = points.iter().filter(|point| point.method == method.name);
+        let allocations: BTreeSet<Allocation> = points.map(|point| point.allocation).collect();
+        for &seed in seeds {
+            runs.extend(allocations.iter().map(|&allocation| WantedRun { method, seed, allocation }));
+        }
+    }
+    runs
 }
 
 /// A run before its stages have keys.

@@ -75,6 +75,11 @@ impl Run {
     }
 }
 
+/// The name of a run.
+pub(crate) fn run_name(method: &str, Allocation { n_weak, n_gold }: Allocation, seed: u64) -> String {
+    format!("{method}_w{n_weak}_g{n_gold}_s{seed}")
+}
+
 /// All stages of a sweep, parents before children, and its runs.
 #[derive(Clone, Debug, Default)]
 pub struct StageGraph {
@@ -127,7 +132,7 @@ impl StageGraph {
             });
             stages.push(place);
         }
-        let name = format!("{method}_w{}_g{}_s{seed}", allocation.n_weak, allocation.n_gold);
+        let name = run_name(method, allocation, seed);
         self.runs.push(Run { name, method: method.to_owned(), seed, allocation, stages });
     }
 

@@ -125,7 +125,7 @@ impl Onlooker {
 /// None if the file is gone.
 fn read_plan(path: &Path) -> Option<ReadPlan> {
     match Store::read_plan(path) {
-        Ok(plan) => plan.map(|plan| Ok(Arc::new(plan.with_stages()))),
+        Ok(plan) => plan.map(|plan| Ok(Arc::new(plan))),
         Err(Error::Damaged { path, reason }) => Some(Err(format!("{} is damaged: {reason}", path.display()))),
         Err(error) => Some(Err(error.to_string())),
     }

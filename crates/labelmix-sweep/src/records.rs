@@ -11,7 +11,7 @@ use crate::sweep::Sweep;
 ///
 /// # Errors
 /// If the store cannot be read or written.
-pub fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
+pub(crate) fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
     let runs = sweep.graph().runs().iter();
     runs.filter_map(|run| write_record(sweep, store, run).transpose()).collect()
 }

@@ -3,26 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use labelmix_models::{Classifier, LoadOptions, Model};
 use serde::Serialize;
 
+use crate::asked::Asked;
 use crate::error::Result;
-use crate::expansion::{Expansion, graph_of};
-use crate::graph::{StageGraph, StageNode};
-use crate::key::{SharedInputs, StageKey};
+use crate::key::StageKey;
 use crate::slurm::{QueueCounts, Submissions};
 use crate::store::{FailureRecord, Holder, PlannedStage, SeenClaim, Store, StudyPlan};
-use crate::study::{Study, TooLong};
-use crate::sweep::{Inputs, PrepareOptions, rounding};
-use crate::tokens::tokenize;
-use crate::weak_labels::{WeakLabeling, set_weak_labels};
-use crate::workload::Workload;
-
-/// What there is to do for a study, without anything that it takes to do it.
-pub struct Outlook {
-    graph: StageGraph,
-    plan: StudyPlan,
-}
 
 /// How far a study is.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +20,9 @@ pub struct Status {
     pub runs: usize,
     /// Those of which all stages are done.
     pub finished_runs: usize,
+    /// Those that no sweep has planned: their stages are not known, and not among the following.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_swept: usize,
     /// Its distinct stages.
     pub stages: usize,
     /// Those that are done.
@@ -50,6 +40,11 @@ pub struct Status {
     pub seconds_left: Option<f64>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// A stage that somebody is at.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunningStage {
@@ -64,39 +59,17 @@ pub struct RunningStage {
 /// Finished stages from which the speed is told.
 const LATEST: usize = 32;
 
-impl Outlook {
-    /// Expands a study. The weak labels of a labeler have to be in the store.
-    ///
-    /// # Errors
-    /// As [`Sweep::prepare`](crate::Sweep::prepare), without the memory that training takes.
-    pub fn of(study: &Study, inputs: &Inputs, options: &PrepareOptions, labeling: &WeakLabeling<'_>) -> Result<Self> {
-        let prices = study.prices()?;
-        let mut dataset = study.load_data(&inputs.task_files)?;
-        set_weak_labels(study, &mut dataset, options, labeling)?;
-        let tokenizer = study.model.tokenizer(&inputs.model_folder)?;
-        let (mut train, mut test) = (dataset.train, dataset.test);
-        if study.model.too_long == TooLong::Drop {
-            train = tokenize(train, &tokenizer, TooLong::Drop)?.0;
-            test = tokenize(test, &tokenizer, TooLong::Drop)?.0;
-        }
-        let expansion = Expansion::of(study, &prices, &train)?;
-        // As stored, weights are mapped and not read: only their hash is wanted.
-        let model = Model::load(&inputs.model_folder, &LoadOptions::default())?;
-        let model = Classifier::new(&model, study.model.pooling.map(Into::into))?;
-        let rounding = rounding(&study.model.load_options(&options.device));
-        let shared = SharedInputs::new(study, &model, &tokenizer, rounding, &test)?;
-        let graph = graph_of(&expansion.chains(), &shared, &train);
-        let work = |stage: &StageNode| Workload::of(stage, &study.recipe, test.len());
-        Ok(Self { plan: StudyPlan::of_graph(&study.name, &graph, work), graph })
-    }
-
+impl Asked {
     /// How many of its stages are in a cluster's queue; none if nothing of it was ever submitted to one.
     ///
     /// # Errors
     /// If the queue cannot be asked.
     pub fn queue(&self, store: &Store) -> Result<Option<QueueCounts>> {
         let submissions = Submissions::read(store, &self.plan.study)?;
-        if submissions.is_empty() { Ok(None) } else { submissions.count_queued(&self.graph).map(Some) }
+        if submissions.is_empty() {
+            return Ok(None);
+        }
+        submissions.count_queued(self.plan.stages.iter().map(|stage| &stage.key)).map(Some)
     }
 
     /// How far the study is now.
@@ -104,8 +77,11 @@ impl Outlook {
     /// # Errors
     /// If the store cannot be read.
     pub fn status(&self, store: &Store) -> Result<Status> {
-        let claims = store.held_claims()?;
-        Ok(self.plan.status(&Sight::new(&|key| store.finished_at(key), claims, store.failures()?, store.now())))
+        let now = SystemTime::now();
+        let (claims, failures) = (store.held_claims(now)?, store.failures()?);
+        let finished_at = |key: &StageKey| store.finished_at(key);
+        let status = self.plan.status(&Sight::new(&finished_at, claims, failures, now));
+        Ok(Status { runs: status.runs + self.not_swept, not_swept: self.not_swept, ..status })
     }
 }
 
@@ -172,6 +148,7 @@ impl StudyPlan {
             study: self.study.clone(),
             runs: self.runs.len(),
             finished_runs: self.runs.iter().filter(|run| run.stages.iter().all(|stage| done.contains(stage))).count(),
+            not_swept: 0,
             stages: stages.len(),
             finished,
             waiting: stages.len() - finished - running.len() - failed.len() - blocked,

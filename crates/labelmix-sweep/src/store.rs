@@ -15,6 +15,7 @@
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
 //! STORE/studies/STUDY.json                   what the last sweep of a study consists of: its runs and their stages
+//! STORE/test_sets/KEY.jsonl                  the texts of a test set with their labels, once for all studies that have it
 //! STORE/checkpoints/KEY.safetensors          the state of a stage that is being trained, or was when it was interrupted
 //! STORE/failures/KEY.json                    why a stage failed, until it succeeds
 //! STORE/claims/KEY                           who is at a stage (`store/claims.rs`)
@@ -36,6 +37,7 @@ mod labels;
 mod manifest;
 mod plans;
 mod run_file;
+mod test_sets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,8 +68,9 @@ pub use self::garbage::{Garbage, WhyGarbage};
 pub(crate) use self::labels::{KeptLabels, labeler_checkpoint};
 pub use self::manifest::Damage;
 pub(crate) use self::manifest::Scrutiny;
-pub use self::plans::{PlannedRun, PlannedStage, StudyPlan, StudyQuestion};
+pub use self::plans::{PlannedRun, PlannedStage, StudyPlan, StudyQuestion, SweptInputs};
 pub use self::run_file::RunFile;
+pub use self::test_sets::TestSetKey;
 
 /// A folder of outcomes.
 #[derive(Clone, Debug)]
@@ -231,7 +234,7 @@ impl Store {
     }
 
     /// What time it is by the clock of the file system that the store is on; by this machine's if it cannot be written to.
-    pub(crate) fn now(&self) -> SystemTime {
+    fn now(&self) -> SystemTime {
         let probe = self.unfinished().join(format!("probe.{}", process_tag()));
         let touched = fs::write(&probe, b"").and_then(|()| fs::metadata(&probe)).and_then(|probe| probe.modified());
         // A probe that stays is garbage, and will be taken for it.

@@ -11,8 +11,8 @@ mod task;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
-use labelmix_econ::{EconError, Prices, Tariff};
-use labelmix_elicit::{PromptTemplate, Recipe};
+use labelmix_econ::{Prices, Tariff};
+use labelmix_elicit::{PromptTemplate, Recipe, Splits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -103,7 +103,7 @@ impl Study {
         }
         self.task.check(&self.folder)?;
         self.grid.check()?;
-        if let Err(error) = self.tariff() {
+        if let Err(error) = self.prices.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
         }
         if let Err(error) = self.recipe.validate() {
@@ -123,20 +123,23 @@ impl Study {
         methods.unwrap_or_else(|problem| panic!("a study is checked when it is read: {}", problem.reason))
     }
 
+    /// The methods that can split a budget in any way, by name.
+    #[must_use]
+    pub fn splitting_methods(&self) -> Vec<String> {
+        let methods = self.configured_methods().into_iter();
+        methods.filter(|named| named.method.splits() == Splits::All).map(|named| named.name).collect()
+    }
+
     /// What first labels cost, with which the grid and ledgers reckon.
-    ///
-    /// # Errors
-    /// If a price is not a positive number.
-    pub fn prices(&self) -> std::result::Result<Prices, EconError> {
-        self.prices.first()
+    #[must_use]
+    pub fn prices(&self) -> Prices {
+        self.prices.first().expect("a study's prices are checked when it is read")
     }
 
     /// What labels cost, tiers and set-up included, with which plans reckon.
-    ///
-    /// # Errors
-    /// If a price is not a positive number, or tiers are out of order.
-    pub fn tariff(&self) -> std::result::Result<Tariff, EconError> {
-        self.prices.tariff()
+    #[must_use]
+    pub fn tariff(&self) -> Tariff {
+        self.prices.tariff().expect("a study's prices are checked when it is read")
     }
 
     /// The task that the study names; `None` if its data is files of texts.

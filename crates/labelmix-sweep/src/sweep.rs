@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{Accounted, Example, Pools, SplitFiles};
-use labelmix_econ::{Prices, Tariff};
-use labelmix_elicit::{HeadStart, ShotsPlan, Splits, StagePlan, StageWork};
+use labelmix_econ::Prices;
+use labelmix_elicit::{HeadStart, ShotsPlan, StagePlan, StageWork};
 use labelmix_models::{
     Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
 };
@@ -16,6 +16,7 @@ pub use self::summary::{ShortenedPrompts, SweepSummary};
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
+use crate::grid::Supply;
 use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::prompts::Prompts;
@@ -42,6 +43,7 @@ pub struct Sweep {
     test: Vec<Example>,
     test_tokens: Vec<Vec<u32>>,
     pools: Vec<(u64, Pools)>,
+    supply: Supply,
     points: Vec<GridPoint>,
     not_affordable: Vec<NotAffordable>,
     graph: StageGraph,
@@ -88,7 +90,7 @@ impl Sweep {
         labeling: &WeakLabeling<'_>,
     ) -> Result<Self> {
         let Inputs { model_folder, task_files } = inputs;
-        let prices = study.prices()?;
+        let prices = study.prices();
         let mut dataset = study.load_data(&task_files)?;
         let labels = match set_weak_labels(&study, &mut dataset, options, labeling) {
             Err(error @ (Error::LabelerStarves { .. } | Error::LabelerText { .. })) => {
@@ -132,17 +134,18 @@ impl Sweep {
         let shared = SharedInputs::new(&study, &model, &tokenizer, rounding(&load), &test)?;
         let graph = graph_of(&chains, &shared, &train);
         drop(chains);
-        let Expansion { methods, pools, sizes, points, not_affordable } = expansion;
+        let Expansion { methods, pools, supply, points, not_affordable } = expansion;
         let summary = SweepSummary {
             data: data_summary,
             labels: labels.map(|(outcome, _)| outcome),
             too_long: train_too_long + test_too_long,
-            gold_pool: sizes.n_gold,
-            weak_pool: sizes.n_weak,
+            gold_pool: supply.gold(),
+            weak_pool: supply.weak(),
             runs: graph.runs().len(),
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
+            parameters: shape.summary().parameters,
             shortened: prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&test)),
         };
         Ok(Self {
@@ -159,6 +162,7 @@ impl Sweep {
             test,
             test_tokens,
             pools,
+            supply,
             points,
             not_affordable,
             graph,
@@ -181,19 +185,6 @@ impl Sweep {
         &self.prices
     }
 
-    /// What labels cost, as plans reckon with it.
-    #[must_use]
-    pub fn tariff(&self) -> Tariff {
-        self.study.tariff().expect("a study's prices are checked when it is read")
-    }
-
-    /// The methods that can split a budget in any way, by name.
-    #[must_use]
-    pub fn splitting_methods(&self) -> Vec<&str> {
-        let splitting = self.methods.iter().filter(|named| named.method.splits() == Splits::All);
-        splitting.map(|named| named.name.as_str()).collect()
-    }
-
     /// The stages and runs.
     #[must_use]
     pub fn graph(&self) -> &StageGraph {
@@ -210,6 +201,11 @@ impl Sweep {
     #[must_use]
     pub fn not_affordable(&self) -> &[NotAffordable] {
         &self.not_affordable
+    }
+
+    /// What is for sale.
+    pub(crate) fn supply(&self) -> &Supply {
+        &self.supply
     }
 
     /// What was read and what will be done.

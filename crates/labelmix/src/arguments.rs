@@ -183,8 +183,6 @@ pub(crate) struct StatusArguments {
     /// Say it again every two seconds, until everything is done
     #[arg(long)]
     pub(crate) watch: bool,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgument,
     /// Print one JSON object instead of text (with --watch, one a line)
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,13 +1,13 @@
 //! `labelmix compare`: the methods of a study at equal cost, or two finished runs.
 
 use labelmix_report::{RunComparison, StudyComparison, render_run_comparison, render_study_comparison};
-use labelmix_sweep::{Store, Study, measured_runs_by, records};
+use labelmix_sweep::Study;
 use miette::Diagnostic;
 
 use crate::arguments::{CompareArguments, Statistic};
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::finished_run::{NoPredictions, read_run, test_set};
-use crate::kept::{kept_sweep, tell_unfinished};
+use crate::kept::{finished_runs, store_of};
 use crate::sweep::terminal_style;
 
 /// A comparison that cannot be made.
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Status, Failure> {
             second.examples(&test)?;
             let examples = first.examples(&test)?;
             let records = [&first.file.record, &second.file.record];
-            let comparison = RunComparison::new(records, [&first.predicted.log_odds, &scores], &examples)
+            let comparison = RunComparison::new(records, [&first.log_odds, &scores], &examples)
                 .ok_or_else(|| NoPredictions::of(&first))?;
             let text = if arguments.json {
                 comparison.to_json()
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Status, Failure> {
 }
 
 fn compare_methods(study: Study, arguments: &CompareArguments) -> Result<StudyComparison, Failure> {
-    let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
+    let store = store_of(&study, arguments.store.as_deref());
     let names: Vec<String> = study.methods.iter().map(|method| method.name.clone()).collect();
     if let [method] = names.as_slice() {
         return Err(NoComparison::OneMethod { study: study.name, method: method.clone() }.into());
@@ -72,21 +72,18 @@ fn compare_methods(study: Study, arguments: &CompareArguments) -> Result<StudyCo
     if let Some(budget) = arguments.budget.iter().find(|budget| !(budget.is_finite() && **budget > 0.0)) {
         return Err(NoComparison::Budget(*budget).into());
     }
-    let sweep = kept_sweep(study, &store)?;
-    let study = sweep.study();
-    let finished = records(&sweep, &store)?.len();
-    if finished == 0 {
-        return Err(NoComparison::NoRuns { study: study.name.clone() }.into());
+    let finished = finished_runs(&study, &store)?;
+    if finished.runs.is_empty() {
+        return Err(NoComparison::NoRuns { study: study.name }.into());
     }
-    tell_unfinished(&sweep, finished);
     let mut budgets = if arguments.budget.is_empty() { study.grid.budgets.clone() } else { arguments.budget.clone() };
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let statistic = arguments.statistic.into();
-    let runs = measured_runs_by(&sweep, &store, statistic)?;
+    let runs = finished.measured_by(statistic)?;
     let question = (budgets.as_slice(), arguments.baseline.as_deref());
-    Ok(StudyComparison::new(&study.name, sweep.prices(), &names, statistic, question, runs)?)
+    Ok(StudyComparison::new(&study.name, &finished.question.prices, &names, statistic, question, runs)?)
 }
 
 impl From<Statistic> for labelmix_report::ComparedStatistic {

@@ -89,8 +89,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     let (Status::Done, Some(control)) = (status, &control.finished) else { return Ok(status) };
     print_data(&control_sentence(&control.answer))?;
     let report = folder.join("report");
-    let store = Store::open(&finished.sweep.study().default_store())?;
-    crate::report::write(finished, &store, &report, &FigureSettings::default())?;
+    crate::report::write(finished, &report, &FigureSettings::default())?;
     let page = report.join("report.html");
     print_data(&format!(
         "\nReport: {} (open it in a browser; figures and tables are beside it)\n\n{}",

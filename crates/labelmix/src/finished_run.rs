@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_data::Example;
-use labelmix_sweep::{Study, TestedRun};
+use labelmix_sweep::{FinishedRun, Study};
 use miette::Diagnostic;
 
 use crate::diagnosis::Failure;
@@ -32,20 +32,26 @@ pub(crate) enum NoTestSet {
 pub(crate) struct NoPredictions(PathBuf);
 
 impl NoPredictions {
-    pub(crate) fn of(run: &TestedRun) -> Self {
+    pub(crate) fn of(run: &FinishedRun) -> Self {
         Self(run.folder.clone())
     }
 }
 
 /// The run of an argument.
-pub(crate) fn read_run(folder: &Path) -> Result<TestedRun, Failure> {
+pub(crate) fn read_run(folder: &Path) -> Result<FinishedRun, Failure> {
     // The store is above the folder, which may be named from within.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    Ok(TestedRun::read(&folder)?)
+    Ok(FinishedRun::read(&folder)?)
 }
 
-/// The test set of a run's study, with weak labels if there are any: of the study that the run names, or of another file.
-pub(crate) fn test_set(run: &TestedRun, study: Option<&Path>) -> Result<Vec<Example>, Failure> {
+/// The test set of a run, with weak labels if there are any: of a study's file if one is named, else as the store keeps it, else
+/// of the study that the run names.
+pub(crate) fn test_set(run: &FinishedRun, study: Option<&Path>) -> Result<Vec<Example>, Failure> {
+    if study.is_none()
+        && let Some(test) = run.kept_test_set()?
+    {
+        return Ok(test);
+    }
     let study = match (study, &run.file.study_file) {
         (Some(path), _) => Study::read(path)?,
         (None, Some(path)) if path.exists() => Study::read(path)?,
@@ -54,5 +60,5 @@ pub(crate) fn test_set(run: &TestedRun, study: Option<&Path>) -> Result<Vec<Exam
         }
         (None, None) => return Err(NoTestSet::NoStudy(run.folder.clone()).into()),
     };
-    Ok(labeled_data(&study, &files_of(&study)?, &[], Some(run.store_folder()))?.test)
+    Ok(labeled_data(&study, &files_of(&study)?, &[], Some(run.store()?.root()))?.test)
 }

@@ -1,28 +1,64 @@
 //! A study as the store has it: nothing is trained, the labeler neither.
 
-use labelmix_sweep::{Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling};
+use std::path::Path;
+
+use labelmix_econ::MeasuredRun;
+use labelmix_report::Answer;
+use labelmix_sweep::{FinishedStudy, Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling};
 
 use crate::diagnosis::Failure;
+use crate::label_report::labeled_data;
 use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
+use crate::progress::patiently;
 use crate::task::files_of;
 
-/// The sweep of a study whose weak labels, if a labeler makes them, are in the store.
-pub(crate) fn kept_sweep(study: Study, store: &Store) -> Result<Sweep, Failure> {
-    kept_sweep_with(study, store, &PrepareOptions::default())
+/// What a study's finished runs say.
+pub(crate) struct Finished {
+    pub(crate) study: Study,
+    pub(crate) runs: FinishedStudy,
+    /// The runs with the test items that each got right.
+    pub(crate) measured: Vec<MeasuredRun>,
+    pub(crate) answer: Answer,
 }
 
-/// The same, for this machine.
-pub(crate) fn kept_sweep_with(study: Study, store: &Store, options: &PrepareOptions) -> Result<Sweep, Failure> {
+impl Finished {
+    /// Reads the runs and says how many of those that are asked for are not finished.
+    pub(crate) fn read(study: Study, store: &Store) -> Result<Self, Failure> {
+        let runs = finished_runs(&study, store)?;
+        let measured = runs.measured();
+        let answer = Answer::of(&runs, &measured);
+        Ok(Self { study, runs, measured, answer })
+    }
+}
+
+/// The finished runs of a study, from the store alone: its data are read only where the store does not have the test set yet.
+pub(crate) fn finished_runs(study: &Study, store: &Store) -> Result<FinishedStudy, Failure> {
+    let mut finished = patiently("reading runs", || store.study(study))?;
+    if finished.test.is_empty() && !finished.runs.is_empty() {
+        let data = labeled_data(study, &files_of(study)?, &[], Some(store.root()))?;
+        finished = finished.tested_on(&data.test)?;
+        finished.own_share = data.summary.test.own_shares().map(|(_, share)| share);
+    }
+    let missing = finished.unfinished;
+    if missing > 0 {
+        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
+    }
+    if !finished.changed.is_empty() {
+        let tables: Vec<String> = finished.changed.iter().map(|table| format!("[{table}]")).collect();
+        anstream::eprintln!("since its last sweep the study has another {}", tables.join(", "));
+    }
+    Ok(finished)
+}
+
+/// The sweep of a study whose weak labels, if a labeler makes them, are in the store.
+pub(crate) fn kept_sweep(study: Study, store: &Store, options: &PrepareOptions) -> Result<Sweep, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling = WeakLabeling::kept(store, labeler_folder.as_deref());
     Ok(Sweep::prepare(study, inputs, options, &labeling)?)
 }
 
-/// Says how many runs of a sweep are not among the finished ones, if any are.
-pub(crate) fn tell_unfinished(sweep: &Sweep, finished: usize) {
-    let missing = sweep.graph().runs().len() - finished;
-    if missing > 0 {
-        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
-    }
+/// The store of a study, or the one that is named, to read what is in it.
+pub(crate) fn store_of(study: &Study, named: Option<&Path>) -> Store {
+    Store::to_look_at(&named.map_or_else(|| study.default_store(), Path::to_owned))
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use labelmix_data::{Dataset, SplitFiles};
 use labelmix_report::{LabelReport, render_labels, write_label_report};
-use labelmix_sweep::{PrepareOptions, Store, Study, WeakLabeling, label_data};
+use labelmix_sweep::{PrepareOptions, Study, WeakLabeling, label_data};
 
 use crate::arguments::LabelReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
+use crate::kept::store_of;
 use crate::model::labeler_checkpoint_of;
 use crate::sweep::terminal_style;
 use crate::task::files_of;
@@ -47,7 +48,7 @@ pub(crate) fn labeled_data(
     if study.labeler.is_none() {
         return Ok(dataset);
     }
-    let store = Store::open(&store.map_or_else(|| study.default_store(), Path::to_owned))?;
+    let store = store_of(study, store);
     let model_folder = labeler_checkpoint_of(study)?;
     let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
     Ok(label_data(study, dataset, &PrepareOptions::default(), &labeling)?.dataset)

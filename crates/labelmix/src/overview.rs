@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use labelmix_data::Example;
 use labelmix_report::{Details, FigureSettings, Overview, TaskMean};
-use labelmix_sweep::Sweep;
+use labelmix_sweep::Study;
 
 use crate::diagnosis::Failure;
 use crate::report::write_analysed;
@@ -50,12 +51,11 @@ type TestSet = Vec<(String, Option<bool>)>;
 
 impl KnownTasks {
     /// The task's name: that of the first study with the same test set, or else its own.
-    pub(crate) fn name_of(&mut self, sweep: &Sweep) -> String {
-        let test: TestSet = sweep.test().iter().map(|example| (example.text.clone(), example.gold)).collect();
+    pub(crate) fn name_of(&mut self, study: &Study, test: &[Example]) -> String {
+        let test: TestSet = test.iter().map(|example| (example.text.clone(), example.gold)).collect();
         if let Some((name, _)) = self.0.iter().find(|(_, known)| *known == test) {
             return name.clone();
         }
-        let study = sweep.study();
         let mut name = study.task.name().unwrap_or(&study.name).to_owned();
         if self.0.iter().any(|(known, _)| *known == name) {
             name = format!("{name} ({})", study.name);

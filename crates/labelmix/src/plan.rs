@@ -6,13 +6,15 @@ use std::path::Path;
 
 use labelmix_econ::{Allocation, Schedule, SurfaceSettings, Tariff};
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
-use labelmix_sweep::{Store, Study, Sweep, measured_runs};
+use labelmix_sweep::{PrepareOptions, Store, Study};
 
 use crate::arguments::{Have, PlanArguments, PriceList};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::kept_sweep;
+use crate::kept::{finished_runs, kept_sweep, store_of};
+use crate::label_report::labeled_data;
 use crate::progress::patiently;
 use crate::sweep::terminal_style;
+use crate::task::files_of;
 
 /// The seed of a surface's draws: the same runs give the same plan.
 const SEED: u64 = 0;
@@ -27,22 +29,24 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<Status, Failure> {
 
 fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
     let study = Study::read(study)?;
-    let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let sweep = kept_sweep(study, &store)?;
+    let store = store_of(&study, arguments.store.as_deref());
+    let finished = finished_runs(&study, &store)?;
+    let methods = study.splitting_methods();
     let basis = PlanBasis {
-        study: &sweep.study().name,
-        tariff: repriced(sweep.tariff(), arguments.price)?,
-        methods: sweep.splitting_methods(),
-        runs: measured_runs(&sweep, &store)?,
+        study: &study.name,
+        tariff: repriced(study.tariff(), arguments.price)?,
+        methods: methods.iter().map(String::as_str).collect(),
+        runs: finished.measured(),
     };
     let request = PlanRequest {
         budget: arguments.budget.map(Budget::InAll).or(arguments.next.map(Budget::Next)),
-        have: have(&sweep, arguments.have),
+        have: have(&study, &store, arguments.have)?,
         target: arguments.target,
         method: arguments.method.clone(),
     };
     let mut report = patiently("planning", || PlanReport::new(basis, &request, &SurfaceSettings::new(SEED)))?;
     if let Some(folder) = &arguments.out {
+        let sweep = kept_sweep(study.clone(), &store, &PrepareOptions::default())?;
         let choose = || sweep.next_texts(&store, &report.plan.method, report.plan.have, report.plan.buy);
         let texts = patiently("choosing texts", choose)?;
         report.write_purchase(&texts, arguments.format, folder)?;
@@ -72,12 +76,12 @@ pub(crate) fn repriced(mut tariff: Tariff, price: Option<PriceList>) -> Result<T
 struct UnusablePrice(f64);
 
 /// The labels that are bought already.
-fn have(sweep: &Sweep, have: Have) -> Allocation {
+fn have(study: &Study, store: &Store, have: Have) -> Result<Allocation, Failure> {
     match have {
-        Have::Counts(counts) => counts,
+        Have::Counts(counts) => Ok(counts),
         Have::Data => {
-            let train = &sweep.summary().data.train;
-            Allocation { n_weak: train.with_weak, n_gold: train.with_gold }
+            let train = labeled_data(study, &files_of(study)?, &[], Some(store.root()))?.summary.train;
+            Ok(Allocation { n_weak: train.with_weak, n_gold: train.with_gold })
         }
     }
 }

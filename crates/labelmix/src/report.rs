@@ -4,19 +4,17 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use labelmix_econ::{MeasuredRun, Tariff};
-use labelmix_models::ModelShape;
 use labelmix_report::{
     Analysis, Answer, Details, Economics, FigureSettings, Model, Overview, OverviewError, Report, StudyAnswer,
     write_report,
 };
-use labelmix_sweep::{Store, Study, records};
+use labelmix_sweep::Study;
 
 use crate::arguments::{PriceList, ReportArguments};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::{kept_sweep, tell_unfinished};
+use crate::kept::{Finished, store_of};
 use crate::overview::{KnownTasks, study_folder, write_overview};
 use crate::plan::repriced;
-use crate::sweep::Finished;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     let studies = arguments.studies.iter().map(|file| Study::read(file)).collect::<Result<Vec<_>, _>>()?;
@@ -28,19 +26,23 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
         return Err(OverviewError::SameName { study: twin.name.clone() }.into());
     }
     for study in studies {
-        let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-        let finished = finished(study, &store)?;
-        reports.push(StudyReport::new(&finished, &store)?);
+        let store = store_of(&study, arguments.store.as_deref());
+        let finished = Finished::read(study, &store)?;
         if several {
-            answers.extend(seen_with_others(finished, &mut tasks)?);
+            answers.extend(seen_with_others(&finished, &mut tasks));
         }
+        reports.push(finished);
     }
     // Before what takes long: it may be that they do not belong together.
     let overview = several.then(|| Overview::new(answers)).transpose()?;
-    for report in reports {
-        let study = &report.answer.study;
+    for finished in reports {
+        let study = &finished.answer.study;
         let folder = if several { study_folder(&arguments.out, study) } else { arguments.out.clone() };
-        report.write(&folder, &figures, arguments.price)?;
+        print_paths(&write(&finished, &folder, &figures)?)?;
+        let Finished { study, measured, .. } = finished;
+        if !measured.is_empty() {
+            write_economics(&study.name, measured, study.tariff(), &study.grid.budgets, &folder, arguments.price)?;
+        }
     }
     if let Some(overview) = overview {
         for (mean, folder) in write_overview(&overview, &arguments.out, &figures, print_paths)? {
@@ -51,65 +53,28 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-/// What the store holds of a study.
-fn finished(study: Study, store: &Store) -> Result<Finished, Failure> {
-    let sweep = kept_sweep(study, store)?;
-    let records = records(&sweep, store)?;
-    tell_unfinished(&sweep, records.len());
-    Finished::of(sweep, store, records)
-}
-
 /// A study as one of several, if some run of it is finished.
-fn seen_with_others(finished: Finished, tasks: &mut KnownTasks) -> Result<Option<StudyAnswer>, Failure> {
-    let Finished { sweep, runs, answer, .. } = finished;
-    if runs.is_empty() {
+fn seen_with_others(finished: &Finished, tasks: &mut KnownTasks) -> Option<StudyAnswer> {
+    let Finished { study, runs, measured, answer } = finished;
+    if measured.is_empty() {
         anstream::eprintln!("{}: without a finished run it is not seen together with the others", answer.study);
-        return Ok(None);
+        return None;
     }
-    let path = &sweep.study().model.path;
-    let in_folder = sweep.study().folder().join(path);
-    let name = if in_folder.is_dir() { std::path::absolute(&in_folder).unwrap_or(in_folder) } else { path.clone() };
-    let parameters = ModelShape::read(sweep.model_folder())?.summary().parameters;
-    let model = Model { name: name.display().to_string(), parameters: Some(parameters) };
-    Ok(Some(StudyAnswer { task: tasks.name_of(&sweep), model, tariff: sweep.tariff(), answer, runs }))
+    let model = match &runs.question.found {
+        Some(found) => Model { name: found.model.clone(), parameters: Some(found.parameters) },
+        None => Model { name: study.model.path.display().to_string(), parameters: None },
+    };
+    let (task, answer) = (tasks.name_of(study, &runs.test), answer.clone());
+    Some(StudyAnswer { task, model, tariff: study.tariff(), answer, runs: measured.clone() })
 }
 
-/// What is reported of a study.
-struct StudyReport {
-    answer: Answer,
-    runs: Vec<MeasuredRun>,
-    details: Details,
-    tariff: Tariff,
-    budgets_usd: Vec<f64>,
-}
-
-impl StudyReport {
-    fn new(finished: &Finished, store: &Store) -> Result<Self, Failure> {
-        let Finished { sweep, records, runs, answer } = finished;
-        let details = Details::read(sweep, store, records)?;
-        let budgets_usd = sweep.study().grid.budgets.clone();
-        Ok(Self { answer: answer.clone(), runs: runs.clone(), details, tariff: sweep.tariff(), budgets_usd })
-    }
-
-    fn write(self, folder: &Path, figures: &FigureSettings, price: Option<PriceList>) -> Result<(), Failure> {
-        let Self { answer, runs, details, tariff, budgets_usd } = self;
-        print_paths(&write_analysed(&answer, &runs, details, folder, figures)?)?;
-        if runs.is_empty() {
-            return Ok(());
-        }
-        write_economics(&answer.study, runs, tariff, &budgets_usd, folder, price)
-    }
-}
-
-/// Writes the report of a sweep's finished runs, without the economics.
+/// Writes the report of a study's finished runs, without the economics.
 pub(crate) fn write(
-    Finished { sweep, records, runs, answer }: &Finished,
-    store: &Store,
+    Finished { study, runs, measured, answer }: &Finished,
     folder: &Path,
     figures: &FigureSettings,
-) -> Result<(), Failure> {
-    write_analysed(answer, runs, Details::read(sweep, store, records)?, folder, figures)?;
-    Ok(())
+) -> Result<Vec<PathBuf>, Failure> {
+    write_analysed(answer, measured, Details::of(runs).with_prompted(study), folder, figures)
 }
 
 /// Analyses runs, writes their report, and says which files it wrote.

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 use labelmix_report::count;
-use labelmix_sweep::{
-    Inputs, Outlook, PrepareOptions, QueueCounts, RunningStage, Status as StudyStatus, Store, Study, WeakLabeling,
-};
+use labelmix_sweep::{Error, QueueCounts, RunningStage, Status as StudyStatus, Study};
 use serde::Serialize;
 
 use crate::arguments::StatusArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_diagnostic, print_json};
-use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
-use crate::task::files_of;
+use crate::kept::store_of;
 
 /// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -23,17 +20,24 @@ const FAILURES: usize = 5;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
-    let store = Store::to_look_at(&arguments.store.clone().unwrap_or_else(|| study.default_store()));
-    let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
-    let labeler_folder = labeler_checkpoint_of(&study)?;
-    let labeling = WeakLabeling::kept(&store, labeler_folder.as_deref());
-    let options = PrepareOptions { device: device(&arguments.device)?, ..PrepareOptions::default() };
-    let outlook = Outlook::of(&study, &inputs, &options, &labeling)?;
+    let store = store_of(&study, arguments.store.as_deref());
     let mut shown = String::new();
     loop {
-        let status = outlook.status(&store)?;
+        // A sweep may begin, or ask something else, while this watches.
+        let asked = match store.asked(&study) {
+            Err(error @ Error::NotSwept { .. }) if arguments.watch => {
+                if shown.is_empty() {
+                    shown = format!("{error}: waiting for that\n");
+                    anstream::eprint!("{shown}");
+                }
+                std::thread::sleep(LOOK_EVERY);
+                continue;
+            }
+            asked => asked?,
+        };
+        let status = asked.status(&store)?;
         // The store has the last word; the queue says what it knows besides, if it can be asked.
-        let queue = outlook.queue(&store).unwrap_or_else(|error| {
+        let queue = asked.queue(&store).unwrap_or_else(|error| {
             print_diagnostic(&error);
             None
         });
@@ -72,11 +76,25 @@ struct QueuedStatus {
 }
 
 fn in_words(QueuedStatus { status, queue }: &QueuedStatus) -> String {
-    let StudyStatus { study, runs, finished_runs, stages, finished, running, failed, blocked, waiting, seconds_left } =
-        status;
-    let mut out = format!("study {study}: {} of {} runs finished\n", count(*finished_runs), count(*runs));
-    // Writing to a string cannot fail.
-    let _ = write!(out, "stages: {} of {} done", count(*finished), count(*stages));
+    let StudyStatus {
+        study,
+        runs,
+        finished_runs,
+        not_swept,
+        stages,
+        finished,
+        running,
+        failed,
+        blocked,
+        waiting,
+        seconds_left,
+    } = status;
+    let mut out = format!("study {study}: {} of {} runs finished", count(*finished_runs), count(*runs));
+    if *not_swept > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(out, ", {} not swept yet", count(*not_swept));
+    }
+    let _ = write!(out, "\nstages: {} of {} done", count(*finished), count(*stages));
     for (number, what) in
         [(running.len(), "running"), (*waiting, "waiting"), (failed.len(), "failed"), (*blocked, "behind a failed one")]
     {
@@ -110,7 +128,7 @@ fn in_words(QueuedStatus { status, queue }: &QueuedStatus) -> String {
         );
     }
     let queued = queue.is_some_and(|queue| queue.running + queue.waiting > 0);
-    if running.is_empty() && *waiting > 0 && !queued {
+    if running.is_empty() && *waiting + *not_swept > 0 && !queued {
         let _ = writeln!(out, "nobody is at it: `labelmix sweep` goes on");
     }
     out

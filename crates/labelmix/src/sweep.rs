@@ -6,17 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
-use labelmix_econ::MeasuredRun;
 use labelmix_models::ByteSize;
-use labelmix_report::{Answer, Colours, OwnShares, Style, count, render};
+use labelmix_report::{Answer, Colours, Style, count, render};
 use labelmix_sweep::{
-    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, RunRecord, StageFailure,
-    Store, Study, Sweep, WeakLabeling, available_memory, estimate, execute, measured_runs,
+    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, StageFailure, Store,
+    Study, Sweep, WeakLabeling, available_memory, estimate, execute,
 };
 
 use crate::arguments::{Executor, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
-use crate::kept::kept_sweep_with;
+use crate::kept::{Finished, kept_sweep};
 use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
 use crate::observers::{Observers, WatchFiles};
 use crate::progress::{MessageBar, SweepProgress};
@@ -35,7 +34,13 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     if arguments.dry_run {
         return dry_run(study, &store, &options, arguments.json);
     }
-    let store = Store::open(&store)?;
+    let store = match Store::open(&store) {
+        Ok(store) => store,
+        Err(error) => {
+            let finished = nothing_to_do(study, &store, &options)?.ok_or(error)?;
+            return print_answer(&finished.answer, arguments.json).map(|()| Status::Done);
+        }
+    };
     if arguments.slurm.executor == Executor::Slurm {
         match slurm::submit(&study, &store, &options, arguments)? {
             Submission::Made => return Ok(Status::Done),
@@ -52,8 +57,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     };
     let swept = sweep(study, &store, &options, manner)?;
     if let Some(Finished { answer, .. }) = &swept.finished {
-        let data = if arguments.json { answer.to_json() } else { render(answer, terminal_style()) };
-        print_data(&data)?;
+        print_answer(answer, arguments.json)?;
     }
     let status = swept.status();
     // Not before: events or curves that cannot be written hide no answer.
@@ -61,10 +65,27 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     Ok(status)
 }
 
+fn print_answer(answer: &Answer, json: bool) -> Result<(), Failure> {
+    print_data(&if json { answer.to_json() } else { render(answer, terminal_style()) })
+}
+
+/// What came out, from a store that cannot be written to, if there is nothing left to do.
+fn nothing_to_do(study: Study, store: &Path, options: &PrepareOptions) -> Result<Option<Finished>, Failure> {
+    let Ok(store) = Store::open_to_read(store) else { return Ok(None) };
+    let sweep = kept_sweep(study.clone(), &store, options)?;
+    anstream::eprintln!("{}", sweep.summary());
+    for stage in sweep.graph().nodes() {
+        if store.outcome(&stage.key)?.is_none() {
+            return Ok(None);
+        }
+    }
+    Finished::read(study, &store).map(Some)
+}
+
 /// Says what there is to do.
 fn dry_run(study: Study, store: &Path, options: &PrepareOptions, json: bool) -> Result<Status, Failure> {
     let store = Store::to_look_at(store);
-    let sweep = kept_sweep_with(study, &store, options)?;
+    let sweep = kept_sweep(study, &store, options)?;
     anstream::eprintln!("{}", sweep.summary());
     let estimate = estimate(&sweep, &store)?;
     if json {
@@ -119,35 +140,6 @@ pub(crate) struct Swept {
     /// None if the sweep was interrupted.
     pub(crate) finished: Option<Finished>,
     pub(crate) failures: Vec<StageFailure>,
-}
-
-/// A sweep with what its finished runs say.
-pub(crate) struct Finished {
-    pub(crate) sweep: Sweep,
-    pub(crate) records: Vec<RunRecord>,
-    /// The same runs with the test items that each got right.
-    pub(crate) runs: Vec<MeasuredRun>,
-    pub(crate) answer: Answer,
-}
-
-impl Finished {
-    pub(crate) fn of(sweep: Sweep, store: &Store, records: Vec<RunRecord>) -> Result<Self, Failure> {
-        let runs = measured_runs(&sweep, store)?;
-        let answer = Answer::new(
-            &sweep.study().name,
-            sweep.prices(),
-            sweep.points(),
-            sweep.not_affordable(),
-            &records,
-            sweep.summary().data.train.weak_accuracy,
-        );
-        let own_shares = sweep.summary().data.test.own_shares().map(|(_, share)| {
-            let test: Vec<bool> = sweep.test().iter().filter_map(|example| example.gold).collect();
-            OwnShares::new(share, &test, &runs, sweep.prices())
-        });
-        let answer = answer.with_regimes(runs.clone()).with_own_shares(own_shares);
-        Ok(Self { sweep, records, runs, answer })
-    }
 }
 
 impl Swept {
@@ -217,11 +209,11 @@ pub(crate) fn sweep(
     progress.clear();
     let executed = executed?;
     files.ended(&executed);
-    let Execution { records, failures, interrupted } = executed;
+    let Execution { failures, interrupted, .. } = executed;
     if interrupted {
         return Ok(Swept { finished: None, failures });
     }
-    Ok(Swept { finished: Some(Finished::of(sweep, store, records)?), failures })
+    Ok(Swept { finished: Some(Finished::read(sweep.study().clone(), store)?), failures })
 }
 
 /// Colours where a person looks at a terminal and has not asked for none (`NO_COLOR`).

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::{QueuedTask, queue};
 use crate::error::{Error, Result};
-use crate::graph::StageGraph;
 use crate::key::StageKey;
 use crate::store::Store;
 
@@ -78,22 +77,25 @@ impl Submissions {
         &self.folder
     }
 
-    /// How many stages of a graph are in the queue.
+    /// How many of these stages are in the queue.
     ///
     /// # Errors
     /// If squeue cannot be asked.
-    pub(crate) fn count_queued(&self, graph: &StageGraph) -> Result<QueueCounts> {
+    pub(crate) fn count_queued<'k>(&self, stages: impl Iterator<Item = &'k StageKey>) -> Result<QueueCounts> {
         let queue = queue()?;
-        let queued = self.queued(graph, &queue);
+        let queued = self.queued(stages, &queue);
         let running = queued.values().filter(|task| task.running).count();
         Ok(QueueCounts { running, waiting: queued.len() - running })
     }
 
-    /// The stages of a graph whose tasks are in the queue, by their places in it, with the task.
-    pub(super) fn queued<'q>(&self, graph: &StageGraph, queue: &'q [QueuedTask]) -> HashMap<usize, &'q QueuedTask> {
+    /// Those of these stages whose tasks are in the queue, by their places, with the task.
+    pub(super) fn queued<'k, 'q>(
+        &self,
+        stages: impl Iterator<Item = &'k StageKey>,
+        queue: &'q [QueuedTask],
+    ) -> HashMap<usize, &'q QueuedTask> {
         let ours: HashMap<u64, &SubmittedArray> = self.arrays.iter().map(|array| (array.job, array)).collect();
-        let place: HashMap<&StageKey, usize> =
-            graph.nodes().iter().enumerate().map(|(index, node)| (&node.key, index)).collect();
+        let place: HashMap<&StageKey, usize> = stages.enumerate().map(|(index, key)| (key, index)).collect();
         let mut queued = HashMap::new();
         for task in queue {
             let keys = ours.get(&task.job).and_then(|array| array.tasks.get(task.index?));

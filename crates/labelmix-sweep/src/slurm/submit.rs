@@ -11,7 +11,7 @@ use super::table::SlurmTable;
 use crate::error::{Error, Result};
 use crate::execute::Observer;
 use crate::key::StageKey;
-use crate::store::{Store, StudyPlan, write_whole};
+use crate::store::{Store, write_whole};
 use crate::survey::survey;
 use crate::sweep::Sweep;
 
@@ -46,11 +46,14 @@ pub fn submit_missing(
     let graph = sweep.graph();
     let study = &sweep.study().name;
     let mut submissions = Submissions::read(store, study)?;
-    store.write_plan(&StudyPlan::of(sweep))?;
+    store.keep_plan(sweep)?;
     let done = survey(graph, store, observer)?;
     let queue = queue()?;
-    let waiting: HashMap<usize, u64> =
-        submissions.queued(graph, &queue).into_iter().map(|(index, task)| (index, task.job)).collect();
+    let waiting: HashMap<usize, u64> = submissions
+        .queued(graph.nodes().iter().map(|node| &node.key), &queue)
+        .into_iter()
+        .map(|(index, task)| (index, task.job))
+        .collect();
     let arrays = plan_arrays(graph, &done, &waiting, table.stages_per_task, max_tasks()?);
     let logs = submissions.folder().join("logs");
     fs::create_dir_all(&logs).map_err(Error::store(&logs))?;

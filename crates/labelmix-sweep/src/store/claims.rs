@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -174,11 +174,11 @@ impl Store {
     }
 
     /// The claims that are held now, as far as this machine can tell: those of other machines are taken for held if they
-    /// were made longer within two minutes of the file system's own time.
+    /// were made longer within the two minutes before `now`.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn held_claims(&self) -> Result<Vec<SeenClaim>> {
+    pub(crate) fn held_claims(&self, now: SystemTime) -> Result<Vec<SeenClaim>> {
         let mut seen = Vec::new();
         for (name, path) in entries(&self.claims())? {
             let Ok(mut file) = File::open(&path) else { continue };
@@ -188,7 +188,10 @@ impl Store {
                 Ok(()) | Err(TryLockError::Error(_)) => match &holder {
                     None => false,
                     Some(holder) if holder.is_here() => false,
-                    Some(_) => self.age(&path).is_some_and(|age| age < DEAD_AFTER),
+                    Some(_) => file
+                        .metadata()
+                        .and_then(|file| file.modified())
+                        .is_ok_and(|modified| now.duration_since(modified).unwrap_or_default() < DEAD_AFTER),
                 },
             };
             if held {
@@ -219,12 +222,6 @@ impl Store {
             }
         }
         Ok(seen)
-    }
-
-    /// For how long a file has not been written to, by the clock of the file system it is on.
-    fn age(&self, path: &Path) -> Option<Duration> {
-        let modified = fs::metadata(path).ok()?.modified().ok()?;
-        Some(self.now().duration_since(modified).unwrap_or_default())
     }
 }
 
@@ -294,9 +291,9 @@ mod tests {
         let claim = mine(&store, &watch).unwrap();
         let Claiming::Held(holder) = store.claim("stage", &watch).unwrap() else { panic!("it is held") };
         assert_eq!(holder.unwrap().pid, std::process::id());
-        assert_eq!(store.held_claims().unwrap().len(), 1);
+        assert_eq!(store.held_claims(store.now()).unwrap().len(), 1);
         drop(claim);
-        assert_eq!(store.held_claims().unwrap(), []);
+        assert_eq!(store.held_claims(store.now()).unwrap(), []);
         mine(&store, &watch).unwrap().fulfilled();
         assert_eq!(entries(&store.claims()).unwrap(), []);
     }
@@ -363,7 +360,7 @@ mod tests {
         // A process of this machine that is no more: its lock is gone.
         let dead = Holder { pid: u32::MAX, ..Holder::this_process().clone() };
         fs::write(&path, serde_json::to_string(&dead).unwrap() + "\n").unwrap();
-        assert_eq!(store.held_claims().unwrap(), []);
+        assert_eq!(store.held_claims(store.now()).unwrap(), []);
         assert!(mine(&store, &Watch::default()).is_some());
     }
 }

@@ -60,6 +60,8 @@ pub enum Kind {
     Labelers,
     /// Finished runs.
     Runs,
+    /// Test sets.
+    TestSets,
     /// Folders that are being written, or were when a process was killed.
     Unfinished,
     /// Folders that were found damaged.
@@ -68,7 +70,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    const ALL: [Self; 5] = [Self::Stages, Self::Labelers, Self::Runs, Self::Unfinished, Self::Damaged];
+    const ALL: [Self; 6] = [Self::Stages, Self::Labelers, Self::Runs, Self::TestSets, Self::Unfinished, Self::Damaged];
 
     /// The name of its folder.
     #[must_use]
@@ -77,6 +79,7 @@ impl Kind {
             Self::Stages => "stages",
             Self::Labelers => "labelers",
             Self::Runs => "runs",
+            Self::TestSets => "test_sets",
             Self::Unfinished => "unfinished",
             Self::Damaged => "damaged",
         }
@@ -235,6 +238,12 @@ impl Store {
                 }
             }
         }
+        for test in self.all_test_sets()? {
+            match test {
+                Err(Error::Damaged { path, reason }) => damages.push(Damage { path, reason }),
+                other => drop(other?),
+            }
+        }
         Ok((folders.len(), damages))
     }
 
@@ -244,9 +253,11 @@ impl Store {
     /// If it cannot be moved.
     pub fn set_all_aside(&self, damages: &[Damage]) -> Result<()> {
         for damage in damages {
-            if let Some(folder) = damage.path.parent() {
-                self.set_aside(folder, damage)?;
-            }
+            let what = match damage.path.parent() {
+                Some(folder) if folder != self.test_sets() => folder,
+                _ => &damage.path,
+            };
+            self.set_aside(what, damage)?;
         }
         Ok(())
     }

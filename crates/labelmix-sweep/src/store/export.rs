@@ -49,6 +49,11 @@ impl Store {
         }
         if let Some(plan) = self.plans()?.into_iter().find(|plan| plan.study == study) {
             other.write_plan(&plan)?;
+            if let Some(found) = plan.question.and_then(|question| question.found)
+                && let Some(test) = self.test_set(&found.test_set)?
+            {
+                other.write_test_set(&test)?;
+            }
         }
         Ok(Exported { runs: runs.len(), stages: keys.len() })
     }

@@ -9,6 +9,7 @@ use super::Store;
 use super::contents::Kind;
 use super::files::{entries, remove, size};
 use super::labels::LABELER;
+use super::test_sets::TestSetKey;
 use crate::error::Result;
 use crate::key::StageKey;
 
@@ -63,7 +64,7 @@ impl Store {
                 add(folder, WhyGarbage::Unreferenced);
             }
         }
-        let held: HashSet<String> = self.held_claims()?.into_iter().map(|claim| claim.name).collect();
+        let held: HashSet<String> = self.held_claims(self.now())?.into_iter().map(|claim| claim.name).collect();
         let name = |file: &str| file.split('.').next().unwrap_or_default().to_owned();
         for (file, path) in entries(&self.unfinished())? {
             if !held.contains(&name(&file)) {
@@ -86,6 +87,11 @@ impl Store {
                     add(path, WhyGarbage::Unreferenced);
                 }
             }
+        }
+        let tested: HashSet<TestSetKey> =
+            self.plans()?.into_iter().filter_map(|plan| plan.question?.found.map(|found| found.test_set)).collect();
+        for key in self.test_set_keys()?.into_iter().filter(|key| !tested.contains(key)) {
+            add(self.test_set_file(&key), WhyGarbage::Unreferenced);
         }
         for (_, folder) in entries(&self.root.join(Kind::Damaged.name()))? {
             add(folder, WhyGarbage::Damaged);

@@ -1,6 +1,5 @@
 //! Weak labels that a labeler made.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -80,11 +79,6 @@ impl Store {
             return Err(damaged(format!("{have:?} labels of pool and test, where {want:?} were written")));
         }
         Ok(Some((outcome, labels)))
-    }
-
-    /// The weak labels of the test set, by example, if they are there.
-    pub(crate) fn test_labels(&self, key: &LabelsKey) -> Result<Option<HashMap<ExampleId, f32>>> {
-        Ok(self.weak_labels(key)?.map(|(_, labels)| labels.test.into_iter().collect()))
     }
 
     /// Keeps weak labels, and the labeler's adapter if there is one, trained on the model of this name.

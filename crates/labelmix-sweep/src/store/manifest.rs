@@ -109,22 +109,27 @@ pub(super) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>
 }
 
 impl Store {
-    /// Moves a damaged folder out of the way, to `damaged/`, with a note of what is wrong with it.
-    pub(crate) fn set_aside(&self, folder: &Path, damage: &Damage) -> Result<()> {
+    /// Moves a damaged folder or file out of the way, to a folder in `damaged/`, with a note of what is wrong with it.
+    pub(crate) fn set_aside(&self, what: &Path, damage: &Damage) -> Result<()> {
         let damaged = self.root.join("damaged");
         std::fs::create_dir_all(&damaged).map_err(Error::store(&damaged))?;
-        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = what.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut place = damaged.join(&name);
         let mut number = 1;
         while place.exists() {
             number += 1;
             place = damaged.join(format!("{name}.{number}"));
         }
-        match std::fs::rename(folder, &place) {
+        let moved = if what.is_dir() {
+            std::fs::rename(what, &place)
+        } else {
+            std::fs::create_dir(&place).and_then(|()| std::fs::rename(what, place.join(&name)))
+        };
+        match moved {
             Ok(()) => write_json(&place.join("damage.json"), damage),
             // Another process has done it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(Error::Store { path: folder.to_owned(), source }),
+            Err(source) => Err(Error::Store { path: what.to_owned(), source }),
         }
     }
 }

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::files::{entries, read_json, write_json};
+use super::test_sets::TestSetKey;
+use crate::asked::as_kept;
 use crate::error::{Error, Result};
-use crate::graph::{StageGraph, StageNode};
+use crate::graph::StageNode;
+use crate::grid::Supply;
 use crate::key::StageKey;
 use crate::record::{GridPoint, NotAffordable};
 use crate::sweep::Sweep;
@@ -73,12 +76,45 @@ pub struct StudyQuestion {
     /// The weak labels of the store that are for sale, if a labeler made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelsKey>,
+    /// What the sweep found; none in plans from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Box<SweptInputs>>,
+}
+
+/// What a sweep found where its study file led: with it, results are read without data and model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweptInputs {
+    /// The study, with its defaults.
+    pub study: serde_json::Value,
+    /// What is for sale.
+    pub supply: Supply,
+    /// The test set.
+    pub test_set: TestSetKey,
+    /// The share of class 1 in the test file, where balancing changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_share: Option<f64>,
+    /// The model's folder, or its name if it is of the Hub.
+    pub model: String,
+    /// The model's parameters.
+    pub parameters: usize,
 }
 
 impl StudyPlan {
-    /// The plan of a sweep.
-    pub(crate) fn of(sweep: &Sweep) -> Self {
+    /// The plan of a sweep whose test set is kept.
+    pub(crate) fn of(sweep: &Sweep, test_set: TestSetKey) -> Self {
         let (study, summary) = (sweep.study(), sweep.summary());
+        let path = &study.model.path;
+        let in_folder = study.folder().join(path);
+        let model =
+            if in_folder.is_dir() { std::path::absolute(&in_folder).unwrap_or(in_folder) } else { path.clone() };
+        let found = SweptInputs {
+            study: as_kept(study),
+            supply: sweep.supply().clone(),
+            test_set,
+            own_share: summary.data.test.own_shares().map(|(_, share)| share),
+            model: model.display().to_string(),
+            parameters: summary.parameters,
+        };
         let question = StudyQuestion {
             study_file: study.absolute_file(),
             prices: *sweep.prices(),
@@ -86,13 +122,10 @@ impl StudyPlan {
             not_affordable: sweep.not_affordable().to_vec(),
             weak_label_accuracy: summary.data.train.weak_accuracy,
             labels: summary.labels.as_ref().map(|labels| labels.key.clone()),
+            found: Some(Box::new(found)),
         };
-        let work = |stage: &StageNode| Workload::of(stage, &study.recipe, sweep.test().len());
-        Self { question: Some(question), ..Self::of_graph(&study.name, sweep.graph(), work) }
-    }
-
-    /// The plan of a graph whose stages are so much work, without the question.
-    pub(crate) fn of_graph(study: &str, graph: &StageGraph, work: impl Fn(&StageNode) -> Workload) -> Self {
+        let work = |stage: &StageNode| Workload::of(stage, &study.recipe, sweep.test().len()).readings();
+        let graph = sweep.graph();
         let runs = graph.runs().iter().map(|run| PlannedRun {
             run: run.name.clone(),
             stages: run.stages.iter().map(|index| graph.nodes()[*index].key.clone()).collect(),
@@ -101,14 +134,13 @@ impl StudyPlan {
             key: node.key.clone(),
             stage: node.in_words(),
             needs: node.needs().collect(),
-            work: work(node).readings(),
+            work: work(node),
         });
-        Self { study: study.to_owned(), runs: runs.collect(), stages: stages.collect(), question: None }
+        Self { study: study.name.clone(), runs: runs.collect(), stages: stages.collect(), question: Some(question) }
     }
 
     /// The plan with its stages, even if it is from before they were kept: then nothing is known of them but their keys.
-    #[must_use]
-    pub(crate) fn with_stages(mut self) -> Self {
+    fn with_stages(mut self) -> Self {
         if self.stages.is_empty() {
             let mut seen = HashSet::new();
             let keys = self.runs.iter().flat_map(|run| &run.stages).filter(|key| seen.insert(*key));
@@ -121,11 +153,28 @@ impl StudyPlan {
 }
 
 impl Store {
-    /// Keeps a study's plan, in place of an earlier one.
-    pub(crate) fn write_plan(&self, plan: &StudyPlan) -> Result<()> {
+    /// Keeps a sweep's plan, in place of an earlier one, and its test set.
+    pub(crate) fn keep_plan(&self, sweep: &Sweep) -> Result<()> {
+        let test_set = self.write_test_set(sweep.test())?;
+        self.write_plan(&StudyPlan::of(sweep, test_set))
+    }
+
+    pub(super) fn write_plan(&self, plan: &StudyPlan) -> Result<()> {
         let folder = self.plans_folder();
         fs::create_dir_all(&folder).map_err(Error::store(&folder))?;
-        write_json(&folder.join(format!("{}.json", plan.study)), plan)
+        write_json(&self.plan_file(&plan.study), plan)
+    }
+
+    fn plan_file(&self, study: &str) -> PathBuf {
+        self.plans_folder().join(format!("{study}.json"))
+    }
+
+    /// The plan of a study's last sweep; `None` if there was none.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn plan(&self, study: &str) -> Result<Option<StudyPlan>> {
+        Self::read_plan(&self.plan_file(study))
     }
 
     fn plans_folder(&self) -> PathBuf {
@@ -140,7 +189,7 @@ impl Store {
 
     /// A plan; `None` if there is no such file.
     pub(crate) fn read_plan(path: &Path) -> Result<Option<StudyPlan>> {
-        read_json(path)
+        Ok(read_json(path)?.map(StudyPlan::with_stages))
     }
 
     /// The plans of all studies, by name.

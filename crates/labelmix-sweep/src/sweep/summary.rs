@@ -28,6 +28,8 @@ pub struct SweepSummary {
     pub unshared_stages: usize,
     /// Points of the grid that cannot be bought.
     pub not_affordable: usize,
+    /// The model's parameters.
+    pub parameters: usize,
     /// Prompts that are longer than the model's context.
     pub shortened: Vec<ShortenedPrompts>,
 }

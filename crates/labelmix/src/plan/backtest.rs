@@ -4,12 +4,12 @@ use std::path::Path;
 
 use labelmix_econ::{MeasuredRun, SurfaceSettings, Tariff};
 use labelmix_report::{BacktestReport, RecordedSweep, render_backtest};
-use labelmix_sweep::{PricesTable, RunRecord, Store, Study, measured_runs};
+use labelmix_sweep::{PricesTable, RunRecord, Store, Study};
 
 use super::{SEED, repriced};
 use crate::arguments::PlanArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::kept_sweep;
+use crate::kept::finished_runs;
 use crate::progress::patiently;
 use crate::sweep::terminal_style;
 
@@ -24,12 +24,13 @@ pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>)
     let replay =
         |sweeps, tariff| patiently("replaying", || BacktestReport::new(sweeps, tariff, &arguments.pilot, &settings));
     let report = if let Some(study) = study {
-        let store = Store::open(store)?;
-        let sweep = kept_sweep(Study::read(study)?, &store)?;
-        let budgets_usd = if given.is_empty() { sweep.study().grid.budgets.clone() } else { given };
-        let (study, runs) = (sweep.study().name.as_str(), of_method(measured_runs(&sweep, &store)?));
-        let tariff = repriced(sweep.tariff(), arguments.price)?;
-        replay(vec![RecordedSweep { study, runs, budgets_usd }], tariff)?
+        let (study, store) = (Study::read(study)?, Store::open_to_read(store)?);
+        let runs = of_method(finished_runs(&study, &store)?.measured());
+        let budgets_usd = if given.is_empty() { study.grid.budgets.clone() } else { given };
+        replay(
+            vec![RecordedSweep { study: &study.name, runs, budgets_usd }],
+            repriced(study.tariff(), arguments.price)?,
+        )?
     } else {
         let sweeps = recorded.iter().map(|(study, records)| RecordedSweep {
             study,

@@ -224,8 +224,8 @@ fn what_cannot_be_compared() {
     hint: give an amount such as 64
     ");
     insta::assert_snapshot!(workplace.complaint(&["compare", "study.toml", "--store", "empty"]), @"
-    error: the study small has no finished run
-    hint: `labelmix sweep` makes its runs; --store names the store that has them, if it is another one
+    error: the study small has not been swept into empty
+    hint: `labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one
     ");
     workplace.write("one.toml", Workplace::study());
     insta::assert_snapshot!(workplace.complaint(&["compare", "one.toml"]), @"
@@ -245,7 +245,8 @@ fn what_cannot_be_compared() {
     let refused = workplace.complaint(&["show", &first, "--study", "other.toml"]);
     assert!(refused.contains("of the 100 texts it was tested on are not in the study's test set"), "{refused}");
 
-    // A study that is gone, or that never was named.
+    // A study that is gone, or that never was named, of a store from before test sets were kept.
+    fs::remove_dir_all(workplace.path().join("labelmix-store/test_sets")).unwrap();
     fs::rename(workplace.path().join("study.toml"), workplace.path().join("moved.toml")).unwrap();
     let gone = workplace.complaint(&["show", &first]);
     assert!(gone.contains("study.toml is no longer there") && gone.contains("--study STUDY"), "{gone}");
@@ -268,10 +269,12 @@ fn a_test_set_whose_labels_have_changed_is_noticed() {
     workplace.write("study.toml", study.replace("max_test = 100", "balance = false"));
     workplace.output_of(&["sweep", "study.toml", "--json"]);
     let folder = run("seq-sft_w80_g8_s0");
-    workplace.output_of(&["show", &folder]);
+    let shown = workplace.output_of(&["show", &folder]);
     let flipped = test.replacen("\"gold\": 1", "\"gold\": 0", 1);
     assert_ne!(flipped, test);
     workplace.write("test.jsonl", flipped);
-    let complaint = workplace.complaint(&["show", &folder]);
+    // The store keeps the test set that the run was judged by.
+    assert_eq!(workplace.output_of(&["show", &folder]), shown);
+    let complaint = workplace.complaint(&["show", &folder, "--study", "study.toml"]);
     assert!(complaint.contains("by the gold labels of the study's test set"), "{complaint}");
 }

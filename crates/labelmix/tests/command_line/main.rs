@@ -20,6 +20,7 @@ mod methods;
 mod planning;
 mod predicting;
 mod proxies;
+mod reading;
 mod real_tasks;
 mod sandbox;
 mod serve;

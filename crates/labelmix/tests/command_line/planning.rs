@@ -236,10 +236,10 @@ fn uncertainty_asks_for_the_texts_of_which_its_classifier_is_least_certain() {
 fn questions_that_make_no_sense() {
     let workplace = Workplace::new();
     let refused = |arguments: &[&str]| workplace.complaint(&[&["plan", "study.toml"], arguments].concat());
-    insta::assert_snapshot!(refused(&["--budget", "100"]), @r#"
-    error: no run of the study "small" has finished
-    hint: a plan is made from measured runs: `labelmix sweep` makes them (a few small budgets, split in several ways, are enough for a first plan); --store names the store that holds them
-    "#);
+    insta::assert_snapshot!(refused(&["--budget", "100"]), @"
+    error: the study small has not been swept into labelmix-store
+    hint: `labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one
+    ");
     workplace.output_of(&["sweep", "study.toml"]);
     insta::assert_snapshot!(refused(&[]), @"
     error: there is nothing to plan for

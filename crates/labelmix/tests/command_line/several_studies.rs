@@ -102,6 +102,6 @@ fn studies_that_do_not_belong_together_are_refused_before_anything_is_written() 
     hint: give each study a name of its own; results in the store are found under the name
     "#);
     assert!(!workplace.path().join("report").exists());
-    let [_, said] = workplace.said(&["report", "small.toml", "unswept.toml", "--out", "report"], 0);
-    assert!(said.contains("unswept: without a finished run it is not seen together with the others"), "{said}");
+    let complaint = workplace.complaint(&["report", "small.toml", "unswept.toml", "--out", "report"]);
+    assert!(complaint.contains("the study unswept has not been swept into labelmix-store"), "{complaint}");
 }

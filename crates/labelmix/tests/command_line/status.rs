@@ -30,12 +30,10 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     );
     assert!(before.contains("\ntime     about ") && before.contains("\nmemory   at most "), "{before}");
     assert!(!workplace.path().join("labelmix-store").exists());
-    let status = workplace.output_of(&["status", "study.toml"]);
-    insta::assert_snapshot!(status, @r#"
-    study small: 0 of 12 runs finished
-    stages: 0 of 14 done, 14 waiting
-    nobody is at it: `labelmix sweep` goes on
-    "#);
+    insta::assert_snapshot!(workplace.complaint(&["status", "study.toml"]), @"
+    error: the study small has not been swept into labelmix-store
+    hint: `labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one
+    ");
 
     workplace.write("study.toml", Workplace::study().replace("[0, 1]", "[0]"));
     workplace.output_of(&["sweep", "study.toml"]);
@@ -44,7 +42,13 @@ fn a_dry_run_says_what_there_is_to_do_and_does_nothing() {
     assert_eq!((&estimate["in_store"], &estimate["missing"], &estimate["jobs"]), (&7.into(), &7.into(), &2.into()));
     assert!(estimate["seconds"].as_f64().unwrap() > 0.0 && estimate["memory_bytes"].as_u64().unwrap() > 0);
     let status = json(&workplace.output_of(&["status", "study.toml", "--json"]));
-    assert_eq!((&status["finished_runs"], &status["finished"], &status["waiting"]), (&6.into(), &7.into(), &7.into()));
+    assert_eq!((&status["finished_runs"], &status["finished"], &status["waiting"]), (&6.into(), &7.into(), &0.into()));
+    assert_eq!((&status["runs"], &status["not_swept"]), (&12.into(), &6.into()));
+    insta::assert_snapshot!(workplace.output_of(&["status", "study.toml"]), @"
+    study small: 6 of 12 runs finished, 6 not swept yet
+    stages: 7 of 7 done
+    nobody is at it: `labelmix sweep` goes on
+    ");
 }
 
 #[test]

@@ -50,12 +50,13 @@ fn without_numbers(text: &str) -> String {
 #[test]
 fn a_store_is_listed_shown_and_exported() {
     let (workplace, answer) = swept();
-    insta::assert_snapshot!(without_numbers(&workplace.output_of(&["store", "ls", "labelmix-store"])), @r#"
+    insta::assert_snapshot!(without_numbers(&workplace.output_of(&["store", "ls", "labelmix-store"])), @"
     stages           14  [n] MiB
     runs             12  [n] KiB
+    test_sets         1  [n] KiB
 
     study small: 12 of 12 runs, 14 of 14 stages, [n] MiB
-    "#);
+    ");
     let listed = json(&workplace, &["store", "ls", "labelmix-store", "--json"]);
     assert_eq!(listed["studies"][0]["finished_runs"], 12);
     let run = "seq-sft_w80_g8_s0";

@@ -173,7 +173,7 @@ fn what_was_made_is_told_in_words() {
 #[test]
 fn a_report_says_what_makes_the_labels_that_it_misses() {
     let workplace = workplace("kind = \"symmetric\"\ntarget_accuracy = 0.8");
-    let complaint = complaint(&workplace, &["report", "study.toml", "--out", "report"]);
+    let complaint = complaint(&workplace, &["label-report", "study.toml"]);
     let key = complaint.split("labelers/").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
     assert_eq!(key.len(), 32);
     insta::assert_snapshot!(complaint.replace(key, "[key]"), @r#"
@@ -205,7 +205,7 @@ fn labels_that_are_damaged_are_set_aside_and_made_again() {
     for content in [&labels[..labels.len() - 10], "", &labels.replacen("0.0", "1.0", 1)] {
         workplace.write(&path, content);
         // A report makes no labels.
-        let complaint = complaint(&workplace, &["report", "study.toml", "--out", "report"]);
+        let complaint = complaint(&workplace, &["label-report", "study.toml"]);
         assert!(complaint.contains(&path) && complaint.contains("`labelmix sweep` does only that anew"), "{complaint}");
         let [_, said] = workplace.said(&["weak-label", "study.toml", "--out", "weak.jsonl"], 0);
         assert!(said.contains(&path) && said.contains("set aside and made anew"), "{said}");
