@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {

@@ -31,9 +31,6 @@ pub(crate) const LABEL: &str = "label";
 /// The name of the kind of label that is asked for.
 pub(crate) const KIND: &str = "kind";
 
-/// The columns in which `ingest` notes the rounds of gold and of weak labels that were bought later.
-pub(crate) const ROUNDS: [&str; 2] = ["labelmix_gold_round", "labelmix_weak_round"];
-
 /// How a list of texts to label is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -2,12 +2,42 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::dataset::Balance;
+use serde::{Deserialize, Serialize};
+
 use crate::error::DataError;
 use crate::example::{Example, ExampleId};
 use crate::order::SeededOrder;
 use crate::summary::{Dropped, LeftOut, SplitSummary, TextNotes};
-use crate::text_files::TextRows;
+
+/// Whether the classes are made equally frequent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Each split is balanced by leaving out examples of its larger class.
+    #[default]
+    Undersample,
+    /// The classes stay as frequent as they are.
+    AsIs,
+}
+
+/// What is left out when a dataset is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CleaningOptions {
+    /// Whether the classes are balanced.
+    pub balance: Balance,
+    /// The size of the test set at most; `None` keeps all. The same examples are kept for every seed.
+    pub max_test: Option<usize>,
+}
+
+impl CleaningOptions {
+    /// Refuses a limit that cannot be kept, before any file is read.
+    pub(crate) fn check(&self) -> Result<(), DataError> {
+        match self.max_test {
+            Some(max_test @ (0 | 1)) => Err(DataError::MaxTestTooSmall { max_test }),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The rows of a split as they were read: those that its task leaves out are only counted, by reason.
 #[derive(Debug, Default)]
@@ -20,15 +50,15 @@ pub(crate) struct RowsRead {
 #[derive(Debug)]
 pub(crate) struct Split {
     /// What messages call it: its file.
-    name: String,
-    rows: usize,
-    left_out: Vec<LeftOut>,
-    dropped: Dropped,
-    notes: TextNotes,
-    cleaned_class_counts: [usize; 2],
-    examples: Vec<Example>,
+    pub(crate) name: String,
+    pub(crate) rows: usize,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) dropped: Dropped,
+    pub(crate) notes: TextNotes,
+    pub(crate) cleaned_class_counts: [usize; 2],
+    pub(crate) examples: Vec<Example>,
     /// Set apart: nothing is learned from them, but a label can be bought for them.
-    unlabeled: Vec<Example>,
+    pub(crate) unlabeled: Vec<Example>,
 }
 
 impl Split {
@@ -59,20 +89,6 @@ impl Split {
             }
         }
         split
-    }
-
-    /// The texts of a file, whose rows are joined already.
-    pub(crate) fn of_texts(texts: TextRows) -> Self {
-        Self {
-            name: texts.name,
-            rows: texts.rows,
-            left_out: texts.left_out,
-            dropped: texts.dropped,
-            notes: texts.notes,
-            cleaned_class_counts: [0; 2],
-            examples: texts.examples,
-            unlabeled: Vec::new(),
-        }
     }
 
     /// Takes `size` examples with a gold label out for a test set, those that come first in an order that depends on

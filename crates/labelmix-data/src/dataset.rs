@@ -1,43 +1,13 @@
 //! A task's data, ready for a sweep: training examples for sale and a test set held apart.
 
-use serde::{Deserialize, Serialize};
-
 use crate::account::Accounted;
+use crate::clean::Balance;
+use crate::clean::CleaningOptions;
 use crate::clean::Split;
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
 use crate::pools::{Boundary, Pools};
 use crate::summary::DataSummary;
-
-/// Whether the classes are made equally frequent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Balance {
-    /// Each split is balanced by leaving out examples of its larger class.
-    #[default]
-    Undersample,
-    /// The classes stay as frequent as they are.
-    AsIs,
-}
-
-/// What is left out when a dataset is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct CleaningOptions {
-    /// Whether the classes are balanced.
-    pub balance: Balance,
-    /// The size of the test set at most; `None` keeps all. The same examples are kept for every seed.
-    pub max_test: Option<usize>,
-}
-
-impl CleaningOptions {
-    /// Refuses a limit that cannot be kept, before any file is read.
-    pub(crate) fn check(&self) -> Result<(), DataError> {
-        match self.max_test {
-            Some(max_test @ (0 | 1)) => Err(DataError::MaxTestTooSmall { max_test }),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// The cleaned examples of a task. Their order depends on their ids alone: it is the same whatever the order of
 /// the rows in the files.

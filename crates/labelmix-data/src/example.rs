@@ -12,13 +12,13 @@ use labelmix_econ::LabelKind;
 use crate::field::FieldValue;
 
 /// The name of an example: the first 64 bits of the BLAKE3 hash of its text, written as 16 hexadecimal digits.
-/// It is the same in every file, on every machine. Of files of texts the [normal form](normal_form) of the text is hashed, so
+/// It is the same in every file, on every machine. Of files of texts the normal form of the text is hashed, so
 /// that texts which differ in white space alone are one; of a task's rendered texts every byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExampleId(u64);
 
 impl ExampleId {
-    /// The id of a text in a file of texts: that of its [normal form](normal_form).
+    /// The id of a text in a file of texts: that of its normal form.
     #[must_use]
     pub fn of(text: &str) -> Self {
         Self::exact(&normal_form(text))
@@ -73,7 +73,7 @@ pub(crate) fn first_word(hash: blake3::Hash) -> u64 {
 /// A text in Unicode's normal form C, with one blank in place of every run of white space, and none at its ends. In Python,
 /// `" ".join(unicodedata.normalize("NFC", text).split())`.
 #[must_use]
-pub fn normal_form(text: &str) -> Cow<'_, str> {
+pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
     let mut follows_blank = true;
     let is_plain = text.bytes().all(|byte| {
         let fits = byte.is_ascii_graphic() || (byte == b' ' && !follows_blank);
@@ -102,6 +102,9 @@ pub struct ForSale {
     /// The weak label.
     pub weak: Option<Round>,
 }
+
+/// The columns in which `ingest` notes the rounds of gold and of weak labels that were bought later.
+pub(crate) const ROUNDS: [&str; 2] = ["labelmix_gold_round", "labelmix_weak_round"];
 
 /// A text, and the labels of it that there are.
 #[derive(Debug, Clone, PartialEq)]

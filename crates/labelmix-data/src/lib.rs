@@ -30,9 +30,10 @@ pub use annotation::{
     AnnotationError, AnnotationFormat, CollectedLabel, CollectedLabels, Identity, IfMissing, LabeledRows, RequestFile,
     label_requests, read_collected_labels, with_labels,
 };
-pub use dataset::{Balance, CleaningOptions, Dataset};
+pub use clean::{Balance, CleaningOptions};
+pub use dataset::Dataset;
 pub use error::{ContradictingRow, DataError, Place, RowNumber};
-pub use example::{Example, ExampleId, ForSale, Round, bought_hash, content_hash, normal_form, weak_class};
+pub use example::{Example, ExampleId, ForSale, Round, bought_hash, content_hash, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
 pub use pools::{Boundary, Pools, order_of_sale};

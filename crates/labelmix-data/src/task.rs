@@ -36,8 +36,9 @@ pub(crate) use self::template::{Fields, TextTemplate, value_of};
 use self::weak::VoteTable;
 pub use self::weak::{MergeVotes, WeakTable};
 pub(crate) use self::weak::{mean_vote, merge_votes};
+use crate::clean::CleaningOptions;
 use crate::clean::Split;
-use crate::dataset::{CleaningOptions, Dataset};
+use crate::dataset::Dataset;
 use crate::example::Example;
 use crate::field::refuse_unknown;
 

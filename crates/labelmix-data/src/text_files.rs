@@ -1,15 +1,17 @@
 //! Files of texts: rows that say their text and its labels themselves.
 //!
 //! Rows of one text are one example: their weak labels are votes, their gold labels must agree. What is one text is decided by
-//! its [normal form](crate::normal_form). The classes are balanced by the labels of each kind alone (`offer`), and nothing is
+//! its normal form. The classes are balanced by the labels of each kind alone (`offer`), and nothing is
 //! dropped for a label of the other kind.
 
 mod advice;
+mod column_values;
 mod columns;
 mod joined;
 mod labels;
 mod near;
 mod offer;
+mod options;
 mod reading;
 mod test_part;
 
@@ -21,18 +23,17 @@ pub use self::joined::Contradictions;
 pub(crate) use self::labels::LabelRead;
 pub use self::labels::LabelValues;
 use self::offer::offer;
-pub(crate) use self::reading::TextRows;
+pub use self::options::TextOptions;
 pub use self::reading::read_texts;
-use self::reading::{Purpose, read_rows};
+use self::reading::{Purpose, TextRows, read_rows};
 pub use self::test_part::TestSize;
 use crate::account::Accounted;
-use crate::clean::Split;
-use crate::dataset::{CleaningOptions, Dataset};
+use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::example::Example;
 use crate::field::refuse_unknown;
 use crate::summary::SplitSummary;
-use crate::task::{MergeVotes, merge_votes};
+use crate::task::merge_votes;
 
 /// A study's files of texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,21 +62,6 @@ pub enum TestTexts {
     },
 }
 
-/// How a study's files of texts become a dataset.
-#[derive(Default, Clone, Copy)]
-pub struct TextOptions<'a> {
-    /// What is left out.
-    pub cleaning: CleaningOptions,
-    /// How the votes for one text become a weak label; by default their mean does.
-    pub merge_votes: Option<&'a MergeVotes<'a>>,
-    /// Whether the weak labels come from elsewhere: those of the files are not read, and texts without a gold label wait for
-    /// them among the training examples.
-    pub weak_from_elsewhere: bool,
-    /// Fields of the rows to keep with the examples ([`Example::fields`]); the training file must have them, the test file
-    /// may.
-    pub fields: &'a [String],
-}
-
 impl Dataset {
     /// Reads and cleans files of texts. Training texts that occur anywhere in the test file, or share a group with one that
     /// does, are dropped, so that the training examples do not depend on `max_test`.
@@ -102,7 +88,7 @@ impl Dataset {
         train.hold_out(&test);
         train.notes.near_test = near::near_texts(&train, &test);
         let unlabeled = if options.weak_from_elsewhere { Vec::new() } else { train.take_unlabeled() };
-        let (mut train, mut test) = (Split::of_texts(train), Split::of_texts(test));
+        let (mut train, mut test) = (train.into_split(), test.into_split());
         Self::accounted(&mut train, &mut test, |train, test| {
             train.sort()?;
             test.balance(options.cleaning.balance, options.cleaning.max_test)?;

@@ -8,7 +8,7 @@ use crate::pareto::CostOrder;
 use crate::{Allocation, Measurements, Resamples, Tariff, Warning};
 
 /// Below this probability of holding any place on the frontier a method is called dominated.
-pub const DOMINATED_BELOW: f64 = 0.05;
+pub(crate) const DOMINATED_BELOW: f64 = 0.05;
 
 /// The frontier by the published rule ([`pareto_frontier`](crate::pareto_frontier)), for what was measured and for each
 /// resample of it.

@@ -80,7 +80,7 @@ pub use budget_table::{
 };
 pub use contenders::{Contender, WhatDecides};
 pub use error::{AnalysisError, Result};
-pub use frontier::{BandStep, DOMINATED_BELOW, FrontierPoint, MethodStanding, UncertainFrontier};
+pub use frontier::{BandStep, FrontierPoint, MethodStanding, UncertainFrontier};
 pub use held_out::{HeldOut, PredictionScore, SurfaceScore, compare_surfaces};
 pub use ledger::{LabelKind, Ledger, LedgerEntry, LedgerTotals, Purpose, UseTotals};
 pub use marginal::{
@@ -93,21 +93,20 @@ pub use method_comparison::{
     SingleRuns, compare_methods,
 };
 pub use observation::{Observation, best_split};
-pub use pareto::{MINIMUM_GAIN, SIMILAR_COST, pareto_frontier};
+pub use pareto::pareto_frontier;
 pub use pilot::Pilot;
-pub use planner::{GOOD_ENOUGH, Plan, PlanQuestion, TargetPlan, plan};
+pub use planner::{Plan, PlanQuestion, TargetPlan, plan};
 pub use prices::{EconError, Prices};
 pub use regime::{Regime, RegimeAnswer, RegimeProbabilities, VERDICT_PROBABILITY, regime};
 pub use regime_map::{
     RegimeAt, RegimeBoundary, SurfaceRegimeAt, regime_boundaries, regimes_over_budgets, regimes_over_price_ratios,
     surface_regimes_over_budgets, surface_regimes_over_price_ratios,
 };
-pub use resample::{ASSUMED_SEED_DEVIATION, Resamples};
+pub use resample::Resamples;
 pub use schedule::{Schedule, Tier};
 pub use simulated::{World, WorldKind};
 pub use surface::{
-    EXTRAPOLATED_BEYOND, Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceNumbers,
-    SurfaceSettings,
+    Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceNumbers, SurfaceSettings,
 };
 pub use tariff::{Purchase, SourcePrices, Tariff};
 pub use trial::{PlanTrial, RegimeTrial, TruthCheck};

@@ -5,11 +5,11 @@ use std::ops::Range;
 use crate::Observation;
 
 /// By how much a point must beat the frontier so far to join it: less is noise of the test set.
-pub const MINIMUM_GAIN: f64 = 0.002;
+pub(crate) const MINIMUM_GAIN: f64 = 0.002;
 
 /// Costs that differ by less than this share are the same money: the less accurate of two such points is a
 /// worse experiment, not a cheaper one.
-pub const SIMILAR_COST: f64 = 0.05;
+pub(crate) const SIMILAR_COST: f64 = 0.05;
 
 /// The indices of the observations on the frontier, in order of rising cost.
 ///

@@ -11,7 +11,7 @@ use crate::splits::{Split, Splits};
 use crate::{Allocation, Estimate, Extrapolation, Surface, Tariff, Warning};
 
 /// A split that is this close to the best one in accuracy is as good as it.
-pub const GOOD_ENOUGH: f64 = 0.01;
+pub(crate) const GOOD_ENOUGH: f64 = 0.01;
 
 /// How to spend a budget, and how sure that is.
 #[derive(Debug, Clone, PartialEq, Serialize)]

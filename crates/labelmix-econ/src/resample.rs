@@ -18,7 +18,7 @@ use crate::warning::Warning;
 
 /// The deviation between seeds that is reckoned with where no allocation was measured with two: fine-tuning on few
 /// labels varies by this much or more.
-pub const ASSUMED_SEED_DEVIATION: f64 = 0.03;
+pub(crate) const ASSUMED_SEED_DEVIATION: f64 = 0.03;
 
 /// The accuracy of every point in every resample.
 #[derive(Debug, Clone, PartialEq)]

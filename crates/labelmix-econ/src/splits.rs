@@ -1,8 +1,9 @@
 //! One budget split in every sensible way, and how accurate each surface's draws expect each split to be.
 
 use crate::error::Result;
+use crate::pareto::MINIMUM_GAIN;
 use crate::regime::{Regime, RegimeProbabilities};
-use crate::{Allocation, MINIMUM_GAIN, Surface, Tariff};
+use crate::{Allocation, Surface, Tariff};
 
 /// The shares of a budget spent on weak labels that are tried: every twentieth, and closer towards both ends, where a
 /// few labels of the other kind may matter.

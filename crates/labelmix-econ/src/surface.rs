@@ -79,7 +79,7 @@ impl SurfaceSettings {
 pub const MINIMUM_ALLOCATIONS: usize = 4;
 
 /// Beyond this many times the largest measured number of labels an answer is marked as extrapolated.
-pub const EXTRAPOLATED_BEYOND: f64 = 2.0;
+pub(crate) const EXTRAPOLATED_BEYOND: f64 = 2.0;
 
 /// A fitted surface: draws from what the measurements allow, never one curve alone.
 #[derive(Debug, Clone)]

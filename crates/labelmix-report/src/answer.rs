@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use labelmix_econ::{MeasuredRun, Prices, best_split, pareto_frontier};
-use labelmix_sweep::{FinishedStudy, GridPoint, NotAffordable, RunRecord, StudyQuestion};
+use labelmix_store::{FinishedStudy, RunRecord, StudyQuestion};
+use labelmix_study::{GridPoint, NotAffordable};
 use serde::Serialize;
 
 use crate::comparison::{WithinBudget, within_budgets};
+use crate::notation::rising;
 use crate::own_shares::OwnShares;
 use crate::regimes::{RegimeEntry, regimes};
-use crate::table::rising;
 use crate::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
 
 /// Everything a sweep found out. The names of the fields are a promise to programs that read the JSON.

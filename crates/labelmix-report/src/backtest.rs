@@ -223,7 +223,7 @@ mod tests {
     use labelmix_econ::{Outcome, Prices};
 
     use super::*;
-    use crate::table::Style;
+    use crate::text_table::Style;
 
     /// Gold labels teach more the more there are; weak ones level off. Budgets of $16 and $64, three seeds.
     fn sweep() -> RecordedSweep<'static> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::SplitEntry;
 use crate::answer::distinct_purchases;
-use crate::table::rising;
+use crate::notation::rising;
 
 /// The best that a method makes of a budget: of all purchases whose cost is within it, whatever they were planned for.
 #[derive(Clone, Debug, PartialEq, Serialize)]

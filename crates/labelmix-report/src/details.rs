@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use labelmix_econ::LedgerTotals;
-use labelmix_sweep::{FinishedStudy, RunFile, StageKey, StageOutcome, Study};
+use labelmix_store::{FinishedStudy, RunFile, StageKey, StageOutcome};
+use labelmix_study::Study;
 
 use crate::PromptedMethod;
 

@@ -11,8 +11,9 @@ use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
 use crate::export::{WriteError, write_files};
+use crate::notation::rising;
 use crate::notation::{dollars, percent, price, prices_in_words, proportion, purchase, range};
-use crate::table::{Style, align_right, rising, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 
 /// What measured runs say at given prices. The names of the fields are a promise to programs that read the JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -115,7 +116,7 @@ fn if_affordable(places: Result<Vec<RegimeAt>, AnalysisError>) -> Result<Vec<Reg
 
 /// The economics as text.
 #[must_use]
-pub fn render_economics(economics: &Economics, style: Style) -> String {
+pub(crate) fn render_economics(economics: &Economics, style: Style) -> String {
     let heading = format!("{}. {}.", economics.study, prices_in_words(&economics.tariff));
     let mut sections = vec![heading, within_budgets(economics, style), frontier(economics, style)];
     sections.extend(economics.methods.iter().map(|method| regimes(method, &economics.tariff, style)));
@@ -202,7 +203,7 @@ mod tests {
     use crate::worked_example::runs;
 
     fn measured() -> Vec<MeasuredRun> {
-        let measured = |run: labelmix_sweep::RunRecord| MeasuredRun {
+        let measured = |run: labelmix_store::RunRecord| MeasuredRun {
             task: run.task,
             method: run.method,
             allocation: run.allocation,

@@ -2,7 +2,8 @@
 
 use labelmix_econ::{Allocation, Observation, Prices};
 use labelmix_stats::{mean, sample_standard_deviation};
-use labelmix_sweep::{GridPoint, NotAffordable, RunRecord};
+use labelmix_store::RunRecord;
+use labelmix_study::{GridPoint, NotAffordable};
 use serde::Serialize;
 
 /// One finished run.

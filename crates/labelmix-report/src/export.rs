@@ -9,8 +9,9 @@ use crate::figures::{
     Columns, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates,
     figure_files, isoquants, learning_curves, methods_by_budget, prompt_or_sft, regime_map,
 };
+use crate::report::Report;
 use crate::tables::tables;
-use crate::{Analysis, Answer, Details, Style, page, render};
+use crate::{Style, page, render};
 
 /// A file or folder of the report that cannot be written.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -21,17 +22,6 @@ pub struct WriteError {
     pub path: PathBuf,
     /// What the operating system says.
     pub source: std::io::Error,
-}
-
-/// Everything that a report shows.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The answer.
-    pub answer: Answer,
-    /// What the runs let expect; none without runs.
-    pub analysis: Option<Analysis>,
-    /// How the runs went.
-    pub details: Details,
 }
 
 /// Writes the report into a folder, which is made if need be, and returns the paths of the files:
@@ -179,7 +169,7 @@ mod tests {
         let mut answer = answer();
         answer.budgets.retain(|split| split.method == "seq-sft");
         answer.not_affordable.clear();
-        let report = Report { answer, analysis: None, details: Details::default() };
+        let report = Report { answer, analysis: None, details: crate::Details::default() };
         let settings = FigureSettings { columns: Columns::One, formats: vec![FigureFormat::Png] };
         write_report(&report, scratch.path(), &settings).unwrap();
         assert!(scratch.path().join("figures/accuracy_by_weak_fraction.png").exists());

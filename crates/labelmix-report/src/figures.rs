@@ -27,7 +27,7 @@ pub use exchange_figure::exchange_rates;
 pub(crate) use formats::figure_files;
 pub use formats::{FigureFormat, FigureSettings};
 pub use isoquant_figure::isoquants;
-pub use label_accuracy_figure::{label_accuracy, label_accuracy_by_field};
+pub(crate) use label_accuracy_figure::{label_accuracy, label_accuracy_by_field};
 pub use label_calibration_figure::label_calibration;
 pub use learning_figure::learning_curves;
 pub use methods_figure::methods_by_budget;

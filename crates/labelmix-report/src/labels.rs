@@ -20,7 +20,7 @@ use miette::Diagnostic;
 use serde::Serialize;
 
 pub use by_field::FieldGroups;
-pub use error_probe::{ErrorProbe, FEWEST_OF_A_KIND};
+pub use error_probe::ErrorProbe;
 pub use files::write_label_report;
 pub use quality::{GroupOf, LabelGroup, LabelQuality};
 pub use text::render_labels;

@@ -28,6 +28,7 @@ mod page;
 mod plan;
 mod prompted;
 mod regimes;
+mod report;
 mod run_comparison;
 mod run_comparison_text;
 mod run_report;
@@ -36,6 +37,7 @@ mod table;
 mod tables;
 mod tensorboard;
 mod terminal_plot;
+mod text_table;
 #[cfg(test)]
 mod worked_example;
 
@@ -46,18 +48,17 @@ pub use backtest::{
 };
 pub use comparison::WithinBudget;
 pub use details::{Details, RunDetails, TestText};
-pub use economics::{Economics, MethodRegimes, render_economics};
+pub use economics::{Economics, MethodRegimes};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
-pub use export::{Report, WriteError, write_report};
+pub use export::{WriteError, write_report};
 pub use figures::{
     Columns, FigureFormat, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price,
-    exchange_rates, isoquants, label_accuracy, label_accuracy_by_field, label_calibration, learning_curves,
-    methods_by_budget, prompt_or_sft, regime_map,
+    exchange_rates, isoquants, label_calibration, learning_curves, methods_by_budget, prompt_or_sft, regime_map,
 };
 pub use labelmix_stats::ComparedStatistic;
 pub use labels::{
-    ErrorProbe, FEWEST_OF_A_KIND, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError,
-    SplitLabels, render_labels, write_label_report,
+    ErrorProbe, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError, SplitLabels,
+    render_labels, write_label_report,
 };
 pub use method_comparison::StudyComparison;
 pub use method_comparison_text::render_study_comparison;
@@ -71,9 +72,11 @@ pub use plan::{
 };
 pub use prompted::{PromptedMethod, TrainedOn};
 pub use regimes::RegimeEntry;
+pub use report::Report;
 pub use run_comparison::{Agreement, ComparedRun, ItemKind, KindAgreement, RunComparison};
 pub use run_comparison_text::render_run_comparison;
 pub use run_report::{GapRecovered, RunEvaluation, RunReport, WrongExample};
 pub use run_report_text::render_run;
-pub use table::{Colours, Style, render};
+pub use table::render;
 pub use tensorboard::{TensorBoardFile, read_tensorboard};
+pub use text_table::{Colours, Style};

@@ -5,7 +5,7 @@ use labelmix_stats::ComparedStatistic;
 
 use crate::StudyComparison;
 use crate::notation::{count, dollars, mean_and_deviation, p_value, proportion, purchase, signed, signed_range};
-use crate::table::{Style, align_right, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 
 /// A table of methods and one of pairs for each budget, and what the words mean.
 #[must_use]
@@ -146,7 +146,7 @@ fn shortcomings(comparison: &StudyComparison) -> String {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::{CorrectItems, MeasuredRun, Outcome};
-    use labelmix_sweep::RunRecord;
+    use labelmix_store::RunRecord;
 
     use super::*;
     use crate::worked_example::{prices, runs};

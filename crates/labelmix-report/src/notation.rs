@@ -171,6 +171,13 @@ pub(crate) fn purchase(n_weak: usize, n_gold: usize) -> String {
     }
 }
 
+/// The values in rising order, each once.
+pub(crate) fn rising(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

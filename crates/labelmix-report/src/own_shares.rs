@@ -7,7 +7,7 @@ use labelmix_stats::{mean, sample_standard_deviation};
 use serde::Serialize;
 
 use crate::notation::{count, dollars, mean_and_deviation};
-use crate::table::{Style, align_right, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 
 /// What each purchase is worth where class 1 is as frequent as in the test file: the accuracies on the two classes of the
 /// balanced test set, weighted by the file's shares.

@@ -1,8 +1,8 @@
 //! Which of a study's methods put labelled examples before a text.
 
 use labelmix_econ::LabelKind;
-use labelmix_elicit::method_named;
-use labelmix_sweep::{MethodTable, Study};
+use labelmix_methods::method_named;
+use labelmix_study::{MethodTable, Study};
 
 /// A method with a prompt, or the same without one, to hold it against.
 #[derive(Clone, Debug, PartialEq, Eq)]

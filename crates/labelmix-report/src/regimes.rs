@@ -5,8 +5,9 @@ use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
 use crate::SplitEntry;
+use crate::notation::rising;
 use crate::notation::{dollars, proportion, purchase};
-use crate::table::{Style, align_right, rising, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 
 /// How a method best spends a budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use labelmix_stats::{
     Bootstrap, ComparedStatistic, McNemar, Measure, PairedComparison, PairedDifference, Resampled, Verdict, Z_95,
     auroc, auroc_interval, wilson_interval,
 };
-use labelmix_sweep::RunRecord;
+use labelmix_store::RunRecord;
 use serde::Serialize;
 
 use crate::run_report::SEED;

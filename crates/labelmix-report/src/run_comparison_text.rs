@@ -3,7 +3,7 @@
 use labelmix_stats::{Measure, PairedDifference, Verdict};
 
 use crate::notation::{count, dollars, p_value, proportion, purchase, range, signed, signed_range};
-use crate::table::{Style, align_right, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 use crate::{Agreement, ComparedRun, RunComparison};
 
 /// The runs, how they differ, and where.

@@ -4,7 +4,7 @@ use labelmix_data::{Example, weak_class};
 use labelmix_stats::{
     Bootstrap, Evaluation, GapItem, Interval, gap_recovered_interval, performance_gap_recovered, probability,
 };
-use labelmix_sweep::{FinishedRun, RunFile, StageOutcome};
+use labelmix_store::{FinishedRun, RunFile, StageOutcome};
 use serde::Serialize;
 
 /// Decides the resamples behind the intervals.

@@ -2,11 +2,11 @@
 
 use labelmix_econ::LedgerTotals;
 use labelmix_stats::{Evaluation, Measure};
-use labelmix_sweep::StageOutcome;
+use labelmix_store::StageOutcome;
 
 use crate::notation::{count, dollars, number, one_line_of, proportion, purchase, range};
 use crate::run_comparison_text::measure;
-use crate::table::{Style, align_right, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 use crate::{GapRecovered, RunReport};
 
 /// Characters of a text that are shown.

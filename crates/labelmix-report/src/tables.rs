@@ -6,7 +6,7 @@ mod records;
 mod sheet;
 
 use crate::Answer;
-use crate::table::rising;
+use crate::notation::rising;
 pub(crate) use records::{parquet_of_runs, records};
 use sheet::{Cell, Sheet};
 

@@ -1,8 +1,9 @@
 //! A small, unfinished sweep for the tests: two methods, three budgets, one to three seeds.
 
-use labelmix_econ::{Allocation, CorrectItems, MeasuredRun, Outcome, Prices, allocation_for};
-use labelmix_elicit::{LabelKind, Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
-use labelmix_sweep::{GridPoint, NotAffordable, RunRecord, StageOutcome};
+use labelmix_econ::{Allocation, CorrectItems, LabelKind, MeasuredRun, Outcome, Prices, allocation_for};
+use labelmix_methods::{Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
+use labelmix_store::{RunRecord, StageOutcome};
+use labelmix_study::{GridPoint, NotAffordable};
 
 use crate::{Analysis, Answer, Details, Report, RunDetails, TestText};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::checkpoint::write_description;
 use crate::error::{Error, Result};
-use crate::organism::write_questions;
 use crate::pretraining::write_untrained;
+use crate::question_files::write_questions;
 use crate::recipes::SandboxModel;
 use crate::world::{World, WorldSettings};
 
@@ -24,12 +24,12 @@ impl SandboxModel {
 }
 
 /// Writes the shipped models, an untrained one, and the questions of their world into a folder, which is created:
-/// `strong`, `weak`, `untrained`, [`TRAIN_FILE`](crate::TRAIN_FILE), [`TEST_FILE`](crate::TEST_FILE) and
-/// [`LABELER_FILE`](crate::LABELER_FILE).
+/// `strong`, `weak`, `untrained`, and the files of training texts, of test texts and of the
+/// labeler's own.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write_organism(folder: &Path) -> Result<()> {
+pub fn write_question_files(folder: &Path) -> Result<()> {
     let world = World::new(WorldSettings::default());
     for model in SandboxModel::ALL {
         let checkpoint = folder.join(model.name());

@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use labelmix_sandbox::{
-    Form, Mixture, Pretraining, SandboxModel, Shape, World, WorldSettings, object_losses, pretrain, write_organism,
+    Form, Mixture, Pretraining, SandboxModel, Shape, World, WorldSettings, object_losses, pretrain,
+    write_question_files,
 };
 
 /// A world small enough to be learnt in seconds.
@@ -61,7 +62,7 @@ fn facts_are_learnt_and_the_same_seed_gives_the_same_bytes() {
 #[test]
 fn the_shipped_models_are_what_their_card_says() {
     let folder = tempfile::tempdir().unwrap();
-    write_organism(folder.path()).unwrap();
+    write_question_files(folder.path()).unwrap();
     let world = World::new(WorldSettings::default());
     let card: serde_json::Value = serde_json::from_str(include_str!("../weights/card.json")).unwrap();
     let mut bytes = 0;

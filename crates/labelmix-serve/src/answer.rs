@@ -1,4 +1,4 @@
-//! From a request to an answer, without waiting for anything: what the board says, or why not.
+//! From a request to an answer, without waiting for anything: what the server state says, or why not.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,18 +13,18 @@ use labelmix_report::{LivePage, live_page, studies_page};
 use serde::Serialize;
 
 use crate::access::{Access, Entry, Refusal};
-use crate::board::{Board, State, StudyState};
+use crate::progress::{ResultsSeen, StudiesSeen, StudyLine, StudySeen};
 use crate::results::data_of_nothing;
 use crate::route::{Part, Route};
-use crate::seen::{ResultsSeen, StudiesSeen, StudyLine, StudySeen};
+use crate::state::{ServerState, State, StudyState};
 
 /// An answer.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// What requests are answered from.
-pub(crate) struct Desk {
+pub(crate) struct RequestHandler {
     pub(crate) access: Access,
-    pub(crate) board: Arc<Board>,
+    pub(crate) server_state: Arc<ServerState>,
     /// The store's folder, to be told.
     pub(crate) store: PathBuf,
 }
@@ -40,7 +40,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 const NOTHING: &str = "default-src 'none'";
 
-impl Desk {
+impl RequestHandler {
     /// The answer to a request that came to this address of the machine.
     pub(crate) fn answer(&self, request: &Parts, came_to: IpAddr) -> Answer {
         let entry = match self.access.check(request, came_to) {
@@ -51,13 +51,13 @@ impl Desk {
         let (study, part) = match route {
             Route::Studies if entry == Entry::ByAddress => return self.redirect(entry, "/"),
             Route::Studies => {
-                drop(self.board.ask(None));
+                drop(self.server_state.ask(None));
                 return live(studies_page());
             }
-            Route::StudiesData => return json(&self.studies(&self.board.ask(None))),
+            Route::StudiesData => return json(&self.studies(&self.server_state.ask(None))),
             Route::Study(study, part) => (study, part),
         };
-        let state = self.board.ask(Some(&study));
+        let state = self.server_state.ask(Some(&study));
         let Some(known) = state.studies.get(&study) else { return not_found() };
         match part {
             Part::Page if entry == Entry::Usual => page(&study, known),
@@ -182,25 +182,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::looking::take_note;
+    use crate::poller::take_note;
     use crate::token::Token;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn desk(token: Option<Token>) -> Desk {
-        let board = Arc::new(Board::default());
-        take_note(&board, BTreeMap::new(), &["small".to_owned()]);
-        Desk { access: Access::new(8731, &[], token).unwrap(), board, store: PathBuf::from("store") }
+    fn handler(token: Option<Token>) -> RequestHandler {
+        let server_state = Arc::new(ServerState::default());
+        take_note(&server_state, BTreeMap::new(), &["small".to_owned()]);
+        RequestHandler { access: Access::new(8731, &[], token).unwrap(), server_state, store: PathBuf::from("store") }
     }
 
-    fn get(desk: &Desk, path: &str) -> Answer {
+    fn get(handler: &RequestHandler, path: &str) -> Answer {
         let request = Request::builder().uri(path).header("host", "localhost:8731").body(()).unwrap();
-        desk.answer(&request.into_parts().0, HERE)
+        handler.answer(&request.into_parts().0, HERE)
     }
 
     #[test]
     fn pages_and_data_of_a_study_without_results() {
-        let desk = desk(None);
+        let handler = handler(None);
         for (path, status, kind) in [
             ("/", 200, "text/html; charset=utf-8"),
             ("/studies.json", 200, "application/json"),
@@ -210,20 +210,20 @@ mod tests {
             ("/study/small", 303, "text/plain; charset=utf-8"),
             ("/study/none/", 404, "text/plain; charset=utf-8"),
         ] {
-            let answer = get(&desk, path);
+            let answer = get(&handler, path);
             assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (status, &kind.parse().unwrap()));
             assert!(HEADERS.iter().all(|(name, value)| answer.headers()[name] == *value), "{path}");
             let policy = answer.headers()["content-security-policy"].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         }
-        assert_eq!(get(&desk, "/study/small").headers()["location"], "/study/small/");
+        assert_eq!(get(&handler, "/study/small").headers()["location"], "/study/small/");
     }
 
     #[test]
     fn a_token_in_an_address_leads_to_this_servers_own_pages_alone() {
-        let desk = desk(Some(Token::given("0123456789abcdef", "test").unwrap()));
+        let handler = handler(Some(Token::given("0123456789abcdef", "test").unwrap()));
         let lead = |path: &str| {
-            let answer = get(&desk, &format!("{path}?token=0123456789abcdef"));
+            let answer = get(&handler, &format!("{path}?token=0123456789abcdef"));
             answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned())
         };
         assert_eq!(lead("/").as_deref(), Some("/"));
@@ -232,7 +232,7 @@ mod tests {
         for elsewhere in ["//evil.example/", "/study//evil.example/", "/study/none/", "/\\evil.example/"] {
             assert_eq!(lead(elsewhere), None, "{elsewhere}");
         }
-        assert_eq!(get(&desk, "/study/none/").status(), 401, "who may not ask is not told what there is");
+        assert_eq!(get(&handler, "/study/none/").status(), 401, "who may not ask is not told what there is");
     }
 
     proptest! {
@@ -240,7 +240,7 @@ mod tests {
         fn what_is_not_of_a_known_study_is_not_found(path in "/[a-z%./\\\\0-9]{0,40}|/study/(small|%73mall|[a-z.%]{0,8})[a-z./%]{0,16}") {
             let Ok(uri) = path.parse::<hyper::Uri>() else { return Ok(()) };
             prop_assume!(uri.authority().is_none());
-            let status = get(&desk(None), &path).status().as_u16();
+            let status = get(&handler(None), &path).status().as_u16();
             let of_small = ["/study/small", "/study/%73mall"].iter().any(|known| path.starts_with(known));
             prop_assert!(status == 404 || of_small || ["/", "/studies.json"].contains(&&*path), "{path}: {status}");
         }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::answer::Desk;
+use crate::answer::RequestHandler;
 
 /// Connections at a time. With one more the oldest ends, which for a request that takes milliseconds is a stuck one.
 const MOST: usize = 128;
@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Answers until it is to end.
-pub(crate) async fn answer_all(listener: TcpListener, desk: Arc<Desk>, is_over: &dyn Fn() -> bool) {
+pub(crate) async fn answer_all(listener: TcpListener, handler: Arc<RequestHandler>, is_over: &dyn Fn() -> bool) {
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     while !is_over() {
         let stream = match timeout(LOOK_EVERY, listener.accept()).await {
@@ -46,15 +46,15 @@ pub(crate) async fn answer_all(listener: TcpListener, desk: Arc<Desk>, is_over: 
         {
             oldest.abort();
         }
-        open.push_back(tokio::spawn(timeout(LONGEST, answer(stream, Arc::clone(&desk)))).abort_handle());
+        open.push_back(tokio::spawn(timeout(LONGEST, answer(stream, Arc::clone(&handler)))).abort_handle());
     }
 }
 
-async fn answer(stream: TcpStream, desk: Arc<Desk>) {
+async fn answer(stream: TcpStream, handler: Arc<RequestHandler>) {
     let Ok(address) = stream.local_addr() else { return };
     let service = service_fn(move |request: Request<Incoming>| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.answer(&request.into_parts().0, address.ip())) }
+        let handler = Arc::clone(&handler);
+        async move { Ok::<_, Infallible>(handler.answer(&request.into_parts().0, address.ip())) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

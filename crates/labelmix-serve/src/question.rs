@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use labelmix_econ::{LabelKind, Prices};
-use labelmix_sweep::{FinishedRun, GridPoint, PricesTable, RunRecord, StudyQuestion};
+use labelmix_store::{FinishedRun, RunRecord, StudyQuestion};
+use labelmix_study::{GridPoint, PricesTable};
 
 /// The question of runs whose store does not say which budgets they belong to: what each purchase costs is a budget of its
 /// own. Prices are those of the ledgers.

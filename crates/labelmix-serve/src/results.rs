@@ -7,18 +7,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use labelmix_data::Example;
+use labelmix_data::{Example, SplitFiles};
 use labelmix_report::{Analysis, Answer, Details, Report, live_page, page_data};
-use labelmix_sweep::{Damage, FinishedRun, FinishedStudy, FollowedRuns, Store, Study, StudyPlan, TestSetKey};
+use labelmix_store::{Damage, FinishedRun, FinishedStudy, RunReader, Store, StudyPlan, TestSetKey};
+use labelmix_study::Study;
 
-use crate::board::{Board, Results};
+use crate::progress::{Doing, Progress};
 use crate::question::guessed;
-use crate::seen::{Doing, Progress};
-use crate::server::TaskFiles;
+use crate::state::{Results, ServerState};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// So many times what results took pass until the next, while the sweep goes on.
 const REST: u32 = 3;
+
+/// Finds the files of a study's task on this machine, without a download; or says why not.
+pub type TaskFiles = Box<dyn Fn(&Study) -> Result<SplitFiles, String> + Send + Sync>;
 
 /// Who computes.
 pub(crate) struct Analyst {
@@ -27,12 +30,12 @@ pub(crate) struct Analyst {
     pub(crate) studies: HashMap<String, PathBuf>,
     pub(crate) task_files: TaskFiles,
     pub(crate) threads: rayon::ThreadPool,
-    pub(crate) board: Arc<Board>,
+    pub(crate) server_state: Arc<ServerState>,
 }
 
 /// What is known of a study whose page is open, or was.
-struct Followed {
-    runs: FollowedRuns,
+struct OpenStudy {
+    runs: RunReader,
     /// The plan that the results are of.
     plan: Option<Arc<StudyPlan>>,
     damaged: Vec<Damage>,
@@ -44,10 +47,10 @@ struct Followed {
     took: Duration,
 }
 
-impl Followed {
+impl OpenStudy {
     fn new(store: &Store, study: &str) -> Self {
         Self {
-            runs: FollowedRuns::new(store.clone(), study),
+            runs: RunReader::new(store.clone(), study),
             plan: None,
             damaged: Vec::new(),
             test: None,
@@ -78,13 +81,13 @@ enum Origin {
 }
 
 impl Analyst {
-    /// Computes until the board ends.
+    /// Computes until the server state ends.
     pub(crate) fn work(&self) {
-        let mut followed: HashMap<String, Followed> = HashMap::new();
+        let mut followed: HashMap<String, OpenStudy> = HashMap::new();
         loop {
             let Some(open) = self.wait_for_work(&followed) else { return };
             for (study, plan) in open {
-                let known = followed.entry(study.clone()).or_insert_with(|| Followed::new(&self.store, &study));
+                let known = followed.entry(study.clone()).or_insert_with(|| OpenStudy::new(&self.store, &study));
                 let began = Instant::now();
                 self.renew(&study, plan, known);
                 (known.took, known.rests_since) = (began.elapsed(), Instant::now());
@@ -93,8 +96,8 @@ impl Analyst {
     }
 
     /// Waits until somebody has pages open that have rested, and says of which studies, with their plans; `None` at the end.
-    fn wait_for_work(&self, followed: &HashMap<String, Followed>) -> Option<Vec<(String, Option<Arc<StudyPlan>>)>> {
-        let mut state = self.board.lock();
+    fn wait_for_work(&self, followed: &HashMap<String, OpenStudy>) -> Option<Vec<(String, Option<Arc<StudyPlan>>)>> {
+        let mut state = self.server_state.lock();
         while !state.ended {
             let mut open = Vec::new();
             for study in state.open_studies() {
@@ -107,17 +110,18 @@ impl Analyst {
             if state.looked && !open.is_empty() {
                 return Some(open);
             }
-            state = self.board.wait(state, LOOK_EVERY / 4);
+            state = self.server_state.wait(state, LOOK_EVERY / 4);
         }
         None
     }
 
     /// Results of what there is now, if it is different from before.
-    fn renew(&self, study: &str, plan: Option<Arc<StudyPlan>>, known: &mut Followed) {
+    fn renew(&self, study: &str, plan: Option<Arc<StudyPlan>>, known: &mut OpenStudy) {
         let observe = |read, of_runs| self.doing(study, Doing::Reading { read, of_runs });
         let followed = known.runs.follow(&observe);
         let damaged = known.runs.damaged();
-        let first = self.board.lock().studies.get(study).is_some_and(|state| state.results.is_none()) && !known.failed;
+        let first =
+            self.server_state.lock().studies.get(study).is_some_and(|state| state.results.is_none()) && !known.failed;
         let changed = followed.as_ref().is_ok_and(|changed| *changed) || known.plan != plan || known.damaged != damaged;
         if !first && !changed {
             self.doing(study, Doing::Current);
@@ -141,7 +145,7 @@ impl Analyst {
         let computed = catch_unwind(AssertUnwindSafe(compute));
         let results = computed.map(|(data, runs)| Arc::new(ready(study, data, runs, notes)));
         known.failed = results.is_err();
-        if let Some(state) = self.board.lock().studies.get_mut(study) {
+        if let Some(state) = self.server_state.lock().studies.get_mut(study) {
             state.doing = Doing::Current;
             state.failure =
                 known.failed.then_some("the newest results cannot be computed, which is an error of labelmix");
@@ -152,7 +156,7 @@ impl Analyst {
     }
 
     fn doing(&self, study: &str, doing: Doing) {
-        if let Some(known) = self.board.lock().studies.get_mut(study) {
+        if let Some(known) = self.server_state.lock().studies.get_mut(study) {
             known.doing = doing;
         }
     }

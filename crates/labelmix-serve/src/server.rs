@@ -6,21 +6,18 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 
-use labelmix_data::SplitFiles;
-use labelmix_sweep::{Onlooker, Store, Study};
+use labelmix_store::{Store, StoreWatcher};
+use labelmix_study::Study;
 
 use crate::access::Access;
-use crate::answer::Desk;
-use crate::board::Board;
+use crate::answer::RequestHandler;
 use crate::connections::answer_all;
 use crate::error::ServeError;
-use crate::looking::{look, look_on, take_note};
-use crate::results::Analyst;
+use crate::poller::{look, look_on, take_note};
+use crate::results::{Analyst, TaskFiles};
 use crate::route::Route;
+use crate::state::ServerState;
 use crate::token::Token;
-
-/// Finds the files of a study's task on this machine, without a download; or says why not.
-pub type TaskFiles = Box<dyn Fn(&Study) -> Result<SplitFiles, String> + Send + Sync>;
 
 /// What to serve, where, to whom.
 pub struct Settings {
@@ -45,9 +42,9 @@ pub struct Settings {
 /// A server that listens, and answers once it is [`run`](Self::run).
 pub struct Server {
     listener: TcpListener,
-    desk: Desk,
+    handler: RequestHandler,
     analyst: Analyst,
-    onlooker: Onlooker,
+    watcher: StoreWatcher,
     named: Vec<String>,
     port: u16,
     address: IpAddr,
@@ -78,10 +75,10 @@ impl Server {
         let listener = TcpListener::bind(place).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let port = listener.local_addr().map_err(listen)?.port();
-        let board = Arc::new(Board::default());
-        let desk = Desk {
+        let server_state = Arc::new(ServerState::default());
+        let handler = RequestHandler {
             access: Access::new(port, &names, token)?,
-            board: Arc::clone(&board),
+            server_state: Arc::clone(&server_state),
             store: store.root().to_owned(),
         };
         let system = |error: rayon::ThreadPoolBuildError| ServeError::System { reason: error.to_string() };
@@ -93,10 +90,10 @@ impl Server {
             studies: studies.iter().filter_map(file).collect::<HashMap<_, _>>(),
             task_files,
             threads,
-            board,
+            server_state,
         };
         let named = studies.into_iter().map(|study| study.name).collect();
-        Ok(Self { listener, desk, analyst, onlooker: Onlooker::new(store), named, port, address, made })
+        Ok(Self { listener, handler, analyst, watcher: StoreWatcher::new(store), named, port, address, made })
     }
 
     /// Where a browser finds it: the page of the study if one was named, or the list; with the token if it was made here.
@@ -121,26 +118,26 @@ impl Server {
     /// # Errors
     /// If the system gives no threads, or lets nothing wait for connections.
     pub fn run(self, is_over: &dyn Fn() -> bool) -> Result<(), ServeError> {
-        let Self { listener, desk, analyst, mut onlooker, named, .. } = self;
+        let Self { listener, handler, analyst, mut watcher, named, .. } = self;
         let system = |error: io::Error| ServeError::System { reason: error.to_string() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
-        let board = Arc::clone(&desk.board);
+        let server_state = Arc::clone(&handler.server_state);
         // Who asks before the first look is over waits for it.
-        take_note(&board, BTreeMap::new(), &named);
-        let rest = look(&board, &mut onlooker, &named);
-        let looked_from = Arc::clone(&board);
+        take_note(&server_state, BTreeMap::new(), &named);
+        let rest = look(&server_state, &mut watcher, &named);
+        let polled = Arc::clone(&server_state);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(system)
         };
         // They end with the process, if not before: nothing that they do has to be finished.
-        spawn("looking", Box::new(move || look_on(&looked_from, onlooker, &named, rest)))?;
+        spawn("poller", Box::new(move || look_on(&polled, watcher, &named, rest)))?;
         spawn("results", Box::new(move || analyst.work()))?;
         let answered = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            answer_all(listener, Arc::new(desk), is_over).await;
+            answer_all(listener, Arc::new(handler), is_over).await;
             Ok(())
         });
-        board.end();
+        server_state.end();
         answered.map_err(system)
     }
 }

@@ -92,7 +92,7 @@ impl Votes {
 /// Each item's share of votes for class 1: the majority's label as a soft label, with ½ for a tie. `None` for items
 /// without votes.
 #[must_use]
-pub fn majority_vote(votes: &Votes) -> Vec<Option<f64>> {
+pub(crate) fn majority_vote(votes: &Votes) -> Vec<Option<f64>> {
     let share = |item| {
         let votes = votes.of_item(item);
         let positive = votes.iter().filter(|vote| vote.label).count();

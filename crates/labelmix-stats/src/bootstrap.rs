@@ -79,7 +79,7 @@ impl Bootstrap {
 
 /// The percentile interval of the mean of the values. `None` without values, or where one is not finite.
 #[must_use]
-pub fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<BootstrapInterval> {
+pub(crate) fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<BootstrapInterval> {
     if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
         return None;
     }

@@ -84,7 +84,7 @@ pub fn probe(features: &FeatureMatrix, labels: &[bool], ids: &[u64], settings: &
 ///
 /// # Panics
 /// If there is not one label and one id per row.
-pub fn cross_validated_log_odds(
+pub(crate) fn cross_validated_log_odds(
     features: &FeatureMatrix,
     labels: &[bool],
     ids: &[u64],

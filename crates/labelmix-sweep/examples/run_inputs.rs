@@ -13,9 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_elicit::BatchOrder;
 use labelmix_models::{Classifier, LoadOptions, Model, Pooling};
-use labelmix_sweep::{RunFile, StageOutcome};
+use labelmix_store::{RunFile, StageOutcome};
+use labelmix_train::{BatchOrder, lora_settings};
 use serde::de::DeserializeOwned;
 
 type Failure = Box<dyn std::error::Error>;
@@ -39,7 +39,9 @@ fn main() -> Result<(), Failure> {
     let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling);
     let classifier = Classifier::new(&Model::load(&run.model_path, &LoadOptions::default())?, pooling)?;
     std::fs::create_dir_all(&out)?;
-    classifier.initial_adapter(run.recipe.lora(), run.record.seed)?.save(&out, &run.model_path.to_string_lossy())?;
+    classifier
+        .initial_adapter(lora_settings(&run.recipe), run.record.seed)?
+        .save(&out, &run.model_path.to_string_lossy())?;
     std::fs::write(out.join("batches.json"), serde_json::to_vec(&batches)?)?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! What can go wrong between a study file and its results.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use labelmix_data::Accounted;
 use labelmix_models::ByteSize;
+use labelmix_store::StoreError;
+use labelmix_study::StudyError;
 use miette::Diagnostic;
 
 /// The result of a step of a sweep.
@@ -12,90 +14,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A sweep that cannot start or go on.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Error {
-    /// The study file cannot be read.
-    #[error("{}: {source}", path.display())]
-    #[diagnostic(help("give the path of a study file (TOML)"))]
-    ReadStudy {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// The study file says something that makes no sense.
-    #[error("{}: {reason}", path.display())]
-    #[diagnostic(help("{help}"))]
-    Study {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with line and value.
-        reason: String,
-        /// What to do about it.
-        help: String,
-    },
-    /// The store cannot be used.
-    #[error("the store {}: {source}", path.display())]
-    #[diagnostic(help("choose a folder that you may write to, on a disk with space, with --store"))]
-    Store {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// A folder that was to hold a store holds none.
-    #[error("{} is no store of labelmix", path.display())]
-    #[diagnostic(help(
-        "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
-    ))]
-    NoStore {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A study of which the store does not say what it consists of.
-    #[error("the study {study} has not been swept into {}", path.display())]
-    #[diagnostic(help(
-        "`labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one"
-    ))]
-    NotSwept {
-        /// The study's name.
-        study: String,
-        /// The store.
-        path: PathBuf,
-    },
-    /// Something that was asked for is not in the store.
-    #[error("{} has no {what} {name:?}", path.display())]
-    #[diagnostic(help("{help}"))]
-    NotInStore {
-        /// The store.
-        path: PathBuf,
-        /// What was asked for.
-        what: &'static str,
-        /// Its name.
-        name: String,
-        /// What there is.
-        help: String,
-    },
-    /// A kept file is damaged.
-    #[error("{}: {reason}", path.display())]
-    #[diagnostic(help(
-        "`labelmix store verify STORE --set-aside` moves what is damaged out of the way; then `labelmix sweep` does only \
-         that anew"
-    ))]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Every point of the grid asks for more labels than there are.
-    #[error("no point of the grid can be bought: {reason}")]
-    #[diagnostic(help(
-        "change the budgets of [grid], or get more labels; where balancing the classes left too few, `balance = false` in [task] \
-         sells all, and a `gold_pool` there sets texts with both labels aside for gold"
-    ))]
-    NothingAffordable {
-        /// The first point's reason.
-        reason: String,
-    },
+    /// The study cannot be read, or its data not be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Study(Box<StudyError>),
+    /// The store cannot be used, or is damaged.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
     /// What follows from the data that was read, after the account of it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -163,14 +89,14 @@ pub enum Error {
     Labeler(
         #[source]
         #[diagnostic_source]
-        labelmix_elicit::Error,
+        labelmix_train::Error,
     ),
     /// The model could not be tried before a sweep.
     #[error("the model could not be tried")]
     Trial(
         #[source]
         #[diagnostic_source]
-        labelmix_elicit::Error,
+        labelmix_train::Error,
     ),
     /// Labels of the accuracy that was asked for cannot be made.
     #[error(transparent)]
@@ -182,22 +108,6 @@ pub enum Error {
     NoSuchMethod {
         /// The name.
         method: String,
-    },
-    /// A folder without runs.
-    #[error("{} holds no runs", path.display())]
-    #[diagnostic(help(
-        "give the store of a sweep: the folder labelmix-store beside its study file, or what --store named"
-    ))]
-    NoRecordedRuns {
-        /// The folder that was given.
-        path: PathBuf,
-    },
-    /// A run that was asked for has no results.
-    #[error("{} holds no finished run", path.display())]
-    #[diagnostic(help("give a folder of the store's runs/, such as the ones that `labelmix sweep` lists with --json"))]
-    NoSuchRun {
-        /// The folder that was given.
-        path: PathBuf,
     },
     /// A folder of results cannot be read.
     #[error("{}: {source}", path.display())]
@@ -224,66 +134,23 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Slurm(#[from] crate::slurm::SlurmError),
-    /// A run whose predictions rank nothing.
-    #[error("the run {run} has no AUROC on the test set")]
-    #[diagnostic(help(
-        "the AUROC needs test examples of both classes and predictions that are numbers; the accuracy does not"
-    ))]
-    NoAuroc {
-        /// The run.
-        run: String,
-    },
-    /// A run and a test set that do not belong together.
-    #[error("{}: {reason}", path.display())]
-    #[diagnostic(help(
-        "give the study that made the run, with its test data as it was; `labelmix sweep` makes the runs of a study that has changed"
-    ))]
-    OtherTestSet {
-        /// The run's folder.
-        path: PathBuf,
-        /// In what they differ.
-        reason: String,
-    },
-    /// Two runs that were tested on different texts.
-    #[error("the two runs were tested on different texts: {first} and {second}, {common} of them in common")]
-    #[diagnostic(help("compare runs of one study, or of studies with the same test data and the same `max_test`"))]
-    DifferentTests {
-        /// Texts of the first run's test set.
-        first: usize,
-        /// Texts of the second one's.
-        second: usize,
-        /// Texts of both.
-        common: usize,
-    },
     /// A run cannot be exported, or not to there.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Export(#[from] crate::export::ExportError),
-    /// The data cannot be used.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Data(#[from] labelmix_data::DataError),
-    /// The task cannot be used, or its data.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Task(Box<labelmix_data::TaskError>),
-    /// The prices or the grid make no sense.
-    #[error(transparent)]
-    #[diagnostic(help("check [prices] and [grid] in the study file"))]
-    Econ(#[from] labelmix_econ::EconError),
     /// The prompt does not work with the model's tokenizer.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Prompt(#[from] labelmix_elicit::PromptError),
+    Prompt(#[from] labelmix_train::PromptError),
     /// The model cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Model(#[from] labelmix_models::Error),
 }
 
-impl From<labelmix_data::TaskError> for Error {
-    fn from(error: labelmix_data::TaskError) -> Self {
-        Self::Task(Box::new(error))
+impl From<StudyError> for Error {
+    fn from(error: StudyError) -> Self {
+        Self::Study(Box::new(error))
     }
 }
 
@@ -291,10 +158,6 @@ impl Error {
     /// Whether it is no error: the work was asked to stop, and goes on with the same command.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Labeler(labelmix_elicit::Error::Interrupted))
-    }
-
-    pub(crate) fn store(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        |source| Self::Store { path: path.to_owned(), source }
+        matches!(self, Self::Labeler(labelmix_train::Error::Interrupted))
     }
 }

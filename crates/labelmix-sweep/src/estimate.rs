@@ -3,16 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use labelmix_elicit::{
-    Continuation, Error as ElicitError, Interrupt, Recipe, StageExample, StageOptions, StageRequest, continue_stage,
-    log_odds,
+use labelmix_methods::{Recipe, StageExample, StageOptions};
+use labelmix_store::{Scrutiny, Store, StoreError};
+use labelmix_train::{
+    Continuation, Error as ElicitError, Interrupt, StageRequest, continue_stage, log_odds, lora_settings,
 };
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::execute::{pool_of, threads_per_job};
 use crate::graph::StageNode;
-use crate::store::{Scrutiny, Store};
 use crate::sweep::Sweep;
 use crate::workload::Workload;
 
@@ -64,11 +64,11 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
     for (index, node) in nodes.iter().enumerate() {
         match store.sound_outcome(&node.key, Scrutiny::Texts) {
             Ok(Some(_)) => {}
-            Ok(None) | Err(Error::Damaged { .. }) => {
+            Ok(None) | Err(StoreError::Damaged { .. }) => {
                 is_missing[index] = true;
                 missing.push(node);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     let jobs = sweep.jobs().clamp(1, missing.len().max(1));
@@ -125,7 +125,7 @@ fn calibrate(sweep: &Sweep) -> Result<Calibration> {
     let (began, mut steps) = (Instant::now(), Vec::new());
     let request = StageRequest {
         model,
-        start: model.initial_adapter(recipe.lora(), 0)?,
+        start: model.initial_adapter(lora_settings(&recipe), 0)?,
         examples: &examples,
         beside: &[],
         recipe: &recipe,
@@ -153,7 +153,7 @@ fn calibrate(sweep: &Sweep) -> Result<Calibration> {
     let train_seconds = seconds / batch.min(examples.len()).max(1) as f64;
     let read: Vec<&[u32]> = sweep.test_tokens().iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
     let began = Instant::now();
-    let adapter = model.initial_adapter(recipe.lora(), 0)?;
+    let adapter = model.initial_adapter(lora_settings(&recipe), 0)?;
     log_odds(model, &adapter, &read, recipe.micro_batch_tokens).map_err(Error::Trial)?;
     Ok(Calibration { train_seconds, read_seconds: began.elapsed().as_secs_f64() / read.len().max(1) as f64 })
 }

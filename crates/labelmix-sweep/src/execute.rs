@@ -4,44 +4,24 @@
 mod event;
 mod queue;
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
-use labelmix_elicit::{Continuation, Interrupt};
+use labelmix_train::Continuation;
 
-pub use self::event::{Observer, StageError, StageFailure, SweepEvent};
-pub(crate) use self::queue::LOOK_EVERY;
+pub use self::event::{Observer, StageFailure, SweepEvent};
 use self::queue::{End, Queue};
 use crate::error::Result;
 use crate::graph::StageNode;
-use crate::key::StageKey;
-use crate::record::RunRecord;
+use crate::options::ExecuteOptions;
+use crate::plan::keep_plan;
 use crate::records::{records, write_record};
+use crate::stage_error::StageError;
 use crate::stage_work::do_stage;
-use crate::store::{Claim, Claiming, Scrutiny, StageOutcome, Store, Watch};
 use crate::survey::survey;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
-
-/// How a sweep is carried out. None of it changes a result.
-#[derive(Clone, Debug)]
-pub struct ExecuteOptions {
-    /// Who may interrupt it.
-    pub interrupt: Interrupt,
-    /// The time between two states of a training that are kept, to go on from after an interruption.
-    pub keep_every: Duration,
-    /// Whether stages that failed before and would fail again are tried all the same.
-    pub retry_failed: bool,
-    /// The stages that are to be done, where others do the rest; all of them, if it does not say.
-    pub only: Option<HashSet<StageKey>>,
-}
-
-impl Default for ExecuteOptions {
-    fn default() -> Self {
-        Self { interrupt: Interrupt::default(), keep_every: Duration::from_secs(30), retry_failed: false, only: None }
-    }
-}
+use labelmix_store::RunRecord;
+use labelmix_store::{Claim, Claiming, Scrutiny, StageOutcome, Store, Watch};
 
 /// The records of all finished runs, in the graph's order, and the stages that failed.
 #[derive(Debug)]
@@ -61,7 +41,7 @@ pub struct Execution {
 /// error here: it is among the failures.
 pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer: &dyn Observer) -> Result<Execution> {
     let nodes = sweep.graph().nodes();
-    store.keep_plan(sweep)?;
+    keep_plan(sweep, store)?;
     let done = survey(sweep.graph(), store, observer)?;
     let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
     let missing: Vec<&StageNode> = nodes
@@ -137,7 +117,7 @@ impl Context<'_> {
             match self.attempt(worker, index, &pool) {
                 Ok(()) => {}
                 Err(error) if error.is_interruption() => self.queue.end(End::Interrupted),
-                Err(error) => match error.of_store_at_its_end() {
+                Err(error) => match error.into_full_store() {
                     Ok(error) => self.queue.end(End::Store(error)),
                     Err(cause) => {
                         let failure = StageFailure::of(node, cause);

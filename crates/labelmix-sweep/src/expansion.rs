@@ -1,19 +1,18 @@
 //! What a study expands to, without the model that does the work: which labels are for sale, which runs there are, of
 //! which stages, under which keys.
 
-use std::collections::BTreeSet;
-
 use labelmix_data::{Boundary, Example, Pools};
 use labelmix_econ::{Allocation, Prices};
-use labelmix_elicit::StagePlan;
+use labelmix_methods::StagePlan;
+use labelmix_study::{
+    GridPoint, LabelledExamples, NamedMethod, NotAffordable, Study, Supply, WantedRun, distinct, runs_of, split_of,
+    wanted_points,
+};
 
-use crate::error::{Error, Result};
-use crate::graph::{StageGraph, run_name};
-use crate::grid::{LabelledExamples, Supply, distinct, split_of, wanted_points};
+use crate::error::Result;
+use crate::graph::StageGraph;
 use crate::key::SharedInputs;
 use crate::purchase::Purchase;
-use crate::record::{GridPoint, NotAffordable};
-use crate::study::{NamedMethod, Study};
 
 /// What is for sale, and what is bought with it.
 pub(crate) struct Expansion {
@@ -39,9 +38,6 @@ impl Expansion {
         let pools: Vec<(u64, Pools)> = seeds.map(|seed| (seed, Pools::new(train, seed, boundary))).collect();
         let supply = Supply::of(labelled, &pools);
         let (points, not_affordable) = supply.points(study, prices, &methods)?;
-        if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
-            return Err(Error::NothingAffordable { reason: first.reason.clone() });
-        }
         Ok(Self { methods, pools, supply, points, not_affordable })
     }
 
@@ -57,33 +53,6 @@ impl Expansion {
         };
         runs.map(chain).collect()
     }
-}
-
-/// A run that a grid asks for.
-pub(crate) struct WantedRun<'a> {
-    pub(crate) method: &'a NamedMethod,
-    pub(crate) seed: u64,
-    pub(crate) allocation: Allocation,
-}
-
-impl WantedRun<'_> {
-    /// Its name, unique in its study and fit for a folder's.
-    pub(crate) fn name(&self) -> String {
-        run_name(&self.method.name, self.allocation, self.seed)
-    }
-}
-
-/// The runs of points that can be bought, in the order of methods, seeds and allocations.
-pub(crate) fn runs_of<'a>(methods: &'a [NamedMethod], points: &[GridPoint], seeds: &[u64]) -> Vec<WantedRun<'a>> {
-    let mut runs = Vec::new();
-    for method in methods {
-        let points = points.iter().filter(|point| point.method == method.name);
-        let allocations: BTreeSet<Allocation> = points.map(|point| point.allocation).collect();
-        for &seed in seeds {
-            runs.extend(allocations.iter().map(|&allocation| WantedRun { method, seed, allocation }));
-        }
-    }
-    runs
 }
 
 /// A run before its stages have keys.

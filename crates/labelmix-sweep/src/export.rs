@@ -19,16 +19,22 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labelmix_elicit::{PromptEncoder, ShotOrder, order_for_all};
+use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
+use labelmix_store::{KeptShot, PromptFile};
+use labelmix_train::PromptEncoder;
 use serde::Serialize;
+
+use crate::checkpoint::run_adapter;
+use crate::checkpoint::run_classifier;
+use crate::checkpoint::run_load_options;
+use crate::checkpoint::run_tokenizer;
 
 pub use self::error::ExportError;
 use self::script::{Loads, Script, ScriptPrompt, literal};
 use crate::error::Result;
-use crate::prompts::{KeptShot, PromptFile};
-use crate::store::{RunFile, Store, process_tag};
-use crate::study::{MatmulPrecisionName, TooLong};
+use labelmix_store::{RunFile, Store, process_tag};
+use labelmix_study::{MatmulPrecisionName, TooLong};
 
 /// How a classifier is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +85,8 @@ impl RunExport {
         let (run, last) = Store::read_run(folder)?;
         let name = || run.record.run.clone();
         let mut stages = Store::classifiers(&last)?;
-        let prompts = stages.iter().map(|stage| Store::read_prompt(stage)).collect::<Result<Vec<_>>>()?;
+        let prompts =
+            stages.iter().map(|stage| Store::read_prompt(stage)).collect::<std::result::Result<Vec<_>, _>>()?;
         let is_read = |prompt: &Option<PromptFile>| prompt.clone().map(PromptFile::what_is_read);
         if prompts.windows(2).any(|pair| is_read(&pair[0]) != is_read(&pair[1])) {
             return Err(ExportError::DifferentPrompts(name()).into());
@@ -141,13 +148,13 @@ impl RunExport {
     }
 
     fn write_into(&self, base: &BaseModel, folder: &Path) -> Result<ExportedRun> {
-        let tokenizer = self.run.tokenizer()?;
+        let tokenizer = run_tokenizer(&self.run)?;
         let asks = self.prompt.as_ref().is_some_and(|prompt| prompt.asks_language_model);
         let classifier = if asks {
             None
         } else {
-            let model = Model::load(&self.run.model_path, &self.run.load_options(&Device::default()))?;
-            Some(self.run.classifier(&model)?)
+            let model = Model::load(&self.run.model_path, &run_load_options(&self.run, &Device::default()))?;
+            Some(run_classifier(&self.run, &model)?)
         };
         if let Some(classifier) = &classifier {
             self.write_classifiers(classifier, base, &tokenizer, folder)?;
@@ -214,7 +221,7 @@ impl RunExport {
             return Err(ExportError::RoundedWeights { run: self.run.record.run.clone(), weights }.into());
         }
         for (number, stage) in self.stages.iter().enumerate() {
-            let adapter = self.run.adapter(classifier, stage)?;
+            let adapter = run_adapter(&self.run, classifier, stage)?;
             let own = if self.stages.len() > 1 { folder.join(member(number + 1)) } else { folder.to_owned() };
             let weights = match (self.form, classifier.python_class()) {
                 (ExportForm::Merged, PythonClass::Transformer) => own.join("transformer"),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
-use labelmix_elicit::{Beside, StagePlan, StageWork};
-
-use crate::key::StageKey;
+use labelmix_methods::{Beside, StagePlan, StageWork};
+use labelmix_store::StageKey;
+use labelmix_study::run_name;
 
 /// A stage that one or more runs need.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +73,6 @@ impl Run {
     pub fn last_stage(&self) -> usize {
         *self.stages.last().expect("a run has a stage")
     }
-}
-
-/// The name of a run.
-pub(crate) fn run_name(method: &str, Allocation { n_weak, n_gold }: Allocation, seed: u64) -> String {
-    format!("{method}_w{n_weak}_g{n_gold}_s{seed}")
 }
 
 /// All stages of a sweep, parents before children, and its runs.
@@ -151,9 +146,10 @@ impl StageGraph {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::LabelKind;
-    use labelmix_elicit::StageOptions;
+    use labelmix_methods::StageOptions;
 
     use super::*;
+    use crate::key::key_of_text;
 
     #[test]
     fn a_full_factorial_of_counts_shares_its_weak_stages() {
@@ -167,7 +163,7 @@ mod tests {
                 graph.add_run("seq-sft", seed, Allocation { n_weak, n_gold }, &plans, |parent, _, plan| {
                     computed += 1;
                     let parent = parent.map_or(String::new(), StageKey::to_string);
-                    StageKey::of_text(&format!("{seed} {parent} {} {}", plan.labels.name(), plan.count))
+                    key_of_text(&format!("{seed} {parent} {} {}", plan.labels.name(), plan.count))
                 });
             }
         }

@@ -13,14 +13,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labelmix_econ::{Allocation, CorrectItems, MeasuredRun, Outcome};
-use labelmix_elicit::test_metrics;
+use labelmix_methods::test_metrics;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use self::folder_name::FolderName;
 pub use self::grid::{PUBLISHED_BUDGETS, published_points};
 use crate::error::{Error, Result};
-use crate::record::RunRecord;
+use labelmix_store::RunRecord;
 
 /// The runs of a folder of results.
 #[derive(Debug)]

@@ -3,45 +3,19 @@
 //! Prices, budgets, paths, the study's name and the order of its keys do not enter, so re-pricing or moving a study
 //! recomputes nothing. Every part is hashed with its name and length, in a fixed order.
 
-use std::fmt;
-
 use labelmix_data::{Example, bought_hash, content_hash};
-use labelmix_elicit::{
+use labelmix_methods::{
     Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
 };
 use labelmix_models::{Classifier, Tokenizer};
-use serde::{Deserialize, Serialize};
+use labelmix_store::{HashedParts, StageKey};
+use labelmix_study::{Study, TooLong};
+use serde::Serialize;
 
 use crate::error::Result;
-use crate::study::{Study, TooLong};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
-
-/// The name of a stage's outcome: 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct StageKey(String);
-
-impl fmt::Display for StageKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl StageKey {
-    /// The key after which a folder is named.
-    pub(crate) fn of_folder(name: String) -> Self {
-        Self(name)
-    }
-}
-
-#[cfg(test)]
-impl StageKey {
-    /// A key that tells texts apart.
-    pub(crate) fn of_text(text: &str) -> Self {
-        Self(blake3::hash(text.as_bytes()).to_hex()[..32].to_owned())
-    }
-}
 
 /// What all stages of a sweep have in common, hashed once.
 pub(crate) struct SharedInputs {
@@ -125,7 +99,7 @@ impl SharedInputs {
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
                 part("recipe", self.recipe.as_bytes());
-                part("parent", parent.map_or("", |key| &key.0).as_bytes());
+                part("parent", parent.map_or("", StageKey::as_str).as_bytes());
                 part("kind", plan.labels.name().as_bytes());
                 part("labels", bought_hash(labels.trained.iter().copied(), plan.labels).as_bytes());
                 if options != StageOptions::default() {
@@ -167,7 +141,7 @@ impl SharedInputs {
             part("training", &(plan.member as u64).to_le_bytes());
         }
         for read in reads {
-            part("reads", read.0.as_bytes());
+            part("reads", read.as_str().as_bytes());
         }
         match plan.beside {
             None => {}
@@ -184,7 +158,7 @@ impl SharedInputs {
                 part("weight beside", &weight.to_bits().to_le_bytes());
             }
         }
-        StageKey(parts.finish())
+        StageKey::of(&parts)
     }
 }
 
@@ -194,30 +168,18 @@ fn canonical(value: &impl Serialize) -> String {
     serde_json::to_value(value).expect("what is hashed is numbers and words with names").to_string()
 }
 
-/// A hash of named parts, each with its length, in a fixed order.
-pub(crate) struct HashedParts(blake3::Hasher);
-
-impl HashedParts {
-    pub(crate) fn new(schema: &'static str) -> Self {
-        Self(blake3::Hasher::new_derive_key(schema))
-    }
-
-    pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) {
-        for part in [name.as_bytes(), bytes] {
-            self.0.update(&(part.len() as u64).to_le_bytes());
-            self.0.update(part);
-        }
-    }
-
-    /// 32 hexadecimal digits.
-    pub(crate) fn finish(&self) -> String {
-        self.0.finalize().to_hex()[..32].to_owned()
-    }
+/// A key that tells texts apart.
+#[cfg(test)]
+pub(crate) fn key_of_text(text: &str) -> StageKey {
+    let mut parts = HashedParts::new("labelmix test");
+    parts.add("text", text.as_bytes());
+    StageKey::of(&parts)
 }
 
 #[cfg(test)]
 mod tests {
-    use labelmix_elicit::{CorrectionWay, Denoise, FollowUp, LabelKind, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_econ::LabelKind;
+    use labelmix_methods::{CorrectionWay, Denoise, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId};
 use labelmix_econ::{Ledger, Purpose};
-use labelmix_elicit::{Beside, Choice, Recipe, StagePlan, stage_split};
+use labelmix_methods::{Beside, Choice, Recipe, StagePlan};
+use labelmix_store::StageOutcome;
+use labelmix_train::stage_split;
 
 use crate::graph::Run;
 use crate::purchase::{Purchase, label};
-use crate::store::StageOutcome;
 use crate::sweep::Sweep;
 
 impl Sweep {
@@ -74,27 +75,17 @@ fn enter_stage(
     }
 }
 
-/// A ledger as CSV: a line for every look at a label.
-pub(crate) fn to_csv(ledger: &Ledger) -> Vec<u8> {
-    const INTO_MEMORY: &str = "text and numbers can be written into memory";
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for entry in ledger.entries() {
-        writer.serialize(entry).expect(INTO_MEMORY);
-    }
-    writer.into_inner().expect(INTO_MEMORY)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use labelmix_data::{Boundary, Pools};
-    use labelmix_econ::{Allocation, LabelKind, Prices};
-    use labelmix_elicit::{Splits, method_kinds};
+    use labelmix_econ::{Allocation, Prices};
+    use labelmix_methods::{Splits, method_kinds};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::grid::split_of;
+    use labelmix_study::split_of;
 
     /// Up to 60 examples with both labels, with gold alone or with weak alone.
     fn examples() -> impl Strategy<Value = Vec<Example>> {
@@ -105,20 +96,6 @@ mod tests {
             };
             labels.into_iter().enumerate().map(example).collect()
         })
-    }
-
-    #[test]
-    fn the_file_that_programs_read() {
-        let mut ledger = Ledger::new(Prices::new(0.1, 1.0).unwrap());
-        ledger.enter("6437b3ac38465133".to_owned(), LabelKind::Weak, Purpose::Query);
-        ledger.enter("6437b3ac38465133".to_owned(), LabelKind::Weak, Purpose::Validation);
-        ledger.enter("an id, with a comma".to_owned(), LabelKind::Gold, Purpose::Shot);
-        insta::assert_snapshot!(String::from_utf8(to_csv(&ledger)).unwrap(), @r#"
-        id,kind,purpose,price_usd
-        6437b3ac38465133,weak,query,0.1
-        6437b3ac38465133,weak,validation,0.0
-        "an id, with a comma",gold,shot,1.0
-        "#);
     }
 
     proptest! {

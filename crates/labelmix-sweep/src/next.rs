@@ -8,47 +8,15 @@
 use std::collections::HashSet;
 
 use labelmix_data::{Example, ExampleId, order_of_sale};
-use labelmix_econ::Allocation;
-use labelmix_elicit::{Choice, LabelKind, least_certain, log_odds};
-use serde::Serialize;
+use labelmix_econ::{Allocation, LabelKind};
+use labelmix_methods::{Choice, least_certain};
+use labelmix_store::{NextTexts, Sampling, Store};
+use labelmix_train::{log_odds, lora_settings};
 
 use crate::error::{Error, Result};
-use crate::execute::StageError;
-use crate::key::StageKey;
-use crate::store::Store;
+use crate::stage_error::StageError;
 use crate::sweep::Sweep;
 use crate::tokens::encode_all;
-
-/// Texts to label next, in the order in which they are to be labelled.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NextTexts<'a> {
-    /// For weak labels.
-    pub weak: Vec<&'a Example>,
-    /// For gold labels. None of them is among the others.
-    pub gold: Vec<&'a Example>,
-    /// How those for gold labels were chosen.
-    pub sampling: Sampling,
-    /// Labels that were asked for and for which there are no texts.
-    pub lacking: Allocation,
-}
-
-/// How texts for gold labels are chosen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Sampling {
-    /// As the pool sells them, in the order of this seed.
-    PoolOrder {
-        /// The seed.
-        seed: u64,
-    },
-    /// Those of which a classifier is least certain.
-    LeastCertain {
-        /// The stage that trained the classifier.
-        stage: StageKey,
-        /// The weak labels that it was trained on.
-        n_weak: usize,
-    },
-}
 
 impl Sweep {
     /// The texts that a method would have labelled next, after the labels that one has.
@@ -69,7 +37,7 @@ impl Sweep {
             return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.first_seed() }));
         };
         let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
-        let mut classifier = self.model().initial_adapter(self.study().recipe.lora(), seed)?;
+        let mut classifier = self.model().initial_adapter(lora_settings(&self.study().recipe), seed)?;
         classifier.load(&store.stage_folder(key))?;
         let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
         let encoded = encode_all(&texts, self.tokenizer(), self.study().model.too_long)?;

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId, weak_class};
-use labelmix_elicit::{FollowUp, Prompt, PromptEncoder, PromptTemplate, ShotOrder, Shots, ShotsPlan};
+use labelmix_methods::{PromptTemplate, ShotOrder, ShotsPlan};
 use labelmix_models::{Error as ModelError, Tokenizer};
+use labelmix_store::{KeptShot, PromptFile};
+use labelmix_study::TooLong;
+use labelmix_train::{Prompt, PromptEncoder, Shots};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::purchase::label;
-use crate::study::TooLong;
-use crate::sweep::ShortenedPrompts;
 
 /// What prompted stages read.
 pub(crate) struct Prompts {
@@ -21,65 +21,29 @@ pub(crate) struct Prompts {
     shots: HashMap<(u64, ShotsPlan), Shots>,
 }
 
-/// A prompt as it is kept beside a stage: everything that it takes to put it before new texts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PromptFile {
-    /// How examples become a prompt.
-    pub template: PromptTemplate,
-    /// In which order they stand.
-    pub order: ShotOrder,
-    /// Decides the shuffles.
-    pub seed: u64,
-    /// What is asked on from the model's own answer, in place of a text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follow_up: Option<FollowUp>,
-    /// Whether the language model is asked for the next token; else a trained classifier reads the prompt.
-    pub asks_language_model: bool,
-    /// The examples, in the order of the pool.
-    pub shots: Vec<KeptShot>,
-    /// What became of prompts that were longer than the model's context.
-    pub shortened: Shortened,
-}
-
-/// An example of a prompt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptShot {
-    /// Its text.
-    pub text: String,
-    /// Its class, by the label that was bought.
-    pub class: u8,
-}
-
-/// Prompts that would have been longer than the model's context, and lost shots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shortened {
-    /// Of the texts that were trained on.
-    pub train: usize,
-    /// Of the test texts.
-    pub test: usize,
-    /// The most shots that one of them lost.
-    pub most_lost: usize,
-}
-
-impl PromptFile {
-    /// The same, without what became of texts that were read.
-    pub(crate) fn what_is_read(self) -> Self {
-        Self { shortened: Shortened::default(), ..self }
-    }
-
-    /// The shots, ready to stand before texts.
-    ///
-    /// # Errors
-    /// If a text cannot be tokenized.
-    pub fn shots(&self, encoder: &PromptEncoder<'_>) -> std::result::Result<Shots, ModelError> {
-        let shots = self.shots.iter().map(|shot| (&*shot.text, shot.class == 1));
-        Shots::new(encoder, shots, self.order, self.seed)
-    }
+/// The shots of a kept prompt, ready to stand before texts.
+///
+/// # Errors
+/// If a text cannot be tokenized.
+pub fn kept_shots(prompt: &PromptFile, encoder: &PromptEncoder<'_>) -> std::result::Result<Shots, ModelError> {
+    let shots = prompt.shots.iter().map(|shot| (&*shot.text, shot.class == 1));
+    Shots::new(encoder, shots, prompt.order, prompt.seed)
 }
 
 /// A shot of a plan.
 pub(crate) fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
     KeptShot { text: example.text.clone(), class: u8::from(weak_class(label(example, plan.labels))) }
+}
+
+/// Prompts of one kind that are longer than the model's context, and lose shots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortenedPrompts {
+    /// The shots.
+    pub shots: ShotsPlan,
+    /// How many test texts lose some, with the seed of which the most do.
+    pub test: usize,
+    /// The most shots that one loses.
+    pub most_lost: usize,
 }
 
 /// Some texts with a prompt before each.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use labelmix_data::{Example, Pools};
-use labelmix_elicit::{Beside, BesideLabels, Choice, LabelKind, PseudoLabels, StagePlan, surest_labels};
+use labelmix_econ::LabelKind;
+use labelmix_methods::{Beside, BesideLabels, Choice, PseudoLabels, StagePlan, surest_labels};
 
 use crate::key::StageLabels;
 

@@ -1,9 +1,9 @@
 //! The records of runs, each beside the ledger of its labels at the study's prices.
 
+use labelmix_store::{RunFile, RunRecord, StageOutcome, Store};
+
 use crate::error::Result;
 use crate::graph::Run;
-use crate::record::RunRecord;
-use crate::store::{RunFile, StageOutcome, Store};
 use crate::sweep::Sweep;
 
 /// The records of all runs whose stages are in the store. Each is written to the store as well,
@@ -21,7 +21,9 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
     let study = sweep.study();
     let nodes = sweep.graph().nodes();
     let stages = run.stages.iter().map(|index| store.outcome(&nodes[*index].key));
-    let Some(outcomes) = stages.collect::<Result<Option<Vec<StageOutcome>>>>()? else { return Ok(None) };
+    let Some(outcomes) = stages.collect::<std::result::Result<Option<Vec<StageOutcome>>, _>>()? else {
+        return Ok(None);
+    };
     let Some(outcome) = outcomes.last() else { return Ok(None) };
     let ledger = sweep.ledger(run, &outcomes);
     let record = RunRecord {

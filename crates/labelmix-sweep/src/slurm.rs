@@ -9,10 +9,7 @@ mod arrays;
 mod cluster;
 mod records;
 mod submit;
-mod table;
 
 pub use self::cluster::{SlurmError, requeue};
-pub use self::records::QueueCounts;
-pub(crate) use self::records::Submissions;
+pub use self::records::{QueueCounts, queue_counts};
 pub use self::submit::{Submitted, submit_missing, task_stages};
-pub use self::table::{Overrides, SlurmTable};

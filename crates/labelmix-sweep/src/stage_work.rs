@@ -1,24 +1,27 @@
 //! Doing one stage: its texts, its choice of examples, training or asking, and the test set.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use labelmix_data::Example;
-use labelmix_elicit::{
-    Beside, Choice, Continuation, Correction, Denoise, ErrorRates, FollowUp, FollowUpTexts, HeadStart, OptimizerState,
-    PromptEncoder, PseudoLabels, RatesFrom, ShotsPlan, StageExample, StageOptions, StageProgress, StageRequest,
-    StageWork, ask_unless, continue_stage, least_certain, log_odds_unless, mean_log_odds, start_with_words,
-    test_metrics,
+use labelmix_methods::{
+    Beside, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PseudoLabels, RatesFrom, ShotsPlan,
+    StageExample, StageOptions, StageWork, least_certain, mean_log_odds, test_metrics,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
+use labelmix_store::{OPTIMIZER_FILE, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
+use labelmix_train::{
+    Continuation, FollowUpTexts, OptimizerState, PromptEncoder, StageProgress, StageRequest, continue_stage,
+    log_odds_unless, lora_settings, score_next_token_unless, start_with_words,
+};
 
+use crate::checkpoint::save_adapter;
 use crate::error::Error;
-use crate::execute::StageError;
 use crate::graph::StageNode;
-use crate::key::StageKey;
-use crate::prompts::{PromptFile, PromptedTexts, Shortened, kept_shot};
+use crate::prompts::{PromptedTexts, kept_shot};
 use crate::purchase::{Purchase, label};
-use crate::store::{KeptParts, OPTIMIZER_FILE, StageOutcome, Store, TestLogOdds};
+use crate::stage_error::StageError;
 use crate::sweep::Sweep;
 
 /// Does a stage and keeps its outcome.
@@ -79,7 +82,7 @@ impl<'a> Work<'a> {
         let Self { sweep, node, .. } = self;
         let (recipe, model) = (&sweep.study().recipe, sweep.model());
         let seed = node.plan.training_seed(node.seed);
-        let mut start = model.initial_adapter(recipe.lora(), seed)?;
+        let mut start = model.initial_adapter(lora_settings(recipe), seed)?;
         let mut optimizer = None;
         if let Some(parent) = self.parent() {
             let folder = self.store.stage_folder(parent);
@@ -135,7 +138,8 @@ impl<'a> Work<'a> {
             prompts.before_test(node.seed, shots, sweep.test());
         let batch_tokens = sweep.study().recipe.micro_batch_tokens;
         let interrupt = self.continuation.interrupt;
-        let scores = ask_unless(interrupt, sweep.language_model(), &texts, prompts.targets(), batch_tokens)?;
+        let scores =
+            score_next_token_unless(interrupt, sweep.language_model(), &texts, prompts.targets(), batch_tokens)?;
         let prompt = Some(self.prompt_file(shots, Shortened { train: 0, test: shortened, most_lost }));
         self.keep(self.outcome(&scores), scores, &KeptParts { adapter: None, optimizer: None, prompt })
     }
@@ -261,7 +265,7 @@ impl<'a> Work<'a> {
     fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>, StageError> {
         let Self { sweep, store, .. } = self;
         let (recipe, model) = (&sweep.study().recipe, sweep.model());
-        let mut adapter = model.initial_adapter(recipe.lora(), 0)?;
+        let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
         let mut scores = Vec::new();
         for key in self.reads() {
             adapter.load(&store.stage_folder(key))?;
@@ -276,7 +280,7 @@ impl<'a> Work<'a> {
         for key in self.reads() {
             let path = self.store.stage_folder(key);
             let kept = self.store.test_log_odds(key)?;
-            let reason = || Error::Damaged { path, reason: "it holds no predictions of the test set".to_owned() };
+            let reason = || StoreError::Damaged { path, reason: "it holds no predictions of the test set".to_owned() };
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
         let scores = mean_log_odds(&scores);
@@ -332,7 +336,27 @@ impl<'a> Work<'a> {
     ) -> Result<StageOutcome, StageError> {
         let ids = self.sweep.test().iter().map(|example| example.id).collect();
         let base_model = self.sweep.study().model.path.to_string_lossy();
-        self.store.write_stage(&outcome, &TestLogOdds { ids, log_odds }, parts, &base_model)?;
+        let KeptParts { adapter, optimizer, prompt } = parts;
+        self.store.write_stage(&outcome, &TestLogOdds { ids, log_odds }, prompt.as_ref(), |folder| {
+            if let Some(adapter) = adapter {
+                save_adapter(adapter, folder, &base_model)?;
+            }
+            optimizer.map_or(Ok(()), |optimizer| save_optimizer(optimizer, &folder.join(OPTIMIZER_FILE)))
+        })?;
         Ok(outcome)
     }
+}
+
+fn save_optimizer(optimizer: &OptimizerState, path: &Path) -> Result<(), StageError> {
+    optimizer.save(path).map_err(|error| match error {
+        labelmix_train::Error::OptimizerFile { path, source } => StoreError::Io { path, source }.into(),
+        error => error.into(),
+    })
+}
+
+/// What is kept of a stage besides its outcome.
+struct KeptParts<'a> {
+    adapter: Option<&'a Adapter>,
+    optimizer: Option<&'a OptimizerState>,
+    prompt: Option<PromptFile>,
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, Result};
+use labelmix_store::{Damage, Scrutiny, Store, StoreError};
+
+use crate::error::Result;
 use crate::execute::{Observer, SweepEvent};
 use crate::graph::StageGraph;
-use crate::store::{Damage, Scrutiny, Store};
 
 /// The places of the stages that are kept and sound. Every file's size is looked at and every text is read; tensors are
 /// read too where a missing stage will start from them.
@@ -23,12 +24,12 @@ pub(crate) fn survey(graph: &StageGraph, store: &Store, observer: &dyn Observer)
                 continue;
             }
             Ok(None) => {}
-            Err(Error::Damaged { path, reason }) => {
+            Err(StoreError::Damaged { path, reason }) => {
                 let damage = Damage { path, reason };
                 store.set_aside(&store.stage_folder(&node.key), &damage)?;
                 observer.hear(&SweepEvent::StageDamaged { stage: node, damage: &damage });
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         for needed in node.needs() {
             is_start[needed] = true;

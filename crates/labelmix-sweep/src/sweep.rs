@@ -5,26 +5,29 @@ mod summary;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Accounted, Example, Pools, SplitFiles};
+use labelmix_data::{Accounted, Example, Pools};
 use labelmix_econ::Prices;
-use labelmix_elicit::{HeadStart, ShotsPlan, StagePlan, StageWork};
-use labelmix_models::{
-    Classifier, Device, LanguageModel, LoadOptions, MatmulPrecision, Model, ModelShape, Pooling, Precision, Tokenizer,
-};
+use labelmix_methods::{HeadStart, ShotsPlan, StagePlan, StageWork};
+use labelmix_models::{Classifier, LanguageModel, Model, ModelShape, Pooling, Tokenizer};
 
-pub use self::summary::{ShortenedPrompts, SweepSummary};
+use crate::Inputs;
+use crate::PrepareOptions;
+use crate::checkpoint::rounding;
+
+pub use self::summary::SweepSummary;
+use crate::checkpoint::{load_options_of, memory_request, pooling, tokenizer};
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::grid::Supply;
 use crate::key::SharedInputs;
 use crate::memory::Demand;
 use crate::prompts::Prompts;
 use crate::purchase::Purchase;
-use crate::record::{GridPoint, NotAffordable};
-use crate::study::{MethodTable, NamedMethod, Study};
 use crate::tokens::tokenize;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
+use labelmix_study::Supply;
+use labelmix_study::{GridPoint, NotAffordable};
+use labelmix_study::{MethodTable, NamedMethod, Study};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
@@ -53,26 +56,6 @@ pub struct Sweep {
     memory: u64,
 }
 
-/// What a study names, found on this machine. Who prepares a sweep finds it first: a sweep knows no Hub.
-#[derive(Clone, Debug)]
-pub struct Inputs {
-    /// The folder of the study's model.
-    pub model_folder: PathBuf,
-    /// The files of each split of the study's task; none where its data is files of texts, which it names itself.
-    pub task_files: SplitFiles,
-}
-
-/// How a study is prepared on this machine. None of it is part of the study.
-#[derive(Clone, Debug, Default)]
-pub struct PrepareOptions {
-    /// Where the model runs.
-    pub device: Device,
-    /// Runs at a time; by default one per core for small models, as far as memory goes.
-    pub jobs: Option<usize>,
-    /// The memory to stay within, in bytes; unlimited if there is none.
-    pub memory: Option<u64>,
-}
-
 /// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
 /// one run.
 const SMALL_MODEL_BYTES: u64 = 1 << 30;
@@ -99,7 +82,7 @@ impl Sweep {
             labels => labels?,
         };
         let shape = ModelShape::read(&model_folder)?;
-        let tokenizer = study.model.tokenizer(&model_folder)?;
+        let tokenizer = tokenizer(&model_folder, study.model.max_length)?;
         let data_summary = dataset.summary.clone();
         let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
         let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
@@ -118,8 +101,8 @@ impl Sweep {
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
         let longest = longest.max(longest_follow_up(&chains, &study, &tokenizer, longest)?);
         let (jobs, memory) = jobs(&study, &shape, longest, options)?;
-        let load = study.model.load_options(&options.device);
-        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(Into::into))?;
+        let load = load_options_of(&study.model, &options.device);
+        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(pooling))?;
         let mut stages = chains.iter().flat_map(|chain| &chain.stages);
         let language_model =
             if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
@@ -331,7 +314,7 @@ fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<us
 /// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit. And
 /// the memory that they take, in bytes.
 fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<(usize, u64)> {
-    let request = study.model.memory_request(&options.device, &study.recipe, longest);
+    let request = memory_request(&study.model, &options.device, &study.recipe, longest);
     let plan = shape.memory(&request);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
@@ -343,16 +326,4 @@ fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOpti
     let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
     Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
     Ok((jobs, plan.peak(jobs)))
-}
-
-/// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that
-/// computes in f32.
-pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
-    let precision = options.precision.filter(|precision| *precision != Precision::F32).map(Precision::name);
-    let products = (options.matmul_precision == MatmulPrecision::Bf16).then_some(" in products of bf16");
-    let place = options.device.is_gpu().then_some(" on a graphics processor");
-    if precision.is_none() && products.is_none() && place.is_none() {
-        return None;
-    }
-    Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
 }

@@ -4,7 +4,7 @@ use labelmix_data::Example;
 use labelmix_models::{Error as ModelError, TextLimit, Tokenizer};
 use rayon::prelude::*;
 
-use crate::study::TooLong;
+use labelmix_study::TooLong;
 
 /// The token ids of each text; `None` for one that is too long and to be left out.
 ///

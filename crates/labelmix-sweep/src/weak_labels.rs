@@ -9,20 +9,23 @@ mod making;
 mod tests;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
-use labelmix_elicit::{Continuation, LabelQuality, StageHistory, StageProgress, TargetStop};
-use serde::{Deserialize, Serialize};
+use labelmix_store::{
+    Claim, Claiming, Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsKey, LabelsOutcome, Store,
+    StoreError, Watch, labeler_checkpoint,
+};
+use labelmix_study::{LabelerTable, Study};
+use labelmix_train::{Continuation, StageProgress};
+use serde::Serialize;
 
 use self::making::{LoadedLabeler, Making};
+use crate::checkpoint::save_adapter;
 use crate::error::{Error, Result};
-use crate::execute::{ExecuteOptions, LOOK_EVERY};
-use crate::key::{HashedParts, SharedInputs};
-use crate::store::{Claim, Claiming, Damage, Holder, KeptLabels, Store, Watch, labeler_checkpoint};
-use crate::study::{LabelerTable, Study};
-use crate::sweep::PrepareOptions;
+use crate::key::SharedInputs;
+use crate::options::PrepareOptions;
+use crate::options::{ExecuteOptions, LOOK_EVERY};
 
 /// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix weak labels 2";
@@ -88,42 +91,6 @@ pub enum LabelerProgress<'a> {
         /// Texts in all.
         total: usize,
     },
-}
-
-/// The name of weak labels: 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct LabelsKey(String);
-
-impl fmt::Display for LabelsKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// How weak labels were made, and how good they are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LabelsOutcome {
-    /// Their name.
-    pub key: LabelsKey,
-    /// What made them.
-    pub labeler: LabelerTable,
-    /// How the labeler's model was trained.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub history: Option<StageHistory>,
-    /// Where training stopped, if it aimed at an accuracy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_stop: Option<TargetStop>,
-    /// The temperature of the noise, if flips depend on the margin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    /// Weak labels of the pool.
-    pub pool_labels: usize,
-    /// Weak labels of the test set.
-    pub test_labels: usize,
-    /// How good those of the pool are.
-    pub pool: LabelQuality,
-    /// How good those of the test set are.
-    pub test: LabelQuality,
 }
 
 /// Whether weak labels were found or made.
@@ -230,12 +197,12 @@ impl Inputs<'_> {
         match store.weak_labels(&key) {
             Ok(Some((outcome, labels))) => return Ok((outcome, labels, Origin::Found)),
             Ok(None) => {}
-            Err(Error::Damaged { path, reason }) if labeling.if_missing == IfMissing::Make => {
+            Err(StoreError::Damaged { path, reason }) if labeling.if_missing == IfMissing::Make => {
                 let damage = Damage { path, reason };
                 store.set_aside(&store.labels_folder(&key), &damage)?;
                 (labeling.observe)(LabelerProgress::Damaged(&damage));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         if labeling.if_missing == IfMissing::Refuse {
             return Err(Error::NoWeakLabels { path: store.labels_folder(&key) });
@@ -269,9 +236,11 @@ impl Inputs<'_> {
             test: quality(&dataset.test, &made.labels.test),
         };
         let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
-        let adapter = made.adapter.as_ref().zip(base_model.as_deref());
-        store.write_weak_labels(&outcome, &made.labels, adapter)?;
-        continuation.forget().map_err(Error::store(&checkpoint))?;
+        store.write_weak_labels(&outcome, &made.labels, |folder| match (&made.adapter, &base_model) {
+            (Some(adapter), Some(base_model)) => save_adapter(adapter, folder, base_model),
+            _ => Ok(()),
+        })?;
+        continuation.forget().map_err(StoreError::io(&checkpoint))?;
         claim.fulfilled();
         Ok((outcome, made.labels, Origin::Made))
     }
@@ -316,7 +285,7 @@ impl Inputs<'_> {
                 }
             }
         }
-        Ok(LabelsKey(parts.finish()))
+        Ok(LabelsKey::of(&parts))
     }
 }
 
@@ -353,7 +322,7 @@ fn in_order(examples: &[Example], labels: &[(ExampleId, f32)]) -> Vec<Option<f32
     examples.iter().map(|example| by_id.get(&example.id).copied()).collect()
 }
 
-fn quality(examples: &[Example], labels: &[(ExampleId, f32)]) -> LabelQuality {
+fn quality(examples: &[Example], labels: &[(ExampleId, f32)]) -> LabelAccuracy {
     let pairs = examples.iter().zip(in_order(examples, labels));
-    LabelQuality::of(&pairs.filter_map(|(example, weak)| weak.zip(example.gold)).collect::<Vec<_>>())
+    LabelAccuracy::of(&pairs.filter_map(|(example, weak)| weak.zip(example.gold)).collect::<Vec<_>>())
 }

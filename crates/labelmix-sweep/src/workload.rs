@@ -1,6 +1,6 @@
 //! How much work a stage is expected to be.
 
-use labelmix_elicit::{Beside, Choice, PseudoLabels, Recipe, StageWork};
+use labelmix_methods::{Beside, Choice, PseudoLabels, Recipe, StageWork};
 
 use crate::graph::StageNode;
 

@@ -1,14 +1,14 @@
 //! `labelmix compare`: the methods of a study at equal cost, or two finished runs.
 
 use labelmix_report::{RunComparison, StudyComparison, render_run_comparison, render_study_comparison};
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 use miette::Diagnostic;
 
 use crate::arguments::{CompareArguments, Statistic};
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::finished_run::{NoPredictions, read_run, test_set};
 use crate::kept::{finished_runs, store_of};
-use crate::sweep::terminal_style;
+use crate::style::terminal_style;
 
 /// A comparison that cannot be made.
 #[derive(Debug, thiserror::Error, Diagnostic)]

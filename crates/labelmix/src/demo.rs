@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use labelmix_report::{Answer, FigureSettings, count, render};
-use labelmix_sandbox::{UNTRAINED, write_organism};
-use labelmix_sweep::{PrepareOptions, Store, Study, available_memory};
+use labelmix_sandbox::{UNTRAINED, write_question_files};
+use labelmix_store::Store;
+use labelmix_study::Study;
+use labelmix_sweep::{PrepareOptions, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::observers::WatchFiles;
-use crate::sweep::{Manner, Swept, sweep, terminal_style};
+use crate::style::terminal_style;
+use crate::sweep::{SweepSettings, Swept, sweep};
 
 /// The text of the demo's studies, with names in braces for what they differ in.
 const STUDY: &str = include_str!("demo/study.toml");
@@ -76,7 +79,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
          Models, data and studies: {}\n",
         folder.display()
     ))?;
-    write_organism(folder)?;
+    write_question_files(folder)?;
     let mixes = run_study(folder, &MIXES, arguments.fast)?;
     let Some(finished) = &mixes.finished else { return Ok(mixes.status()) };
     print_data(&format!("\n{}", render(&finished.answer, terminal_style())))?;
@@ -107,7 +110,7 @@ fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Fail
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = PrepareOptions { memory: Some(available_memory()), ..PrepareOptions::default() };
-    sweep(study, &store, &options, Manner::usual(&WatchFiles::default()))
+    sweep(study, &store, &options, SweepSettings::usual(&WatchFiles::default()))
 }
 
 fn control_sentence(answer: &Answer) -> String {

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use labelmix_elicit::Recipe;
+use labelmix_methods::Recipe;
 use labelmix_models::{ByteSize, MemoryRequest, ModelShape, ShapeSummary};
 use labelmix_report::count;
-use labelmix_sweep::{Study, WeightPrecision, available_memory};
+use labelmix_study::{Study, WeightPrecision};
+use labelmix_sweep::{available_memory, weight_precision};
 use serde::Serialize;
 
 use crate::arguments::DoctorArguments;
@@ -112,14 +113,14 @@ fn options(shape: &ModelShape, recipe: &Recipe, available: u64) -> Vec<TrainingO
     let mut options = Vec::new();
     for weights in WeightPrecision::ALL {
         // Already there as "auto".
-        if weights.precision() == Some(shape.stored_precision()) {
+        if weight_precision(weights) == Some(shape.stored_precision()) {
             continue;
         }
         for activation_checkpointing in [false, true] {
             let plan = shape.memory(&MemoryRequest {
                 tokens: recipe.micro_batch_tokens,
                 lora_rank: recipe.lora_rank,
-                precision: weights.precision(),
+                precision: weight_precision(weights),
                 activation_checkpointing,
             });
             options.push(TrainingOption {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use labelmix_elicit::StageProgress;
 use labelmix_sweep::{Observer, StageNode, SweepEvent};
+use labelmix_train::StageProgress;
 use serde_json::{Value, json};
 
 use crate::diagnosis::WriteError;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use labelmix_data::Example;
-use labelmix_sweep::{FinishedRun, Study};
+use labelmix_store::FinishedRun;
+use labelmix_study::Study;
 use miette::Diagnostic;
 
 use crate::diagnosis::Failure;
-use crate::label_report::labeled_data;
+use crate::kept::labeled_data;
 use crate::task::files_of;
 
 /// A run whose test set cannot be found.

@@ -7,19 +7,21 @@ use std::path::PathBuf;
 use labelmix_data::write_table;
 use labelmix_econ::Prices;
 use labelmix_report::{Answer, Details, Model, Overview, StudyAnswer, render};
-use labelmix_sweep::{Error, ImportedRuns, PUBLISHED_BUDGETS, RunRecord, SetAside, import_published, published_points};
+use labelmix_store::RunRecord;
+use labelmix_study::StudyError;
+use labelmix_sweep::{ImportedRuns, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 
 use crate::arguments::ImportArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
 use crate::overview::{study_folder, write_overview};
 use crate::report::write_analysed;
-use crate::sweep::terminal_style;
+use crate::style::terminal_style;
 
 /// So many runs that were set aside are named; the others are counted.
 const NAMED: usize = 10;
 
 pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
-    let prices = Prices::new(arguments.weak_price, arguments.gold_price).map_err(Error::from)?;
+    let prices = Prices::new(arguments.weak_price, arguments.gold_price).map_err(StudyError::from)?;
     let budgets = if arguments.budgets.is_empty() { &PUBLISHED_BUDGETS[..] } else { &arguments.budgets };
     let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
     name_set_aside(&set_aside);

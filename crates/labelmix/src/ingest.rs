@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use labelmix_data::{IfMissing, TableFile, read_collected_labels, with_labels};
 use labelmix_econ::LabelKind;
 use labelmix_report::count;
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 use serde::Serialize;
 
 use crate::arguments::IngestArguments;

@@ -1,20 +1,21 @@
 //! `labelmix inspect`: what a checkpoint is, and what it makes of texts.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::path::Path;
 
 use labelmix_data::read_texts;
-use labelmix_elicit::Recipe;
+use labelmix_methods::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
     TokenBatch, Tokenizer,
 };
 use labelmix_report::count;
+use labelmix_sweep::weight_precision;
 use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde::Serialize;
-use std::borrow::Cow;
 
 use crate::arguments::InspectArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data, print_json};
@@ -74,8 +75,11 @@ struct NextToken {
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     let weights = precision(&arguments.weights)?;
-    let options =
-        LoadOptions { device: device(&arguments.device)?, precision: weights.precision(), ..LoadOptions::default() };
+    let options = LoadOptions {
+        device: device(&arguments.device)?,
+        precision: weight_precision(weights),
+        ..LoadOptions::default()
+    };
     let folder = checkpoint(Path::new(&arguments.model), Path::new(""), Parts::All)?;
     let shape = ModelShape::read_whole(&folder)?;
     let tokenizer = Tokenizer::load(&folder)?;

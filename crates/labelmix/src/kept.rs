@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use labelmix_data::{Dataset, SplitFiles};
 use labelmix_econ::MeasuredRun;
 use labelmix_report::Answer;
-use labelmix_sweep::{FinishedStudy, Inputs, PrepareOptions, Store, Study, Sweep, WeakLabeling};
+use labelmix_store::{FinishedStudy, Store};
+use labelmix_study::Study;
+use labelmix_sweep::{Inputs, PrepareOptions, Sweep, WeakLabeling, label_data};
 
 use crate::diagnosis::Failure;
-use crate::label_report::labeled_data;
 use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
 use crate::progress::patiently;
 use crate::task::files_of;
@@ -61,4 +63,22 @@ pub(crate) fn kept_sweep(study: Study, store: &Store, options: &PrepareOptions) 
 /// The store of a study, or the one that is named, to read what is in it.
 pub(crate) fn store_of(study: &Study, named: Option<&Path>) -> Store {
     Store::to_look_at(&named.map_or_else(|| study.default_store(), Path::to_owned))
+}
+
+/// The study's examples with the weak labels that a sweep would sell. Those of a labeler must have been made, and are in
+/// this store, or beside the study.
+pub(crate) fn labeled_data(
+    study: &Study,
+    task_files: &SplitFiles,
+    fields: &[String],
+    store: Option<&Path>,
+) -> Result<Dataset, Failure> {
+    let dataset = study.load_data_with_fields(task_files, fields)?;
+    if study.labeler.is_none() {
+        return Ok(dataset);
+    }
+    let store = store_of(study, store);
+    let model_folder = labeler_checkpoint_of(study)?;
+    let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
+    Ok(label_data(study, dataset, &PrepareOptions::default(), &labeling)?.dataset)
 }

@@ -1,16 +1,12 @@
 //! `labelmix label-report`: how good a study's weak labels are.
 
-use std::path::Path;
-
-use labelmix_data::{Dataset, SplitFiles};
 use labelmix_report::{LabelReport, render_labels, write_label_report};
-use labelmix_sweep::{PrepareOptions, Study, WeakLabeling, label_data};
+use labelmix_study::Study;
 
 use crate::arguments::LabelReportArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::store_of;
-use crate::model::labeler_checkpoint_of;
-use crate::sweep::terminal_style;
+use crate::kept::labeled_data;
+use crate::style::terminal_style;
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
@@ -34,24 +30,6 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
         name_fields(&study.field_names(&task_files)?);
     }
     Ok(Status::Done)
-}
-
-/// The study's examples with the weak labels that a sweep would sell. Those of a labeler must have been made, and are in
-/// this store, or beside the study.
-pub(crate) fn labeled_data(
-    study: &Study,
-    task_files: &SplitFiles,
-    fields: &[String],
-    store: Option<&Path>,
-) -> Result<Dataset, Failure> {
-    let dataset = study.load_data_with_fields(task_files, fields)?;
-    if study.labeler.is_none() {
-        return Ok(dataset);
-    }
-    let store = store_of(study, store);
-    let model_folder = labeler_checkpoint_of(study)?;
-    let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
-    Ok(label_data(study, dataset, &PrepareOptions::default(), &labeling)?.dataset)
 }
 
 /// Says which fields `--by` could name.

@@ -30,6 +30,7 @@ mod slurm;
 mod status;
 mod store;
 mod study_file;
+mod style;
 mod sweep;
 mod task;
 mod tasks;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
-use labelmix_elicit::{MethodKind, OptionHelp, method_kinds, method_named};
+use labelmix_methods::{MethodKind, OptionHelp, method_kinds, method_named};
 use miette::Diagnostic;
 use serde::Serialize;
 

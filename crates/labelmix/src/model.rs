@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use labelmix_hub::{HubError, Repository, RepositoryNameError};
 use labelmix_models::{Device, MissingFiles, check_configuration, checkpoint_files, tokenizer_files};
-use labelmix_sweep::{Study, WeightPrecision};
+use labelmix_study::{Study, WeightPrecision};
 use miette::Diagnostic;
 
 use crate::arguments::DeviceArgument;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::Example;
 use labelmix_report::{Details, FigureSettings, Overview, TaskMean};
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 
 use crate::diagnosis::Failure;
 use crate::report::write_analysed;

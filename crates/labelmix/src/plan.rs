@@ -6,14 +6,16 @@ use std::path::Path;
 
 use labelmix_econ::{Allocation, Schedule, SurfaceSettings, Tariff};
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
-use labelmix_sweep::{PrepareOptions, Store, Study};
+use labelmix_store::Store;
+use labelmix_study::Study;
+use labelmix_sweep::PrepareOptions;
 
 use crate::arguments::{Have, PlanArguments, PriceList};
 use crate::diagnosis::{Failure, Status, print_data};
+use crate::kept::labeled_data;
 use crate::kept::{finished_runs, kept_sweep, store_of};
-use crate::label_report::labeled_data;
 use crate::progress::patiently;
-use crate::sweep::terminal_style;
+use crate::style::terminal_style;
 use crate::task::files_of;
 
 /// The seed of a surface's draws: the same runs give the same plan.

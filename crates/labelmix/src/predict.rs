@@ -9,11 +9,11 @@ use indicatif::ProgressBar;
 use labelmix_data::{
     ExampleId, IfThere, RowText, TableColumns, TableFile, TableRow, TableWriter, TextSource, read_table,
 };
-use labelmix_elicit::{
-    FollowUp, FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, mean_log_odds, soft_label,
-};
+use labelmix_methods::{FollowUp, mean_log_odds};
 use labelmix_models::{Adapter, Classifier, LanguageModel, Model, TextLimit, Tokenizer};
-use labelmix_sweep::{RunFile, Store};
+use labelmix_store::{RunFile, Store};
+use labelmix_sweep::{kept_shots, run_adapter, run_classifier, run_load_options, run_tokenizer};
+use labelmix_train::{FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, soft_label};
 
 use crate::arguments::PredictArguments;
 use crate::diagnosis::{Failure, Status};
@@ -104,15 +104,15 @@ impl<'a> Reader<'a> {
         let scorer = if file.as_ref().is_some_and(|file| file.asks_language_model) {
             Scorer::LanguageModel(LanguageModel::new(model)?)
         } else {
-            let classifier = run.classifier(model)?;
-            let adapter = run.adapter(&classifier, stage_folder)?;
+            let classifier = run_classifier(run, model)?;
+            let adapter = run_adapter(run, &classifier, stage_folder)?;
             Scorer::Classifier(Box::new(classifier), adapter)
         };
         let prompt = match file {
             None => None,
             Some(file) => {
                 let encoder = PromptEncoder::new(file.template.clone(), tokenizer)?;
-                let shots = file.shots(&encoder)?;
+                let shots = kept_shots(&file, &encoder)?;
                 let follow_up = file.follow_up.map(|follow_up| Ok((LanguageModel::new(model)?, tokenizer, follow_up)));
                 let follow_up = follow_up.transpose().map_err(|error: labelmix_models::Error| error)?;
                 Some(ReadPrompt { encoder, shots, follow_up })
@@ -173,8 +173,8 @@ fn survey(arguments: &PredictArguments, text: &RowText, tokenizer: &Tokenizer) -
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
-    let model = Model::load(&run.model_path, &run.load_options(&device(&arguments.device)?))?;
-    let tokenizer = run.tokenizer()?;
+    let model = Model::load(&run.model_path, &run_load_options(&run, &device(&arguments.device)?))?;
+    let tokenizer = run_tokenizer(&run)?;
     let source = match &arguments.text {
         Some(column) => TextSource::from(column),
         None => run.text.clone().unwrap_or_else(|| TextSource::from("text")),

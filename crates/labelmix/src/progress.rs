@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
-use labelmix_elicit::StageProgress;
 use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::LabelerProgress;
+use labelmix_train::StageProgress;
 
 pub(crate) use self::reading::show_reading;
 pub(crate) use self::sweep::SweepProgress;

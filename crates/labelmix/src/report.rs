@@ -8,7 +8,7 @@ use labelmix_report::{
     Analysis, Answer, Details, Economics, FigureSettings, Model, Overview, OverviewError, Report, StudyAnswer,
     write_report,
 };
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 
 use crate::arguments::{PriceList, ReportArguments};
 use crate::diagnosis::{Failure, Status, print_data};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use labelmix_data::SplitFiles;
 use labelmix_serve::{Server, Settings, Token};
-use labelmix_sweep::{Store, Study};
+use labelmix_store::Store;
+use labelmix_study::Study;
 
 use crate::arguments::ServeArguments;
 use crate::diagnosis::{Failure, SignalError, Status, print_data};

@@ -5,7 +5,7 @@ use labelmix_report::{RunReport, render_run};
 use crate::arguments::ShowArguments;
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::finished_run::{NoPredictions, read_run, test_set};
-use crate::sweep::terminal_style;
+use crate::style::terminal_style;
 
 pub(crate) fn run(arguments: &ShowArguments) -> Result<Status, Failure> {
     let run = read_run(&arguments.run)?;

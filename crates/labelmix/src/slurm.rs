@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use labelmix_store::Store;
+use labelmix_study::{Overrides, SlurmTable, Study};
 use labelmix_sweep::{
-    ExecuteOptions, Overrides, PrepareOptions, SlurmTable, Store, Study, Submitted, available_memory, execute, requeue,
-    submit_missing, task_stages,
+    ExecuteOptions, PrepareOptions, Submitted, available_memory, execute, requeue, submit_missing, task_stages,
 };
 use miette::Diagnostic;
 use serde_json::json;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 use labelmix_report::count;
-use labelmix_sweep::{Error, QueueCounts, RunningStage, Status as StudyStatus, Study};
+use labelmix_store::{RunningStage, Status as StudyStatus, StoreError};
+use labelmix_study::Study;
+use labelmix_sweep::{QueueCounts, queue_counts};
 use serde::Serialize;
 
 use crate::arguments::StatusArguments;
@@ -25,7 +27,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
     loop {
         // A sweep may begin, or ask something else, while this watches.
         let asked = match store.asked(&study) {
-            Err(error @ Error::NotSwept { .. }) if arguments.watch => {
+            Err(error @ StoreError::NotSwept { .. }) if arguments.watch => {
                 if shown.is_empty() {
                     shown = format!("{error}: waiting for that\n");
                     anstream::eprint!("{shown}");
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Status, Failure> {
         };
         let status = asked.status(&store)?;
         // The store has the last word; the queue says what it knows besides, if it can be asked.
-        let queue = asked.queue(&store).unwrap_or_else(|error| {
+        let queue = queue_counts(&asked, &store).unwrap_or_else(|error| {
             print_diagnostic(&error);
             None
         });

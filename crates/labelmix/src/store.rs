@@ -5,7 +5,7 @@ use std::path::Path;
 
 use labelmix_models::ByteSize;
 use labelmix_report::count;
-use labelmix_sweep::{Contents, Damage, Garbage, Item, Shown, StageOutcome, Store, StudyContents};
+use labelmix_store::{Contents, Damage, Garbage, Item, Shown, StageOutcome, Store, StudyContents};
 use serde::Serialize;
 
 use crate::arguments::{

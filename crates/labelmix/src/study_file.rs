@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use labelmix_sweep::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
+use labelmix_study::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
 use miette::Diagnostic;
 
 use crate::arguments::StudyFileArguments;

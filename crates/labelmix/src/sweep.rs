@@ -1,16 +1,17 @@
 //! `labelmix sweep`: do what a study asks and print the answer.
 
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
 use labelmix_models::ByteSize;
-use labelmix_report::{Answer, Colours, Style, count, render};
+use labelmix_report::{Answer, count, render};
+use labelmix_store::Store;
+use labelmix_study::Study;
 use labelmix_sweep::{
-    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, StageFailure, Store,
-    Study, Sweep, WeakLabeling, available_memory, estimate, execute,
+    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, StageFailure, Sweep,
+    WeakLabeling, available_memory, estimate, execute,
 };
 
 use crate::arguments::{Executor, SweepArguments};
@@ -21,6 +22,7 @@ use crate::observers::{Observers, WatchFiles};
 use crate::progress::{MessageBar, SweepProgress};
 use crate::signals::Signals;
 use crate::slurm::{self, Submission};
+use crate::style::terminal_style;
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
@@ -50,12 +52,12 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
         }
     }
     let files = WatchFiles::open(&arguments.watch, &study.name)?;
-    let manner = Manner {
+    let settings = SweepSettings {
         keep_every: Duration::from_secs(arguments.checkpoint_every),
         retry_failed: arguments.retry_failed,
         files: &files,
     };
-    let swept = sweep(study, &store, &options, manner)?;
+    let swept = sweep(study, &store, &options, settings)?;
     if let Some(Finished { answer, .. }) = &swept.finished {
         print_answer(answer, arguments.json)?;
     }
@@ -121,13 +123,13 @@ fn in_words(estimate: &Estimate) -> String {
 
 /// How a sweep is carried out, as far as its command says.
 #[derive(Clone, Copy)]
-pub(crate) struct Manner<'a> {
+pub(crate) struct SweepSettings<'a> {
     pub(crate) keep_every: Duration,
     pub(crate) retry_failed: bool,
     pub(crate) files: &'a WatchFiles,
 }
 
-impl<'a> Manner<'a> {
+impl<'a> SweepSettings<'a> {
     /// The usual one.
     pub(crate) fn usual(files: &'a WatchFiles) -> Self {
         let ExecuteOptions { keep_every, retry_failed, .. } = ExecuteOptions::default();
@@ -196,10 +198,10 @@ pub(crate) fn sweep(
     study: Study,
     store: &Store,
     options: &PrepareOptions,
-    manner: Manner<'_>,
+    settings: SweepSettings<'_>,
 ) -> Result<Swept, Failure> {
     let signals = Signals::handle().map_err(SignalError)?;
-    let Manner { keep_every, retry_failed, files } = manner;
+    let SweepSettings { keep_every, retry_failed, files } = settings;
     let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), keep_every, retry_failed, only: None };
     let Some(sweep) = prepared(study, store, options, &execution, signals)? else { return Ok(Swept::interrupted()) };
     let progress = SweepProgress::new();
@@ -214,10 +216,4 @@ pub(crate) fn sweep(
         return Ok(Swept { finished: None, failures });
     }
     Ok(Swept { finished: Some(Finished::read(sweep.study().clone(), store)?), failures })
-}
-
-/// Colours where a person looks at a terminal and has not asked for none (`NO_COLOR`).
-pub(crate) fn terminal_style() -> Style {
-    let colourful = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { colours: if colourful { Colours::On } else { Colours::Off }, width: None }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use labelmix_data::{HubTable, Source, SplitFiles, Task, TaskError};
 use labelmix_hub::{Hub, HubError, Repository, RepositoryNameError};
-use labelmix_sweep::Study;
+use labelmix_study::Study;
 use miette::Diagnostic;
 
 use crate::diagnosis::Failure;

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use labelmix_elicit::{StageProgress, ValidationPoint};
+use labelmix_methods::ValidationPoint;
 use labelmix_report::{TensorBoardFile, read_tensorboard};
-use labelmix_sweep::{Observer, StageKey, StageNode, StageOutcome, SweepEvent};
+use labelmix_store::{StageKey, StageOutcome};
+use labelmix_sweep::{Observer, StageNode, SweepEvent};
+use labelmix_train::StageProgress;
 
 use crate::diagnosis::WriteError;
 

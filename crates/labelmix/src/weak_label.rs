@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use labelmix_data::{Example, ExampleId, write_table};
-use labelmix_elicit::{LabelQuality, StageHistory, StopReason, TargetStop};
+use labelmix_methods::{StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
+use labelmix_store::{LabelAccuracy, LabelsOutcome, Store};
+use labelmix_study::Study;
 use labelmix_sweep::{
-    ExecuteOptions, LabeledData, LabelerProgress, LabelsOutcome, Origin, PrepareOptions, Store, Study, WeakLabeling,
-    available_memory, label_data,
+    ExecuteOptions, LabeledData, LabelerProgress, Origin, PrepareOptions, WeakLabeling, available_memory, label_data,
 };
 use serde::Serialize;
 
@@ -52,8 +53,8 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         signals.catch();
         progress.labeling(event);
     };
-    let manner = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
-    let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe).with(&manner);
+    let settings = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
+    let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe).with(&settings);
     let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();
     signals.release();
@@ -132,7 +133,7 @@ fn stop(history: &StageHistory, target_stop: Option<TargetStop>) -> String {
     }
 }
 
-fn in_words(quality: LabelQuality) -> String {
+fn in_words(quality: LabelAccuracy) -> String {
     let part = |name: &str, value: Option<f64>| value.map_or(String::new(), |value| format!("   {name} {value:.3}"));
     part("accuracy", quality.accuracy) + &part("AUROC", quality.auroc)
 }

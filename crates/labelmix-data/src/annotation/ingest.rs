@@ -5,11 +5,11 @@ use std::path::Path;
 
 use labelmix_econ::LabelKind;
 
-use super::ROUNDS;
 use super::collected::{CollectedLabel, probability};
 use super::error::AnnotationError;
 use crate::cell::Cell;
 use crate::error::{DataError, Place};
+use crate::example::ROUNDS;
 use crate::example::{ExampleId, Round};
 use crate::read::TableFile;
 use crate::table::{TableColumns, read_table};

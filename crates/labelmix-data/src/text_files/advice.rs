@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::column_values::values_of;
 use super::columns::RowColumns;
-use super::reading::values_of;
 use crate::error::DataError;
 use crate::read::TableFile;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
-use super::TextOptions;
 use super::labels::LabelValues;
-use crate::annotation::ROUNDS;
+use super::options::TextOptions;
 use crate::cell::Cell;
 use crate::error::{DataError, Place};
+use crate::example::ROUNDS;
 use crate::example::Round;
 use crate::field::KeptFields;
 use crate::read::{Encoding, Holds, Need, TableFile, WantedColumn};

@@ -1,6 +1,6 @@
 //! Which labels of files of texts are for sale: each kind is balanced by its own labels.
 
-use crate::dataset::Balance;
+use crate::clean::Balance;
 use crate::example::{Example, ForSale, Round, weak_class};
 use crate::summary::{KindCounts, PoolCounts};
 

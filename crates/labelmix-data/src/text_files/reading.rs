@@ -1,20 +1,19 @@
 //! Reading the rows of a file of texts.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-
-use rayon::prelude::*;
 
 use super::advice::label_advice;
 use super::columns::{RowColumns, TextReader, TextSource, round_of};
 use super::joined::{Contradictions, Joined};
 use super::labels::LabelRead;
-use crate::annotation::ROUNDS;
 use crate::cell::Cell;
+use crate::clean::Split;
 use crate::error::{DataError, Place, RowNumber};
+use crate::example::ROUNDS;
 use crate::example::{Example, ExampleId};
-use crate::read::{Holds, Need, Row, TableFile, WantedColumn, read_blocks};
+use crate::read::{Need, Row, TableFile, read_blocks};
 use crate::summary::{Dropped, LeftOut, TextNotes};
 
 /// What a file is read for.
@@ -192,23 +191,11 @@ pub fn read_texts<'a>(file: impl Into<TableFile<'a>>, text: impl Into<TextSource
     Ok(texts)
 }
 
-/// Every distinct value of a column with its number of rows, the most frequent first; `None` beyond so many distinct ones.
-pub(super) fn values_of(file: TableFile, column: &str, at_most: usize) -> Option<Vec<(String, usize)>> {
-    let wanted = [WantedColumn { name: column, need: Need::IfThere, holds: Holds::Anything }];
-    let mut counts = BTreeMap::<String, usize>::new();
-    let read = read_blocks(file, &wanted, |block| {
-        let names =
-            block.map(|row| Ok::<_, DataError>(row.cells.first().and_then(Cell::class_name).map(Cow::into_owned)))?;
-        for name in names.into_iter().flatten() {
-            *counts.entry(name).or_default() += 1;
-            if counts.len() > at_most {
-                return Err(DataError::NoRows { file: file.path().to_path_buf() });
-            }
-        }
-        Ok(())
-    });
-    read.ok()?;
-    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
-    counts.par_sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Some(counts)
+impl TextRows {
+    /// The texts of a file, whose rows are joined already, to be cleaned.
+    pub(super) fn into_split(self) -> Split {
+        let Self { name, rows, left_out, dropped, notes, examples, .. } = self;
+        let (cleaned_class_counts, unlabeled) = ([0; 2], Vec::new());
+        Split { name, rows, left_out, dropped, notes, cleaned_class_counts, examples, unlabeled }
+    }
 }

@@ -4,7 +4,7 @@ use labelmix_econ::Rule;
 
 use super::{BacktestReport, BacktestSummary, NotReplayed, Regrets, Replay, RuleSummary};
 use crate::notation::{count, dollars, percent, points, prices_in_words, purchase};
-use crate::table::{Style, align_right, table_with_header};
+use crate::text_table::{Style, align_right, table_with_header};
 
 /// The replays as text: one by one, against the rules of thumb, and what could not be replayed.
 #[must_use]

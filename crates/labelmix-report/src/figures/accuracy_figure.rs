@@ -10,7 +10,7 @@ use super::key::{Symbol, budget_entries};
 use super::marks::{aside, dashed, draw_marker, error_bar, ring};
 use super::series::{Curve, CurvePoint, curves};
 use crate::Answer;
-use crate::table::rising;
+use crate::notation::rising;
 
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
 /// with bars of one standard deviation over seeds, the best split of each budget ringed, and the weak labels' own

@@ -1,7 +1,7 @@
 //! How stages learned.
 
-use labelmix_elicit::LabelKind;
-use labelmix_sweep::StageOutcome;
+use labelmix_econ::LabelKind;
+use labelmix_store::StageOutcome;
 use plotters::prelude::*;
 
 use super::axes::{accuracy_axis, exact_axis};

@@ -6,8 +6,8 @@ use super::key::{Symbol, budget_entries};
 use super::marks::{aside, dashed, draw_marked_line};
 use super::series::spread;
 use crate::notation::parameters;
+use crate::notation::rising;
 use crate::overview::{Model, TaskAnswers};
-use crate::table::rising;
 use crate::{Answer, WithinBudget};
 
 /// Draws the best accuracy that a method reaches within each budget against the models' size (logarithmic; by their order

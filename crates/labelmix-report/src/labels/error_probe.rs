@@ -8,7 +8,7 @@ use super::quality::SEED;
 use crate::notation::{count, proportion, range};
 
 /// The fewest wrong and the fewest right labels that a probe is tried on: four of each for every one of its five folds.
-pub const FEWEST_OF_A_KIND: usize = 20;
+pub(super) const FEWEST_OF_A_KIND: usize = 20;
 
 /// Words and pairs of words are hashed to 2^18 columns, in which the vocabulary of a large data set rarely collides.
 const FEATURE_BITS: u32 = 18;

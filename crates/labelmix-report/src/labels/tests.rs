@@ -131,7 +131,7 @@ fn errors_that_follow_the_text_are_told_from_those_that_do_not() {
     assert!(matches!(by_nothing, ErrorProbe::NoSign(_)), "{by_nothing:?}");
     assert!(by_nothing.sentence().starts_with("no sign that the errors can be told from the text: "));
     let none = probed(|_| false);
-    assert_eq!(none, ErrorProbe::TooFew { wrong: 0, right: 300, needed: FEWEST_OF_A_KIND });
+    assert_eq!(none, ErrorProbe::TooFew { wrong: 0, right: 300, needed: super::error_probe::FEWEST_OF_A_KIND });
     assert!(matches!(probed(|_| true), ErrorProbe::TooFew { wrong: 300, right: 0, .. }));
 }
 

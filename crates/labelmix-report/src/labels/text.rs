@@ -6,7 +6,7 @@ use labelmix_stats::Interval;
 use super::{FieldGroups, LabelGroup, LabelQuality, LabelReport, SplitLabels};
 use crate::Style;
 use crate::notation::{count, one_line, proportion, range};
-use crate::table::{align_right, table_with_header};
+use crate::text_table::{align_right, table_with_header};
 
 /// The label report as text: what there is, the scores of pool and test set side by side, then for each of them the
 /// confusion, the calibration, where the labels fail (by each field that was asked for, too), and whether their errors can be told from the text.

@@ -1,5 +1,5 @@
 use labelmix_econ::Prices;
-use labelmix_sweep::RunRecord;
+use labelmix_store::RunRecord;
 
 use super::*;
 use crate::worked_example::{measured, points, prices, runs};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use labelmix_econ::Surface;
 use labelmix_stats::Bootstrap;
-use labelmix_sweep::StageOutcome;
+use labelmix_store::StageOutcome;
 use serde::Serialize;
 
 use super::embedded::{Floats, Rows, rounded};
@@ -405,7 +405,7 @@ mod tests {
         let mut report = report();
         let history = report.details.stages[0].history.as_mut().unwrap();
         let first = history.validation[0];
-        history.validation = (1..=500).map(|step| labelmix_elicit::ValidationPoint { step, ..first }).collect();
+        history.validation = (1..=500).map(|step| labelmix_methods::ValidationPoint { step, ..first }).collect();
         let data = PageData::new(&report);
         let history = &data.stages.0[0];
         assert_eq!((history.evaluations, history.curve.len()), (500, EVALUATIONS_OF_A_STAGE));

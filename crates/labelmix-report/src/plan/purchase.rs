@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{AnnotationFormat, label_requests};
 use labelmix_econ::{Allocation, LabelKind};
-use labelmix_sweep::{NextTexts, Sampling};
+use labelmix_store::{NextTexts, Sampling};
 use serde::Serialize;
 
 use super::{PlanError, PlanReport};

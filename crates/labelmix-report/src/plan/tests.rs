@@ -1,7 +1,7 @@
 use labelmix_econ::{MeasuredRun, Outcome, Prices, Schedule, Tier};
 
 use super::*;
-use crate::table::Style;
+use crate::text_table::Style;
 
 /// Gold labels teach more the more there are; weak ones level off. Three seeds.
 fn runs(method: &str, seeds: u64) -> Vec<MeasuredRun> {

@@ -3,12 +3,11 @@
 use labelmix_econ::{
     Allocation, Estimate, IsoquantPoint, Pilot, Plan, Quantity, Regime, RegimeProbabilities, TargetPlan, Tariff,
 };
-
-use labelmix_sweep::Sampling;
+use labelmix_store::Sampling;
 
 use super::{BudgetStep, MethodPlan, PlanReport};
 use crate::notation::{change, count, dollars, number, percent, price, prices_in_words, proportion, purchase, range};
-use crate::table::{Style, align_right, bold, plain_table, table_with_header};
+use crate::text_table::{Style, align_right, bold, plain_table, table_with_header};
 
 /// The plan as text: what to buy, how sure that is, what would make it surer, and how it changes with budget and prices.
 #[must_use]

@@ -6,10 +6,11 @@ use labelmix_econ::{
     Allocation, CorrectItems, LabelKind, LedgerTotals, MeasuredRun, Outcome, Prices, Purpose, UseTotals, World,
     WorldKind, allocation_for,
 };
-use labelmix_elicit::{Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
+use labelmix_methods::{Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
 use labelmix_report::{Analysis, Answer, Details, Report, RunDetails, TestText};
 use labelmix_stats::{Z_95, auroc, stream, wilson_interval};
-use labelmix_sweep::{GridPoint, RunRecord, StageOutcome};
+use labelmix_store::{RunRecord, StageOutcome};
+use labelmix_study::GridPoint;
 use rand::RngExt;
 
 /// What is simulated.

@@ -2,16 +2,13 @@
 
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use labelmix_elicit::Interrupt;
+use labelmix_train::Interrupt;
 
 use super::event::StageFailure;
 use crate::error::Error;
 use crate::graph::{StageGraph, StageNode};
-
-/// How often a process that has nothing else to do looks after the stages that others are at, and after interruptions.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
+use crate::options::LOOK_EVERY;
 
 /// Stages whose parents are done, and what became of the others.
 pub(super) struct Queue<'a> {
@@ -181,11 +178,12 @@ impl<'a> Queue<'a> {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::{Allocation, LabelKind};
-    use labelmix_elicit::{StageOptions, StagePlan};
+    use labelmix_methods::{StageOptions, StagePlan};
 
     use super::*;
-    use crate::execute::event::StageError;
-    use crate::key::StageKey;
+    use crate::key::key_of_text;
+    use crate::stage_error::StageError;
+    use labelmix_store::StageKey;
 
     /// Stage 0, and stages 1 and 2 that start from it.
     fn graph() -> StageGraph {
@@ -194,7 +192,7 @@ mod tests {
             let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
             let plans = StagePlan::sequence([stage(LabelKind::Weak, 9), stage(LabelKind::Gold, n_gold)]);
             graph.add_run("seq-sft", 0, Allocation { n_weak: 9, n_gold }, &plans, |parent, _, plan| {
-                StageKey::of_text(&format!("{parent:?} {}", plan.count))
+                key_of_text(&format!("{parent:?} {}", plan.count))
             });
         }
         graph

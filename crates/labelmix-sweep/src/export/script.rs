@@ -1,7 +1,8 @@
 //! `classify.py`: the Python that gives an exported run's log-odds, written for what was exported and nothing else.
 
-use labelmix_elicit::{PromptEncoder, PromptTemplate};
+use labelmix_methods::PromptTemplate;
 use labelmix_models::{BaseModel, Classifier, Pooling, PythonClass};
+use labelmix_train::PromptEncoder;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};

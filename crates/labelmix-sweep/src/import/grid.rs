@@ -1,9 +1,9 @@
 //! The grid that imported runs stand on: which budget each belongs to, and how it splits it.
 
 use labelmix_econ::{Allocation, Prices, allocation_for};
+use labelmix_study::{GridPoint, budget_that_pays, weak_share};
 
-use crate::grid::{budget_that_pays, weak_share};
-use crate::record::{GridPoint, RunRecord};
+use labelmix_store::RunRecord;
 
 /// The budgets of the published sweeps, in gold labels.
 pub const PUBLISHED_BUDGETS: [f64; 9] = [8.0, 16.0, 64.0, 256.0, 512.0, 1024.0, 2560.0, 4096.0, 8192.0];
@@ -33,7 +33,7 @@ pub fn published_points(records: &[RunRecord], prices: &Prices, budgets: &[f64])
 
 #[cfg(test)]
 mod tests {
-    use labelmix_elicit::test_metrics;
+    use labelmix_methods::test_metrics;
 
     use super::*;
 

@@ -65,11 +65,12 @@ pub(super) fn plan_arrays(
 #[cfg(test)]
 mod tests {
     use labelmix_econ::{Allocation, LabelKind};
-    use labelmix_elicit::{StageOptions, StagePlan};
+    use labelmix_methods::{StageOptions, StagePlan};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::key::StageKey;
+    use crate::key::key_of_text;
+    use labelmix_store::StageKey;
 
     /// `weak` weak stages of which each is the parent of `gold` gold stages.
     fn graph(weak: usize, gold: usize) -> StageGraph {
@@ -80,7 +81,7 @@ mod tests {
                     .map(|(labels, count)| StagePlan::training(labels, count, StageOptions::default()));
                 let plans = StagePlan::sequence(plans);
                 let key = |parent: Option<&StageKey>, _: &[&StageKey], plan: &StagePlan| {
-                    StageKey::of_text(&format!("{parent:?}/{}", plan.count))
+                    key_of_text(&format!("{parent:?}/{}", plan.count))
                 };
                 graph.add_run("seq-sft", 0, Allocation { n_weak, n_gold }, &plans, key);
             }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use miette::Diagnostic;
 
-use super::table::SlurmTable;
+use labelmix_study::SlurmTable;
 
 /// What Slurm would not do.
 #[derive(Debug, thiserror::Error, Diagnostic)]

@@ -12,12 +12,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use labelmix_store::{Asked, StageKey, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{QueuedTask, queue};
-use crate::error::{Error, Result};
-use crate::key::StageKey;
-use crate::store::Store;
+use crate::error::Result;
 
 /// How many stages of a study are in the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,16 +53,16 @@ impl Submissions {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::store(&path)(error)),
+            Err(error) => return Err(StoreError::io(&path)(error).into()),
         };
         // A last line without its end was being written when the machine went down. Its job does no harm: stages are
         // claimed.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let line = |line: &str| {
             serde_json::from_str(line)
-                .map_err(|error| Error::Damaged { path: path.clone(), reason: format!("{line:?}: {error}") })
+                .map_err(|error| StoreError::Damaged { path: path.clone(), reason: format!("{line:?}: {error}") })
         };
-        let arrays = whole.lines().map(line).collect::<Result<_>>()?;
+        let arrays = whole.lines().map(line).collect::<std::result::Result<_, _>>()?;
         Ok(Self { folder, arrays })
     }
 
@@ -117,11 +116,23 @@ impl Submissions {
     pub(super) fn add(&mut self, array: SubmittedArray) -> Result<()> {
         let path = self.folder.join(SUBMISSIONS_FILE);
         let line = serde_json::to_string(&array).expect("numbers and keys become JSON") + "\n";
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::store(&path))?;
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(Error::store(&path))?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(StoreError::io(&path))?;
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(StoreError::io(&path))?;
         self.arrays.push(array);
         Ok(())
     }
 }
 
 const SUBMISSIONS_FILE: &str = "submissions.jsonl";
+
+/// How many stages of a study are in a cluster's queue; none if nothing of it was ever submitted to one.
+///
+/// # Errors
+/// If the queue cannot be asked.
+pub fn queue_counts(asked: &Asked, store: &Store) -> Result<Option<QueueCounts>> {
+    let submissions = Submissions::read(store, &asked.plan.study)?;
+    if submissions.is_empty() {
+        return Ok(None);
+    }
+    submissions.count_queued(asked.plan.stages.iter().map(|stage| &stage.key)).map(Some)
+}

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use labelmix_store::{StageKey, Store, StoreError, write_whole};
+use labelmix_study::SlurmTable;
+
 use super::arrays::plan_arrays;
 use super::cluster::{Request, max_tasks, queue, submit};
 use super::records::{Submissions, SubmittedArray};
-use super::table::SlurmTable;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::execute::Observer;
-use crate::key::StageKey;
-use crate::store::{Store, write_whole};
+use crate::plan::keep_plan;
 use crate::survey::survey;
 use crate::sweep::Sweep;
 
@@ -46,7 +47,7 @@ pub fn submit_missing(
     let graph = sweep.graph();
     let study = &sweep.study().name;
     let mut submissions = Submissions::read(store, study)?;
-    store.keep_plan(sweep)?;
+    keep_plan(sweep, store)?;
     let done = survey(graph, store, observer)?;
     let queue = queue()?;
     let waiting: HashMap<usize, u64> = submissions
@@ -56,7 +57,7 @@ pub fn submit_missing(
         .collect();
     let arrays = plan_arrays(graph, &done, &waiting, table.stages_per_task, max_tasks()?);
     let logs = submissions.folder().join("logs");
-    fs::create_dir_all(&logs).map_err(Error::store(&logs))?;
+    fs::create_dir_all(&logs).map_err(StoreError::io(&logs))?;
     let script = submissions.folder().join("task.sh");
     write_whole(&script, task_script(table, command).as_bytes())?;
 
@@ -95,15 +96,15 @@ pub fn submit_missing(
 /// # Errors
 /// If the file cannot be read, or has no such task.
 pub fn task_stages(list: &Path, task: usize) -> Result<Vec<StageKey>> {
-    let text = fs::read_to_string(list).map_err(Error::store(list))?;
-    let damaged = |reason: String| Error::Damaged { path: list.to_owned(), reason };
+    let text = fs::read_to_string(list).map_err(StoreError::io(list))?;
+    let damaged = |reason: String| StoreError::Damaged { path: list.to_owned(), reason };
     let line = text.lines().nth(task).ok_or_else(|| damaged(format!("it has no task {task}")))?;
-    serde_json::from_str(line).map_err(|error| damaged(format!("task {task}: {error}")))
+    Ok(serde_json::from_str(line).map_err(|error| damaged(format!("task {task}: {error}")))?)
 }
 
 fn write_task_list(path: &Path, tasks: &[Vec<StageKey>]) -> Result<()> {
     let line = |task: &Vec<StageKey>| serde_json::to_string(task).expect("keys become JSON") + "\n";
-    write_whole(path, tasks.iter().map(line).collect::<String>().as_bytes())
+    Ok(write_whole(path, tasks.iter().map(line).collect::<String>().as_bytes())?)
 }
 
 /// What every task runs. `exec` leaves labelmix as the process to which Slurm sends its warning.
@@ -122,6 +123,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::key_of_text;
 
     #[test]
     fn a_script_whose_words_no_shell_takes_apart() {
@@ -138,7 +140,7 @@ mod tests {
     fn the_stages_of_a_task() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("array-0001.jsonl");
-        let key = |name: &str| StageKey::of_text(name);
+        let key = |name: &str| key_of_text(name);
         write_task_list(&list, &[vec![key("a"), key("b")], vec![key("c")]]).unwrap();
         assert_eq!(task_stages(&list, 1).unwrap(), [key("c")]);
         assert!(task_stages(&list, 2).unwrap_err().to_string().ends_with("it has no task 2"));

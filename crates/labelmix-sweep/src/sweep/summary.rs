@@ -3,9 +3,9 @@
 use std::fmt;
 
 use labelmix_data::DataSummary;
-use labelmix_elicit::ShotsPlan;
+use labelmix_store::LabelsOutcome;
 
-use crate::weak_labels::LabelsOutcome;
+use crate::ShortenedPrompts;
 
 /// What was read and what will be done, for people.
 #[derive(Clone, Debug)]
@@ -32,17 +32,6 @@ pub struct SweepSummary {
     pub parameters: usize,
     /// Prompts that are longer than the model's context.
     pub shortened: Vec<ShortenedPrompts>,
-}
-
-/// Prompts of one kind that are longer than the model's context, and lose shots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShortenedPrompts {
-    /// The shots.
-    pub shots: ShotsPlan,
-    /// How many test texts lose some, with the seed of which the most do.
-    pub test: usize,
-    /// The most shots that one loses.
-    pub most_lost: usize,
 }
 
 impl fmt::Display for SweepSummary {

@@ -4,20 +4,21 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId};
-use labelmix_elicit::{
-    Continuation, LabelerRequest, StageExample, StageHistory, TargetStop, TrainedLabeler, continue_labeler,
-    log_odds_unless, soft_label,
-};
+use labelmix_methods::{StageExample, StageHistory, TargetStop};
 use labelmix_models::{Adapter, Classifier, Error as ModelError, Model, ModelShape, Tokenizer};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
+use labelmix_store::{HashedParts, KeptLabels, LabelsOutcome};
+use labelmix_study::{LabelerKind, LabelerTable, TooLong};
+use labelmix_train::{
+    Continuation, LabelerRequest, TrainedLabeler, continue_labeler, log_odds_unless, lora_settings, soft_label,
+};
 
-use super::{Inputs, LabelerProgress, LabelsOutcome, OwnExamples, seen};
+use super::{Inputs, LabelerProgress, OwnExamples, seen};
+use crate::checkpoint::rounding;
+use crate::checkpoint::{load_options_of, memory_request, pooling, tokenizer};
 use crate::error::{Error, Result};
-use crate::key::HashedParts;
 use crate::memory::Demand;
-use crate::store::KeptLabels;
-use crate::study::{LabelerKind, LabelerTable, TooLong};
-use crate::sweep::{PrepareOptions, rounding};
+use crate::options::PrepareOptions;
 use crate::tokens::encode_all;
 
 /// Texts between two reports of progress.
@@ -66,20 +67,20 @@ impl LoadedLabeler {
         options: &PrepareOptions,
     ) -> Result<Self> {
         let settings = table.model.as_ref().expect("a study is checked: a labeler that trains has a model");
-        let tokenizer = settings.tokenizer(folder)?;
+        let tokenizer = tokenizer(folder, settings.max_length)?;
         let tokens = |examples: &[Example]| tokenize(table, examples, &tokenizer, settings.too_long);
         let (pool_tokens, test_tokens) = (tokens(&dataset.train)?, tokens(&dataset.test)?);
         let file_tokens = gold_file.map(tokens).transpose()?;
-        let load = settings.load_options(&options.device);
+        let load = load_options_of(settings, &options.device);
         // What graphics processors have is not known here.
         if let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) {
             let all = pool_tokens.iter().chain(&test_tokens).chain(file_tokens.iter().flatten());
             let longest = all.flatten().map(Vec::len).max().unwrap_or(0);
-            let request = settings.memory_request(&options.device, &table.recipe(1), longest);
+            let request = memory_request(settings, &options.device, &table.recipe(1), longest);
             let tables = ["[labeler]", "the model of [labeler]"];
             Demand { request, longest, jobs: 1, tables }.check(&ModelShape::read(folder)?, available)?;
         }
-        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(Into::into))?;
+        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(pooling))?;
         let (tokenizer_hash, rounding) = (tokenizer.content_hash(), rounding(&load));
         let cut_to = tokenizer.max_length().filter(|_| settings.too_long == TooLong::Cut);
         Ok(Self { model, tokenizer_hash, cut_to, rounding, pool_tokens, test_tokens, file_tokens })
@@ -117,7 +118,7 @@ impl LoadedLabeler {
             (gold(&own.split.train), gold(&own.split.validation), table.recipe(own.split.train.len()));
         let request = LabelerRequest {
             model: &self.model,
-            start: self.model.initial_adapter(recipe.lora(), table.seed)?,
+            start: self.model.initial_adapter(lora_settings(&recipe), table.seed)?,
             train: &train,
             validation: &validation,
             recipe: &recipe,

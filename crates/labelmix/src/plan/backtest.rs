@@ -4,14 +4,15 @@ use std::path::Path;
 
 use labelmix_econ::{MeasuredRun, SurfaceSettings, Tariff};
 use labelmix_report::{BacktestReport, RecordedSweep, render_backtest};
-use labelmix_sweep::{PricesTable, RunRecord, Store, Study};
+use labelmix_store::{RunRecord, Store};
+use labelmix_study::{PricesTable, Study};
 
 use super::{SEED, repriced};
 use crate::arguments::PlanArguments;
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::kept::finished_runs;
 use crate::progress::patiently;
-use crate::sweep::terminal_style;
+use crate::style::terminal_style;
 
 pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>) -> Result<Status, Failure> {
     let recorded = Store::open_to_read(store)?.recorded_runs()?;

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
-use labelmix_elicit::StageProgress;
-use labelmix_sweep::{Damage, Observer, StageKey, StageNode, SweepEvent};
+use labelmix_store::{Damage, StageKey};
+use labelmix_sweep::{Observer, StageNode, SweepEvent};
+use labelmix_train::StageProgress;
 
 use super::LINE_EVERY;
 

@@ -1,0 +1,25 @@
+//! What methods are: plans of stages, recipes, prompts as text, choices of examples. No tensors.
+//!
+//! A [`Method`] says which stages it is made of, as [`StagePlan`]s; what a stage needs besides its labels is its [`Recipe`].
+
+mod choice;
+mod method;
+mod methods;
+mod metrics;
+mod noise;
+mod plan;
+mod prompt;
+mod recipe;
+mod stage;
+
+pub use choice::{least_certain, surest_labels};
+pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kinds, method_named};
+pub use metrics::{TestMetrics, mean_log_odds, test_metrics};
+pub use noise::{Correction, CorrectionWay, ErrorRates, corrected_targets};
+pub use plan::{
+    Beside, BesideLabels, Choice, Denoise, FollowUp, HeadStart, Loss, PseudoLabels, RatesFrom, ShotOrder, ShotsPlan,
+    StageOptions, StagePlan, StageWork, Trains,
+};
+pub use prompt::{PromptTemplate, order_for_all};
+pub use recipe::{Recipe, RecipeError, Schedule};
+pub use stage::{StageExample, StageHistory, StopReason, TargetStop, ValidationPoint};

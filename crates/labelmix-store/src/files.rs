@@ -1,0 +1,101 @@
+//! Reading and writing the store's files: beside their place, then renamed; a reader never sees half of one.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Result, StoreError};
+use crate::store::OUTCOME_FILE;
+
+/// Distinguishes this process from all that may share the store, on this machine and on others, which may have a process
+/// of the same number.
+#[must_use]
+pub fn process_tag() -> &'static str {
+    static TAG: OnceLock<String> = OnceLock::new();
+    TAG.get_or_init(|| {
+        let random = RandomState::new().hash_one(0) as u32;
+        format!("{}-{random:08x}", std::process::id())
+    })
+}
+
+/// Moves a folder with an outcome that was written beside its place to that place.
+pub(crate) fn put(folder: &Path, place: PathBuf) -> Result<()> {
+    match fs::rename(folder, &place) {
+        Ok(()) => Ok(()),
+        // Another process was faster; the same key means the same bytes.
+        Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(folder).map_err(StoreError::io(folder)),
+        Err(source) => Err(StoreError::Io { path: place, source }),
+    }
+}
+
+/// Reads a JSON file; `None` if there is no such file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Io { path: path.into(), source }),
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| StoreError::Damaged { path: path.into(), reason: error.to_string() })
+}
+
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("records have string keys");
+    bytes.push(b'\n');
+    write_whole(path, &bytes)
+}
+
+/// Writes a file beside its place and renames it.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_added_extension(process_tag());
+    let written =
+        fs::File::create(&beside).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|source| {
+        // On a full disk half a file is in everybody's way; that it cannot be removed either changes nothing.
+        let _ = fs::remove_file(&beside);
+        StoreError::Io { path: path.to_owned(), source }
+    })
+}
+
+/// Takes a file or a folder away, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names and paths in a folder, sorted; none if there is no such folder. What others are writing is left out.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let read = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(StoreError::io(folder))?,
+    };
+    let mut entries = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(StoreError::io(folder))?;
+        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// The bytes of a file, or of all files in a folder and below. What goes away meanwhile counts nothing.
+pub(crate) fn size(path: &Path) -> u64 {
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+        Err(_) => fs::metadata(path).map_or(0, |metadata| metadata.len()),
+    }
+}

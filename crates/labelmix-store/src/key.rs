@@ -1,0 +1,76 @@
+//! Names of what is kept: hashes of everything that determines it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of a stage's outcome: 32 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StageKey(String);
+
+impl fmt::Display for StageKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl StageKey {
+    /// The key after which a folder is named.
+    pub(crate) fn of_folder(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The key of what these parts determine.
+    #[must_use]
+    pub fn of(parts: &HashedParts) -> Self {
+        Self(parts.finish())
+    }
+
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of weak labels: 32 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LabelsKey(String);
+
+impl fmt::Display for LabelsKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl LabelsKey {
+    /// The key of what these parts determine.
+    #[must_use]
+    pub fn of(parts: &HashedParts) -> Self {
+        Self(parts.finish())
+    }
+}
+
+/// A hash of named parts, each with its length, in a fixed order.
+pub struct HashedParts(blake3::Hasher);
+
+impl HashedParts {
+    /// Nothing yet, of a kind of things.
+    #[must_use]
+    pub fn new(schema: &'static str) -> Self {
+        Self(blake3::Hasher::new_derive_key(schema))
+    }
+
+    /// Adds a part.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) {
+        for part in [name.as_bytes(), bytes] {
+            self.0.update(&(part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+    }
+
+    /// 32 hexadecimal digits.
+    pub(crate) fn finish(&self) -> String {
+        self.0.finalize().to_hex()[..32].to_owned()
+    }
+}

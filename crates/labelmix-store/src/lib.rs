@@ -1,0 +1,48 @@
+//! The store: what came out of sweeps, and what somebody is at.
+//!
+//! [`Store`] is a folder of plain files. [`Store::study`] reads the finished runs of what a study file asks, without model or data.
+
+mod asked;
+mod claims;
+mod contents;
+mod error;
+mod export;
+mod failures;
+mod files;
+mod finished;
+mod garbage;
+mod key;
+mod labels;
+mod ledger_file;
+mod manifest;
+mod next_texts;
+mod plans;
+mod prompt_file;
+mod record;
+mod run_file;
+mod status;
+mod store;
+mod test_sets;
+mod watcher;
+
+pub use asked::{Asked, as_kept};
+pub use claims::{Claim, Claiming, Holder, SeenClaim, Watch};
+pub use contents::{Contents, Item, Kind, Shown, StudyContents};
+pub use error::{Result, StoreError};
+pub use export::Exported;
+pub use failures::FailureRecord;
+pub use files::{process_tag, write_whole};
+pub use finished::{FinishedRun, FinishedStudy, RunReader};
+pub use garbage::{Garbage, WhyGarbage};
+pub use key::{HashedParts, LabelsKey, StageKey};
+pub use labels::{KeptLabels, LabelAccuracy, LabelsOutcome, labeler_checkpoint};
+pub use manifest::{Damage, Scrutiny};
+pub use next_texts::{NextTexts, Sampling};
+pub use plans::{PlannedRun, PlannedStage, StudyPlan, StudyQuestion, SweptInputs};
+pub use prompt_file::{KeptShot, PromptFile, Shortened};
+pub use record::RunRecord;
+pub use run_file::RunFile;
+pub use status::{RunningStage, Status};
+pub use store::{OPTIMIZER_FILE, StageOutcome, Store, TestLogOdds};
+pub use test_sets::TestSetKey;
+pub use watcher::{StoreWatcher, WatchedStudy};

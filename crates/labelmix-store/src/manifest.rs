@@ -1,0 +1,194 @@
+//! The manifest of a folder: size and BLAKE3 hash of every file, so that damage is found and not computed with.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, StoreError};
+use crate::files::{entries, read_json, write_json};
+use crate::store::{OUTCOME_FILE, Store};
+
+pub(crate) const MANIFEST_FILE: &str = "manifest.json";
+
+/// The files of a folder, by name.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Manifest {
+    files: BTreeMap<String, FileFacts>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FileFacts {
+    bytes: u64,
+    blake3: String,
+}
+
+/// How closely a folder is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrutiny {
+    /// That all files are there with their sizes, and that what is text is unchanged.
+    Texts,
+    /// That every byte is unchanged.
+    Everything,
+}
+
+/// What is wrong with a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The file that is damaged.
+    pub path: PathBuf,
+    /// In what way.
+    pub reason: String,
+}
+
+impl From<Damage> for StoreError {
+    fn from(Damage { path, reason }: Damage) -> Self {
+        Self::Damaged { path, reason }
+    }
+}
+
+/// Writes the manifest of a finished folder.
+pub(crate) fn write_manifest(folder: &Path) -> Result<()> {
+    let mut files = BTreeMap::new();
+    for (name, path) in entries(folder)? {
+        files.insert(name, facts(&path).map_err(StoreError::io(&path))?);
+    }
+    write_json(&folder.join(MANIFEST_FILE), &Manifest { files })
+}
+
+fn facts(path: &Path) -> io::Result<FileFacts> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(FileFacts { bytes: hasher.count(), blake3: hasher.finalize().to_hex().to_string() })
+}
+
+/// What is wrong with a folder, if something is. Folders from before there were manifests are held against nothing but
+/// that their outcome can be read.
+///
+/// # Errors
+/// If a file that is there cannot be read.
+pub(crate) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>> {
+    let at = |path: PathBuf, reason: String| Ok(Some(Damage { path, reason }));
+    let manifest = match read_json::<Manifest>(&folder.join(MANIFEST_FILE)) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => {
+            return match read_json::<serde_json::Value>(&folder.join(OUTCOME_FILE)) {
+                Ok(Some(_)) => Ok(None),
+                Ok(None) => at(folder.join(OUTCOME_FILE), "it is missing".to_owned()),
+                Err(StoreError::Damaged { path, reason }) => at(path, reason),
+                Err(error) => Err(error),
+            };
+        }
+        Err(StoreError::Damaged { path, reason }) => return at(path, reason),
+        Err(error) => return Err(error),
+    };
+    if !manifest.files.contains_key(OUTCOME_FILE) {
+        return at(folder.join(MANIFEST_FILE), format!("it does not name {OUTCOME_FILE}"));
+    }
+    for (name, written) in &manifest.files {
+        let path = folder.join(name);
+        let bytes = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return at(path, "it is missing".to_owned()),
+            Err(source) => return Err(StoreError::Io { path, source }),
+        };
+        if bytes != written.bytes {
+            return at(path, format!("it has {bytes} bytes, where {} were written", written.bytes));
+        }
+        let is_text = matches!(path.extension().and_then(|ending| ending.to_str()), Some("json" | "jsonl"));
+        if is_text || scrutiny == Scrutiny::Everything {
+            let found = facts(&path).map_err(StoreError::io(&path))?;
+            if found != *written {
+                return at(path, "its content is not what was written (the checksum differs)".to_owned());
+            }
+        }
+    }
+    Ok(None)
+}
+
+impl Store {
+    /// Moves a damaged folder or file out of the way, to a folder in `damaged/`, with a note of what is wrong with it.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub fn set_aside(&self, what: &Path, damage: &Damage) -> Result<()> {
+        let damaged = self.root.join("damaged");
+        std::fs::create_dir_all(&damaged).map_err(StoreError::io(&damaged))?;
+        let name = what.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut place = damaged.join(&name);
+        let mut number = 1;
+        while place.exists() {
+            number += 1;
+            place = damaged.join(format!("{name}.{number}"));
+        }
+        let moved = if what.is_dir() {
+            std::fs::rename(what, &place)
+        } else {
+            std::fs::create_dir(&place).and_then(|()| std::fs::rename(what, place.join(&name)))
+        };
+        match moved {
+            Ok(()) => write_json(&place.join("damage.json"), damage),
+            // Another process has done it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(StoreError::Io { path: what.to_owned(), source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("outcome.json"), "{}").unwrap();
+        fs::write(folder.path().join("adapter_model.safetensors"), vec![7; 100]).unwrap();
+        write_manifest(folder.path()).unwrap();
+        folder
+    }
+
+    fn reason(folder: &Path, scrutiny: Scrutiny) -> Option<String> {
+        let damage = damage(folder, scrutiny).unwrap()?;
+        Some(format!("{}: {}", damage.path.file_name().unwrap().display(), damage.reason))
+    }
+
+    #[test]
+    fn damage_is_found_and_named() {
+        let sound = folder();
+        assert_eq!(reason(sound.path(), Scrutiny::Everything), None);
+        let adapter = |content: &[u8], scrutiny| {
+            let folder = folder();
+            fs::write(folder.path().join("adapter_model.safetensors"), content).unwrap();
+            reason(folder.path(), scrutiny)
+        };
+        let mut flipped = vec![7; 100];
+        flipped[50] ^= 16;
+        assert_eq!(adapter(&flipped, Scrutiny::Texts), None);
+        insta::assert_snapshot!(adapter(&flipped, Scrutiny::Everything).unwrap(), @"adapter_model.safetensors: its content is not what was written (the checksum differs)");
+        insta::assert_snapshot!(adapter(&[7; 99], Scrutiny::Texts).unwrap(), @"adapter_model.safetensors: it has 99 bytes, where 100 were written");
+        let outcome = |content: &str| {
+            let folder = folder();
+            fs::write(folder.path().join("outcome.json"), content).unwrap();
+            reason(folder.path(), Scrutiny::Texts)
+        };
+        insta::assert_snapshot!(outcome("[]").unwrap(), @"outcome.json: its content is not what was written (the checksum differs)");
+        for name in ["outcome.json", "adapter_model.safetensors"] {
+            let folder = folder();
+            fs::remove_file(folder.path().join(name)).unwrap();
+            assert_eq!(reason(folder.path(), Scrutiny::Texts), Some(format!("{name}: it is missing")));
+        }
+    }
+
+    #[test]
+    fn folders_from_before_there_were_manifests_stay_readable() {
+        let folder = folder();
+        fs::remove_file(folder.path().join(MANIFEST_FILE)).unwrap();
+        assert_eq!(reason(folder.path(), Scrutiny::Everything), None);
+        fs::write(folder.path().join("outcome.json"), "{").unwrap();
+        assert!(reason(folder.path(), Scrutiny::Texts).unwrap().starts_with("outcome.json: EOF"));
+    }
+}

@@ -1,0 +1,24 @@
+//! Studies: what is asked.
+//!
+//! A [`Study`] is a study file, checked and completed with the defaults; its grid says which labels each method buys at which
+//! prices, and [`Supply`] what of that can be bought.
+
+mod error;
+mod grid;
+mod points;
+mod runs;
+mod slurm;
+mod study;
+
+pub use error::{Result, StudyError};
+pub use grid::{
+    LabelledExamples, Supply, WantedPoint, budget_that_pays, distinct, split_of, wanted_points, weak_share,
+};
+pub use points::{GridPoint, NotAffordable};
+pub use runs::{WantedRun, run_name, runs_of};
+pub use slurm::{Overrides, SlurmTable};
+pub use study::{
+    DefinedIn, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName, MethodTable, ModelTable,
+    NamedMethod, Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Study, StudyTable, TaskData, TaskReference,
+    TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
+};

@@ -1,0 +1,202 @@
+//! `methods`: what to try, by name or as tables with options.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use labelmix_methods::{Method, MethodKind, OptionError, Schedule, method_kinds, method_named};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use toml::{Table, Value};
+
+use super::{Problem, Study, is_name, suggestion};
+
+/// A method to try: a name in the list `methods`, or a table `[[methods]]` with options.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MethodTable {
+    /// The name in tables and in the store: a method's, or one of the study's own.
+    pub name: String,
+    /// The method, if the name is not its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The method's options.
+    #[serde(flatten)]
+    pub options: Table,
+}
+
+impl MethodTable {
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), method: None, options: Table::new() }
+    }
+
+    fn kind(&self) -> Result<&'static MethodKind, Problem> {
+        let method = self.method.as_ref().unwrap_or(&self.name);
+        method_named(method).ok_or_else(|| {
+            let known: Vec<&str> = method_kinds().iter().map(|kind| kind.name).collect();
+            let mut help = suggestion(method, &known);
+            if self.method.is_none() && (help.starts_with("known") || !self.options.is_empty()) {
+                help += "; a variant with a name of its own says which `method` it is";
+            }
+            Problem { reason: format!("unknown method {method:?}"), help }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for MethodTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameOrTable)
+    }
+}
+
+struct NameOrTable;
+
+impl<'de> Visitor<'de> for NameOrTable {
+    type Value = MethodTable;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a method's name, or a table with `name`")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<MethodTable, E> {
+        Ok(MethodTable::named(name))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MethodTable, A::Error> {
+        let mut options = Table::deserialize(MapAccessDeserializer::new(map))?;
+        let mut text = |key: &str| match options.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(A::Error::custom(format!("`{key}` of a method is a text, not {other}"))),
+        };
+        let name = text("name")?.ok_or_else(|| A::Error::missing_field("name"))?;
+        Ok(MethodTable { name, method: text("method")?, options })
+    }
+}
+
+/// A method of a study, ready to plan.
+#[derive(Debug)]
+pub struct NamedMethod {
+    /// Its name in the study.
+    pub name: String,
+    /// The method.
+    pub method: Box<dyn Method>,
+    /// Its table, unless there is nothing in it but the name.
+    pub table: Option<MethodTable>,
+}
+
+impl Study {
+    pub(super) fn configure_methods(&self) -> Result<Vec<NamedMethod>, Problem> {
+        if self.methods.is_empty() {
+            return Err(Problem {
+                reason: "there are no methods".into(),
+                help: "add a [[methods]] table, or none for the default".into(),
+            });
+        }
+        let mut names = HashSet::new();
+        self.methods
+            .iter()
+            .map(|table| {
+                let name = &table.name;
+                let kind = table.kind()?;
+                if !is_name(name) {
+                    return Err(Problem {
+                        reason: format!("the method's name {name:?}"),
+                        help: "it names a folder: use letters, digits, '-', '_' and '.'".into(),
+                    });
+                }
+                if !names.insert(name) {
+                    return Err(Problem {
+                        reason: format!("two methods are named {name:?}"),
+                        help: "give each variant a name of its own, and say which `method` it is".into(),
+                    });
+                }
+                let method = kind.configure(&table.options).map_err(|error| of_options(name, kind, &error))?;
+                let smallest = method.smallest_batch();
+                if smallest > 1 && self.recipe.schedule == Schedule::ByCount {
+                    return Err(Problem {
+                        reason: format!("schedule = \"by-count\" in [recipe] for the method {name:?}"),
+                        help: format!("its loss needs batches of {smallest} or more examples: leave `schedule` out"),
+                    });
+                }
+                if self.recipe.batch_size < smallest {
+                    return Err(Problem {
+                        reason: format!("batch_size = {} in [recipe] for the method {name:?}", self.recipe.batch_size),
+                        help: format!("its loss needs batches of {smallest} or more examples"),
+                    });
+                }
+                let plain = table.method.is_none() && table.options.is_empty();
+                Ok(NamedMethod { name: name.clone(), method, table: (!plain).then(|| table.clone()) })
+            })
+            .collect()
+    }
+}
+
+fn of_options(name: &str, kind: &MethodKind, error: &OptionError) -> Problem {
+    let reason = format!("the method {name:?}: {}", error.reason);
+    let mut quoted = error.reason.split('`').skip(1).step_by(2);
+    let help = match (error.reason.starts_with("unknown"), quoted.next()) {
+        (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
+        _ if error.help.is_empty() => format!("`labelmix methods show {}` explains its options", kind.name),
+        _ => error.help.clone(),
+    };
+    Problem { reason, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const MINIMAL: &str = "name = 'a'\n[task]\ntrain = 'train.jsonl'\ntest = 'test.jsonl'\n[model]\npath = 'model'\n";
+
+    fn study(methods: &str) -> Result<Study, String> {
+        let (before, after) = if methods.starts_with('[') { ("", methods) } else { (methods, "") };
+        Study::parse(&format!("{before}\n{MINIMAL}{after}"), PathBuf::new())
+            .map_err(|Problem { reason, help }| format!("{reason} | {help}"))
+    }
+
+    fn names(study: &Study) -> Vec<String> {
+        study.configured_methods().into_iter().map(|named| named.name).collect()
+    }
+
+    #[test]
+    fn methods_by_name_and_as_tables_with_options() {
+        let study =
+            study("methods = ['seq-sft', { name = 'unsure', method = 'uncertainty', temperature = 0.5 }]").unwrap();
+        assert_eq!(names(&study), ["seq-sft", "unsure"]);
+        let tables: Vec<bool> = study.configured_methods().iter().map(|named| named.table.is_some()).collect();
+        assert_eq!(tables, [false, true], "what is all defaults needs no table beside its results");
+        let tables = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'many'\nmethod = 'few-shot'\nshots = 32";
+        assert_eq!(names(&super::tests::study(tables).unwrap()), ["few-shot", "many"]);
+    }
+
+    #[test]
+    fn problems_name_what_is_known() {
+        let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @r#"unknown method "few-shott" | did you mean `few-shot`?"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @r#"the method "uncertainty": unknown field `temprature`, expected one of `temperature`, `candidates`, `weak`, `gold` | did you mean `temperature`?"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @r#"the method "uncertainty": `temperature` = -1 | a temperature is zero or a positive number"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @r#"the method "seq-sft": unknown field `carry_optimizer`, expected `loss` or `trains` | known here: loss, trains"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @r#"the method "seq-sft": unknown variant `l2`, expected one of `xent`, `kl`, `log-confidence` | known here: xent, kl, log-confidence"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @r#"the method "few-shot": `shots` = 0 | a prompt has at least 1 example"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\nof = 'uncertainty'"), @r#"the method "ensemble": `of` = "uncertainty" | each training of it would ask for other gold labels: name a method that does not choose them"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\noptions = { shots = 2 }"), @r#"the method "ensemble": in `options` of "seq-sft": unknown field `shots`, expected `weak` or `gold` | `labelmix methods show seq-sft` explains them"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'verbalizer'\nfollow_up = 'is it?'"), @r#"the method "verbalizer": `follow_up` = "is it?" | put {answer} where the model's answer goes"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'joint'\nweak_weight = 0.0"), @r#"the method "joint": `weak_weight` = 0 | a weight is a positive number"#);
+        insta::assert_snapshot!(problem("methods = ['seq-sft', 'seq-sft']"), @r#"two methods are named "seq-sft" | give each variant a name of its own, and say which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'a b'\nmethod = 'seq-sft'"), @r#"the method's name "a b" | it names a folder: use letters, digits, '-', '_' and '.'"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"line 8: `name` of a method is a text, not 7 | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("[[methods]]\nmethod = 'seq-sft'"), @"line 8: missing field `name` | see `labelmix help sweep` for an example of a study file");
+        insta::assert_snapshot!(problem("methods = []"), @"there are no methods | add a [[methods]] table, or none for the default");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nbatch_size = 4"), @r#"batch_size = 4 in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples"#);
+        insta::assert_snapshot!(
+            problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
+            @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
+        );
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `targets`, `before_target`, `between` | did you mean `targets`?");
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a stage could not be done.
+
+use labelmix_store::StoreError;
+use labelmix_train::Error as ElicitError;
+use miette::Diagnostic;
+
+use crate::error::Error;
+
+/// Why a stage could not be done.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum StageError {
+    /// Training failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Training(#[from] ElicitError),
+    /// Its inputs could not be read or its outcome not be kept.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] Error),
+    /// It failed in an earlier sweep, and would fail again.
+    #[error("it failed in an earlier sweep, and would fail again: {}", log.join(": "))]
+    #[diagnostic(help("{help}"))]
+    FailedBefore {
+        /// What went wrong then.
+        log: Vec<String>,
+        /// What to do about it.
+        help: String,
+    },
+    /// A stage that it needs is not in the store, and others were to do it.
+    #[error("the stage that it starts from is not in the store")]
+    #[diagnostic(help("`labelmix status` says whether that one failed or waits; submit again when it can be done"))]
+    NothingToStartFrom,
+    /// The program made a mistake.
+    #[error("labelmix made a mistake: {message}")]
+    #[diagnostic(help("please report this, with the study and the message above"))]
+    Panicked {
+        /// What it says.
+        message: String,
+    },
+}
+
+impl From<StoreError> for StageError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<labelmix_models::Error> for StageError {
+    fn from(error: labelmix_models::Error) -> Self {
+        Self::Training(error.into())
+    }
+}
+
+impl StageError {
+    /// Whether it is no failure: the stage was asked to stop.
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self, Self::Training(ElicitError::Interrupted))
+    }
+
+    /// Whether the same stage is bound to fail again. A stage is a function of what its key is made of; what else can go
+    /// wrong lies in the machine, which may do better the next time.
+    pub(crate) fn repeats(&self) -> bool {
+        matches!(self, Self::Training(ElicitError::Diverged { .. }))
+    }
+
+    /// The error of a store that can take nothing more: no other stage could be kept either.
+    pub(crate) fn into_full_store(self) -> Result<Error, Self> {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Store(Error::Store(StoreError::Io { path, source }))
+                if matches!(source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) =>
+            {
+                Ok(StoreError::Io { path, source }.into())
+            }
+            other => Err(other),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Predictions.
+
+use labelmix_models::{Adapter, Classifier, TokenBatch};
+
+use crate::error::Result;
+use crate::interrupt::Interrupt;
+
+/// The log-odds of class 1, `logit(1) − logit(0)`, of every text. Texts are processed `batch_tokens` tokens at a time.
+///
+/// # Errors
+/// If the model cannot be run.
+pub fn log_odds(model: &Classifier, adapter: &Adapter, texts: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>> {
+    log_odds_unless(&Interrupt::default(), model, adapter, texts, batch_tokens)
+}
+
+/// As [`log_odds`], unless it is interrupted.
+///
+/// # Errors
+/// As [`log_odds`], or if it is interrupted.
+pub fn log_odds_unless(
+    interrupt: &Interrupt,
+    model: &Classifier,
+    adapter: &Adapter,
+    texts: &[&[u32]],
+    batch_tokens: usize,
+) -> Result<Vec<f32>> {
+    let mut scores = Vec::with_capacity(texts.len());
+    for batch in token_batches(texts, batch_tokens) {
+        interrupt.check()?;
+        let logits = model.logits(&TokenBatch::new(batch.iter().copied()), adapter)?.to_vec()?;
+        scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
+    }
+    Ok(scores)
+}
+
+/// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.
+pub(crate) fn token_batches<'a, 'b>(
+    texts: &'b [&'a [u32]],
+    tokens: usize,
+) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
+    let mut rest = texts;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let mut total = first.len();
+        let more = rest[1..].iter().take_while(|text| {
+            total += text.len();
+            total <= tokens
+        });
+        let (batch, remaining) = rest.split_at(1 + more.count());
+        rest = remaining;
+        Some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_the_order_and_the_limit() {
+        let texts: Vec<Vec<u32>> = [3, 3, 5, 9, 1, 1].iter().map(|length| vec![0; *length]).collect();
+        let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let sizes: Vec<Vec<usize>> =
+            token_batches(&texts, 8).map(|batch| batch.iter().map(|text| text.len()).collect()).collect();
+        assert_eq!(sizes, [vec![3, 3], vec![5], vec![9], vec![1, 1]]);
+        assert_eq!(token_batches(&[], 8).count(), 0);
+    }
+}

@@ -1,0 +1,223 @@
+//! Prompts: labelled examples, then the text in question (Mallen & Belrose 2024).
+//!
+//! Every text is tokenized by itself, with what follows it. So shots can change places without being tokenized anew, and
+//! all that stands before a query is a prefix whose keys and values can be shared.
+
+use labelmix_data::ExampleId;
+use labelmix_models::{Error as ModelError, Tokenizer};
+use labelmix_stats::stream;
+use miette::Diagnostic;
+use rand::seq::SliceRandom;
+
+use labelmix_methods::{PromptTemplate, ShotOrder, order_for_all};
+
+/// A template that does not work with the model's tokenizer.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum PromptError {
+    /// Both targets begin alike.
+    #[error("the targets {:?} and {:?} both begin with the token {token:?} after {before:?}", targets[0], targets[1])]
+    #[diagnostic(help(
+        "the next token must tell the classes apart: set `targets` in the study's [prompt] to two words that the model's \
+         tokenizer begins differently, such as targets = [\"bad\", \"good\"]"
+    ))]
+    SameToken {
+        /// The targets.
+        targets: [String; 2],
+        /// The token.
+        token: String,
+        /// What stands before the target.
+        before: String,
+    },
+    /// A target and what stands before it share a token.
+    #[error(
+        "the tokenizer merges the target {target:?} with {before:?} before it: what the model is asked would never be followed by the target"
+    )]
+    #[diagnostic(help(
+        "set `targets` or `before_target` in the study's [prompt] so that a new token begins where the target does"
+    ))]
+    Merged {
+        /// The target.
+        target: String,
+        /// What stands before it.
+        before: String,
+    },
+    /// A text cannot be tokenized.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// A template at work with a tokenizer.
+pub struct PromptEncoder<'a> {
+    template: PromptTemplate,
+    tokenizer: &'a Tokenizer,
+    targets: [u32; 2],
+    first: Vec<u32>,
+    last: Vec<u32>,
+}
+
+/// A text to try a template with.
+const PROBE: &str = "Is it so?";
+
+impl<'a> PromptEncoder<'a> {
+    /// Checks that the targets are told apart by the first token after what stands before them.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn new(template: PromptTemplate, tokenizer: &'a Tokenizer) -> Result<Self, PromptError> {
+        let before = template.before_target.clone();
+        let query = tokenizer.encode_inner(&format!("{PROBE}{before}"))?;
+        let mut targets = [0; 2];
+        for (token, target) in targets.iter_mut().zip(&template.targets) {
+            let whole = tokenizer.encode_inner(&format!("{PROBE}{before}{target}"))?;
+            *token = match whole.strip_prefix(&*query) {
+                Some([first, ..]) => *first,
+                _ => return Err(PromptError::Merged { target: target.clone(), before }),
+            };
+        }
+        if targets[0] == targets[1] {
+            let token = tokenizer.token(targets[0]).unwrap_or_default();
+            return Err(PromptError::SameToken { targets: template.targets, token, before });
+        }
+        let (first, last) = tokenizer.special_tokens()?;
+        Ok(Self { template, tokenizer, targets, first, last })
+    }
+
+    /// The first tokens of the targets of class 0 and class 1.
+    #[must_use]
+    pub fn targets(&self) -> [u32; 2] {
+        self.targets
+    }
+
+    /// The tokens of a labelled example, with what stands between it and the next.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn shot(&self, text: &str, class: bool) -> Result<Vec<u32>, ModelError> {
+        let PromptTemplate { targets, before_target, between } = &self.template;
+        let target = &targets[usize::from(class)];
+        self.tokenizer.encode_inner(&format!("{text}{before_target}{target}{between}"))
+    }
+
+    /// The tokens of a text in question.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn query(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.tokenizer.encode_inner(&format!("{text}{}", self.template.before_target))
+    }
+
+    /// As [`query`](Self::query), of a text that is cut to fit the model's context.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn cut_query(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let mut tokens = self.query(text)?;
+        let room = self.room();
+        if tokens.len() > room {
+            // What is taken out is the end of the text: what stands before the target stays.
+            let ending = self.ending()?;
+            tokens.drain(room.saturating_sub(ending)..tokens.len() - ending);
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens of what stands before a target.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn ending(&self) -> Result<usize, ModelError> {
+        Ok(self.query(PROBE)?.len().saturating_sub(self.tokenizer.encode_inner(PROBE)?.len()))
+    }
+
+    /// The special tokens before and behind a prompt.
+    #[must_use]
+    pub fn special_tokens(&self) -> [&[u32]; 2] {
+        [&self.first, &self.last]
+    }
+
+    /// The most tokens that shots and query may have together.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.tokenizer.context().saturating_sub(self.first.len() + self.last.len())
+    }
+}
+
+/// The examples of a prompt, ready to stand before texts.
+pub struct Shots {
+    /// Ids and tokens, in the order of the pool or in the one order for all.
+    examples: Vec<(ExampleId, Vec<u32>)>,
+    order: ShotOrder,
+    seed: u64,
+    room: usize,
+    first: Vec<u32>,
+    last: Vec<u32>,
+}
+
+/// A prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// All that stands before the query: special tokens and shots.
+    pub before: Vec<u32>,
+    /// The query, and special tokens.
+    pub query: Vec<u32>,
+    /// Shots that were left out because the prompt would be longer than the model's context.
+    pub lost: usize,
+}
+
+impl Prompt {
+    /// All of it.
+    #[must_use]
+    pub fn token_ids(&self) -> Vec<u32> {
+        [&*self.before, &*self.query].concat()
+    }
+}
+
+impl Shots {
+    /// Shots from texts and classes.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn new<'t>(
+        encoder: &PromptEncoder<'_>,
+        examples: impl IntoIterator<Item = (&'t str, bool)>,
+        order: ShotOrder,
+        seed: u64,
+    ) -> Result<Self, ModelError> {
+        let shot = |(text, class): (&str, bool)| Ok((ExampleId::exact(text), encoder.shot(text, class)?));
+        let mut examples = examples.into_iter().map(shot).collect::<Result<Vec<_>, ModelError>>()?;
+        if order == ShotOrder::OneForAll {
+            order_for_all(&mut examples, seed);
+        }
+        let (first, last) = (encoder.first.clone(), encoder.last.clone());
+        Ok(Self { examples, order, seed, room: encoder.room(), first, last })
+    }
+
+    /// The prompt for a query of this id, which is not among its own shots. A shuffle that is its own depends on the seed
+    /// and the id alone, so a text has the same prompt whenever it is read. Shots that do not fit are left out from the
+    /// end.
+    #[must_use]
+    pub fn before(&self, id: ExampleId, query: &[u32]) -> Prompt {
+        let mut order: Vec<&(ExampleId, Vec<u32>)> = self.examples.iter().filter(|(shot, _)| *shot != id).collect();
+        if self.order == ShotOrder::FreshForEach {
+            order.shuffle(&mut stream(self.seed, &format!("order of shots before {id}")));
+        }
+        let mut room = self.room.saturating_sub(query.len());
+        let mut before = self.first.clone();
+        let mut kept = 0;
+        for (_, tokens) in &order {
+            let Some(left) = room.checked_sub(tokens.len()) else { break };
+            room = left;
+            before.extend(tokens);
+            kept += 1;
+        }
+        Prompt { before, query: [query, &*self.last].concat(), lost: order.len() - kept }
+    }
+
+    /// The most tokens that a prompt can have before a query of so many.
+    #[must_use]
+    pub fn longest_prompt(&self, query: usize) -> usize {
+        let shots: usize = self.examples.iter().map(|(_, tokens)| tokens.len()).sum();
+        self.first.len() + self.last.len() + (shots + query).min(self.room.max(query))
+    }
+}
