@@ -1,6 +1,6 @@
 //! Finished runs with what they predict of their test set, from the store alone.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,12 +12,10 @@ use labelmix_study::Study;
 use crate::asked::Asked;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
-use crate::manifest::Damage;
-use crate::plans::{PlannedRun, StudyPlan, StudyQuestion};
+use crate::plans::StudyQuestion;
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
 use crate::store::{StageOutcome, Store};
-use crate::watcher::Stamp;
 
 /// A finished run with what it predicts.
 #[derive(Clone, Debug)]
@@ -36,7 +34,7 @@ pub struct FinishedRun {
 
 /// What runs have in common, once: stages and test sets.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     stages: HashMap<StageKey, Arc<StageOutcome>>,
     test_sets: HashSet<Arc<[ExampleId]>>,
 }
@@ -50,7 +48,7 @@ impl FinishedRun {
         Self::read_shared(folder, &mut Shared::default())
     }
 
-    fn read_shared(folder: &Path, shared: &mut Shared) -> Result<Self> {
+    pub(crate) fn read_shared(folder: &Path, shared: &mut Shared) -> Result<Self> {
         let (file, _) = Store::read_run(folder)?;
         let store = Store::of_run(folder)?;
         let missing = |key: &StageKey| StoreError::Damaged {
@@ -318,95 +316,5 @@ impl FinishedStudy {
     /// If a run has no AUROC.
     pub fn measured_by(&self, statistic: ComparedStatistic) -> Result<Vec<MeasuredRun>> {
         self.runs.iter().map(|run| run.measured_on(&self.test, statistic)).collect()
-    }
-}
-
-/// The finished runs of a study as they come: each is read once, checked, and kept in memory. For who looks on while a
-/// sweep writes: what is damaged is told and left out.
-pub struct RunReader {
-    store: Store,
-    study: String,
-    known: BTreeMap<String, (Stamp, ReadRun)>,
-    shared: Shared,
-}
-
-#[derive(Clone)]
-enum ReadRun {
-    Run(Arc<FinishedRun>),
-    Damaged(Damage),
-}
-
-impl RunReader {
-    /// Of a study of this store.
-    #[must_use]
-    pub fn new(store: Store, study: &str) -> Self {
-        Self { store, study: study.to_owned(), known: BTreeMap::new(), shared: Shared::default() }
-    }
-
-    /// Reads the runs that are new, or were damaged when they were last looked at; `observe` hears how many of how many
-    /// have been read. Whether anything is different from before.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn follow(&mut self, observe: &dyn Fn(usize, usize)) -> Result<bool> {
-        let folders = self.store.run_folders(&self.study)?;
-        // A run without a record is not finished.
-        let finished: Vec<(&String, &PathBuf, Stamp)> = folders
-            .iter()
-            .filter_map(|(name, folder)| Some((name, folder, Stamp::of(&Store::run_file(folder))?)))
-            .collect();
-        let names: HashSet<&String> = finished.iter().map(|(name, ..)| *name).collect();
-        let before = self.known.len();
-        self.known.retain(|name, _| names.contains(name));
-        let mut changed = self.known.len() < before;
-        let mut new = finished;
-        new.retain(
-            |(name, _, stamp)| !matches!(self.known.get(*name), Some((known, ReadRun::Run(_))) if known == stamp),
-        );
-        for (place, (name, folder, stamp)) in new.iter().enumerate() {
-            observe(place, new.len());
-            let read = match FinishedRun::read_shared(folder, &mut self.shared) {
-                Ok(run) => ReadRun::Run(Arc::new(run)),
-                // It went away meanwhile.
-                Err(StoreError::NoSuchRun { .. }) => continue,
-                Err(StoreError::Damaged { path, reason }) => ReadRun::Damaged(Damage { path, reason }),
-                Err(error) => return Err(error),
-            };
-            let same = match (self.known.get(*name).map(|(_, known)| known), &read) {
-                (Some(ReadRun::Run(known)), ReadRun::Run(read)) => known.file == read.file,
-                (Some(ReadRun::Damaged(known)), ReadRun::Damaged(read)) => known == read,
-                _ => false,
-            };
-            changed |= !same;
-            self.known.insert((*name).clone(), (*stamp, read));
-        }
-        Ok(changed)
-    }
-
-    /// The runs that have been read: of this plan, in its order, or all by name. A run whose stages are not those of the
-    /// plan is of an earlier version of the study.
-    #[must_use]
-    pub fn runs(&self, plan: Option<&StudyPlan>) -> Vec<Arc<FinishedRun>> {
-        let run = |name: &str| match self.known.get(name) {
-            Some((_, ReadRun::Run(run))) => Some(Arc::clone(run)),
-            _ => None,
-        };
-        match plan {
-            Some(plan) => {
-                let of_plan = |planned: &PlannedRun| run(&planned.run).filter(|run| run.file.stages == planned.stages);
-                plan.runs.iter().filter_map(of_plan).collect()
-            }
-            None => self.known.keys().filter_map(|name| run(name)).collect(),
-        }
-    }
-
-    /// What is damaged of the others.
-    #[must_use]
-    pub fn damaged(&self) -> Vec<Damage> {
-        let damaged = self.known.values().filter_map(|(_, known)| match known {
-            ReadRun::Damaged(damage) => Some(damage.clone()),
-            ReadRun::Run(_) => None,
-        });
-        damaged.collect()
     }
 }

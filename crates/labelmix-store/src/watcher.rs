@@ -5,13 +5,13 @@
 //! at the new ones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::claims::Watch;
 use crate::error::{Result, StoreError};
+use crate::files::Stamp;
 use crate::key::StageKey;
 use crate::plans::StudyPlan;
 use crate::status::{StageStates, Status};
@@ -40,21 +40,6 @@ pub struct WatchedStudy {
     pub status: Option<Status>,
     /// Why the store does not say.
     pub problem: Option<String>,
-}
-
-/// By what a file is known to be the same as before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    /// None if there is no such file.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Self { bytes: metadata.len(), modified: metadata.modified().ok() })
-    }
 }
 
 impl StoreWatcher {

@@ -9,11 +9,10 @@ mod points;
 mod runs;
 mod slurm;
 mod study;
+mod supply;
 
 pub use error::{Result, StudyError};
-pub use grid::{
-    LabelledExamples, Supply, WantedPoint, budget_that_pays, distinct, split_of, wanted_points, weak_share,
-};
+pub use grid::{WantedPoint, budget_that_pays, distinct, split_of, wanted_points, weak_share};
 pub use points::{GridPoint, NotAffordable};
 pub use runs::{WantedRun, run_name, runs_of};
 pub use slurm::{Overrides, SlurmTable};
@@ -22,3 +21,4 @@ pub use study::{
     NamedMethod, Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Study, StudyTable, TaskData, TaskReference,
     TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision, study_file_page, study_tables,
 };
+pub use supply::{LabelledExamples, Supply};
