@@ -70,7 +70,7 @@ pub struct MethodStanding {
     pub places: usize,
     /// The share of resamples in which it holds any.
     pub probability: f64,
-    /// Whether it holds none, and hardly ever does ([`DOMINATED_BELOW`]).
+    /// Whether it holds none, and hardly ever does (`DOMINATED_BELOW`).
     pub dominated: bool,
 }
 

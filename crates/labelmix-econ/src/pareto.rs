@@ -14,7 +14,7 @@ pub(crate) const SIMILAR_COST: f64 = 0.05;
 /// The indices of the observations on the frontier, in order of rising cost.
 ///
 /// Mallen & Belrose (2024): walk the points by rising cost; a point joins if its accuracy exceeds the best so far by
-/// more than [`MINIMUM_GAIN`] and no point within [`SIMILAR_COST`] of its cost does better. Read here as:
+/// more than `MINIMUM_GAIN` and no point within `SIMILAR_COST` of its cost does better. Read here as:
 /// - *the best so far* is that of the frontier, not of all points walked. Otherwise a slow climb in steps
 ///   of less than the minimum gain would never join, and a point kept out by a slightly better neighbour would
 ///   keep the neighbour out in turn.

@@ -30,7 +30,7 @@ pub struct Plan {
     pub weak_fraction: f64,
     /// The interval of the best share over draws.
     pub best_fractions: Interval,
-    /// The shares between which all splits of this method are expected to come within [`GOOD_ENOUGH`] of the best.
+    /// The shares between which all splits of this method are expected to come within `GOOD_ENOUGH` of the best.
     pub good_fractions: Interval,
     /// The accuracy expected.
     pub accuracy: Estimate,
@@ -42,7 +42,7 @@ pub struct Plan {
     pub gain_over_all_weak: Estimate,
     /// How much more accurate the plan is than the whole budget spent on gold labels.
     pub gain_over_all_gold: Estimate,
-    /// The probability that the plan comes within [`GOOD_ENOUGH`] of the best split.
+    /// The probability that the plan comes within `GOOD_ENOUGH` of the best split.
     pub confidence: f64,
     /// How far the plan is expected to stay behind the best split.
     pub expected_regret: f64,

@@ -128,7 +128,7 @@ impl Extrapolation {
         self.weak.max(self.gold)
     }
 
-    /// Whether it goes further than [`EXTRAPOLATED_BEYOND`].
+    /// Whether it goes further than `EXTRAPOLATED_BEYOND`.
     #[must_use]
     pub fn is_far(&self) -> bool {
         self.times() > EXTRAPOLATED_BEYOND

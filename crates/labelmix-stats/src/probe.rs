@@ -58,7 +58,7 @@ pub struct Probe {
 /// one probe in ten would find what is not there; with it, one in fifty does (texts, 300 to 1,500 items).
 ///
 /// # Errors
-/// As [`cross_validated_log_odds`].
+/// As `cross_validated_log_odds`.
 ///
 /// # Panics
 /// If there is not one label and one id per row, or the bootstrap's level is not between 0 and 1.

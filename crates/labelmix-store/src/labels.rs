@@ -154,6 +154,7 @@ impl Store {
         let labelers = self.root.join("labelers");
         fs::create_dir_all(&labelers).map_err(StoreError::io(&labelers))?;
         self.write_folder(&outcome.key.to_string(), self.labels_folder(&outcome.key), |folder| {
+            fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             write(folder)?;
             let path = folder.join(LABELS_FILE);
             write_labels(&path, labels).map_err(StoreError::io(&path))?;

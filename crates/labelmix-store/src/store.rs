@@ -305,41 +305,41 @@ impl Store {
         read_json(&folder.join(PROMPT_FILE))
     }
 
-    /// Keeps a stage's outcome, with what `write` adds to its folder.
+    /// Keeps what a stage came to: `work` writes what was trained to the folder that it is given, which it makes if there is
+    /// something to write, and says the rest.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it fails, or the outcome cannot be written; nothing is left of the stage then.
     pub fn write_stage<E: From<StoreError>>(
         &self,
-        outcome: &StageOutcome,
-        log_odds: &TestLogOdds,
-        prompt: Option<&PromptFile>,
-        write: impl FnOnce(&Path) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        self.write_folder(&outcome.key.to_string(), self.stage_folder(&outcome.key), |folder| {
-            write(folder)?;
-            if let Some(prompt) = prompt {
+        key: &StageKey,
+        work: impl FnOnce(&Path) -> std::result::Result<(StageOutcome, TestLogOdds, Option<PromptFile>), E>,
+    ) -> std::result::Result<StageOutcome, E> {
+        self.write_folder(&key.to_string(), self.stage_folder(key), |folder| {
+            let (outcome, log_odds, prompt) = work(folder)?;
+            fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
+            if let Some(prompt) = &prompt {
                 write_json(&folder.join(PROMPT_FILE), prompt)?;
             }
-            write_json(&folder.join(LOG_ODDS_FILE), log_odds)?;
-            Ok(write_json(&folder.join(OUTCOME_FILE), outcome)?)
+            write_json(&folder.join(LOG_ODDS_FILE), &log_odds)?;
+            write_json(&folder.join(OUTCOME_FILE), &outcome)?;
+            Ok(outcome)
         })
     }
 
-    /// Writes a folder beside its place, with a manifest, and moves it there. If that fails, nothing is left of it: on a
-    /// full disk it would be in everybody's way.
-    pub(crate) fn write_folder<E: From<StoreError>>(
+    /// Writes a folder beside its place, with a manifest, and moves it there; `write` makes it. If that fails, nothing is left of
+    /// it: on a full disk it would be in everybody's way.
+    pub(crate) fn write_folder<T, E: From<StoreError>>(
         &self,
         name: &str,
         place: PathBuf,
-        write: impl FnOnce(&Path) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
+        write: impl FnOnce(&Path) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         let folder = self.unfinished().join(format!("{name}.{}", process_tag()));
-        let written = fs::create_dir_all(&folder)
-            .map_err(StoreError::io(&folder))
-            .map_err(E::from)
-            .and_then(|()| write(&folder))
-            .and_then(|()| Ok(manifest::write_manifest(&folder).and_then(|()| put(&folder, place))?));
+        let written = write(&folder).and_then(|written| {
+            manifest::write_manifest(&folder).and_then(|()| put(&folder, place))?;
+            Ok(written)
+        });
         if written.is_err() {
             // The first error is the one to report.
             let _ = remove(&folder);

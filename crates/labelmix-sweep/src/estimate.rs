@@ -1,16 +1,11 @@
 //! What a sweep will take, before it starts: what the store has already, and the time of the rest, from a short trial of
 //! the model on the study's own texts.
 
-use std::time::{Duration, Instant};
-
-use labelmix_methods::{Recipe, StageExample, StageOptions};
 use labelmix_store::{Scrutiny, Store, StoreError};
-use labelmix_train::{
-    Continuation, Error as ElicitError, Interrupt, StageRequest, continue_stage, log_odds, lora_settings,
-};
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::engine::Calibration;
+use crate::error::Result;
 use crate::execute::{pool_of, threads_per_job};
 use crate::graph::StageNode;
 use crate::sweep::Sweep;
@@ -39,20 +34,6 @@ pub struct Estimate {
     pub calibration: Option<Calibration>,
 }
 
-/// How fast one job is, in seconds for a text of the study.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Calibration {
-    /// To train on one.
-    pub train_seconds: f64,
-    /// To read one.
-    pub read_seconds: f64,
-}
-
-/// The time after which a trial of training is broken off, once it has made two steps.
-const TRIAL: Duration = Duration::from_secs(3);
-/// Texts that are read in a trial.
-const TRIAL_READINGS: usize = 64;
-
 /// Reckons what is missing, and tries how fast the model is. Nothing is written.
 ///
 /// # Errors
@@ -71,12 +52,12 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
             Err(error) => return Err(error.into()),
         }
     }
-    let jobs = sweep.jobs().clamp(1, missing.len().max(1));
+    let jobs = sweep.engine().slots().clamp(1, missing.len().max(1));
     let (mut seconds, mut calibration) = (None, None);
     if !missing.is_empty() {
         let speed = std::thread::scope(|scope| {
             // In a thread of its own, because a pool makes the thread that it is made in its own.
-            let trial = scope.spawn(|| pool_of(threads_per_job(jobs)).install(|| calibrate(sweep)));
+            let trial = scope.spawn(|| pool_of(threads_per_job(jobs)).install(|| sweep.engine().calibrate()));
             trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
@@ -104,56 +85,7 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
         missing: missing.len(),
         jobs,
         seconds,
-        memory_bytes: sweep.memory(),
+        memory_bytes: sweep.engine().memory_bytes(),
         calibration,
     })
-}
-
-/// Trains for a few steps and reads some texts.
-fn calibrate(sweep: &Sweep) -> Result<Calibration> {
-    let (model, study) = (sweep.model(), sweep.study());
-    let texts = sweep.train_tokens().iter().take(8 * study.recipe.batch_size);
-    let examples: Vec<StageExample<'_>> =
-        texts.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
-    let recipe = Recipe {
-        total_examples: examples.len(),
-        patience: usize::MAX,
-        evaluate_every: usize::MAX,
-        ..study.recipe.clone()
-    };
-    let interrupt = Interrupt::default();
-    let (began, mut steps) = (Instant::now(), Vec::new());
-    let request = StageRequest {
-        model,
-        start: model.initial_adapter(lora_settings(&recipe), 0)?,
-        examples: &examples,
-        beside: &[],
-        recipe: &recipe,
-        options: StageOptions::default(),
-        optimizer: None,
-        seed: 0,
-    };
-    let trained = continue_stage(request, Continuation::none(&interrupt), |_| {
-        steps.push(began.elapsed());
-        if steps.len() > 1 && began.elapsed() > TRIAL {
-            interrupt.request();
-        }
-    });
-    // It may have been broken off; and a loss that is no number after a few steps is the sweep's to report.
-    if let Err(ElicitError::Model(error)) = trained {
-        return Err(error.into());
-    }
-    // The first step fetches everything into memory.
-    let seconds = match steps[..] {
-        [] => began.elapsed().as_secs_f64(),
-        [only] => only.as_secs_f64(),
-        [first, .., last] => last.saturating_sub(first).as_secs_f64() / (steps.len() - 1) as f64,
-    };
-    let (batch, _) = recipe.batch_and_epochs(examples.len());
-    let train_seconds = seconds / batch.min(examples.len()).max(1) as f64;
-    let read: Vec<&[u32]> = sweep.test_tokens().iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
-    let began = Instant::now();
-    let adapter = model.initial_adapter(lora_settings(&recipe), 0)?;
-    log_odds(model, &adapter, &read, recipe.micro_batch_tokens).map_err(Error::Trial)?;
-    Ok(Calibration { train_seconds, read_seconds: began.elapsed().as_secs_f64() / read.len().max(1) as f64 })
 }

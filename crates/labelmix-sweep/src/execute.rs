@@ -3,6 +3,8 @@
 
 mod event;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -50,7 +52,7 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
         .filter(|(index, node)| !done.contains(index) && chosen(node))
         .map(|(_, node)| node)
         .collect();
-    let jobs = sweep.jobs().clamp(1, missing.len().max(1));
+    let jobs = sweep.engine().slots().clamp(1, missing.len().max(1));
     if !missing.is_empty() {
         let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
         let work: Vec<f64> = missing.iter().map(|stage| Workload::of(stage, recipe, n_test).readings()).collect();

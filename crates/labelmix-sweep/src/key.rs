@@ -7,15 +7,26 @@ use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_methods::{
     Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
 };
-use labelmix_models::{Classifier, Tokenizer};
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
 use serde::Serialize;
 
-use crate::error::Result;
-
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
+
+/// What an engine says of itself: in what its stages differ from those of another.
+#[derive(Clone, Debug)]
+pub(crate) struct Fingerprint {
+    /// A hash of the checkpoint.
+    pub(crate) model: [u8; 32],
+    /// How the weights are rounded, if they are.
+    pub(crate) rounding: Option<String>,
+    /// A hash of the tokenizer.
+    pub(crate) tokenizer: [u8; 32],
+    pub(crate) pooling: &'static str,
+    /// The limit for texts and prompts, where it is below the model's own.
+    pub(crate) max_length: Option<usize>,
+}
 
 /// What all stages of a sweep have in common, hashed once.
 pub(crate) struct SharedInputs {
@@ -49,26 +60,21 @@ pub(crate) struct StageLabels<'a> {
 }
 
 impl SharedInputs {
-    /// Of a study with this model and tokenizer, whose weights are rounded like this, and these test examples.
-    pub(crate) fn new(
-        study: &Study,
-        model: &Classifier,
-        tokenizer: &Tokenizer,
-        rounding: Option<String>,
-        test: &[Example],
-    ) -> Result<Self> {
-        Ok(Self {
-            model: model.model().content_hash()?,
+    /// Of a study whose engine says this of itself, and these test examples.
+    pub(crate) fn new(study: &Study, engine: Fingerprint, test: &[Example]) -> Self {
+        let Fingerprint { model, rounding, tokenizer, pooling, max_length } = engine;
+        Self {
+            model,
             rounding,
-            tokenizer: tokenizer.content_hash(),
-            pooling: model.pooling().name(),
+            tokenizer,
+            pooling,
             cut: study.model.too_long == TooLong::Cut,
-            max_length: tokenizer.max_length(),
+            max_length,
             test: *content_hash(test).as_bytes(),
             recipe: Self::canonical_recipe(&study.recipe),
             micro_batch_tokens: study.recipe.micro_batch_tokens,
             prompt: study.prompt.clone(),
-        })
+        }
     }
 
     /// The recipe in a form that does not depend on the order of keys.

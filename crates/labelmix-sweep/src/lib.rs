@@ -5,6 +5,7 @@
 
 mod available_memory;
 mod checkpoint;
+mod engine;
 mod error;
 mod estimate;
 mod execute;
@@ -15,6 +16,7 @@ mod import;
 mod key;
 mod ledger;
 mod memory;
+mod native;
 mod next;
 mod options;
 mod plan;
@@ -32,8 +34,9 @@ mod workload;
 
 pub use available_memory::available_memory;
 pub use checkpoint::{load_options_of, run_adapter, run_classifier, run_load_options, run_tokenizer, weight_precision};
+pub use engine::Calibration;
 pub use error::{Error, Result};
-pub use estimate::{Calibration, Estimate, estimate};
+pub use estimate::{Estimate, estimate};
 pub use execute::{Execution, Observer, StageFailure, SweepEvent, execute};
 pub use export::{ExportError, ExportForm, ExportedRun, RunExport};
 pub use graph::{Run, StageGraph, StageNode};

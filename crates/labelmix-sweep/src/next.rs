@@ -11,12 +11,10 @@ use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
 use labelmix_methods::{Choice, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store};
-use labelmix_train::{log_odds, lora_settings};
 
 use crate::error::{Error, Result};
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
-use crate::tokens::encode_all;
 
 impl Sweep {
     /// The texts that a method would have labelled next, after the labels that one has.
@@ -37,17 +35,13 @@ impl Sweep {
             return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.first_seed() }));
         };
         let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
-        let mut classifier = self.model().initial_adapter(lora_settings(&self.study().recipe), seed)?;
-        classifier.load(&store.stage_folder(key))?;
         let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
-        let encoded = encode_all(&texts, self.tokenizer(), self.study().model.too_long)?;
+        let scores = self.engine().score(&texts, &store.stage_folder(key))?;
         // Texts that the model cannot read cannot be trained on either.
-        let readable: Vec<(&Example, Vec<u32>)> =
-            queue.gold.iter().zip(encoded).filter_map(|(example, tokens)| Some((*example, tokens?))).collect();
-        let tokens: Vec<&[u32]> = readable.iter().map(|(_, tokens)| tokens.as_slice()).collect();
-        let scores = log_odds(self.model(), &classifier, &tokens, self.study().recipe.micro_batch_tokens)?;
+        let readable = queue.gold.iter().zip(scores).filter_map(|(example, score)| Some((*example, score?)));
+        let (readable, scores): (Vec<&Example>, Vec<f32>) = readable.unzip();
         let chosen = least_certain(&scores, buy.n_gold, temperature, seed);
-        let gold = chosen.into_iter().map(|place| readable[place].0).collect();
+        let gold = chosen.into_iter().map(|place| readable[place]).collect();
         Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         model_path: std::path::absolute(sweep.model_folder()).unwrap_or_else(|_| sweep.model_folder().to_owned()),
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,
-        pooling: sweep.model().pooling().name().to_owned(),
+        pooling: sweep.pooling().to_owned(),
         max_length: study.model.max_length,
         too_long: study.model.too_long,
         recipe: study.recipe.clone(),

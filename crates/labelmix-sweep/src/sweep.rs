@@ -1,50 +1,37 @@
-//! From a study to everything that its stages need: data, tokens, model, pools, and the graph of stages.
+//! From a study to everything that its stages need: data, pools, the graph of stages, and the engine that does them.
 
 mod summary;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use labelmix_data::{Accounted, Example, Pools};
+use labelmix_data::{Accounted, Dataset, Example, Pools};
 use labelmix_econ::Prices;
-use labelmix_methods::{HeadStart, ShotsPlan, StagePlan, StageWork};
-use labelmix_models::{Classifier, LanguageModel, Model, ModelShape, Pooling, Tokenizer};
-
-use crate::Inputs;
-use crate::PrepareOptions;
-use crate::checkpoint::rounding;
+use labelmix_models::ModelShape;
+use labelmix_store::LabelsOutcome;
+use labelmix_study::{GridPoint, MethodTable, NamedMethod, NotAffordable, Study, Supply};
 
 pub use self::summary::SweepSummary;
-use crate::checkpoint::{load_options_of, memory_request, pooling, tokenizer};
+use crate::checkpoint::tokenizer;
+use crate::engine::{Engine, StageData};
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::key::SharedInputs;
-use crate::memory::Demand;
-use crate::prompts::Prompts;
+use crate::key::{Fingerprint, SharedInputs};
+use crate::native::{NativeEngine, Needs};
+use crate::options::{Inputs, PrepareOptions};
+use crate::prompts::ShortenedPrompts;
 use crate::purchase::Purchase;
 use crate::tokens::tokenize;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
-use labelmix_study::Supply;
-use labelmix_study::{GridPoint, NotAffordable};
-use labelmix_study::{MethodTable, NamedMethod, Study};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
     study: Study,
     prices: Prices,
     methods: Vec<NamedMethod>,
-    model: Classifier,
-    /// For methods that ask it.
-    language_model: Option<LanguageModel>,
-    tokenizer: Tokenizer,
-    /// For methods that have them.
-    prompts: Option<Prompts>,
-    train: Vec<Example>,
-    train_tokens: Vec<Vec<u32>>,
+    data: Arc<StageData>,
     unlabeled: Vec<Example>,
-    test: Vec<Example>,
-    test_tokens: Vec<Vec<u32>>,
     pools: Vec<(u64, Pools)>,
     supply: Supply,
     points: Vec<GridPoint>,
@@ -52,13 +39,16 @@ pub struct Sweep {
     graph: StageGraph,
     summary: SweepSummary,
     model_folder: PathBuf,
-    jobs: usize,
-    memory: u64,
+    pooling: &'static str,
+    engine: Box<dyn Engine>,
 }
 
-/// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
-/// one run.
-const SMALL_MODEL_BYTES: u64 = 1 << 30;
+/// An engine, with what enters the keys of its stages.
+pub(crate) struct Loaded {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) shortened: Vec<ShortenedPrompts>,
+}
 
 impl Sweep {
     /// Loads what the study names and expands its grid; `labeling` is for a study whose weak labels come from a labeler.
@@ -73,77 +63,72 @@ impl Sweep {
         labeling: &WeakLabeling<'_>,
     ) -> Result<Self> {
         let Inputs { model_folder, task_files } = inputs;
-        let prices = study.prices();
         let mut dataset = study.load_data(&task_files)?;
         let labels = match set_weak_labels(&study, &mut dataset, options, labeling) {
             Err(error @ (Error::LabelerStarves { .. } | Error::LabelerText { .. })) => {
                 return Err(Error::OfWhatWasRead(Accounted::new(error, &dataset.summary)));
             }
-            labels => labels?,
+            labels => labels?.map(|(outcome, _)| outcome),
         };
-        let shape = ModelShape::read(&model_folder)?;
+        let parameters = ModelShape::read(&model_folder)?.summary().parameters;
         let tokenizer = tokenizer(&model_folder, study.model.max_length)?;
-        let data_summary = dataset.summary.clone();
-        let (train, train_tokens, train_too_long) = tokenize(dataset.train, &tokenizer, study.model.too_long)?;
-        let (test, test_tokens, test_too_long) = tokenize(dataset.test, &tokenizer, study.model.too_long)?;
+        let (train, train_tokens, train_too_long) =
+            tokenize(std::mem::take(&mut dataset.train), &tokenizer, study.model.too_long)?;
+        let (test, test_tokens, test_too_long) =
+            tokenize(std::mem::take(&mut dataset.test), &tokenizer, study.model.too_long)?;
+        (dataset.train, dataset.test) = (train, test);
+        let folder = model_folder.clone();
+        let load = |study: &Study, data: &Arc<StageData>, chains: &[Chain<'_>]| {
+            let needs = Needs { chains, train_tokens, test_tokens };
+            let engine = NativeEngine::load(study, &folder, tokenizer, Arc::clone(data), needs, options)?;
+            let (fingerprint, shortened) = (engine.fingerprint()?, engine.shortened());
+            Ok(Loaded { engine: Box::new(engine), fingerprint, shortened })
+        };
+        let mut sweep = Self::with_engine(study, dataset, labels, model_folder, load)?;
+        sweep.summary.too_long = train_too_long + test_too_long;
+        sweep.summary.parameters = parameters;
+        Ok(sweep)
+    }
 
-        let expansion = Expansion::of(&study, &prices, &train)
+    /// A study with this data, whose stages the engine that `load` makes does.
+    pub(crate) fn with_engine(
+        study: Study,
+        dataset: Dataset,
+        labels: Option<LabelsOutcome>,
+        model_folder: PathBuf,
+        load: impl FnOnce(&Study, &Arc<StageData>, &[Chain<'_>]) -> Result<Loaded>,
+    ) -> Result<Self> {
+        let prices = study.prices();
+        let Dataset { train, test, unlabeled, summary: data_summary, .. } = dataset;
+        let (recipe, prompt) = (study.recipe.clone(), study.prompt.clone());
+        let data = Arc::new(StageData { train, test, recipe, prompt });
+        let expansion = Expansion::of(&study, &prices, &data.train)
             .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
         let chains = expansion.chains();
-        let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
-        let prompts = if prompted {
-            let shots = shots(&chains, &train);
-            Some(Prompts::new(&study.prompt, &tokenizer, study.model.too_long, [&train, &test], shots)?)
-        } else {
-            None
-        };
-        let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
-        let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
-        let longest = longest.max(longest_follow_up(&chains, &study, &tokenizer, longest)?);
-        let (jobs, memory) = jobs(&study, &shape, longest, options)?;
-        let load = load_options_of(&study.model, &options.device);
-        let model = Classifier::new(&Model::load(&model_folder, &load)?, study.model.pooling.map(pooling))?;
-        let mut stages = chains.iter().flat_map(|chain| &chain.stages);
-        let language_model =
-            if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
-        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(|stage| stage.head == HeadStart::Words);
-        if let Some(chain) = chains.iter().find(|chain| model.pooling() != Pooling::LastToken && has_words(chain)) {
-            return Err(Error::WordsAfterLastToken {
-                method: chain.method.to_owned(),
-                pooling: model.pooling().name(),
-            });
-        }
-
-        let shared = SharedInputs::new(&study, &model, &tokenizer, rounding(&load), &test)?;
-        let graph = graph_of(&chains, &shared, &train);
+        let Loaded { engine, fingerprint, shortened } = load(&study, &data, &chains)?;
+        let pooling = fingerprint.pooling;
+        let graph = graph_of(&chains, &SharedInputs::new(&study, fingerprint, &data.test), &data.train);
         drop(chains);
         let Expansion { methods, pools, supply, points, not_affordable } = expansion;
         let summary = SweepSummary {
             data: data_summary,
-            labels: labels.map(|(outcome, _)| outcome),
-            too_long: train_too_long + test_too_long,
+            labels,
+            too_long: 0,
             gold_pool: supply.gold(),
             weak_pool: supply.weak(),
             runs: graph.runs().len(),
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
-            parameters: shape.summary().parameters,
-            shortened: prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&test)),
+            parameters: 0,
+            shortened,
         };
         Ok(Self {
             study,
             prices,
             methods,
-            model,
-            language_model,
-            tokenizer,
-            prompts,
-            train,
-            train_tokens,
-            unlabeled: dataset.unlabeled,
-            test,
-            test_tokens,
+            data,
+            unlabeled,
             pools,
             supply,
             points,
@@ -151,8 +136,8 @@ impl Sweep {
             graph,
             summary,
             model_folder,
-            jobs,
-            memory,
+            pooling,
+            engine,
         })
     }
 
@@ -200,12 +185,12 @@ impl Sweep {
     /// The test examples.
     #[must_use]
     pub fn test(&self) -> &[Example] {
-        &self.test
+        &self.data.test
     }
 
     /// The examples whose labels are for sale.
     pub(crate) fn train(&self) -> &[Example] {
-        &self.train
+        &self.data.train
     }
 
     /// Training texts without any label.
@@ -234,40 +219,19 @@ impl Sweep {
         &self.model_folder
     }
 
-    /// How many runs train at a time.
-    pub(crate) fn jobs(&self) -> usize {
-        self.jobs
+    /// Who does its stages.
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
     }
 
-    /// The memory that so many runs take, in bytes.
-    pub(crate) fn memory(&self) -> u64 {
-        self.memory
+    /// What its stages have in common.
+    pub(crate) fn data(&self) -> &StageData {
+        &self.data
     }
 
-    pub(crate) fn model(&self) -> &Classifier {
-        &self.model
-    }
-
-    pub(crate) fn test_tokens(&self) -> &[Vec<u32>] {
-        &self.test_tokens
-    }
-
-    /// The language model, for a stage that asks it.
-    pub(crate) fn language_model(&self) -> &LanguageModel {
-        self.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
-    }
-
-    pub(crate) fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
-    }
-
-    /// The prompts, for a stage that has some.
-    pub(crate) fn prompts(&self) -> &Prompts {
-        self.prompts.as_ref().expect("a sweep with a stage that has a prompt has prompts")
-    }
-
-    pub(crate) fn train_tokens(&self) -> &[Vec<u32>] {
-        &self.train_tokens
+    /// How texts become vectors: a pooling's name.
+    pub(crate) fn pooling(&self) -> &'static str {
+        self.pooling
     }
 
     /// A run's method, with its options if it has any.
@@ -279,51 +243,6 @@ impl Sweep {
     pub(crate) fn purchase(&self, node: &StageNode) -> Purchase {
         let (_, pools) =
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
-        Purchase::new(&self.train, pools, &node.plan)
+        Purchase::new(&self.data.train, pools, &node.plan)
     }
-}
-
-/// Whether a stage reads what the checkpoint's own head says, or starts from it.
-fn needs_language_model(stage: &StagePlan) -> bool {
-    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
-}
-
-/// The most tokens that a follow-up is expected to have, where the longest text has so many.
-fn longest_follow_up(chains: &[Chain<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
-    let mut longest = 0;
-    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
-        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
-        let texts = follow_up.template.matches("{text}").count();
-        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
-    }
-    Ok(longest)
-}
-
-/// The distinct sets of shots: seed, plan, and places among the training examples.
-fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<usize>)> {
-    let mut seen = HashSet::new();
-    let stages = chains.iter().flat_map(|chain| chain.stages.iter().map(move |stage| (chain, stage)));
-    stages
-        .filter_map(|(chain, stage)| {
-            let plan = stage.shots.filter(|plan| seen.insert((chain.seed, *plan)))?;
-            Some((chain.seed, plan, Purchase::new(train, chain.pools, stage).shots))
-        })
-        .collect()
-}
-
-/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit. And
-/// the memory that they take, in bytes.
-fn jobs(study: &Study, shape: &ModelShape, longest: usize, options: &PrepareOptions) -> Result<(usize, u64)> {
-    let request = memory_request(&study.model, &options.device, &study.recipe, longest);
-    let plan = shape.memory(&request);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
-    // What graphics processors have is not known here.
-    let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) else {
-        let jobs = options.jobs.unwrap_or(useful);
-        return Ok((jobs, plan.peak(jobs)));
-    };
-    let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
-    Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
-    Ok((jobs, plan.peak(jobs)))
 }

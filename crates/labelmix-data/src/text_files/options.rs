@@ -13,7 +13,7 @@ pub struct TextOptions<'a> {
     /// Whether the weak labels come from elsewhere: those of the files are not read, and texts without a gold label wait for
     /// them among the training examples.
     pub weak_from_elsewhere: bool,
-    /// Fields of the rows to keep with the examples ([`Example::fields`]); the training file must have them, the test file
+    /// Fields of the rows to keep with the examples (`Example::fields`); the training file must have them, the test file
     /// may.
     pub fields: &'a [String],
 }

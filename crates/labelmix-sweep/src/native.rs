@@ -1,0 +1,527 @@
+//! The engine that trains in this process.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use labelmix_data::Example;
+use labelmix_methods::{
+    Beside, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PseudoLabels, RatesFrom, Recipe, ShotsPlan,
+    StageExample, StageOptions, StagePlan, StageWork, least_certain, mean_log_odds,
+};
+use labelmix_models::{Adapter, Classifier, LanguageModel, Model, ModelShape, Pooling, Tokenizer};
+use labelmix_stats::probability;
+use labelmix_store::{OPTIMIZER_FILE, Shortened, StoreError};
+use labelmix_study::{Study, TooLong};
+use labelmix_train::{
+    Continuation, Error as TrainError, FollowUpTexts, Interrupt, OptimizerState, PromptEncoder, StageProgress,
+    StageRequest, continue_stage, log_odds, log_odds_unless, lora_settings, score_next_token_unless, start_with_words,
+};
+
+use crate::checkpoint::{load_options_of, memory_request, pooling, rounding, save_adapter};
+use crate::engine::Calibration;
+use crate::engine::{Engine, StageData, StageJob, StageScores};
+use crate::error::Error;
+use crate::expansion::Chain;
+use crate::key::Fingerprint;
+use crate::memory::Demand;
+use crate::options::PrepareOptions;
+use crate::prompts::{PromptedTexts, Prompts, ShortenedPrompts};
+use crate::purchase::{Purchase, label};
+use crate::stage_error::StageError;
+use crate::tokens::encode_all;
+
+/// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
+/// one run.
+const SMALL_MODEL_BYTES: u64 = 1 << 30;
+
+/// The time after which a trial of training is broken off, once it has made two steps.
+const TRIAL: Duration = Duration::from_secs(3);
+/// Texts that are read in a trial.
+const TRIAL_READINGS: usize = 64;
+
+/// What stages of a sweep need of an engine, beside their data.
+pub(crate) struct Needs<'a> {
+    pub(crate) chains: &'a [Chain<'a>],
+    /// Texts that are read alone, as token ids.
+    pub(crate) train_tokens: Vec<Vec<u32>>,
+    pub(crate) test_tokens: Vec<Vec<u32>>,
+}
+
+/// Our own trainer, in this process.
+pub(crate) struct NativeEngine {
+    data: Arc<StageData>,
+    too_long: TooLong,
+    /// The model's name in adapters.
+    base_model: String,
+    model: Classifier,
+    /// For methods that ask it.
+    language_model: Option<LanguageModel>,
+    tokenizer: Tokenizer,
+    /// For methods that have them.
+    prompts: Option<Prompts>,
+    train_tokens: Vec<Vec<u32>>,
+    test_tokens: Vec<Vec<u32>>,
+    slots: usize,
+    memory_bytes: u64,
+    /// How numbers are rounded beyond what the checkpoint does, if at all.
+    rounding: Option<String>,
+}
+
+impl NativeEngine {
+    /// Loads a study's model, and tokenizes what its stages read.
+    ///
+    /// # Errors
+    /// If the model or the prompts cannot be used, or training would not fit into memory.
+    pub(crate) fn load(
+        study: &Study,
+        folder: &Path,
+        tokenizer: Tokenizer,
+        data: Arc<StageData>,
+        needs: Needs<'_>,
+        options: &PrepareOptions,
+    ) -> crate::error::Result<Self> {
+        let Needs { chains, train_tokens, test_tokens } = needs;
+        let shape = ModelShape::read(folder)?;
+        let too_long = study.model.too_long;
+        let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
+        let prompts = if prompted {
+            let shots = shots(chains, &data.train);
+            Some(Prompts::new(&study.prompt, &tokenizer, too_long, [&data.train, &data.test], shots)?)
+        } else {
+            None
+        };
+        let longest = train_tokens.iter().chain(&test_tokens).map(Vec::len).max().unwrap_or(0);
+        let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
+        let longest = longest.max(longest_follow_up(chains, study, &tokenizer, longest)?);
+        let (slots, memory_bytes) = jobs(study, &shape, longest, options)?;
+        let load = load_options_of(&study.model, &options.device);
+        let model = Classifier::new(&Model::load(folder, &load)?, study.model.pooling.map(pooling))?;
+        let mut stages = chains.iter().flat_map(|chain| &chain.stages);
+        let language_model =
+            if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
+        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(|stage| stage.head == HeadStart::Words);
+        if let Some(chain) = chains.iter().find(|chain| model.pooling() != Pooling::LastToken && has_words(chain)) {
+            return Err(Error::WordsAfterLastToken {
+                method: chain.method.to_owned(),
+                pooling: model.pooling().name(),
+            });
+        }
+        Ok(Self {
+            data,
+            too_long,
+            base_model: study.model.path.to_string_lossy().into_owned(),
+            model,
+            language_model,
+            tokenizer,
+            prompts,
+            train_tokens,
+            test_tokens,
+            slots,
+            memory_bytes,
+            rounding: rounding(&load),
+        })
+    }
+
+    /// What enters the keys of its stages.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be read.
+    pub(crate) fn fingerprint(&self) -> crate::error::Result<Fingerprint> {
+        Ok(Fingerprint {
+            model: self.model.model().content_hash()?,
+            rounding: self.rounding.clone(),
+            tokenizer: self.tokenizer.content_hash(),
+            pooling: self.model.pooling().name(),
+            max_length: self.tokenizer.max_length(),
+        })
+    }
+
+    /// Which prompts of test texts are longer than the model's context.
+    pub(crate) fn shortened(&self) -> Vec<ShortenedPrompts> {
+        self.prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&self.data.test))
+    }
+
+    /// The language model, for a stage that asks it.
+    fn language_model(&self) -> &LanguageModel {
+        self.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
+    }
+
+    /// The prompts, for a stage that has some.
+    fn prompts(&self) -> &Prompts {
+        self.prompts.as_ref().expect("a sweep with a stage that has a prompt has prompts")
+    }
+}
+
+impl Engine for NativeEngine {
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    fn do_stage(
+        &self,
+        job: &StageJob<'_>,
+        out: &Path,
+        continuation: Continuation<'_>,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<StageScores, StageError> {
+        let work = Work { engine: self, job, continuation };
+        match job.plan.work {
+            StageWork::Train { options, keep_optimizer } => work.train(options, keep_optimizer, out, observe),
+            StageWork::Ask => work.ask(),
+            StageWork::Average => unreachable!("what is averaged is in the store"),
+        }
+    }
+
+    fn score(&self, texts: &[&str], classifier: &Path) -> Result<Vec<Option<f32>>, StageError> {
+        let recipe = &self.data.recipe;
+        let mut adapter = self.model.initial_adapter(lora_settings(recipe), 0)?;
+        adapter.load(classifier)?;
+        let encoded = encode_all(texts, &self.tokenizer, self.too_long)?;
+        let readable: Vec<&[u32]> = encoded.iter().flatten().map(Vec::as_slice).collect();
+        let mut scores = log_odds(&self.model, &adapter, &readable, recipe.micro_batch_tokens)?.into_iter();
+        Ok(encoded.iter().map(|tokens| tokens.as_ref().and_then(|_| scores.next())).collect())
+    }
+
+    /// Trains for a few steps and reads some texts.
+    fn calibrate(&self) -> crate::error::Result<Calibration> {
+        let (model, data) = (&self.model, &*self.data);
+        let texts = self.train_tokens.iter().take(8 * data.recipe.batch_size);
+        let examples: Vec<StageExample<'_>> =
+            texts.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
+        let recipe = Recipe {
+            total_examples: examples.len(),
+            patience: usize::MAX,
+            evaluate_every: usize::MAX,
+            ..data.recipe.clone()
+        };
+        let interrupt = Interrupt::default();
+        let (began, mut steps) = (Instant::now(), Vec::new());
+        let request = StageRequest {
+            model,
+            start: model.initial_adapter(lora_settings(&recipe), 0)?,
+            examples: &examples,
+            beside: &[],
+            recipe: &recipe,
+            options: StageOptions::default(),
+            optimizer: None,
+            seed: 0,
+        };
+        let trained = continue_stage(request, Continuation::none(&interrupt), |_| {
+            steps.push(began.elapsed());
+            if steps.len() > 1 && began.elapsed() > TRIAL {
+                interrupt.request();
+            }
+        });
+        // It may have been broken off; and a loss that is no number after a few steps is the sweep's to report.
+        if let Err(TrainError::Model(error)) = trained {
+            return Err(error.into());
+        }
+        // The first step fetches everything into memory.
+        let seconds = match steps[..] {
+            [] => began.elapsed().as_secs_f64(),
+            [only] => only.as_secs_f64(),
+            [first, .., last] => last.saturating_sub(first).as_secs_f64() / (steps.len() - 1) as f64,
+        };
+        let (batch, _) = recipe.batch_and_epochs(examples.len());
+        let train_seconds = seconds / batch.min(examples.len()).max(1) as f64;
+        let read: Vec<&[u32]> = self.test_tokens.iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
+        let began = Instant::now();
+        let adapter = model.initial_adapter(lora_settings(&recipe), 0)?;
+        log_odds(model, &adapter, &read, recipe.micro_batch_tokens).map_err(Error::Trial)?;
+        Ok(Calibration { train_seconds, read_seconds: began.elapsed().as_secs_f64() / read.len().max(1) as f64 })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    engine: &'a NativeEngine,
+    job: &'a StageJob<'a>,
+    continuation: Continuation<'a>,
+}
+
+/// Texts as a classifier reads them: alone, or behind a prompt.
+struct Texts<'a> {
+    tokens: Vec<Cow<'a, [u32]>>,
+    shortened: usize,
+    most_lost: usize,
+}
+
+impl<'a> Texts<'a> {
+    fn alone(tokens: impl Iterator<Item = &'a Vec<u32>>) -> Self {
+        Self { tokens: tokens.map(|tokens| Cow::Borrowed(&**tokens)).collect(), shortened: 0, most_lost: 0 }
+    }
+
+    fn prompted(PromptedTexts { prompts, shortened, most_lost }: PromptedTexts) -> Self {
+        Self { tokens: prompts.iter().map(|prompt| Cow::Owned(prompt.token_ids())).collect(), shortened, most_lost }
+    }
+
+    fn slices(&self) -> Vec<&[u32]> {
+        self.tokens.iter().map(|text| &**text).collect()
+    }
+}
+
+impl<'a> Work<'a> {
+    fn train(
+        self,
+        options: StageOptions,
+        keep_optimizer: bool,
+        out: &Path,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<StageScores, StageError> {
+        let Self { engine, job, .. } = self;
+        let (plan, data, model) = (job.plan, job.data, &engine.model);
+        let seed = plan.training_seed(job.seed);
+        let mut start = model.initial_adapter(lora_settings(&data.recipe), seed)?;
+        let mut optimizer = None;
+        if let Some(folder) = &job.parent {
+            start.load(folder)?;
+            if options.carry_optimizer {
+                optimizer = Some(OptimizerState::load(&folder.join(OPTIMIZER_FILE))?);
+            }
+        } else if plan.head == HeadStart::Words {
+            start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
+        }
+        let Purchase { trained, beside, .. } = &job.labels;
+        let (mut trained, mut chosen) = (Cow::Borrowed(trained), Vec::new());
+        if let Choice::LeastCertain { temperature, .. } = plan.choice {
+            trained = Cow::Owned(self.least_certain(&start, &trained, temperature)?);
+            chosen = trained.iter().map(|index| data.train[*index].id).collect();
+        }
+        let texts = self.train_texts(&trained)?;
+        let slices = texts.slices();
+        let examples: Vec<StageExample<'_>> = slices
+            .iter()
+            .zip(&*trained)
+            .map(|(text, index)| StageExample::new(text, label(&data.train[*index], plan.labels)))
+            .collect();
+        let texts_beside = self.train_texts(beside)?;
+        let slices_beside = texts_beside.slices();
+        let beside = self.beside(&examples, &slices_beside, beside)?;
+        let optimizer = optimizer.as_ref();
+        let (examples, beside, recipe) = (&*examples, &*beside, &data.recipe);
+        let request = StageRequest { model, start, examples, beside, recipe, options, optimizer, seed };
+        let result = continue_stage(request, self.continuation, observe)?;
+        let test = self.test_texts()?;
+        let log_odds = self.log_odds(&result.adapter, &test.slices())?;
+        std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
+        save_adapter(&result.adapter, out, &engine.base_model)?;
+        if keep_optimizer {
+            save_optimizer(&result.optimizer, &out.join(OPTIMIZER_FILE))?;
+        }
+        let shortened = Shortened {
+            train: texts.shortened + texts_beside.shortened,
+            test: test.shortened,
+            most_lost: texts.most_lost.max(texts_beside.most_lost).max(test.most_lost),
+        };
+        Ok(StageScores { history: Some(result.history), chosen, log_odds, shortened })
+    }
+
+    /// Asks the language model for the next token behind each prompt of the test set.
+    fn ask(self) -> Result<StageScores, StageError> {
+        let Self { engine, job, continuation } = self;
+        let shots = job.plan.shots.expect("a stage that asks has a prompt");
+        let prompts = engine.prompts();
+        let PromptedTexts { prompts: texts, shortened: test, most_lost } =
+            prompts.before_test(job.seed, shots, &job.data.test);
+        let (interrupt, batch_tokens) = (continuation.interrupt, job.data.recipe.micro_batch_tokens);
+        let log_odds =
+            score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
+        let shortened = Shortened { train: 0, test, most_lost };
+        Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
+    }
+
+    /// Of the candidates those of which the classifier that training starts from is least certain.
+    fn least_certain(self, start: &Adapter, candidates: &[usize], temperature: f64) -> Result<Vec<usize>, StageError> {
+        let job = self.job;
+        let texts = self.train_texts(candidates)?;
+        let scores = self.log_odds(start, &texts.slices())?;
+        let places = least_certain(&scores, job.plan.count, temperature, job.seed);
+        Ok(places.into_iter().map(|place| candidates[place]).collect())
+    }
+
+    fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>, StageError> {
+        let (engine, interrupt) = (self.engine, self.continuation.interrupt);
+        let batch_tokens = self.job.data.recipe.micro_batch_tokens;
+        Ok(log_odds_unless(interrupt, &engine.model, adapter, texts, batch_tokens)?)
+    }
+
+    fn train_texts(self, at: &[usize]) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        Ok(match (job.plan.shots, &job.plan.follow_up) {
+            (None, _) => Texts::alone(at.iter().map(|index| &engine.train_tokens[*index])),
+            (Some(shots), Some(follow_up)) => {
+                self.followed_up(shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
+            }
+            (Some(shots), None) => Texts::prompted(engine.prompts().before_train(job.seed, shots, &job.data.train, at)),
+        })
+    }
+
+    fn test_texts(self) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        Ok(match (job.plan.shots, &job.plan.follow_up) {
+            (None, _) => Texts::alone(engine.test_tokens.iter()),
+            (Some(shots), Some(follow_up)) => self.followed_up(shots, follow_up, job.data.test.iter())?,
+            (Some(shots), None) => Texts::prompted(engine.prompts().before_test(job.seed, shots, &job.data.test)),
+        })
+    }
+
+    /// What is asked on from the model's own answers to texts.
+    fn followed_up(
+        self,
+        shots: ShotsPlan,
+        follow_up: &FollowUp,
+        examples: impl Iterator<Item = &'a Example>,
+    ) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        let (model, tokenizer) = (engine.language_model(), &engine.tokenizer);
+        let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer).map_err(Error::from)?;
+        let batch_tokens = job.data.recipe.micro_batch_tokens;
+        let texts: Vec<&str> = examples.map(|example| example.text.as_str()).collect();
+        let prompts = FollowUpTexts { model, tokenizer, follow_up, batch_tokens }.prompts(
+            &encoder,
+            engine.prompts().shots(job.seed, shots),
+            &texts,
+        )?;
+        Ok(Texts::prompted(PromptedTexts::of(prompts)))
+    }
+
+    /// What a stage trains on together with its own labels: the labels beside them, as far as they are to be believed, or
+    /// what the classifiers that it reads make of texts without any.
+    fn beside<'t>(
+        self,
+        own: &[StageExample<'_>],
+        texts: &[&'t [u32]],
+        places: &[usize],
+    ) -> Result<Vec<StageExample<'t>>, StageError> {
+        let beside = match self.job.plan.beside {
+            None => return Ok(Vec::new()),
+            Some(Beside::PseudoLabels(PseudoLabels { weight, .. })) => {
+                let taught = self.read_probabilities(texts)?;
+                let example = |(text, target): (&&'t [u32], f64)| StageExample {
+                    weight: weight as f32,
+                    ..StageExample::new(text, target as f32)
+                };
+                return Ok(texts.iter().zip(taught).map(example).collect());
+            }
+            Some(Beside::Labels(beside)) => beside,
+        };
+        let train = &self.job.data.train;
+        let labels: Vec<f32> = places.iter().map(|index| label(&train[*index], beside.labels)).collect();
+        let labels64 = || labels.iter().map(|label| f64::from(*label));
+        let mut weights: Vec<f64> = vec![beside.weight; labels.len()];
+        if beside.by_confidence {
+            for (weight, label) in weights.iter_mut().zip(labels64()) {
+                *weight *= (2.0 * label - 1.0).abs();
+            }
+        }
+        let mut correction = None;
+        if let Some(Denoise { way, rates, by_agreement }) = beside.denoise {
+            let rates = match rates {
+                RatesFrom::OwnLabels => {
+                    let own_texts: Vec<&[u32]> = own.iter().map(|example| example.token_ids).collect();
+                    let classes = own.iter().map(|example| f64::from(example.target));
+                    ErrorRates::estimated(classes.zip(self.read_probabilities(&own_texts)?))
+                }
+                RatesFrom::Predictions => {
+                    let classes = self.read_probabilities(texts)?;
+                    if by_agreement {
+                        for ((weight, label), class) in weights.iter_mut().zip(labels64()).zip(&classes) {
+                            *weight *= label * class + (1.0 - label) * (1.0 - class);
+                        }
+                    }
+                    ErrorRates::estimated(classes.into_iter().zip(labels64()))
+                }
+            };
+            correction = Some(Correction { rates, way });
+        }
+        let example = |((text, target), weight): ((&&'t [u32], f32), f64)| StageExample {
+            token_ids: text,
+            target,
+            weight: weight as f32,
+            correction,
+        };
+        Ok(texts.iter().zip(labels).zip(weights).map(example).collect())
+    }
+
+    /// P(class 1) of texts by the mean log-odds of the classifiers that the stage reads.
+    fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>, StageError> {
+        let Self { engine, job, .. } = self;
+        let (recipe, model) = (&job.data.recipe, &engine.model);
+        let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
+        let mut scores = Vec::new();
+        for folder in &job.reads {
+            adapter.load(folder)?;
+            scores.push(self.log_odds(&adapter, texts)?);
+        }
+        Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())
+    }
+}
+
+fn save_optimizer(optimizer: &OptimizerState, path: &Path) -> Result<(), StageError> {
+    optimizer.save(path).map_err(|error| match error {
+        labelmix_train::Error::OptimizerFile { path, source } => StoreError::Io { path, source }.into(),
+        error => error.into(),
+    })
+}
+
+/// Whether a stage reads what the checkpoint's own head says, or starts from it.
+fn needs_language_model(stage: &StagePlan) -> bool {
+    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
+}
+
+/// The most tokens that a follow-up is expected to have, where the longest text has so many.
+fn longest_follow_up(
+    chains: &[Chain<'_>],
+    study: &Study,
+    tokenizer: &Tokenizer,
+    text: usize,
+) -> crate::error::Result<usize> {
+    let mut longest = 0;
+    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
+        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
+        let texts = follow_up.template.matches("{text}").count();
+        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
+    }
+    Ok(longest)
+}
+
+/// The distinct sets of shots: seed, plan, and places among the training examples.
+pub(crate) fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsPlan, Vec<usize>)> {
+    let mut seen = HashSet::new();
+    let stages = chains.iter().flat_map(|chain| chain.stages.iter().map(move |stage| (chain, stage)));
+    stages
+        .filter_map(|(chain, stage)| {
+            let plan = stage.shots.filter(|plan| seen.insert((chain.seed, *plan)))?;
+            Some((chain.seed, plan, Purchase::new(train, chain.pools, stage).shots))
+        })
+        .collect()
+}
+
+/// How many runs train at a time: as many as were asked for if they fit into memory, or as many as are useful and fit. And
+/// the memory that they take, in bytes.
+fn jobs(
+    study: &Study,
+    shape: &ModelShape,
+    longest: usize,
+    options: &PrepareOptions,
+) -> crate::error::Result<(usize, u64)> {
+    let request = memory_request(&study.model, &options.device, &study.recipe, longest);
+    let plan = shape.memory(&request);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
+    // What graphics processors have is not known here.
+    let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) else {
+        let jobs = options.jobs.unwrap_or(useful);
+        return Ok((jobs, plan.peak(jobs)));
+    };
+    let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
+    Demand { request, longest, jobs, tables: ["[recipe]", "[model]"] }.check(shape, available)?;
+    Ok((jobs, plan.peak(jobs)))
+}
