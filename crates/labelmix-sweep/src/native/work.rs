@@ -1,0 +1,258 @@
+//! One stage: its texts, its choice of examples, training or asking, and the test set.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use labelmix_data::Example;
+use labelmix_methods::{
+    Beside, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PseudoLabels, RatesFrom, ShotsPlan,
+    StageExample, StageOptions, least_certain, mean_log_odds,
+};
+use labelmix_models::Adapter;
+use labelmix_stats::probability;
+use labelmix_store::{OPTIMIZER_FILE, Shortened, StoreError};
+use labelmix_train::{
+    Continuation, FollowUpTexts, OptimizerState, PromptEncoder, StageProgress, StageRequest, continue_stage,
+    log_odds_unless, lora_settings, score_next_token_unless, start_with_words,
+};
+
+use super::NativeEngine;
+use crate::checkpoint::save_adapter;
+use crate::engine::{StageJob, StageScores};
+use crate::error::Error;
+use crate::prompts::PromptedTexts;
+use crate::purchase::{Purchase, label};
+use crate::stage_error::StageError;
+
+/// One stage that is being done.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) engine: &'a NativeEngine,
+    pub(super) job: &'a StageJob<'a>,
+    pub(super) continuation: Continuation<'a>,
+}
+
+/// Texts as a classifier reads them: alone, or behind a prompt.
+struct Texts<'a> {
+    tokens: Vec<Cow<'a, [u32]>>,
+    shortened: usize,
+    most_lost: usize,
+}
+
+impl<'a> Texts<'a> {
+    fn alone(tokens: impl Iterator<Item = &'a Vec<u32>>) -> Self {
+        Self { tokens: tokens.map(|tokens| Cow::Borrowed(&**tokens)).collect(), shortened: 0, most_lost: 0 }
+    }
+
+    fn prompted(PromptedTexts { prompts, shortened, most_lost }: PromptedTexts) -> Self {
+        Self { tokens: prompts.iter().map(|prompt| Cow::Owned(prompt.token_ids())).collect(), shortened, most_lost }
+    }
+
+    fn slices(&self) -> Vec<&[u32]> {
+        self.tokens.iter().map(|text| &**text).collect()
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn train(
+        self,
+        options: StageOptions,
+        keep_optimizer: bool,
+        out: &Path,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<StageScores, StageError> {
+        let Self { engine, job, .. } = self;
+        let (plan, data, model) = (job.plan, job.data, &engine.model);
+        let seed = plan.training_seed(job.seed);
+        let mut start = model.initial_adapter(lora_settings(&data.recipe), seed)?;
+        let mut optimizer = None;
+        if let Some(folder) = &job.parent {
+            start.load(folder)?;
+            if options.carry_optimizer {
+                optimizer = Some(OptimizerState::load(&folder.join(OPTIMIZER_FILE))?);
+            }
+        } else if plan.head == HeadStart::Words {
+            start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
+        }
+        let Purchase { trained, beside, .. } = &job.labels;
+        let (mut trained, mut chosen) = (Cow::Borrowed(trained), Vec::new());
+        if let Choice::LeastCertain { temperature, .. } = plan.choice {
+            trained = Cow::Owned(self.least_certain(&start, &trained, temperature)?);
+            chosen = trained.iter().map(|index| data.train[*index].id).collect();
+        }
+        let texts = self.train_texts(&trained)?;
+        let slices = texts.slices();
+        let examples: Vec<StageExample<'_>> = slices
+            .iter()
+            .zip(&*trained)
+            .map(|(text, index)| StageExample::new(text, label(&data.train[*index], plan.labels)))
+            .collect();
+        let texts_beside = self.train_texts(beside)?;
+        let slices_beside = texts_beside.slices();
+        let beside = self.beside(&examples, &slices_beside, beside)?;
+        let optimizer = optimizer.as_ref();
+        let (examples, beside, recipe) = (&*examples, &*beside, &data.recipe);
+        let request = StageRequest { model, start, examples, beside, recipe, options, optimizer, seed };
+        let result = continue_stage(request, self.continuation, observe)?;
+        let test = self.test_texts()?;
+        let log_odds = self.log_odds(&result.adapter, &test.slices())?;
+        std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
+        save_adapter(&result.adapter, out, &engine.base_model)?;
+        if keep_optimizer {
+            save_optimizer(&result.optimizer, &out.join(OPTIMIZER_FILE))?;
+        }
+        let shortened = Shortened {
+            train: texts.shortened + texts_beside.shortened,
+            test: test.shortened,
+            most_lost: texts.most_lost.max(texts_beside.most_lost).max(test.most_lost),
+        };
+        Ok(StageScores { history: Some(result.history), chosen, log_odds, shortened })
+    }
+
+    /// Asks the language model for the next token behind each prompt of the test set.
+    pub(super) fn ask(self) -> Result<StageScores, StageError> {
+        let Self { engine, job, continuation } = self;
+        let shots = job.plan.shots.expect("a stage that asks has a prompt");
+        let prompts = engine.prompts();
+        let PromptedTexts { prompts: texts, shortened: test, most_lost } =
+            prompts.before_test(job.seed, shots, &job.data.test);
+        let (interrupt, batch_tokens) = (continuation.interrupt, job.data.recipe.micro_batch_tokens);
+        let log_odds =
+            score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
+        let shortened = Shortened { train: 0, test, most_lost };
+        Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
+    }
+
+    /// Of the candidates those of which the classifier that training starts from is least certain.
+    fn least_certain(self, start: &Adapter, candidates: &[usize], temperature: f64) -> Result<Vec<usize>, StageError> {
+        let job = self.job;
+        let texts = self.train_texts(candidates)?;
+        let scores = self.log_odds(start, &texts.slices())?;
+        let places = least_certain(&scores, job.plan.count, temperature, job.seed);
+        Ok(places.into_iter().map(|place| candidates[place]).collect())
+    }
+
+    fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>, StageError> {
+        let (engine, interrupt) = (self.engine, self.continuation.interrupt);
+        let batch_tokens = self.job.data.recipe.micro_batch_tokens;
+        Ok(log_odds_unless(interrupt, &engine.model, adapter, texts, batch_tokens)?)
+    }
+
+    fn train_texts(self, at: &[usize]) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        Ok(match (job.plan.shots, &job.plan.follow_up) {
+            (None, _) => Texts::alone(at.iter().map(|index| &engine.train_tokens[*index])),
+            (Some(shots), Some(follow_up)) => {
+                self.followed_up(shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
+            }
+            (Some(shots), None) => Texts::prompted(engine.prompts().before_train(job.seed, shots, &job.data.train, at)),
+        })
+    }
+
+    fn test_texts(self) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        Ok(match (job.plan.shots, &job.plan.follow_up) {
+            (None, _) => Texts::alone(engine.test_tokens.iter()),
+            (Some(shots), Some(follow_up)) => self.followed_up(shots, follow_up, job.data.test.iter())?,
+            (Some(shots), None) => Texts::prompted(engine.prompts().before_test(job.seed, shots, &job.data.test)),
+        })
+    }
+
+    /// What is asked on from the model's own answers to texts.
+    fn followed_up(
+        self,
+        shots: ShotsPlan,
+        follow_up: &FollowUp,
+        examples: impl Iterator<Item = &'a Example>,
+    ) -> Result<Texts<'a>, StageError> {
+        let Self { engine, job, .. } = self;
+        let (model, tokenizer) = (engine.language_model(), &engine.tokenizer);
+        let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer).map_err(Error::from)?;
+        let batch_tokens = job.data.recipe.micro_batch_tokens;
+        let texts: Vec<&str> = examples.map(|example| example.text.as_str()).collect();
+        let prompts = FollowUpTexts { model, tokenizer, follow_up, batch_tokens }.prompts(
+            &encoder,
+            engine.prompts().shots(job.seed, shots),
+            &texts,
+        )?;
+        Ok(Texts::prompted(PromptedTexts::of(prompts)))
+    }
+
+    /// What a stage trains on together with its own labels: the labels beside them, as far as they are to be believed, or
+    /// what the classifiers that it reads make of texts without any.
+    fn beside<'t>(
+        self,
+        own: &[StageExample<'_>],
+        texts: &[&'t [u32]],
+        places: &[usize],
+    ) -> Result<Vec<StageExample<'t>>, StageError> {
+        let beside = match self.job.plan.beside {
+            None => return Ok(Vec::new()),
+            Some(Beside::PseudoLabels(PseudoLabels { weight, .. })) => {
+                let taught = self.read_probabilities(texts)?;
+                let example = |(text, target): (&&'t [u32], f64)| StageExample {
+                    weight: weight as f32,
+                    ..StageExample::new(text, target as f32)
+                };
+                return Ok(texts.iter().zip(taught).map(example).collect());
+            }
+            Some(Beside::Labels(beside)) => beside,
+        };
+        let train = &self.job.data.train;
+        let labels: Vec<f32> = places.iter().map(|index| label(&train[*index], beside.labels)).collect();
+        let labels64 = || labels.iter().map(|label| f64::from(*label));
+        let mut weights: Vec<f64> = vec![beside.weight; labels.len()];
+        if beside.by_confidence {
+            for (weight, label) in weights.iter_mut().zip(labels64()) {
+                *weight *= (2.0 * label - 1.0).abs();
+            }
+        }
+        let mut correction = None;
+        if let Some(Denoise { way, rates, by_agreement }) = beside.denoise {
+            let rates = match rates {
+                RatesFrom::OwnLabels => {
+                    let own_texts: Vec<&[u32]> = own.iter().map(|example| example.token_ids).collect();
+                    let classes = own.iter().map(|example| f64::from(example.target));
+                    ErrorRates::estimated(classes.zip(self.read_probabilities(&own_texts)?))
+                }
+                RatesFrom::Predictions => {
+                    let classes = self.read_probabilities(texts)?;
+                    if by_agreement {
+                        for ((weight, label), class) in weights.iter_mut().zip(labels64()).zip(&classes) {
+                            *weight *= label * class + (1.0 - label) * (1.0 - class);
+                        }
+                    }
+                    ErrorRates::estimated(classes.into_iter().zip(labels64()))
+                }
+            };
+            correction = Some(Correction { rates, way });
+        }
+        let example = |((text, target), weight): ((&&'t [u32], f32), f64)| StageExample {
+            token_ids: text,
+            target,
+            weight: weight as f32,
+            correction,
+        };
+        Ok(texts.iter().zip(labels).zip(weights).map(example).collect())
+    }
+
+    /// P(class 1) of texts by the mean log-odds of the classifiers that the stage reads.
+    fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>, StageError> {
+        let Self { engine, job, .. } = self;
+        let (recipe, model) = (&job.data.recipe, &engine.model);
+        let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
+        let mut scores = Vec::new();
+        for folder in &job.reads {
+            adapter.load(folder)?;
+            scores.push(self.log_odds(&adapter, texts)?);
+        }
+        Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())
+    }
+}
+
+fn save_optimizer(optimizer: &OptimizerState, path: &Path) -> Result<(), StageError> {
+    optimizer.save(path).map_err(|error| match error {
+        labelmix_train::Error::OptimizerFile { path, source } => StoreError::Io { path, source }.into(),
+        error => error.into(),
+    })
+}
