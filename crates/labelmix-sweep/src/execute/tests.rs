@@ -387,8 +387,10 @@ fn two_sweeps_on_one_store_do_each_stage_once() {
         std::thread::sleep(Duration::from_millis(5));
         Ok(())
     });
+    let (sweeps, store) = ([place.sweep(), place.sweep()], place.store());
     let executions: Vec<Execution> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2).map(|_| scope.spawn(|| place.execute(&ExecuteOptions::default()))).collect();
+        let executed = |sweep| execute(sweep, &store, &ExecuteOptions::default(), &Silent).unwrap();
+        let workers: Vec<_> = sweeps.iter().map(|sweep| scope.spawn(move || executed(sweep))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     assert!(executions.iter().all(|execution| execution.records.len() == 16 && execution.failures.is_empty()));
