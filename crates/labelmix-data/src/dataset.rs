@@ -1,9 +1,7 @@
 //! A task's data, ready for a sweep: training examples for sale and a test set held apart.
 
 use crate::account::Accounted;
-use crate::clean::Balance;
-use crate::clean::CleaningOptions;
-use crate::clean::Split;
+use crate::clean::{Balance, CleaningOptions, Split};
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
 use crate::pools::{Boundary, Pools};

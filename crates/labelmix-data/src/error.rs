@@ -1,6 +1,5 @@
 //! What can be wrong with a user's data, where, and what to do about it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
@@ -8,26 +7,9 @@ use thiserror::Error;
 
 use crate::account::Accounted;
 use crate::cell::Cell;
+use crate::place::{Place, RowNumber};
 use crate::summary::Dropped;
 use crate::task::TaskError;
-
-/// Where in a file something is wrong: a row, or the file as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, as the user named it.
-    pub file: PathBuf,
-    /// The row, where it is known.
-    pub row: Option<RowNumber>,
-}
-
-/// A row's number, counted from 1 as the user's own tools count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RowNumber {
-    /// A line of a text file: the one on which the record, or the object, begins.
-    Line(u64),
-    /// A row of a Parquet or Arrow file; of a spreadsheet, as that shows it.
-    Row(u64),
-}
 
 /// A row whose gold label another row of the same text contradicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,32 +18,6 @@ pub struct ContradictingRow {
     pub number: RowNumber,
     /// Its gold label.
     pub gold: u8,
-}
-
-impl Place {
-    pub(crate) fn file(file: &Path) -> Self {
-        Self { file: file.to_path_buf(), row: None }
-    }
-
-    pub(crate) fn row(file: &Path, row: RowNumber) -> Self {
-        Self { row: Some(row), ..Self::file(file) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        self.row.map_or(Ok(()), |row| write!(f, ", {row}"))
-    }
-}
-
-impl fmt::Display for RowNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(line) => write!(f, "line {line}"),
-            Self::Row(row) => write!(f, "row {row}"),
-        }
-    }
 }
 
 /// Data that cannot be used as it is. The message says where and what, the help what to do.

@@ -6,8 +6,9 @@
 use std::path::PathBuf;
 
 use crate::cell::Cell;
-use crate::error::{DataError, Place};
+use crate::error::DataError;
 use crate::example::Example;
+use crate::place::Place;
 use crate::read::{Holds, Need, Row, WantedColumn, field_names};
 
 /// The largest whole number up to which all have a double-precision number of their own.

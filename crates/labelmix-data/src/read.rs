@@ -38,7 +38,8 @@ use self::open::{Table, open};
 pub use self::progress::{ReadingProgress, observe_reading};
 pub use self::table_file::{TableFile, TableNotes};
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 /// Rows in a block, where the reader counts rows.
 const BLOCK_ROWS: usize = 8192;

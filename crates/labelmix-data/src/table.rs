@@ -12,7 +12,8 @@ pub(crate) use self::columns::{Column, ColumnKind};
 pub(crate) use self::json::{Ordered, parsed_cell};
 pub use self::row::TableRow;
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 use crate::read::{Holds, Need, Row, TableFile, WantedColumn, column_names, is_json, read_blocks, read_lines_of};
 
 /// Reads the rows of a file of any known format with all their columns, and hands them on in the file's order.

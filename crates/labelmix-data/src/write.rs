@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use self::error::TableWriteError;
 use self::format::{Stream, TableFormat, TextFormat};
-use crate::error::RowNumber;
+use crate::place::RowNumber;
 use crate::table::{TableColumns, TableRow, parsed_cell};
 
 /// What to do where a file of the name is there already.

@@ -6,8 +6,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use labelmix_nn::{Array, FrozenMatrix, MatmulPrecision, Result, Value, Weight, linear, mean_of_sequences};
-use labelmix_nn::{SequenceOffsets, soft_cross_entropy};
+use labelmix_nn::{
+    Array, FrozenMatrix, MatmulPrecision, Result, SequenceOffsets, Value, Weight, linear, mean_of_sequences,
+    soft_cross_entropy,
+};
 
 const TOKENS: usize = 1024;
 const CALLS: usize = 30;

@@ -11,8 +11,7 @@ use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
 use crate::export::{WriteError, write_files};
-use crate::notation::rising;
-use crate::notation::{dollars, percent, price, prices_in_words, proportion, purchase, range};
+use crate::notation::{dollars, percent, price, prices_in_words, proportion, purchase, range, rising};
 use crate::text_table::{Style, align_right, table_with_header};
 
 /// What measured runs say at given prices. The names of the fields are a promise to programs that read the JSON.

@@ -5,8 +5,7 @@ use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
 use crate::SplitEntry;
-use crate::notation::rising;
-use crate::notation::{dollars, proportion, purchase};
+use crate::notation::{dollars, proportion, purchase, rising};
 use crate::text_table::{Style, align_right, table_with_header};
 
 /// How a method best spends a budget.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use comfy_table::{Attribute, Cell};
 
-use crate::notation::rising;
-use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase};
+use crate::notation::{count, dollars, mean_and_deviation, proportion, purchase, rising};
 use crate::regimes::regimes_text;
 use crate::terminal_plot::cost_accuracy_plot;
 use crate::text_table::{Style, align_right, table_with_header};

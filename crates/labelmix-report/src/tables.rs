@@ -6,11 +6,9 @@ mod records;
 mod sheet;
 
 use crate::Answer;
-use crate::notation::rising;
+use crate::notation::{count, dollars, mean_and_deviation, proportion, rising};
 pub(crate) use records::{parquet_of_runs, records};
 use sheet::{Cell, Sheet};
-
-use crate::notation::{count, dollars, mean_and_deviation, proportion};
 
 /// The names and contents of the tables: each as Markdown and LaTeX, and its numbers as CSV.
 pub(crate) fn tables(answer: &Answer) -> Vec<(String, Vec<u8>)> {

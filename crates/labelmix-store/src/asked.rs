@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use labelmix_study::{Study, WantedRun, distinct, runs_of};
+use labelmix_study::{Study, distinct, runs_of};
 use serde_json::Value;
 
 use crate::error::{Result, StoreError};
@@ -33,6 +33,11 @@ pub fn as_kept(study: &Study) -> Value {
     serde_json::from_str(&text).expect("it was written a moment ago")
 }
 
+/// A method's table in a study as it is kept.
+fn method_of<'a>(study: &'a Value, name: &str) -> Option<&'a Value> {
+    study["methods"].as_array()?.iter().find(|method| method["name"] == name)
+}
+
 impl Store {
     /// What a study file asks, as far as its last sweep knows it: nothing is read but the plan of that.
     ///
@@ -58,21 +63,20 @@ impl StudyPlan {
         let (points, not_affordable) = found.supply.points(study, &prices, &methods)?;
         let now = as_kept(study);
         let mut changed: Vec<&str> = TABLES.into_iter().filter(|table| now[*table] != found.study[*table]).collect();
-        let differs = |name: &str| {
-            let is_it = |method: &&Value| method["name"] == name;
-            let method = |study: &Value| study["methods"].as_array()?.iter().find(is_it).cloned();
-            method(&now) != method(&found.study)
-        };
+        let swept_alike: HashSet<&str> = methods
+            .iter()
+            .map(|method| method.name.as_str())
+            .filter(|name| changed.is_empty() && method_of(&now, name) == method_of(&found.study, name))
+            .collect();
         let wanted = runs_of(&methods, &points, &distinct(&study.grid.seeds));
-        let is_as_swept = |run: &&WantedRun<'_>| changed.is_empty() && !differs(&run.method.name);
-        let names: Vec<String> = wanted.iter().filter(is_as_swept).map(WantedRun::name).collect();
-        if methods.iter().any(|method| differs(&method.name)) {
+        let planned: HashMap<&str, &PlannedRun> = self.runs.iter().map(|run| (run.run.as_str(), run)).collect();
+        let swept = wanted.iter().filter(|run| swept_alike.contains(run.method.name.as_str()));
+        let runs: Vec<PlannedRun> =
+            swept.filter_map(|run| planned.get(run.name().as_str()).copied().cloned()).collect();
+        let not_swept = wanted.len() - runs.len();
+        if methods.iter().any(|method| method_of(&now, &method.name) != method_of(&found.study, &method.name)) {
             changed.push("methods");
         }
-        let planned: HashMap<&str, &PlannedRun> = self.runs.iter().map(|run| (run.run.as_str(), run)).collect();
-        let runs: Vec<PlannedRun> =
-            names.iter().filter_map(|name| planned.get(name.as_str()).copied().cloned()).collect();
-        let not_swept = wanted.len() - runs.len();
         question.points = points;
         question.not_affordable = not_affordable;
         Ok(Some(Asked { plan: self.with_runs(runs), question, not_swept, changed }))

@@ -101,25 +101,29 @@ impl FinishedRun {
     /// # Errors
     /// If some of them are missing, or their gold labels are not those that the run was judged by.
     pub fn examples<'a>(&self, test: &'a [Example]) -> Result<Vec<&'a Example>> {
-        let other = |reason: String| StoreError::OtherTestSet { path: self.folder.clone(), reason };
         let by_id: HashMap<ExampleId, &Example> = test.iter().map(|example| (example.id, example)).collect();
         let examples: Vec<&Example> = self.ids.iter().filter_map(|id| by_id.get(id).copied()).collect();
         let tested = self.ids.len();
         if examples.len() < tested {
             let missing = tested - examples.len();
-            return Err(other(format!(
-                "{missing} of the {tested} texts it was tested on are not in the study's test set"
-            )));
+            let reason = format!("{missing} of the {tested} texts it was tested on are not in the study's test set");
+            return Err(StoreError::OtherTestSet { path: self.folder.clone(), reason });
         }
-        let right = examples.iter().zip(&self.log_odds);
-        let right = right.filter(|(example, score)| example.gold == Some(**score > 0.0)).count();
-        let (accuracy, recorded) = (right as f64 / tested as f64, self.file.record.metrics.accuracy);
-        if accuracy.total_cmp(&recorded).is_ne() {
-            return Err(other(format!(
-                "it was recorded with an accuracy of {recorded}, and has {accuracy} by the gold labels of the study's test set"
-            )));
-        }
+        self.check_labels(examples.iter().copied())?;
         Ok(examples)
+    }
+
+    /// Passes if the run was judged by the gold labels of these examples, which it was tested on in this order.
+    fn check_labels<'a>(&self, test: impl Iterator<Item = &'a Example>) -> Result<()> {
+        let right = test.zip(&self.log_odds).filter(|(example, score)| example.gold == Some(**score > 0.0)).count();
+        let (accuracy, recorded) = (right as f64 / self.ids.len() as f64, self.file.record.metrics.accuracy);
+        if accuracy.total_cmp(&recorded).is_eq() {
+            return Ok(());
+        }
+        let reason = format!(
+            "it was recorded with an accuracy of {recorded}, and has {accuracy} by the gold labels of the study's test set"
+        );
+        Err(StoreError::OtherTestSet { path: self.folder.clone(), reason })
     }
 
     /// The texts that the run was tested on, from its store; `None` if that does not have them.
@@ -292,7 +296,7 @@ impl FinishedStudy {
             None => test.to_vec(),
             Some(run) => run.examples(test)?.into_iter().cloned().collect(),
         };
-        self.runs.iter().try_for_each(|run| run.examples(&self.test).map(drop))?;
+        self.runs.iter().try_for_each(|run| run.check_labels(self.test.iter()))?;
         Ok(self)
     }
 

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::{entries, read_json, write_json};
-use crate::key::LabelsKey;
-use crate::key::StageKey;
+use crate::key::{LabelsKey, StageKey};
 use crate::store::Store;
 use crate::test_sets::TestSetKey;
 

@@ -1,6 +1,6 @@
 //! What is for sale, and which points of a grid it serves.
 
-use labelmix_data::{Example, Pools};
+use labelmix_data::{Boundary, Example, Pools};
 use labelmix_econ::{Allocation, Prices};
 use labelmix_methods::Method;
 use serde::{Deserialize, Serialize};
@@ -43,14 +43,22 @@ impl LabelledExamples {
         counts
     }
 
+    /// The pools' boundary where these points are wanted: the study's, or the default.
+    #[must_use]
+    pub fn boundary(&self, study: &Study, points: &[WantedPoint], methods: &[NamedMethod]) -> Boundary {
+        match study.task.gold_pool {
+            Some(gold_pool) => Boundary::Fixed(gold_pool),
+            None => Boundary::ForChoosing(self.default_boundary(points, methods)),
+        }
+    }
+
     /// How many examples belong to the gold pool for methods that choose among gold labels or read texts without buying
     /// their labels, unless the study says so.
     ///
     /// As many as any point asks for, but no greater share of the gold labels than is left of the weak ones, and at least
     /// half of the examples that could be sold either way, so that a large grid leaves something to label weakly. If a
     /// method chooses which gold labels it buys, there have to be more to choose from: all that the grid does not buy weakly.
-    #[must_use]
-    pub fn default_boundary(&self, points: &[WantedPoint], methods: &[NamedMethod]) -> usize {
+    fn default_boundary(&self, points: &[WantedPoint], methods: &[NamedMethod]) -> usize {
         let wanted = |count: fn(Allocation) -> usize| {
             points.iter().map(|wanted| count(wanted.point.allocation)).max().unwrap_or(0)
         };
@@ -123,8 +131,8 @@ impl Supply {
         methods: &[NamedMethod],
     ) -> Result<(Vec<GridPoint>, Vec<NotAffordable>)> {
         let wanted = wanted_points(study, prices, methods)?;
-        let boundary = study.task.gold_pool.unwrap_or_else(|| self.labelled.default_boundary(&wanted, methods));
-        let sale = Sale { supply: self, candidates: boundary.min(self.gold()), budgets: &study.grid.budgets, prices };
+        let (Boundary::Fixed(size) | Boundary::ForChoosing(size)) = self.labelled.boundary(study, &wanted, methods);
+        let sale = Sale { supply: self, candidates: size.min(self.gold()), budgets: &study.grid.budgets, prices };
         let (points, not_affordable) = sale.serve(wanted, methods);
         if let (true, Some(first)) = (points.is_empty(), not_affordable.first()) {
             return Err(StudyError::NothingAffordable { reason: first.reason.clone() });

@@ -22,8 +22,7 @@ use crate::stage_work::do_stage;
 use crate::survey::survey;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
-use labelmix_store::RunRecord;
-use labelmix_store::{Claim, Claiming, Scrutiny, StageOutcome, Store, Watch};
+use labelmix_store::{Claim, Claiming, RunRecord, Scrutiny, StageOutcome, Store, Watch};
 
 /// The records of all finished runs, in the graph's order, and the stages that failed.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What a study expands to, without the model that does the work: which labels are for sale, which runs there are, of
 //! which stages, under which keys.
 
-use labelmix_data::{Boundary, Example, Pools};
+use labelmix_data::{Example, Pools};
 use labelmix_econ::{Allocation, Prices};
 use labelmix_methods::StagePlan;
 use labelmix_study::{
@@ -28,12 +28,7 @@ impl Expansion {
     pub(crate) fn of(study: &Study, prices: &Prices, train: &[Example]) -> Result<Self> {
         let methods = study.configured_methods();
         let labelled = LabelledExamples::of(train);
-        let boundary = if let Some(gold_pool) = study.task.gold_pool {
-            Boundary::Fixed(gold_pool)
-        } else {
-            let wanted = wanted_points(study, prices, &methods)?;
-            Boundary::ForChoosing(labelled.default_boundary(&wanted, &methods))
-        };
+        let boundary = labelled.boundary(study, &wanted_points(study, prices, &methods)?, &methods);
         let seeds = distinct(&study.grid.seeds).into_iter();
         let pools: Vec<(u64, Pools)> = seeds.map(|seed| (seed, Pools::new(train, seed, boundary))).collect();
         let supply = Supply::of(labelled, &pools);

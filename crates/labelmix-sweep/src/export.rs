@@ -21,19 +21,15 @@ use std::path::{Path, PathBuf};
 
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
-use labelmix_store::{KeptShot, PromptFile};
+use labelmix_store::{KeptShot, PromptFile, RunFile, Store, process_tag};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
-use crate::checkpoint::run_adapter;
-use crate::checkpoint::run_classifier;
-use crate::checkpoint::run_load_options;
-use crate::checkpoint::run_tokenizer;
+use crate::checkpoint::{run_adapter, run_classifier, run_load_options, run_tokenizer};
 
 pub use self::error::ExportError;
 use self::script::{Loads, Script, ScriptPrompt, literal};
 use crate::error::Result;
-use labelmix_store::{RunFile, Store, process_tag};
 use labelmix_study::{MatmulPrecisionName, TooLong};
 
 /// How a classifier is exported.

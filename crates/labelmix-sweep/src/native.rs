@@ -17,8 +17,7 @@ use labelmix_train::{
 
 use self::work::Work;
 use crate::checkpoint::{load_options_of, memory_request, pooling, rounding};
-use crate::engine::Calibration;
-use crate::engine::{Engine, StageData, StageJob, StageScores};
+use crate::engine::{Calibration, Engine, StageData, StageJob, StageScores};
 use crate::error::Error;
 use crate::expansion::Chain;
 use crate::key::Fingerprint;
@@ -60,6 +59,7 @@ pub(crate) struct NativeEngine {
     prompts: Option<Prompts>,
     train_tokens: Vec<Vec<u32>>,
     test_tokens: Vec<Vec<u32>>,
+    parameters: usize,
     slots: usize,
     memory_bytes: u64,
     /// How numbers are rounded beyond what the checkpoint does, if at all.
@@ -115,6 +115,7 @@ impl NativeEngine {
             prompts,
             train_tokens,
             test_tokens,
+            parameters: shape.summary().parameters,
             slots,
             memory_bytes,
             rounding: rounding(&load),
@@ -133,6 +134,11 @@ impl NativeEngine {
             pooling: self.model.pooling().name(),
             max_length: self.tokenizer.max_length(),
         })
+    }
+
+    /// The model's parameters.
+    pub(crate) fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// Which prompts of test texts are longer than the model's context.

@@ -22,18 +22,31 @@ pub(crate) fn do_stage(
     mut observe: impl FnMut(StageProgress),
 ) -> Result<StageOutcome, StageError> {
     let work = Work { sweep, store, node };
+    let job = work.job();
     store.write_stage(&node.key, |folder| {
-        let StageScores { history, chosen, log_odds, shortened } = match node.plan.work {
-            StageWork::Average => work.average()?,
-            _ => sweep.engine().do_stage(&work.job(), folder, continuation, &mut observe)?,
+        let averages = node.plan.work == StageWork::Average;
+        let StageScores { history, chosen, log_odds, shortened } = if averages {
+            work.average()?
+        } else {
+            sweep.engine().do_stage(&job, folder, continuation, &mut observe)?
         };
-        let averages = match node.plan.work {
-            StageWork::Average => work.reads().cloned().collect(),
-            _ => Vec::new(),
+        let gold: Vec<bool> =
+            sweep.test().iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
+        let outcome = StageOutcome {
+            key: node.key.clone(),
+            parent: work.parent().cloned(),
+            labels: node.plan.labels,
+            count: node.plan.count,
+            seed: node.seed,
+            options: node.plan.options().unwrap_or_default(),
+            recipe: sweep.study().recipe.clone(),
+            history,
+            chosen,
+            averages: if averages { work.reads().cloned().collect() } else { Vec::new() },
+            metrics: test_metrics(&log_odds, &gold),
         };
-        let outcome = StageOutcome { history, chosen, averages, ..work.outcome(&log_odds) };
         let ids = sweep.test().iter().map(|example| example.id).collect();
-        let prompt = node.plan.shots.map(|shots| work.prompt_file(shots, shortened));
+        let prompt = node.plan.shots.map(|shots| work.prompt_file(shots, &job.labels.shots, shortened));
         Ok((outcome, TestLogOdds { ids, log_odds }, prompt))
     })
 }
@@ -80,37 +93,16 @@ impl<'a> Work<'a> {
         Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
     }
 
-    fn prompt_file(self, plan: ShotsPlan, shortened: Shortened) -> PromptFile {
+    fn prompt_file(self, plan: ShotsPlan, shots: &[usize], shortened: Shortened) -> PromptFile {
         let Self { sweep, node, .. } = self;
-        let shots = sweep.purchase(node).shots;
         PromptFile {
             template: sweep.study().prompt.clone(),
             order: plan.order,
             seed: node.seed,
             follow_up: node.plan.follow_up.clone(),
             asks_language_model: node.plan.work == StageWork::Ask,
-            shots: shots.into_iter().map(|index| kept_shot(&sweep.train()[index], plan)).collect(),
+            shots: shots.iter().map(|index| kept_shot(&sweep.train()[*index], plan)).collect(),
             shortened,
-        }
-    }
-
-    /// What is known of the outcome before the stage is done, with the test set's scores.
-    fn outcome(self, scores: &[f32]) -> StageOutcome {
-        let Self { sweep, node, .. } = self;
-        let gold: Vec<bool> =
-            sweep.test().iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
-        StageOutcome {
-            key: node.key.clone(),
-            parent: self.parent().cloned(),
-            labels: node.plan.labels,
-            count: node.plan.count,
-            seed: node.seed,
-            options: node.plan.options().unwrap_or_default(),
-            recipe: sweep.study().recipe.clone(),
-            history: None,
-            chosen: Vec::new(),
-            averages: Vec::new(),
-            metrics: test_metrics(scores, &gold),
         }
     }
 }

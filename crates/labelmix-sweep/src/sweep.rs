@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use labelmix_data::{Accounted, Dataset, Example, Pools};
 use labelmix_econ::Prices;
-use labelmix_models::ModelShape;
 use labelmix_store::LabelsOutcome;
 use labelmix_study::{GridPoint, MethodTable, NamedMethod, NotAffordable, Study, Supply};
 
@@ -47,6 +46,10 @@ pub struct Sweep {
 pub(crate) struct Loaded {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) fingerprint: Fingerprint,
+    /// The model's parameters.
+    pub(crate) parameters: usize,
+    /// Texts that were left out because the engine cannot read them.
+    pub(crate) too_long: usize,
     pub(crate) shortened: Vec<ShortenedPrompts>,
 }
 
@@ -70,7 +73,6 @@ impl Sweep {
             }
             labels => labels?.map(|(outcome, _)| outcome),
         };
-        let parameters = ModelShape::read(&model_folder)?.summary().parameters;
         let tokenizer = tokenizer(&model_folder, study.model.max_length)?;
         let (train, train_tokens, train_too_long) =
             tokenize(std::mem::take(&mut dataset.train), &tokenizer, study.model.too_long)?;
@@ -81,13 +83,11 @@ impl Sweep {
         let load = |study: &Study, data: &Arc<StageData>, chains: &[Chain<'_>]| {
             let needs = Needs { chains, train_tokens, test_tokens };
             let engine = NativeEngine::load(study, &folder, tokenizer, Arc::clone(data), needs, options)?;
-            let (fingerprint, shortened) = (engine.fingerprint()?, engine.shortened());
-            Ok(Loaded { engine: Box::new(engine), fingerprint, shortened })
+            let (fingerprint, shortened, parameters) = (engine.fingerprint()?, engine.shortened(), engine.parameters());
+            let too_long = train_too_long + test_too_long;
+            Ok(Loaded { engine: Box::new(engine), fingerprint, parameters, too_long, shortened })
         };
-        let mut sweep = Self::with_engine(study, dataset, labels, model_folder, load)?;
-        sweep.summary.too_long = train_too_long + test_too_long;
-        sweep.summary.parameters = parameters;
-        Ok(sweep)
+        Self::with_engine(study, dataset, labels, model_folder, load)
     }
 
     /// A study with this data, whose stages the engine that `load` makes does.
@@ -105,7 +105,7 @@ impl Sweep {
         let expansion = Expansion::of(&study, &prices, &data.train)
             .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
         let chains = expansion.chains();
-        let Loaded { engine, fingerprint, shortened } = load(&study, &data, &chains)?;
+        let Loaded { engine, fingerprint, parameters, too_long, shortened } = load(&study, &data, &chains)?;
         let pooling = fingerprint.pooling;
         let graph = graph_of(&chains, &SharedInputs::new(&study, fingerprint, &data.test), &data.train);
         drop(chains);
@@ -113,14 +113,14 @@ impl Sweep {
         let summary = SweepSummary {
             data: data_summary,
             labels,
-            too_long: 0,
+            too_long,
             gold_pool: supply.gold(),
             weak_pool: supply.weak(),
             runs: graph.runs().len(),
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
-            parameters: 0,
+            parameters,
             shortened,
         };
         Ok(Self {

@@ -24,8 +24,7 @@ use self::making::{LoadedLabeler, Making};
 use crate::checkpoint::save_adapter;
 use crate::error::{Error, Result};
 use crate::key::SharedInputs;
-use crate::options::PrepareOptions;
-use crate::options::{ExecuteOptions, LOOK_EVERY};
+use crate::options::{ExecuteOptions, LOOK_EVERY, PrepareOptions};
 
 /// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix weak labels 2";

@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use crate::arguments::{CompareArguments, Statistic};
 use crate::diagnosis::{Failure, Status, print_data};
 use crate::finished_run::{NoPredictions, read_run, test_set};
-use crate::kept::{finished_runs, store_of};
+use crate::kept::{finished_runs, store_of, tell_unfinished};
 use crate::style::terminal_style;
 
 /// A comparison that cannot be made.
@@ -73,6 +73,7 @@ fn compare_methods(study: Study, arguments: &CompareArguments) -> Result<StudyCo
         return Err(NoComparison::Budget(*budget).into());
     }
     let finished = finished_runs(&study, &store)?;
+    tell_unfinished(&finished);
     if finished.runs.is_empty() {
         return Err(NoComparison::NoRuns { study: study.name }.into());
     }

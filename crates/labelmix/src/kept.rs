@@ -24,7 +24,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Reads the runs and says how many of those that are asked for are not finished.
+    /// Reads the runs.
     pub(crate) fn read(study: Study, store: &Store) -> Result<Self, Failure> {
         let runs = finished_runs(&study, store)?;
         let measured = runs.measured();
@@ -41,6 +41,11 @@ pub(crate) fn finished_runs(study: &Study, store: &Store) -> Result<FinishedStud
         finished = finished.tested_on(&data.test)?;
         finished.own_share = data.summary.test.own_shares().map(|(_, share)| share);
     }
+    Ok(finished)
+}
+
+/// Says how many of the runs that are asked for are not finished, and what of the study is not as it was swept.
+pub(crate) fn tell_unfinished(finished: &FinishedStudy) {
     let missing = finished.unfinished;
     if missing > 0 {
         anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
@@ -49,7 +54,6 @@ pub(crate) fn finished_runs(study: &Study, store: &Store) -> Result<FinishedStud
         let tables: Vec<String> = finished.changed.iter().map(|table| format!("[{table}]")).collect();
         anstream::eprintln!("since its last sweep the study has another {}", tables.join(", "));
     }
-    Ok(finished)
 }
 
 /// The sweep of a study whose weak labels, if a labeler makes them, are in the store.

@@ -12,8 +12,7 @@ use labelmix_sweep::PrepareOptions;
 
 use crate::arguments::{Have, PlanArguments, PriceList};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::labeled_data;
-use crate::kept::{finished_runs, kept_sweep, store_of};
+use crate::kept::{finished_runs, kept_sweep, labeled_data, store_of, tell_unfinished};
 use crate::progress::patiently;
 use crate::style::terminal_style;
 use crate::task::files_of;
@@ -33,6 +32,7 @@ fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
     let study = Study::read(study)?;
     let store = store_of(&study, arguments.store.as_deref());
     let finished = finished_runs(&study, &store)?;
+    tell_unfinished(&finished);
     let methods = study.splitting_methods();
     let basis = PlanBasis {
         study: &study.name,

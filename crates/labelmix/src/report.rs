@@ -12,7 +12,7 @@ use labelmix_study::Study;
 
 use crate::arguments::{PriceList, ReportArguments};
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::{Finished, store_of};
+use crate::kept::{Finished, store_of, tell_unfinished};
 use crate::overview::{KnownTasks, study_folder, write_overview};
 use crate::plan::repriced;
 
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
     for study in studies {
         let store = store_of(&study, arguments.store.as_deref());
         let finished = Finished::read(study, &store)?;
+        tell_unfinished(&finished.runs);
         if several {
             answers.extend(seen_with_others(&finished, &mut tasks));
         }

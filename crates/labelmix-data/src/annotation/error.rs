@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::error::{DataError, Place};
+use crate::error::DataError;
 use crate::example::ExampleId;
+use crate::place::Place;
 use crate::write::TableWriteError;
 
 /// Why labels that were collected cannot be used. Nothing is written then.

@@ -6,8 +6,8 @@ use super::error::AnnotationError;
 use super::formula::unguarded;
 use super::listed_id::{NoId, listed_id};
 use crate::cell::Cell;
-use crate::error::Place;
 use crate::example::ExampleId;
+use crate::place::Place;
 
 /// The longest text that a cell of Excel holds, in characters; of longer ones it keeps the beginning.
 const LONGEST_CELL: usize = 32_767;

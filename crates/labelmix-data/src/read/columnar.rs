@@ -12,7 +12,8 @@ use arrow_schema::{ArrowError, DataType, Schema};
 use super::guard::guarded;
 use super::{Holds, Row, WantedColumn, check_columns};
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 /// Refuses a file whose columns are missing or of a type that cannot hold what they are read for, before any of it
 /// is read. The positions of the wanted columns that are there.

@@ -18,7 +18,8 @@ use super::open::{Table, open};
 use super::text::Text;
 use super::{Block, Need, Row, TableFile, TableNotes, WantedColumn};
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 /// Values whose parsing is left to the receiver, who does it on all cores.
 pub(crate) struct Objects<'a> {

@@ -11,7 +11,8 @@ use super::stream_fault::refused;
 use super::text::Text;
 use super::{BLOCK_ROWS, Block, Holds, Row, WantedColumn, check_columns};
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 /// A text of separated values behind its header.
 struct Separated<'a> {

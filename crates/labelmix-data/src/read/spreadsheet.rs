@@ -9,7 +9,8 @@ use calamine::{DataRef, Reader, Xlsx, XlsxError};
 use super::guard::guarded;
 use super::{BLOCK_ROWS, Block, Holds, Need, Row, WantedColumn, check_columns};
 use crate::cell::Cell;
-use crate::error::{DataError, RowNumber};
+use crate::error::DataError;
+use crate::place::RowNumber;
 
 type Workbook = Xlsx<BufReader<File>>;
 

@@ -10,7 +10,8 @@ use thiserror::Error;
 
 use super::Encoding;
 use super::compression::Compression;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 #[derive(Debug, Clone, Error)]
 pub(super) enum StreamFault {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Encoding;
-use crate::error::RowNumber;
+use crate::place::RowNumber;
 
 /// A file of a table: its path, and its encoding where it was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::json::{Ordered, parsed_cell};
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 
 /// A row of a table: its number in the file that it comes from, and its cells by the names of their columns, in order.
 #[derive(Debug, Clone, PartialEq)]

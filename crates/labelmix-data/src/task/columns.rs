@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::TaskError;
 use crate::cell::Cell;
-use crate::error::Place;
+use crate::place::Place;
 use crate::read::Row;
 
 /// Columns to read, each once: a row's cells stand in this order.

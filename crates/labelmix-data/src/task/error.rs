@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::error::{DataError, Place, RowNumber, listed, nearest};
+use crate::error::{DataError, listed, nearest};
+use crate::place::{Place, RowNumber};
 
 /// A task that cannot be used as it is. The message says where and what, the help what to do.
 #[derive(Debug, Error, Diagnostic)]

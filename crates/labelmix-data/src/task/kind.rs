@@ -10,7 +10,7 @@ use super::definition::{AnswerIs, BinaryTable, MultipleChoiceTable, PreferenceTa
 use super::draw::RowDraw;
 use super::error::TaskError;
 use crate::cell::Cell;
-use crate::error::Place;
+use crate::place::Place;
 use crate::read::Row;
 
 /// What a row becomes.

@@ -14,9 +14,10 @@ use super::kind::{Judged, Kind};
 use super::template::{Condition, Fields, TextTemplate, reason, syntax_error, value_of};
 use super::weak::{VoteTable, mean_vote, votes_of};
 use crate::clean::RowsRead;
-use crate::error::{DataError, Place};
+use crate::error::DataError;
 use crate::example::{Example, ExampleId};
 use crate::field::KeptFields;
+use crate::place::Place;
 use crate::read::{Block, Encoding, Holds, Need, Row, TableFile, WantedColumn, read_blocks};
 
 /// A task ready to read rows.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::definition::{OneOrMore, Problem};
 use super::error::TaskError;
 use crate::cell::Cell;
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
 use crate::example::Example;
+use crate::place::{Place, RowNumber};
 use crate::read::{Holds, Need, WantedColumn, read_blocks};
 use crate::summary::WeakFileSummary;
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::RowColumns;
 use super::reading::{RowRead, TextRows};
-use crate::error::{ContradictingRow, DataError, RowNumber};
+use crate::error::{ContradictingRow, DataError};
 use crate::example::{Example, ExampleId, Round};
+use crate::place::RowNumber;
 use crate::summary::{Dropped, LeftOut, TextNotes};
 use crate::task::mean_vote;
 

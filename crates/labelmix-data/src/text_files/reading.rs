@@ -10,9 +10,9 @@ use super::joined::{Contradictions, Joined};
 use super::labels::LabelRead;
 use crate::cell::Cell;
 use crate::clean::Split;
-use crate::error::{DataError, Place, RowNumber};
-use crate::example::ROUNDS;
-use crate::example::{Example, ExampleId};
+use crate::error::DataError;
+use crate::example::{Example, ExampleId, ROUNDS};
+use crate::place::{Place, RowNumber};
 use crate::read::{Need, Row, TableFile, read_blocks};
 use crate::summary::{Dropped, LeftOut, TextNotes};
 

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GOLD;
 use crate::method::{Configuration, Method, OptionHelp};
-use crate::plan::Loss;
-use crate::plan::{StageOptions, StagePlan, Trains};
+use crate::plan::{Loss, StageOptions, StagePlan, Trains};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionHelp};
-use crate::plan::Loss;
-use crate::plan::{FirstStageOptions, StageOptions, StagePlan};
+use crate::plan::{FirstStageOptions, Loss, StageOptions, StagePlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -5,8 +5,7 @@ use super::canvas::{Columns, amount_colour, axis_width, chart, panels};
 use super::key::{Symbol, budget_entries};
 use super::marks::{aside, dashed, draw_marked_line};
 use super::series::spread;
-use crate::notation::parameters;
-use crate::notation::rising;
+use crate::notation::{parameters, rising};
 use crate::overview::{Model, TaskAnswers};
 use crate::{Answer, WithinBudget};
 

@@ -14,8 +14,7 @@ use labelmix_train::{
 };
 
 use super::{Inputs, LabelerProgress, OwnExamples, seen};
-use crate::checkpoint::rounding;
-use crate::checkpoint::{load_options_of, memory_request, pooling, tokenizer};
+use crate::checkpoint::{load_options_of, memory_request, pooling, rounding, tokenizer};
 use crate::error::{Error, Result};
 use crate::memory::Demand;
 use crate::options::PrepareOptions;

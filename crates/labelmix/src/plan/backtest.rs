@@ -10,7 +10,7 @@ use labelmix_study::{PricesTable, Study};
 use super::{SEED, repriced};
 use crate::arguments::PlanArguments;
 use crate::diagnosis::{Failure, Status, print_data};
-use crate::kept::finished_runs;
+use crate::kept::{finished_runs, tell_unfinished};
 use crate::progress::patiently;
 use crate::style::terminal_style;
 
@@ -26,7 +26,9 @@ pub(super) fn run(arguments: &PlanArguments, store: &Path, study: Option<&Path>)
         |sweeps, tariff| patiently("replaying", || BacktestReport::new(sweeps, tariff, &arguments.pilot, &settings));
     let report = if let Some(study) = study {
         let (study, store) = (Study::read(study)?, Store::open_to_read(store)?);
-        let runs = of_method(finished_runs(&study, &store)?.measured());
+        let finished = finished_runs(&study, &store)?;
+        tell_unfinished(&finished);
+        let runs = of_method(finished.measured());
         let budgets_usd = if given.is_empty() { study.grid.budgets.clone() } else { given };
         replay(
             vec![RecordedSweep { study: &study.name, runs, budgets_usd }],

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{DataError, Place, RowNumber};
+use crate::error::DataError;
+use crate::place::{Place, RowNumber};
 use crate::read::line_count::LineCount;
 use crate::read::stream_fault::refused;
 use crate::read::text::Text;
