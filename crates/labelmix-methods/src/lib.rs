@@ -17,8 +17,8 @@ pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kin
 pub use metrics::{TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, CorrectionWay, ErrorRates, corrected_targets};
 pub use plan::{
-    Beside, BesideLabels, Choice, Denoise, FollowUp, HeadStart, Loss, PseudoLabels, RatesFrom, ShotOrder, ShotsPlan,
-    StageOptions, StagePlan, StageWork, Trains,
+    Choice, Denoise, Draw, FollowUp, HeadStart, JointLoss, Loss, PromptPlan, RatesFrom, Role, ShotOrder, ShotsPlan,
+    Source, StageOptions, StagePlan, Start, TrainPlan, Trains,
 };
 pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};

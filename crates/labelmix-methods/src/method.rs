@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::methods::METHODS;
-use crate::plan::{Choice, StagePlan};
+use crate::plan::{Choice, Source, StagePlan};
 
 /// A way to spend labels: a method with its options.
 pub trait Method: fmt::Debug + Send + Sync {
@@ -49,15 +49,15 @@ impl dyn Method {
     #[must_use]
     pub fn chooses_gold(&self) -> bool {
         let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
-        stages
-            .iter()
-            .any(|stage| stage.labels == LabelKind::Gold && matches!(stage.choice, Choice::LeastCertain { .. }))
+        let mut draws = stages.iter().flat_map(StagePlan::draws);
+        let gold = Source::Labels(LabelKind::Gold);
+        draws.any(|draw| draw.source == gold && matches!(draw.choice, Choice::LeastCertain { .. }))
     }
 
     /// Whether its texts stand behind a prompt.
     #[must_use]
     pub fn is_prompted(&self) -> bool {
-        self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(|stage| stage.shots.is_some())
+        self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(|stage| stage.prompt().is_some())
     }
 }
 

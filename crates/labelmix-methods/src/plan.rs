@@ -27,54 +27,80 @@ impl Loss {
     pub const FEWEST_FOR_THRESHOLD: usize = 8;
 }
 
-/// One stage of a method. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a
-/// schedule of its own.
+/// One stage of a method.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StagePlan {
-    /// Which pool its labels come from. A stage that does not train has the kind of its shots here.
-    pub labels: LabelKind,
-    /// How many labels it trains on, its own validation labels among them; none if it does not train.
+pub enum StagePlan {
+    /// Trains the classifier.
+    Train(TrainPlan),
+    /// Scores the next token behind each prompt with the language model. Nothing is trained.
+    Ask(PromptPlan),
+    /// Averages the log-odds of other stages. Nothing is trained.
+    Average {
+        /// Those stages, by their places among the method's.
+        of: Vec<usize>,
+        /// How they read texts.
+        prompt: Option<PromptPlan>,
+    },
+}
+
+/// A training. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a schedule of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainPlan {
+    /// What it learns from, beside what stands in its prompts.
+    pub draws: Vec<Draw>,
+    /// What stands before every text; `None` for the text alone.
+    pub prompt: Option<PromptPlan>,
+    /// Where it starts.
+    pub start: Start,
+    /// How it trains.
+    pub options: StageOptions,
+    /// Whether the optimizer's state is kept, for a later stage to start with.
+    pub keep_optimizer: bool,
+    /// Which of several trainings of the same stage this is: each has initial weights, validation labels and batches of its
+    /// own, and the same pools. 0 is the usual one.
+    pub repetition: usize,
+    /// Stages whose classifiers it reads, by their places among the method's.
+    pub reads: Vec<usize>,
+}
+
+/// Examples that a stage takes from the pools.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Whose labels they have.
+    pub source: Source,
+    /// How many; fewer of [`Source::Predictions`] if the pools have no more texts.
     pub count: usize,
     /// Labels at the front of the pool that it leaves to the prompt.
     pub skip: usize,
     /// Which of the pool's examples.
     pub choice: Choice,
-    /// The examples that stand before every text; `None` for the text alone.
-    pub shots: Option<ShotsPlan>,
-    /// What is asked on from what the model itself answers to a text, in place of the text.
-    pub follow_up: Option<FollowUp>,
-    /// What is done with them.
-    pub work: StageWork,
-    /// The stage that it starts from, by its place among the method's; `None` for a fresh adapter.
-    pub parent: Option<usize>,
-    /// The head that a fresh adapter starts with.
-    pub head: HeadStart,
-    /// Which of several trainings of the same stage this is: each has initial weights, validation labels and batches of its
-    /// own, and the same pools. 0 is the usual one.
-    pub member: usize,
-    /// Stages whose classifiers it reads, by their places among the method's: teachers, or what it averages.
-    pub reads: Vec<usize>,
-    /// What it trains on together with its labels.
-    pub beside: Option<Beside>,
+    /// What for.
+    pub role: Role,
 }
 
-/// What a stage trains on together with its own labels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Beside {
-    /// The first labels of a pool, which are bought.
-    Labels(BesideLabels),
-    /// Texts of both pools, whose labels are not bought: the mean predictions of the classifiers that the stage reads
-    /// take their place.
-    PseudoLabels(PseudoLabels),
+/// Where labels come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A pool, which sells them.
+    Labels(LabelKind),
+    /// The mean predictions of the classifiers that the stage reads, on texts of all pools. They cost nothing.
+    Predictions,
 }
 
-/// Labels of another kind, and how much is made of them.
+/// What a stage does with a draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BesideLabels {
-    /// Their kind.
-    pub labels: LabelKind,
-    /// How many.
-    pub count: usize,
+pub enum Role {
+    /// Trains on it, a part of it being its validation labels.
+    Train,
+    /// Trains on it jointly with what it trains on anyway.
+    Jointly(JointLoss),
+    /// Puts it before texts.
+    Shot,
+}
+
+/// How much is made of labels that are trained on jointly with others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointLoss {
     /// What each one's part of the loss is multiplied by.
     pub weight: f64,
     /// Whether that is multiplied by how sure a label is, |2ỹ − 1|.
@@ -98,19 +124,19 @@ pub struct Denoise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RatesFrom {
-    /// On the stage's own labels, with the predictions of classifiers that have learnt to predict what is beside them.
+    /// On the stage's own labels, with the predictions of classifiers that have learnt to predict those trained on jointly.
     OwnLabels,
-    /// On what is beside them, with the predictions of classifiers that have learnt to predict the class.
+    /// On what is trained on jointly, with the predictions of classifiers that have learnt to predict the class.
     Predictions,
 }
 
-/// Texts without labels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PseudoLabels {
-    /// How many of the pools' texts; all, if there is no number.
-    pub texts: Option<usize>,
-    /// What each one's part of the loss is multiplied by.
-    pub weight: f64,
+/// How texts are read behind a prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptPlan {
+    /// The examples that stand before every text.
+    pub shots: ShotsPlan,
+    /// What is asked on from what the model itself answers to a text, in place of the text.
+    pub follow_up: Option<FollowUp>,
 }
 
 /// A question that is put after the model's own answer.
@@ -120,6 +146,15 @@ pub struct FollowUp {
     pub template: String,
     /// How many tokens the model answers with.
     pub answer_tokens: usize,
+}
+
+/// Where a training starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From a fresh adapter, with this head.
+    Fresh(HeadStart),
+    /// From the best checkpoint of an earlier stage, by its place among the method's.
+    After(usize),
 }
 
 /// What a fresh head is.
@@ -164,6 +199,17 @@ pub struct ShotsPlan {
     pub order: ShotOrder,
 }
 
+impl Choice {
+    /// How many labels have to be bought for it to use so many.
+    #[must_use]
+    pub fn looks_at(&self, count: usize) -> usize {
+        match self {
+            Self::SurestLabels { of } => *of,
+            Self::Front | Self::LeastCertain { .. } => count,
+        }
+    }
+}
+
 /// In which order the examples of a prompt stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,22 +218,6 @@ pub enum ShotOrder {
     OneForAll,
     /// A shuffle of its own for every text.
     FreshForEach,
-}
-
-/// What a stage does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum StageWork {
-    /// Trains the classifier.
-    Train {
-        /// How.
-        options: StageOptions,
-        /// Whether the optimizer's state is kept, for a later stage to start with.
-        keep_optimizer: bool,
-    },
-    /// Asks the language model for the next token. Nothing is trained.
-    Ask,
-    /// Averages the log-odds of the stages that it reads. Nothing is trained.
-    Average,
 }
 
 /// How a training stage differs from the usual one: keys of the table `gold` of a method in a study file.
@@ -231,89 +261,150 @@ pub enum Trains {
     Body,
 }
 
-impl StagePlan {
-    /// A stage that trains on the front of a pool.
-    #[must_use]
-    pub fn training(labels: LabelKind, count: usize, options: impl Into<StageOptions>) -> Self {
-        let work = StageWork::Train { options: options.into(), keep_optimizer: false };
-        Self::doing(work, labels, count)
+impl Draw {
+    /// Labels at the front of a pool.
+    pub(crate) fn front(labels: LabelKind, count: usize, role: Role) -> Self {
+        Self { source: Source::Labels(labels), count, skip: 0, choice: Choice::Front, role }
     }
 
-    /// A stage that does something with the front of a pool, and with nothing else.
+    /// The kind of its labels, if they are bought.
     #[must_use]
-    pub fn doing(work: StageWork, labels: LabelKind, count: usize) -> Self {
-        Self {
-            labels,
-            count,
-            skip: 0,
-            choice: Choice::Front,
-            shots: None,
-            follow_up: None,
-            work,
-            parent: None,
-            head: HeadStart::default(),
-            member: 0,
-            reads: Vec::new(),
-            beside: None,
+    pub fn labels(&self) -> Option<LabelKind> {
+        match self.source {
+            Source::Labels(labels) => Some(labels),
+            Source::Predictions => None,
         }
+    }
+}
+
+impl TrainPlan {
+    /// Trains on the front of a pool.
+    #[must_use]
+    pub fn new(labels: LabelKind, count: usize, options: impl Into<StageOptions>) -> Self {
+        Self {
+            draws: vec![Draw::front(labels, count, Role::Train)],
+            prompt: None,
+            start: Start::Fresh(HeadStart::default()),
+            options: options.into(),
+            keep_optimizer: false,
+            repetition: 0,
+            reads: Vec::new(),
+        }
+    }
+
+    /// The same, with this much of its pool.
+    pub(crate) fn choosing(mut self, choice: Choice) -> Self {
+        self.draws[0].choice = choice;
+        self
+    }
+
+    /// The same, trained jointly on more.
+    pub(crate) fn jointly(mut self, source: Source, count: usize, loss: JointLoss) -> Self {
+        self.draws.push(Draw { source, count, skip: 0, choice: Choice::Front, role: Role::Jointly(loss) });
+        self
     }
 
     /// Stages that follow each other, without the empty ones. What the first would take over from a stage before is
     /// nothing, so it takes nothing over; and a stage keeps what the next one takes over.
     #[must_use]
-    pub fn sequence(stages: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        let mut stages: Vec<Self> = stages.into_iter().filter(|stage| stage.count > 0).collect();
-        if let Some(Self { work: StageWork::Train { options, .. }, choice, .. }) = stages.first_mut() {
+    pub fn sequence(stages: impl IntoIterator<Item = Self>) -> Vec<StagePlan> {
+        let mut stages: Vec<Self> = stages.into_iter().filter(|stage| stage.count() > 0).collect();
+        if let Some(Self { options, draws, .. }) = stages.first_mut() {
             (options.reinitialise_head, options.carry_optimizer) = (false, false);
-            if let Choice::LeastCertain { .. } = choice {
-                *choice = Choice::Front;
+            for draw in draws.iter_mut().filter(|draw| matches!(draw.choice, Choice::LeastCertain { .. })) {
+                draw.choice = Choice::Front;
             }
         }
         for index in 1..stages.len() {
-            stages[index].parent = Some(index - 1);
-            let carries = matches!(stages[index].work, StageWork::Train { options, .. } if options.carry_optimizer);
-            if let StageWork::Train { keep_optimizer, .. } = &mut stages[index - 1].work {
-                *keep_optimizer = carries;
-            }
+            stages[index].start = Start::After(index - 1);
+            stages[index - 1].keep_optimizer = stages[index].options.carry_optimizer;
         }
-        stages
+        stages.into_iter().map(StagePlan::Train).collect()
+    }
+
+    /// What it trains on by itself, not jointly with something else.
+    pub fn own(&self) -> impl Iterator<Item = &Draw> {
+        self.draws.iter().filter(|draw| draw.role == Role::Train)
+    }
+
+    /// How many labels it trains on by itself, its own validation labels among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.own().map(|draw| draw.count).sum()
     }
 
     /// What decides the initial weights, the validation labels and the order of the batches, in a run of this seed.
     #[must_use]
     pub fn training_seed(&self, seed: u64) -> u64 {
-        match self.member {
+        match self.repetition {
             0 => seed,
-            member => stream(seed, &format!("training {member} of several")).random(),
+            repetition => stream(seed, &format!("training {repetition} of several")).random(),
         }
     }
 
-    /// The same stage among others of a method, of which `before` come first: as one of several trainings.
-    pub(crate) fn as_member(&self, member: usize, before: usize) -> Self {
-        let mut stage = self.clone();
-        stage.member = member;
-        stage.parent = stage.parent.map(|place| place + before);
-        stage.reads = stage.reads.iter().map(|place| place + before).collect();
-        stage
-    }
-
-    /// A stage that averages the log-odds of others, which read texts as `like` does.
-    pub(crate) fn average(like: &Self, reads: Vec<usize>) -> Self {
-        let Self { labels, shots, follow_up, .. } = like.clone();
-        Self { shots, follow_up, reads, ..Self::doing(StageWork::Average, labels, 0) }
+    /// The same training among others of a method, of which `before` come first: as one of several.
+    pub(crate) fn repeated(&self, repetition: usize, before: usize) -> Self {
+        let start = match self.start {
+            Start::Fresh(head) => Start::Fresh(head),
+            Start::After(place) => Start::After(place + before),
+        };
+        let reads = self.reads.iter().map(|place| place + before).collect();
+        Self { start, repetition, reads, ..self.clone() }
     }
 
     /// Whether classifiers take the place of labelers for it.
     pub(crate) fn is_taught(&self) -> bool {
-        matches!(self.beside, Some(Beside::PseudoLabels(_)))
+        self.draws.iter().any(|draw| draw.source == Source::Predictions)
+    }
+}
+
+impl StagePlan {
+    /// The training, if it is one.
+    #[must_use]
+    pub fn training(&self) -> Option<&TrainPlan> {
+        match self {
+            Self::Train(training) => Some(training),
+            Self::Ask(_) | Self::Average { .. } => None,
+        }
     }
 
-    /// How the stage trains, if it does.
+    /// What stands before every text, if something does.
     #[must_use]
-    pub fn options(&self) -> Option<StageOptions> {
-        match self.work {
-            StageWork::Train { options, .. } => Some(options),
-            StageWork::Ask | StageWork::Average => None,
+    pub fn prompt(&self) -> Option<&PromptPlan> {
+        match self {
+            Self::Train(TrainPlan { prompt, .. }) | Self::Average { prompt, .. } => prompt.as_ref(),
+            Self::Ask(prompt) => Some(prompt),
+        }
+    }
+
+    /// Everything that it takes from the pools, in the order in which it is bought.
+    pub fn draws(&self) -> impl Iterator<Item = Draw> + '_ {
+        let shots = self.prompt().map(|PromptPlan { shots, .. }| Draw::front(shots.labels, shots.count, Role::Shot));
+        shots.into_iter().chain(self.training().into_iter().flat_map(|training| training.draws.iter().copied()))
+    }
+
+    /// How many labels it trains on, not counting what it trains on jointly with them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.training().map_or(0, TrainPlan::count)
+    }
+
+    /// The stage that it starts from, by its place among the method's.
+    #[must_use]
+    pub fn parent(&self) -> Option<usize> {
+        match self.training()?.start {
+            Start::After(place) => Some(place),
+            Start::Fresh(_) => None,
+        }
+    }
+
+    /// The stages whose classifiers it reads, by their places among the method's.
+    #[must_use]
+    pub fn reads(&self) -> &[usize] {
+        match self {
+            Self::Train(training) => &training.reads,
+            Self::Average { of, .. } => of,
+            Self::Ask(_) => &[],
         }
     }
 }

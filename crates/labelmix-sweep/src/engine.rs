@@ -12,7 +12,7 @@ use labelmix_train::{Continuation, StageProgress};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::purchase::Purchase;
+use crate::purchase::Drawn;
 use crate::stage_error::StageError;
 
 /// What all stages of a sweep have in common.
@@ -32,8 +32,8 @@ pub(crate) struct StageJob<'a> {
     pub(crate) plan: &'a StagePlan,
     /// The seed of the pools, the training and the prompts.
     pub(crate) seed: u64,
-    /// Its labels, as places among the training examples.
-    pub(crate) labels: Purchase,
+    /// What the draws of the plan take, in their order.
+    pub(crate) drawn: Vec<Drawn>,
     /// The folder of what the stage that it starts from trained.
     pub(crate) parent: Option<PathBuf>,
     /// The folders of the classifiers that it reads.

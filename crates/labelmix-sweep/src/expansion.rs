@@ -12,7 +12,7 @@ use labelmix_study::{
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::key::SharedInputs;
-use crate::purchase::Purchase;
+use crate::purchase::drawn;
 
 /// What is for sale, and what is bought with it.
 pub(crate) struct Expansion {
@@ -64,8 +64,7 @@ pub(crate) fn graph_of(chains: &[Chain<'_>], shared: &SharedInputs, train: &[Exa
     let mut graph = StageGraph::default();
     for Chain { method, seed, pools, allocation, stages } in chains {
         graph.add_run(method, *seed, *allocation, stages, |parent, reads, plan| {
-            let labels = Purchase::new(train, pools, plan);
-            shared.stage_key(parent, reads, plan, &labels.labels(train), *seed)
+            shared.stage_key(parent, reads, plan, &drawn(train, pools, plan), train, *seed)
         });
     }
     graph

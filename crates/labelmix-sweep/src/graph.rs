@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
-use labelmix_methods::{Beside, StagePlan, StageWork};
+use labelmix_econ::LabelKind;
+use labelmix_methods::{Draw, PromptPlan, Role, Source, StagePlan, TrainPlan};
 use labelmix_store::StageKey;
 use labelmix_study::run_name;
 
@@ -26,23 +27,17 @@ impl StageNode {
     /// What it does, in a few words: `32 gold labels, seed 0`.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let StagePlan { labels, count, shots, work, beside, member, .. } = &self.plan;
-        let shots = shots.filter(|shots| shots.count > 0);
-        let shots = shots.map(|shots| format!("{} {} shots", shots.count, shots.labels.name()));
-        let own = format!("{count} {} labels", labels.name());
-        let labels = match beside {
-            None => own,
-            Some(Beside::Labels(beside)) => format!("{own} and {} {}", beside.count, beside.labels.name()),
-            Some(Beside::PseudoLabels(_)) if *count == 0 => "texts that others labelled".to_owned(),
-            Some(Beside::PseudoLabels(_)) => format!("{own} and texts that others labelled"),
+        let shots = |PromptPlan { shots, .. }: &PromptPlan| format!("{} {} shots", shots.count, shots.labels.name());
+        let what = match &self.plan {
+            StagePlan::Average { of, .. } => format!("the mean of {} trainings", of.len()),
+            StagePlan::Ask(prompt) => shots(prompt),
+            StagePlan::Train(training) => match training.prompt.as_ref().filter(|prompt| prompt.shots.count > 0) {
+                None => learnt_from(training),
+                Some(prompt) => format!("{} behind {}", learnt_from(training), shots(prompt)),
+            },
         };
-        let what = match (work, shots) {
-            (StageWork::Average, _) => format!("the mean of {} trainings", self.reads.len()),
-            (StageWork::Ask, shots) => shots.unwrap_or_default(),
-            (StageWork::Train { .. }, None) => labels,
-            (StageWork::Train { .. }, Some(shots)) => format!("{labels} behind {shots}"),
-        };
-        let training = if *member > 0 { format!(", training {}", member + 1) } else { String::new() };
+        let repetition = self.plan.training().map_or(0, |training| training.repetition);
+        let training = if repetition > 0 { format!(", training {}", repetition + 1) } else { String::new() };
         format!("{what}, seed {}{training}", self.seed)
     }
 
@@ -50,6 +45,19 @@ impl StageNode {
     pub(crate) fn needs(&self) -> impl Iterator<Item = usize> + '_ {
         self.parent.into_iter().chain(self.reads.iter().copied())
     }
+}
+
+/// What a training learns from, in words: `32 gold labels and 160 weak`.
+fn learnt_from(training: &TrainPlan) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for draw in training.draws.iter().filter(|draw| draw.count > 0) {
+        parts.push(match draw.source {
+            Source::Predictions => "texts that others labelled".to_owned(),
+            Source::Labels(kind) if parts.is_empty() => format!("{} {} labels", draw.count, kind.name()),
+            Source::Labels(kind) => format!("{} {}", draw.count, kind.name()),
+        });
+    }
+    parts.join(" and ")
 }
 
 /// A run: stages, of which the last one's classifier is the run's.
@@ -110,8 +118,8 @@ impl StageGraph {
     ) {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
         for plan in plans {
-            let parent = plan.parent.map(|place| stages[place]);
-            let reads: Vec<usize> = plan.reads.iter().map(|place| stages[*place]).collect();
+            let parent = plan.parent().map(|place| stages[place]);
+            let reads: Vec<usize> = plan.reads().iter().map(|place| stages[*place]).collect();
             let siblings = self.children.get(&(seed, parent)).map_or(&[][..], Vec::as_slice);
             let is_this = |node: &StageNode| node.reads == reads && node.plan == *plan;
             if let Some(place) = siblings.iter().find(|place| is_this(&self.nodes[**place])) {
@@ -129,6 +137,18 @@ impl StageGraph {
         }
         let name = run_name(method, allocation, seed);
         self.runs.push(Run { name, method: method.to_owned(), seed, allocation, stages });
+    }
+
+    /// The kind of the labels that a stage learns from; of its shots, if it does not train.
+    pub(crate) fn labels(&self, node: &StageNode) -> LabelKind {
+        match (&node.plan, node.reads.first()) {
+            (StagePlan::Average { .. }, Some(read)) => self.labels(&self.nodes[*read]),
+            (plan, _) => {
+                let draws: Vec<Draw> = plan.draws().collect();
+                let own = draws.iter().find(|draw| draw.role == Role::Train).or(draws.first());
+                own.and_then(Draw::labels).unwrap_or(LabelKind::Gold)
+            }
+        }
     }
 
     /// For each stage, those that need it.
@@ -158,12 +178,12 @@ mod tests {
         let counts = [8, 16, 32, 64, 128, 256, 512, 1024];
         for seed in 0..3 {
             for (n_weak, n_gold) in counts.iter().flat_map(|weak| counts.map(|gold| (*weak, gold))) {
-                let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
-                let plans = StagePlan::sequence([stage(LabelKind::Weak, n_weak), stage(LabelKind::Gold, n_gold)]);
+                let stage = |kind, count| TrainPlan::new(kind, count, StageOptions::default());
+                let plans = TrainPlan::sequence([stage(LabelKind::Weak, n_weak), stage(LabelKind::Gold, n_gold)]);
                 graph.add_run("seq-sft", seed, Allocation { n_weak, n_gold }, &plans, |parent, _, plan| {
                     computed += 1;
                     let parent = parent.map_or(String::new(), StageKey::to_string);
-                    key_of_text(&format!("{seed} {parent} {} {}", plan.labels.name(), plan.count))
+                    key_of_text(&format!("{seed} {parent} {:?}", plan.draws().collect::<Vec<_>>()))
                 });
             }
         }

@@ -5,11 +5,14 @@
 
 use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_methods::{
-    Beside, BesideLabels, Choice, HeadStart, PromptTemplate, PseudoLabels, Recipe, StageOptions, StagePlan, StageWork,
+    Choice, HeadStart, JointLoss, PromptPlan, PromptTemplate, Recipe, Role, Source, StageOptions, StagePlan, Start,
+    TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
 use serde::Serialize;
+
+use crate::purchase::Drawn;
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
@@ -49,16 +52,6 @@ pub(crate) struct SharedInputs {
     pub(crate) prompt: PromptTemplate,
 }
 
-/// The labels of a stage.
-pub(crate) struct StageLabels<'a> {
-    /// What it trains on, in the order of purchase, or what it chooses from.
-    pub(crate) trained: Vec<&'a Example>,
-    /// What stands in its prompts, in the order of the pool.
-    pub(crate) shots: Vec<&'a Example>,
-    /// What it trains on together with its labels.
-    pub(crate) beside: Vec<&'a Example>,
-}
-
 impl SharedInputs {
     /// Of a study whose engine says this of itself, and these test examples.
     pub(crate) fn new(study: &Study, engine: Fingerprint, test: &[Example]) -> Self {
@@ -89,79 +82,96 @@ impl SharedInputs {
         parent: Option<&StageKey>,
         reads: &[&StageKey],
         plan: &StagePlan,
-        labels: &StageLabels<'_>,
+        drawn: &[Drawn],
+        train: &[Example],
         seed: u64,
     ) -> StageKey {
+        let of_role = |wanted: fn(&Role) -> bool| drawn.iter().filter(move |drawn| wanted(&drawn.draw.role));
         let mut parts = HashedParts::new(SCHEMA);
         let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
+        let labels_of = |drawn: &Drawn, kind| bought_hash(drawn.examples(train), kind);
         part("model", &self.model);
         if let Some(rounding) = &self.rounding {
             part("rounding", rounding.as_bytes());
         }
         part("tokenizer", &self.tokenizer);
-        match plan.work {
-            StageWork::Train { options, keep_optimizer } => {
+        match plan {
+            StagePlan::Train(TrainPlan { options, keep_optimizer, .. }) => {
                 part("pooling", self.pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
                 part("recipe", self.recipe.as_bytes());
                 part("parent", parent.map_or("", StageKey::as_str).as_bytes());
-                part("kind", plan.labels.name().as_bytes());
-                part("labels", bought_hash(labels.trained.iter().copied(), plan.labels).as_bytes());
-                if options != StageOptions::default() {
-                    part("options", canonical(&options).as_bytes());
+                for drawn in of_role(|role| *role == Role::Train) {
+                    if let Some(kind) = drawn.draw.labels() {
+                        part("kind", kind.name().as_bytes());
+                        part("labels", labels_of(drawn, kind).as_bytes());
+                    }
                 }
-                if keep_optimizer {
+                if *options != StageOptions::default() {
+                    part("options", canonical(options).as_bytes());
+                }
+                if *keep_optimizer {
                     part("keeps", b"optimizer");
                 }
             }
-            StageWork::Ask => {
+            StagePlan::Ask(_) => {
                 part("asked", &(self.micro_batch_tokens as u64).to_le_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
             }
-            StageWork::Average => part("averaged", &self.test),
+            StagePlan::Average { .. } => part("averaged", &self.test),
         }
         // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
-        if let Some(max_length) = self.max_length.filter(|_| self.cut || plan.shots.is_some()) {
+        if let Some(max_length) = self.max_length.filter(|_| self.cut || plan.prompt().is_some()) {
             part("max length", &(max_length as u64).to_le_bytes());
         }
         part("seed", &seed.to_le_bytes());
-        if let Choice::LeastCertain { temperature, .. } = plan.choice {
-            part("least certain", &(plan.count as u64).to_le_bytes());
-            part("temperature", &temperature.to_bits().to_le_bytes());
+        for Drawn { draw, .. } in drawn {
+            if let Choice::LeastCertain { temperature, .. } = draw.choice {
+                part("least certain", &(draw.count as u64).to_le_bytes());
+                part("temperature", &temperature.to_bits().to_le_bytes());
+            }
         }
-        if let Some(shots) = plan.shots {
+        if let Some(PromptPlan { shots, follow_up }) = plan.prompt() {
             part("prompt", canonical(&self.prompt).as_bytes());
             part("order of shots", canonical(&shots.order).as_bytes());
             part("kind of shots", shots.labels.name().as_bytes());
-            part("shots", bought_hash(labels.shots.iter().copied(), shots.labels).as_bytes());
+            for drawn in of_role(|role| *role == Role::Shot) {
+                part("shots", labels_of(drawn, shots.labels).as_bytes());
+            }
+            if let Some(follow_up) = follow_up {
+                part("follow up", canonical(follow_up).as_bytes());
+            }
         }
-        if let Some(follow_up) = &plan.follow_up {
-            part("follow up", canonical(follow_up).as_bytes());
-        }
-        if parent.is_none() && plan.head != HeadStart::default() {
-            part("head", canonical(&plan.head).as_bytes());
-        }
-        if plan.member > 0 {
-            part("training", &(plan.member as u64).to_le_bytes());
+        if let Some(TrainPlan { start, repetition, .. }) = plan.training() {
+            if let Start::Fresh(head) = start
+                && *head != HeadStart::default()
+            {
+                part("head", canonical(head).as_bytes());
+            }
+            if *repetition > 0 {
+                part("training", &(*repetition as u64).to_le_bytes());
+            }
         }
         for read in reads {
             part("reads", read.as_str().as_bytes());
         }
-        match plan.beside {
-            None => {}
-            Some(Beside::Labels(BesideLabels { labels: kind, weight, by_confidence, denoise, .. })) => {
-                part("kind beside", kind.name().as_bytes());
-                part("labels beside", bought_hash(labels.beside.iter().copied(), kind).as_bytes());
-                part("weight beside", &weight.to_bits().to_le_bytes());
-                part("by confidence", &[u8::from(by_confidence)]);
-                part("denoise", canonical(&denoise).as_bytes());
-            }
-            Some(Beside::PseudoLabels(PseudoLabels { weight, .. })) => {
-                let ids: Vec<u8> = labels.beside.iter().flat_map(|example| example.id.number().to_le_bytes()).collect();
-                part("texts beside", &ids);
-                part("weight beside", &weight.to_bits().to_le_bytes());
+        for drawn in drawn {
+            let Role::Jointly(JointLoss { weight, by_confidence, denoise }) = drawn.draw.role else { continue };
+            match drawn.draw.source {
+                Source::Labels(kind) => {
+                    part("kind beside", kind.name().as_bytes());
+                    part("labels beside", labels_of(drawn, kind).as_bytes());
+                    part("weight beside", &weight.to_bits().to_le_bytes());
+                    part("by confidence", &[u8::from(by_confidence)]);
+                    part("denoise", canonical(&denoise).as_bytes());
+                }
+                Source::Predictions => {
+                    let ids = drawn.examples(train).flat_map(|example| example.id.number().to_le_bytes());
+                    part("texts beside", &ids.collect::<Vec<u8>>());
+                    part("weight beside", &weight.to_bits().to_le_bytes());
+                }
             }
         }
         StageKey::of(&parts)
@@ -185,7 +195,7 @@ pub(crate) fn key_of_text(text: &str) -> StageKey {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::LabelKind;
-    use labelmix_methods::{CorrectionWay, Denoise, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_methods::{CorrectionWay, Denoise, Draw, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 
@@ -209,72 +219,98 @@ mod tests {
     }
 
     fn weak() -> StagePlan {
-        StagePlan::training(LabelKind::Weak, 2, StageOptions::default())
+        changed(|_| ())
     }
 
-    fn key(
+    /// The plan of a weak stage of two labels, changed.
+    fn changed(change: impl FnOnce(&mut TrainPlan)) -> StagePlan {
+        let mut plan = TrainPlan::new(LabelKind::Weak, 2, StageOptions::default());
+        change(&mut plan);
+        StagePlan::Train(plan)
+    }
+
+    fn prompt(labels: LabelKind, order: ShotOrder) -> PromptPlan {
+        PromptPlan { shots: ShotsPlan { labels, count: 2, order }, follow_up: None }
+    }
+
+    /// The key of a stage each of whose draws takes these examples.
+    fn key_of(
         shared: &SharedInputs,
-        parent: Option<&StageKey>,
+        [parent, read]: [Option<&StageKey>; 2],
         plan: &StagePlan,
-        labels: &[Example],
-        seed: u64,
+        of: &[Example],
     ) -> StageKey {
-        let examples = || labels.iter().collect();
-        let labels = StageLabels { trained: examples(), shots: examples(), beside: examples() };
-        shared.stage_key(parent, &[], plan, &labels, seed)
+        let places: Vec<usize> = (0..of.len()).collect();
+        let drawn = plan.draws().map(|draw| Drawn { draw, queried: Vec::new(), places: places.clone() });
+        let reads: Vec<&StageKey> = read.into_iter().collect();
+        shared.stage_key(parent, &reads, plan, &drawn.collect::<Vec<_>>(), of, 7)
+    }
+
+    fn key(shared: &SharedInputs, plan: &StagePlan) -> StageKey {
+        key_of(shared, [None, None], plan, &labels())
     }
 
     #[test]
     fn a_known_key_stays_what_it_is() {
-        insta::assert_snapshot!(key(&shared(), None, &weak(), &labels(), 7), @"f73a4c5071e6d0720bd11284c65c7e33");
+        insta::assert_snapshot!(key(&shared(), &weak()), @"f73a4c5071e6d0720bd11284c65c7e33");
     }
 
     #[test]
     fn every_input_changes_the_key() {
-        let base = key(&shared(), None, &weak(), &labels(), 7);
+        let base = key(&shared(), &weak());
         let mut keys = vec![base.clone()];
-        keys.push(key(&shared(), Some(&base), &weak(), &labels(), 7));
-        keys.push(key(&shared(), None, &weak(), &labels()[..1], 7));
-        keys.push(key(&shared(), None, &weak(), &labels(), 8));
-        let options = |options| StagePlan::training(LabelKind::Weak, 2, options);
-        let least_certain = |temperature| Choice::LeastCertain { temperature, candidates: None };
-        let shots = |labels, order| Some(ShotsPlan { labels, count: 2, order });
-        let (fresh, one) = (ShotOrder::FreshForEach, ShotOrder::OneForAll);
-        let follow_up = |template: &str, answer_tokens| Some(FollowUp { template: template.to_owned(), answer_tokens });
-        let beside = |weight, by_confidence, way: Option<CorrectionWay>| {
-            let denoise = way.map(|way| Denoise { way, rates: RatesFrom::OwnLabels, by_agreement: false });
-            Some(Beside::Labels(BesideLabels { labels: LabelKind::Weak, count: 2, weight, by_confidence, denoise }))
+        keys.push(key_of(&shared(), [Some(&base), None], &weak(), &labels()));
+        keys.push(key_of(&shared(), [None, None], &weak(), &labels()[..1]));
+        keys.push(shared().stage_key(None, &[], &weak(), &[], &[], 8));
+        let options = |options| changed(|plan| plan.options = options);
+        let usual = StageOptions::default();
+        let least_certain = |temperature, count| {
+            let choice = Choice::LeastCertain { temperature, candidates: None };
+            changed(|plan| plan.draws[0] = Draw { choice, count, ..plan.draws[0] })
         };
+        let prompted = |labels, order| changed(|plan| plan.prompt = Some(prompt(labels, order)));
+        let (fresh, one) = (ShotOrder::FreshForEach, ShotOrder::OneForAll);
+        let follow_up = |template: &str, answer_tokens| {
+            let follow_up = Some(FollowUp { template: template.to_owned(), answer_tokens });
+            changed(|plan| plan.prompt = Some(PromptPlan { follow_up, ..prompt(LabelKind::Gold, one) }))
+        };
+        let jointly = |source, weight, by_confidence, way: Option<CorrectionWay>| {
+            let denoise = way.map(|way| Denoise { way, rates: RatesFrom::OwnLabels, by_agreement: false });
+            let role = Role::Jointly(JointLoss { weight, by_confidence, denoise });
+            changed(|plan| plan.draws.push(Draw { source, role, ..plan.draws[0] }))
+        };
+        let weak_labels = Source::Labels(LabelKind::Weak);
         for plan in [
-            StagePlan { labels: LabelKind::Gold, ..weak() },
-            options(StageOptions { loss: Loss::LogConfidence, ..StageOptions::default() }),
-            options(StageOptions { trains: Trains::Head, ..StageOptions::default() }),
-            options(StageOptions { reinitialise_head: true, ..StageOptions::default() }),
-            options(StageOptions { carry_optimizer: true, ..StageOptions::default() }),
-            StagePlan { work: StageWork::Train { options: StageOptions::default(), keep_optimizer: true }, ..weak() },
-            StagePlan { choice: least_certain(0.0), ..weak() },
-            StagePlan { choice: least_certain(1.0), ..weak() },
-            StagePlan { choice: least_certain(0.0), count: 1, ..weak() },
-            StagePlan { shots: shots(LabelKind::Weak, fresh), ..weak() },
-            StagePlan { shots: shots(LabelKind::Gold, fresh), ..weak() },
-            StagePlan { shots: shots(LabelKind::Gold, one), ..weak() },
-            StagePlan { work: StageWork::Ask, shots: shots(LabelKind::Gold, one), ..weak() },
-            StagePlan { work: StageWork::Average, ..weak() },
-            StagePlan { member: 1, ..weak() },
-            StagePlan { member: 2, ..weak() },
-            StagePlan { head: HeadStart::Words, shots: shots(LabelKind::Gold, one), ..weak() },
-            StagePlan { follow_up: follow_up("so {answer}", 1), ..weak() },
-            StagePlan { follow_up: follow_up("so {answer}", 2), ..weak() },
-            StagePlan { follow_up: follow_up("is {answer}", 1), ..weak() },
-            StagePlan { beside: beside(0.3, false, None), ..weak() },
-            StagePlan { beside: beside(0.4, false, None), ..weak() },
-            StagePlan { beside: beside(0.3, true, None), ..weak() },
-            StagePlan { beside: beside(0.3, false, Some(CorrectionWay::Forward)), ..weak() },
-            StagePlan { beside: beside(0.3, false, Some(CorrectionWay::Backward)), ..weak() },
-            StagePlan { beside: Some(Beside::PseudoLabels(PseudoLabels { texts: None, weight: 1.0 })), ..weak() },
-            StagePlan { beside: Some(Beside::PseudoLabels(PseudoLabels { texts: None, weight: 0.5 })), ..weak() },
+            StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, usual)),
+            options(StageOptions { loss: Loss::LogConfidence, ..usual }),
+            options(StageOptions { trains: Trains::Head, ..usual }),
+            options(StageOptions { reinitialise_head: true, ..usual }),
+            options(StageOptions { carry_optimizer: true, ..usual }),
+            changed(|plan| plan.keep_optimizer = true),
+            least_certain(0.0, 2),
+            least_certain(1.0, 2),
+            least_certain(0.0, 1),
+            prompted(LabelKind::Weak, fresh),
+            prompted(LabelKind::Gold, fresh),
+            prompted(LabelKind::Gold, one),
+            StagePlan::Ask(prompt(LabelKind::Gold, one)),
+            StagePlan::Average { of: Vec::new(), prompt: None },
+            StagePlan::Average { of: Vec::new(), prompt: Some(prompt(LabelKind::Gold, one)) },
+            changed(|plan| plan.repetition = 1),
+            changed(|plan| plan.repetition = 2),
+            changed(|plan| plan.start = Start::Fresh(HeadStart::Words)),
+            follow_up("so {answer}", 1),
+            follow_up("so {answer}", 2),
+            follow_up("is {answer}", 1),
+            jointly(weak_labels, 0.3, false, None),
+            jointly(weak_labels, 0.4, false, None),
+            jointly(weak_labels, 0.3, true, None),
+            jointly(weak_labels, 0.3, false, Some(CorrectionWay::Forward)),
+            jointly(weak_labels, 0.3, false, Some(CorrectionWay::Backward)),
+            jointly(Source::Predictions, 1.0, false, None),
+            jointly(Source::Predictions, 0.5, false, None),
         ] {
-            keys.push(key(&shared(), None, &plan, &labels(), 7));
+            keys.push(key(&shared(), &plan));
         }
         let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
         for inputs in [
@@ -288,14 +324,10 @@ mod tests {
             SharedInputs { test: [9; 32], ..shared() },
             SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
         ] {
-            keys.push(key(&inputs, None, &weak(), &labels(), 7));
+            keys.push(key(&inputs, &weak()));
         }
-        let examples = labels();
-        let labels = || StageLabels { trained: examples.iter().collect(), shots: Vec::new(), beside: Vec::new() };
-        let average = StagePlan { work: StageWork::Average, ..weak() };
-        let average = |reads: &[&StageKey]| shared().stage_key(None, reads, &average, &labels(), 7);
-        let (first, second) = (keys[0].clone(), keys[1].clone());
-        keys.extend([average(&[&first]), average(&[&second]), average(&[&first, &second])]);
+        let average = StagePlan::Average { of: vec![0], prompt: None };
+        keys.extend([0, 1].map(|read| key_of(&shared(), [None, Some(&keys[read])], &average, &labels())));
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
     }
@@ -303,28 +335,26 @@ mod tests {
     #[test]
     fn a_limit_for_texts_enters_where_it_shortens_something() {
         let limited = |max_length| SharedInputs { max_length: Some(max_length), ..shared() };
-        assert_eq!(key(&limited(128), None, &weak(), &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
-        let shots = ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll };
-        let prompted = StagePlan { shots: Some(shots), ..weak() };
-        let keys = [shared(), limited(128), limited(64)].map(|shared| key(&shared, None, &prompted, &labels(), 7));
+        assert_eq!(key(&limited(128), &weak()), key(&shared(), &weak()));
+        let prompted = changed(|plan| plan.prompt = Some(prompt(LabelKind::Gold, ShotOrder::OneForAll)));
+        let keys = [shared(), limited(128), limited(64)].map(|shared| key(&shared, &prompted));
         assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
     }
 
     #[test]
     fn what_does_not_matter_to_a_stage_does_not_enter() {
-        let prompt = PromptTemplate { between: "\n".into(), ..PromptTemplate::default() };
-        let other_prompt = SharedInputs { prompt, ..shared() };
-        assert_eq!(key(&other_prompt, None, &weak(), &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+        let template = PromptTemplate { between: "\n".into(), ..PromptTemplate::default() };
+        let other_prompt = SharedInputs { prompt: template, ..shared() };
+        assert_eq!(key(&other_prompt, &weak()), key(&shared(), &weak()));
 
         // The choice among labels that are all known is in the labels; how many are candidates is in the candidates.
-        let surest = StagePlan { choice: Choice::SurestLabels { of: 9 }, ..weak() };
-        assert_eq!(key(&shared(), None, &surest, &labels(), 7), key(&shared(), None, &weak(), &labels(), 7));
+        let surest = changed(|plan| plan.draws[0].choice = Choice::SurestLabels { of: 9 });
+        assert_eq!(key(&shared(), &surest), key(&shared(), &weak()));
 
-        let shots = ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll };
-        let ask = StagePlan { work: StageWork::Ask, shots: Some(shots), ..weak() };
+        let ask = StagePlan::Ask(prompt(LabelKind::Gold, ShotOrder::OneForAll));
         let recipe = SharedInputs::canonical_recipe(&Recipe { learning_rate: 1e-4, ..Recipe::default() });
         let other_recipe = SharedInputs { recipe, pooling: "last", ..shared() };
-        assert_eq!(key(&other_recipe, None, &ask, &labels(), 7), key(&shared(), None, &ask, &labels(), 7));
-        assert_ne!(key(&other_prompt, None, &ask, &labels(), 7), key(&shared(), None, &ask, &labels(), 7));
+        assert_eq!(key(&other_recipe, &ask), key(&shared(), &ask));
+        assert_ne!(key(&other_prompt, &ask), key(&shared(), &ask));
     }
 }

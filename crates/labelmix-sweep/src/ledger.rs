@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId};
 use labelmix_econ::{Ledger, Purpose};
-use labelmix_methods::{Beside, Choice, Recipe, StagePlan};
+use labelmix_methods::{Choice, PromptPlan, Recipe, Role};
 use labelmix_store::StageOutcome;
 use labelmix_train::stage_split;
 
 use crate::graph::Run;
-use crate::purchase::{Purchase, label};
+use crate::purchase::Drawn;
 use crate::sweep::Sweep;
 
 impl Sweep {
@@ -21,56 +21,42 @@ impl Sweep {
         let mut shots_before = None;
         for (stage, outcome) in run.stages.iter().zip(outcomes) {
             let node = &self.graph().nodes()[*stage];
-            let mut purchase = self.purchase(node);
-            if matches!(node.plan.choice, Choice::LeastCertain { .. }) {
+            let mut drawn = self.drawn(node);
+            for drawn in drawn.iter_mut().filter(|drawn| matches!(drawn.draw.choice, Choice::LeastCertain { .. })) {
                 let places: HashMap<ExampleId, usize> =
-                    purchase.trained.iter().map(|index| (self.train()[*index].id, *index)).collect();
-                purchase.trained = outcome.chosen.iter().filter_map(|id| places.get(id).copied()).collect();
+                    drawn.places.iter().map(|place| (self.train()[*place].id, *place)).collect();
+                drawn.places = outcome.chosen.iter().filter_map(|id| places.get(id).copied()).collect();
             }
             // The prompt of a run is bought with its first stage.
-            if node.plan.shots == shots_before {
-                purchase.shots.clear();
+            let shots = node.plan.prompt().map(|PromptPlan { shots, .. }| *shots);
+            if shots == shots_before {
+                drawn.retain(|drawn| drawn.draw.role != Role::Shot);
             }
-            shots_before = node.plan.shots;
-            let seed = node.plan.training_seed(node.seed);
-            enter_stage(&mut ledger, self.train(), &node.plan, &purchase, &self.study().recipe, seed);
+            shots_before = shots;
+            let seed = node.plan.training().map_or(node.seed, |training| training.training_seed(node.seed));
+            enter_stage(&mut ledger, self.train(), &drawn, &self.study().recipe, seed);
         }
         ledger
     }
 }
 
-/// Enters a stage's labels: its shots, then those that it only looks at, then those that the trainer learns from and those
-/// that it validates on.
-fn enter_stage(
-    ledger: &mut Ledger,
-    train: &[Example],
-    plan: &StagePlan,
-    purchase: &Purchase,
-    recipe: &Recipe,
-    seed: u64,
-) {
-    let mut enter = |index: usize, kind, purpose| ledger.enter(train[index].id.to_string(), kind, purpose);
-    for index in &purchase.shots {
-        let kind = plan.shots.map_or(plan.labels, |shots| shots.labels);
-        enter(*index, kind, Purpose::Shot);
-    }
-    for index in &purchase.queried {
-        enter(*index, plan.labels, Purpose::Query);
-    }
-    let mut labels = vec![(plan.labels, &purchase.trained)];
-    if let Some(Beside::Labels(beside)) = plan.beside {
-        labels.push((beside.labels, &purchase.beside));
-    }
-    for (kind, bought) in labels {
-        let targets: Vec<f32> = bought.iter().map(|index| label(&train[*index], kind)).collect();
-        let mut purposes = vec![Purpose::Train; targets.len()];
-        if !targets.is_empty() {
-            for place in stage_split(&targets, recipe, seed).validation {
-                purposes[place] = Purpose::Validation;
+/// Enters a stage's labels, draw by draw: those that it only looks at, then those that it uses.
+fn enter_stage(ledger: &mut Ledger, train: &[Example], drawn: &[Drawn], recipe: &Recipe, seed: u64) {
+    for drawn in drawn {
+        let Some((kind, targets)) = drawn.draw.labels().zip(drawn.labels(train)) else { continue };
+        let mut enter = |place: usize, purpose| ledger.enter(train[place].id.to_string(), kind, purpose);
+        for place in &drawn.queried {
+            enter(*place, Purpose::Query);
+        }
+        let usual = if drawn.draw.role == Role::Shot { Purpose::Shot } else { Purpose::Train };
+        let mut purposes = vec![usual; targets.len()];
+        if usual == Purpose::Train && !targets.is_empty() {
+            for index in stage_split(&targets, recipe, seed).validation {
+                purposes[index] = Purpose::Validation;
             }
         }
-        for (index, purpose) in bought.iter().zip(purposes) {
-            enter(*index, kind, purpose);
+        for (place, purpose) in drawn.places.iter().zip(purposes) {
+            enter(*place, purpose);
         }
     }
 }
@@ -85,6 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::purchase::drawn;
     use labelmix_study::split_of;
 
     /// Up to 60 examples with both labels, with gold alone or with weak alone.
@@ -131,17 +118,20 @@ mod tests {
                 let mut ledger = Ledger::new(prices);
                 let stages = method.stages(split);
                 for plan in &stages {
-                    let mut purchase = Purchase::new(&train, &pools, plan);
-                    // Whatever a classifier would choose.
-                    purchase.trained.truncate(plan.count);
-                    let targets: Vec<f32> = purchase.trained.iter().map(|i| label(&train[*i], plan.labels)).collect();
-                    enter_stage(&mut ledger, &train, plan, &purchase, &recipe, seed);
+                    let mut drawn = drawn(&train, &pools, plan);
+                    for drawn in &mut drawn {
+                        // Whatever a classifier would choose.
+                        drawn.places.truncate(drawn.draw.count);
+                    }
+                    enter_stage(&mut ledger, &train, &drawn, &recipe, seed);
+                    let Some(own) = drawn.iter().find(|drawn| drawn.draw.role == Role::Train) else { continue };
+                    let targets = own.labels(&train).unwrap();
                     if targets.is_empty() {
                         continue;
                     }
                     let validated: HashSet<String> = stage_split(&targets, &recipe, seed)
-                        .validation.iter().map(|i| train[purchase.trained[*i]].id.to_string()).collect();
-                    let trained = ledger.entries().filter(|entry| entry.kind == plan.labels);
+                        .validation.iter().map(|i| train[own.places[*i]].id.to_string()).collect();
+                    let trained = ledger.entries().filter(|entry| Some(entry.kind) == own.draw.labels());
                     for entry in trained.filter(|entry| matches!(entry.purpose, Purpose::Train | Purpose::Validation)) {
                         prop_assert_eq!(entry.purpose == Purpose::Validation, validated.contains(entry.id));
                     }

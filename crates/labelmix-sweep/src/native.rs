@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use labelmix_data::Example;
-use labelmix_methods::{HeadStart, Recipe, ShotsPlan, StageExample, StageOptions, StagePlan, StageWork};
+use labelmix_methods::{
+    FollowUp, HeadStart, PromptPlan, Recipe, Role, ShotsPlan, StageExample, StageOptions, StagePlan, Start, TrainPlan,
+};
 use labelmix_models::{Classifier, LanguageModel, Model, ModelShape, Pooling, Tokenizer};
 use labelmix_study::{Study, TooLong};
 use labelmix_train::{
@@ -24,7 +26,7 @@ use crate::key::Fingerprint;
 use crate::memory::Demand;
 use crate::options::PrepareOptions;
 use crate::prompts::{Prompts, ShortenedPrompts};
-use crate::purchase::Purchase;
+use crate::purchase::drawn;
 use crate::stage_error::StageError;
 use crate::tokens::encode_all;
 
@@ -82,7 +84,7 @@ impl NativeEngine {
         let Needs { chains, train_tokens, test_tokens } = needs;
         let shape = ModelShape::read(folder)?;
         let too_long = study.model.too_long;
-        let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.shots.is_some()));
+        let prompted = chains.iter().any(|chain| chain.stages.iter().any(|stage| stage.prompt().is_some()));
         let prompts = if prompted {
             let shots = shots(chains, &data.train);
             Some(Prompts::new(&study.prompt, &tokenizer, too_long, [&data.train, &data.test], shots)?)
@@ -98,7 +100,7 @@ impl NativeEngine {
         let mut stages = chains.iter().flat_map(|chain| &chain.stages);
         let language_model =
             if stages.any(needs_language_model) { Some(LanguageModel::new(model.model())?) } else { None };
-        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(|stage| stage.head == HeadStart::Words);
+        let has_words = |chain: &Chain<'_>| chain.stages.iter().any(starts_with_words);
         if let Some(chain) = chains.iter().find(|chain| model.pooling() != Pooling::LastToken && has_words(chain)) {
             return Err(Error::WordsAfterLastToken {
                 method: chain.method.to_owned(),
@@ -174,10 +176,10 @@ impl Engine for NativeEngine {
         observe: &mut dyn FnMut(StageProgress),
     ) -> Result<StageScores, StageError> {
         let work = Work { engine: self, job, continuation };
-        match job.plan.work {
-            StageWork::Train { options, keep_optimizer } => work.train(options, keep_optimizer, out, observe),
-            StageWork::Ask => work.ask(),
-            StageWork::Average => unreachable!("what is averaged is in the store"),
+        match job.plan {
+            StagePlan::Train(training) => work.train(training, out, observe),
+            StagePlan::Ask(prompt) => work.ask(prompt),
+            StagePlan::Average { .. } => unreachable!("what is averaged is in the store"),
         }
     }
 
@@ -197,19 +199,15 @@ impl Engine for NativeEngine {
         let texts = self.train_tokens.iter().take(8 * data.recipe.batch_size);
         let examples: Vec<StageExample<'_>> =
             texts.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
-        let recipe = Recipe {
-            total_examples: examples.len(),
-            patience: usize::MAX,
-            evaluate_every: usize::MAX,
-            ..data.recipe.clone()
-        };
+        let count = examples.len();
+        let recipe =
+            Recipe { total_examples: count, patience: usize::MAX, evaluate_every: usize::MAX, ..data.recipe.clone() };
         let interrupt = Interrupt::default();
         let (began, mut steps) = (Instant::now(), Vec::new());
         let request = StageRequest {
             model,
             start: model.initial_adapter(lora_settings(&recipe), 0)?,
-            examples: &examples,
-            beside: &[],
+            examples: &[examples],
             recipe: &recipe,
             options: StageOptions::default(),
             optimizer: None,
@@ -231,8 +229,8 @@ impl Engine for NativeEngine {
             [only] => only.as_secs_f64(),
             [first, .., last] => last.saturating_sub(first).as_secs_f64() / (steps.len() - 1) as f64,
         };
-        let (batch, _) = recipe.batch_and_epochs(examples.len());
-        let train_seconds = seconds / batch.min(examples.len()).max(1) as f64;
+        let (batch, _) = recipe.batch_and_epochs(count);
+        let train_seconds = seconds / batch.min(count).max(1) as f64;
         let read: Vec<&[u32]> = self.test_tokens.iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
         let began = Instant::now();
         let adapter = model.initial_adapter(lora_settings(&recipe), 0)?;
@@ -243,7 +241,15 @@ impl Engine for NativeEngine {
 
 /// Whether a stage reads what the checkpoint's own head says, or starts from it.
 fn needs_language_model(stage: &StagePlan) -> bool {
-    stage.work == StageWork::Ask || stage.head == HeadStart::Words || stage.follow_up.is_some()
+    matches!(stage, StagePlan::Ask(_)) || starts_with_words(stage) || follow_up(stage).is_some()
+}
+
+fn starts_with_words(stage: &StagePlan) -> bool {
+    matches!(stage, StagePlan::Train(TrainPlan { start: Start::Fresh(HeadStart::Words), .. }))
+}
+
+fn follow_up(stage: &StagePlan) -> Option<&FollowUp> {
+    stage.prompt()?.follow_up.as_ref()
 }
 
 /// The most tokens that a follow-up is expected to have, where the longest text has so many.
@@ -254,7 +260,7 @@ fn longest_follow_up(
     text: usize,
 ) -> crate::error::Result<usize> {
     let mut longest = 0;
-    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(|stage| stage.follow_up.as_ref())) {
+    for follow_up in chains.iter().flat_map(|chain| chain.stages.iter().filter_map(follow_up)) {
         let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
         let texts = follow_up.template.matches("{text}").count();
         longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
@@ -268,8 +274,9 @@ pub(crate) fn shots(chains: &[Chain<'_>], train: &[Example]) -> Vec<(u64, ShotsP
     let stages = chains.iter().flat_map(|chain| chain.stages.iter().map(move |stage| (chain, stage)));
     stages
         .filter_map(|(chain, stage)| {
-            let plan = stage.shots.filter(|plan| seen.insert((chain.seed, *plan)))?;
-            Some((chain.seed, plan, Purchase::new(train, chain.pools, stage).shots))
+            let PromptPlan { shots, .. } = stage.prompt().filter(|prompt| seen.insert((chain.seed, prompt.shots)))?;
+            let drawn = drawn(train, chain.pools, stage).into_iter().filter(|drawn| drawn.draw.role == Role::Shot);
+            Some((chain.seed, *shots, drawn.flat_map(|drawn| drawn.places).collect()))
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
-use labelmix_methods::{Choice, least_certain};
+use labelmix_methods::{Choice, Source, StagePlan, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store};
 
 use crate::error::{Error, Result};
@@ -51,18 +51,19 @@ impl Sweep {
         let named = self.methods().iter().find(|named| named.name == method);
         let named = named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?;
         let stages = named.method.stages(Allocation { n_weak: 1, n_gold: 1 });
-        let temperature = stages.iter().find_map(|stage| match stage.choice {
-            Choice::LeastCertain { temperature, .. } if stage.labels == LabelKind::Gold => Some(temperature),
+        let temperature = stages.iter().flat_map(StagePlan::draws).find_map(|draw| match (draw.source, draw.choice) {
+            (Source::Labels(LabelKind::Gold), Choice::LeastCertain { temperature, .. }) => Some(temperature),
             _ => None,
         });
         let Some(temperature) = temperature else { return Ok(None) };
         let mut best: Option<(usize, usize, f64)> = None;
         for run in self.graph().runs().iter().filter(|run| run.method == method) {
             let node = run.stages[0];
-            let plan = &self.graph().nodes()[node].plan;
-            let larger = best.is_none_or(|(_, n_weak, _)| plan.count > n_weak);
-            if plan.labels == LabelKind::Weak && larger && store.outcome(&self.graph().nodes()[node].key)?.is_some() {
-                best = Some((node, plan.count, temperature));
+            let stage = &self.graph().nodes()[node];
+            let n_weak = stage.plan.count();
+            let larger = best.is_none_or(|(_, most, _)| n_weak > most);
+            if self.graph().labels(stage) == LabelKind::Weak && larger && store.outcome(&stage.key)?.is_some() {
+                best = Some((node, n_weak, temperature));
             }
         }
         Ok(best)

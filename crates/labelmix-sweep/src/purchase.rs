@@ -1,79 +1,70 @@
-//! The labels of a stage: from a plan and the pools to examples.
+//! The labels of a stage: from its draws and the pools to examples.
 
 use std::collections::HashSet;
 
 use labelmix_data::{Example, Pools};
 use labelmix_econ::LabelKind;
-use labelmix_methods::{Beside, BesideLabels, Choice, PseudoLabels, StagePlan, surest_labels};
+use labelmix_methods::{Choice, Draw, Role, Source, StagePlan, surest_labels};
 
-use crate::key::StageLabels;
-
-/// The labels of a stage, as places among the training examples.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Purchase {
-    /// What stands in its prompts, in the order of the pool.
-    pub(crate) shots: Vec<usize>,
-    /// Labels that are looked at to decide which to train on.
+/// A draw, with the examples that it takes, as places among the training examples.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Drawn {
+    pub(crate) draw: Draw,
+    /// Labels that are looked at to decide which are used.
     pub(crate) queried: Vec<usize>,
-    /// What it trains on, in the order of purchase; for a stage that chooses by its parent's predictions, what it chooses
-    /// from.
-    pub(crate) trained: Vec<usize>,
-    /// What it trains on together with that: labels that are bought, or texts whose labels are not.
-    pub(crate) beside: Vec<usize>,
+    /// What is used, in the order of purchase; where predictions choose, what they choose from.
+    pub(crate) places: Vec<usize>,
 }
 
-impl Purchase {
-    /// What a plan buys. The pools can serve it: points that they cannot were set aside.
-    pub(crate) fn new(train: &[Example], pools: &Pools, plan: &StagePlan) -> Self {
-        let shots = plan.shots.map_or(Vec::new(), |shots| front(pools, shots.labels, shots.count).to_vec());
-        let of = |count: usize| &front(pools, plan.labels, plan.skip + count)[plan.skip..];
-        let (queried, trained) = match plan.choice {
-            Choice::Front => (Vec::new(), of(plan.count).to_vec()),
-            Choice::SurestLabels { of: looked_at } => {
-                let queried = of(looked_at);
-                let labels: Vec<f32> = queried.iter().map(|index| label(&train[*index], plan.labels)).collect();
-                let chosen = surest_labels(&labels, plan.count).into_iter().map(|place| queried[place]).collect();
-                (queried.to_vec(), chosen)
-            }
-            Choice::LeastCertain { candidates, .. } => {
-                let all = &candidates_of(pools, plan.labels)[plan.skip..];
-                let count = candidates.map_or(all.len(), |candidates| candidates.min(all.len()));
-                (Vec::new(), all[..count].to_vec())
+/// What the draws of a plan take, in their order. The pools can serve them: points that they cannot were set aside.
+pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<Drawn> {
+    let mut drawn: Vec<Drawn> = Vec::new();
+    for draw in plan.draws() {
+        let (queried, places) = match draw.source {
+            Source::Labels(kind) => taken(train, pools, &draw, kind),
+            Source::Predictions => {
+                let others = drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot);
+                let labelled: HashSet<usize> = others.flat_map(|drawn| &drawn.places).copied().collect();
+                let all = pools.weak_candidates().iter().chain(pools.gold_candidates()).copied();
+                (Vec::new(), all.filter(|place| !labelled.contains(place)).take(draw.count).collect())
             }
         };
-        let beside = match plan.beside {
-            None => Vec::new(),
-            Some(Beside::Labels(BesideLabels { labels, count, .. })) => front(pools, labels, count).to_vec(),
-            Some(Beside::PseudoLabels(PseudoLabels { texts, .. })) => {
-                let own: HashSet<usize> = trained.iter().copied().collect();
-                let all = pools.weak_candidates().iter().chain(pools.gold_candidates());
-                let all = all.copied().filter(|index| !own.contains(index));
-                all.take(texts.unwrap_or(usize::MAX)).collect()
-            }
-        };
-        Self { shots, queried, trained, beside }
+        drawn.push(Drawn { draw, queried, places });
     }
-
-    /// The examples that decide the stage's key.
-    pub(crate) fn labels<'a>(&self, train: &'a [Example]) -> StageLabels<'a> {
-        let examples = |indices: &[usize]| indices.iter().map(|index| &train[*index]).collect();
-        StageLabels { trained: examples(&self.trained), shots: examples(&self.shots), beside: examples(&self.beside) }
-    }
+    drawn
 }
 
-fn front(pools: &Pools, labels: LabelKind, count: usize) -> &[usize] {
-    let front = match labels {
-        LabelKind::Weak => pools.weak(count),
-        LabelKind::Gold => pools.gold(count),
+/// What is looked at, and what is used, of the labels of a pool.
+fn taken(train: &[Example], pools: &Pools, draw: &Draw, kind: LabelKind) -> (Vec<usize>, Vec<usize>) {
+    let (for_sale, candidates) = match kind {
+        LabelKind::Weak => (pools.weak(draw.skip + draw.choice.looks_at(draw.count)), pools.weak_candidates()),
+        LabelKind::Gold => (pools.gold(draw.skip + draw.choice.looks_at(draw.count)), pools.gold_candidates()),
     };
-    front.expect("points that the pools cannot serve were set aside")
+    let front = || &for_sale.expect("points that the pools cannot serve were set aside")[draw.skip..];
+    match draw.choice {
+        Choice::Front => (Vec::new(), front().to_vec()),
+        Choice::SurestLabels { .. } => {
+            let labels: Vec<f32> = front().iter().map(|place| label(&train[*place], kind)).collect();
+            let chosen = surest_labels(&labels, draw.count).into_iter().map(|index| front()[index]).collect();
+            (front().to_vec(), chosen)
+        }
+        Choice::LeastCertain { candidates: number, .. } => {
+            let all = candidates[draw.skip..].iter().copied();
+            (Vec::new(), all.take(number.unwrap_or(usize::MAX)).collect())
+        }
+    }
 }
 
-/// What a method may choose labels of a kind from.
-fn candidates_of(pools: &Pools, labels: LabelKind) -> &[usize] {
-    match labels {
-        LabelKind::Weak => pools.weak_candidates(),
-        LabelKind::Gold => pools.gold_candidates(),
+impl Drawn {
+    /// Its examples.
+    pub(crate) fn examples<'a>(&'a self, train: &'a [Example]) -> impl Iterator<Item = &'a Example> {
+        self.places.iter().map(|place| &train[*place])
+    }
+
+    /// Its labels, as probabilities of class 1, if they are bought.
+    pub(crate) fn labels(&self, train: &[Example]) -> Option<Vec<f32>> {
+        let kind = self.draw.labels()?;
+        Some(self.examples(train).map(|example| label(example, kind)).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Doing one stage: its job, the engine, and what is kept of it.
 
-use labelmix_methods::{ShotsPlan, StageWork, mean_log_odds, test_metrics};
+use labelmix_methods::{PromptPlan, Role, StagePlan, mean_log_odds, test_metrics};
 use labelmix_store::{PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
 use labelmix_train::{Continuation, StageProgress};
 
@@ -24,7 +24,7 @@ pub(crate) fn do_stage(
     let work = Work { sweep, store, node };
     let job = work.job();
     store.write_stage(&node.key, |folder| {
-        let averages = node.plan.work == StageWork::Average;
+        let averages = matches!(node.plan, StagePlan::Average { .. });
         let StageScores { history, chosen, log_odds, shortened } = if averages {
             work.average()?
         } else {
@@ -35,10 +35,10 @@ pub(crate) fn do_stage(
         let outcome = StageOutcome {
             key: node.key.clone(),
             parent: work.parent().cloned(),
-            labels: node.plan.labels,
-            count: node.plan.count,
+            labels: sweep.graph().labels(node),
+            count: node.plan.count(),
             seed: node.seed,
-            options: node.plan.options().unwrap_or_default(),
+            options: node.plan.training().map(|training| training.options).unwrap_or_default(),
             recipe: sweep.study().recipe.clone(),
             history,
             chosen,
@@ -46,7 +46,7 @@ pub(crate) fn do_stage(
             metrics: test_metrics(&log_odds, &gold),
         };
         let ids = sweep.test().iter().map(|example| example.id).collect();
-        let prompt = node.plan.shots.map(|shots| work.prompt_file(shots, &job.labels.shots, shortened));
+        let prompt = node.plan.prompt().map(|prompt| work.prompt_file(prompt, &job, shortened));
         Ok((outcome, TestLogOdds { ids, log_odds }, prompt))
     })
 }
@@ -65,7 +65,7 @@ impl<'a> Work<'a> {
             data: sweep.data(),
             plan: &node.plan,
             seed: node.seed,
-            labels: sweep.purchase(node),
+            drawn: sweep.drawn(node),
             parent: self.parent().map(|key| store.stage_folder(key)),
             reads: self.reads().map(|key| store.stage_folder(key)).collect(),
         }
@@ -93,15 +93,17 @@ impl<'a> Work<'a> {
         Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
     }
 
-    fn prompt_file(self, plan: ShotsPlan, shots: &[usize], shortened: Shortened) -> PromptFile {
+    fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {
         let Self { sweep, node, .. } = self;
+        let PromptPlan { shots, follow_up } = prompt;
+        let drawn = job.drawn.iter().filter(|drawn| drawn.draw.role == Role::Shot);
         PromptFile {
             template: sweep.study().prompt.clone(),
-            order: plan.order,
+            order: shots.order,
             seed: node.seed,
-            follow_up: node.plan.follow_up.clone(),
-            asks_language_model: node.plan.work == StageWork::Ask,
-            shots: shots.iter().map(|index| kept_shot(&sweep.train()[*index], plan)).collect(),
+            follow_up: follow_up.clone(),
+            asks_language_model: matches!(node.plan, StagePlan::Ask(_)),
+            shots: drawn.flat_map(|drawn| drawn.examples(sweep.train())).map(|shot| kept_shot(shot, *shots)).collect(),
             shortened,
         }
     }

@@ -20,7 +20,7 @@ use crate::key::{Fingerprint, SharedInputs};
 use crate::native::{NativeEngine, Needs};
 use crate::options::{Inputs, PrepareOptions};
 use crate::prompts::ShortenedPrompts;
-use crate::purchase::Purchase;
+use crate::purchase::{Drawn, drawn};
 use crate::tokens::tokenize;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 
@@ -240,9 +240,9 @@ impl Sweep {
     }
 
     /// The labels of a stage.
-    pub(crate) fn purchase(&self, node: &StageNode) -> Purchase {
+    pub(crate) fn drawn(&self, node: &StageNode) -> Vec<Drawn> {
         let (_, pools) =
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
-        Purchase::new(&self.data.train, pools, &node.plan)
+        drawn(&self.data.train, pools, &node.plan)
     }
 }

@@ -1,6 +1,6 @@
 //! How much work a stage is expected to be.
 
-use labelmix_methods::{Beside, Choice, PseudoLabels, Recipe, StageWork};
+use labelmix_methods::{Choice, Recipe, Role, StagePlan, TrainPlan};
 
 use crate::graph::StageNode;
 
@@ -23,26 +23,29 @@ const A_POOL: usize = 1600;
 
 impl Workload {
     pub(crate) fn of(stage: &StageNode, recipe: &Recipe, n_test: usize) -> Self {
-        let plan = &stage.plan;
-        let beside = match &plan.beside {
-            None => 0,
-            Some(Beside::Labels(beside)) => beside.count,
-            Some(Beside::PseudoLabels(PseudoLabels { texts, .. })) => texts.unwrap_or(A_POOL),
+        let TrainPlan { draws, prompt, .. } = match &stage.plan {
+            StagePlan::Train(training) => training,
+            // The shots before texts that a language model is asked about are read once for all.
+            StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
+            StagePlan::Average { .. } => return Self { trained: 0, read: 1, texts: 1 },
         };
-        let [trained, validated] = match plan.work {
-            StageWork::Train { .. } => recipe.expected_examples(plan.count + beside),
-            StageWork::Ask => [0, 0],
-            StageWork::Average => return Self { trained: 0, read: 1, texts: 1 },
-        };
-        let candidates = match plan.choice {
+        let (mut own, mut jointly, mut candidates) = (0, 0, 0);
+        for draw in draws {
+            match draw.role {
+                Role::Train => own += draw.count,
+                Role::Jointly(_) if draw.count == usize::MAX => jointly += A_POOL,
+                Role::Jointly(_) => jointly += draw.count,
+                Role::Shot => {}
+            }
             // Without a number all of the pool is read, whose size is not known here; it matters little beside training.
-            Choice::LeastCertain { candidates, .. } => candidates.unwrap_or(plan.count),
-            Choice::Front | Choice::SurestLabels { .. } => 0,
-        };
-        // The shots before texts that a language model is asked about are read once for all.
-        let shots = plan.shots.map_or(0, |shots| if plan.work == StageWork::Ask { 0 } else { shots.count });
-        // The classifiers that it reads label what stands beside its own labels.
-        let labelled = beside * stage.reads.len();
+            if let Choice::LeastCertain { candidates: number, .. } = draw.choice {
+                candidates += number.unwrap_or(draw.count);
+            }
+        }
+        let [trained, validated] = recipe.expected_examples(own + jointly);
+        // The classifiers that it reads label what it trains on jointly.
+        let labelled = jointly * stage.reads.len();
+        let shots = prompt.as_ref().map_or(0, |prompt| prompt.shots.count);
         Self { trained, read: validated + candidates + labelled + n_test, texts: 1 + shots }
     }
 

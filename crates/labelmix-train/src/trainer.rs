@@ -31,10 +31,9 @@ pub struct StageRequest<'a> {
     pub model: &'a Classifier,
     /// Where training starts: a fresh adapter, or the outcome of an earlier stage.
     pub start: Adapter,
-    /// The labels that were bought.
-    pub examples: &'a [StageExample<'a>],
-    /// Labels of another kind that are trained on together with these. There is at least one label in all.
-    pub beside: &'a [StageExample<'a>],
+    /// The labels, by where they are from: each group is split into training and validation by itself, so that all are learnt
+    /// from and validated on. There is at least one label in all.
+    pub examples: &'a [Vec<StageExample<'a>>],
     /// The hyper-parameters.
     pub recipe: &'a Recipe,
     /// In what the stage differs from the usual one.
@@ -105,11 +104,10 @@ pub fn continue_stage(
     continuation: Continuation<'_>,
     observe: impl FnMut(StageProgress),
 ) -> Result<StageResult> {
-    let StageRequest { model, start: mut adapter, examples, beside, recipe, options, optimizer, seed } = request;
-    assert!(!(examples.is_empty() && beside.is_empty()), "a stage has labels");
+    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
+    assert!(examples.iter().any(|group| !group.is_empty()), "a stage has labels");
     let (mut train, mut validation) = (Vec::new(), Vec::new());
-    // Each kind is split by itself, so that either is learnt from and validated on.
-    for examples in [examples, beside] {
+    for examples in examples {
         let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();
         let split = stage_split(&targets, recipe, seed);
         train.extend(split.train.iter().map(|index| examples[*index]));

@@ -90,9 +90,10 @@ fn a_stage_that_is_interrupted_at_every_step_ends_as_one_that_is_not() {
         (&usual, StageOptions { reinitialise_head: true, ..StageOptions::default() }, few),
         (&by_count, StageOptions::default(), &examples[..20]),
     ] {
+        let examples = &[examples.to_vec()];
         let request = || {
             let (model, start) = (&reviews.model, reviews.start(recipe));
-            StageRequest { model, start, examples, beside: &[], recipe, options, optimizer: None, seed: 3 }
+            StageRequest { model, start, examples, recipe, options, optimizer: None, seed: 3 }
         };
         let whole = train_stage(request(), |_| ()).unwrap();
         for k in [1, 2, 3, 7] {
@@ -110,19 +111,10 @@ fn a_stage_that_is_interrupted_at_every_step_ends_as_one_that_is_not() {
 #[test]
 fn states_kept_by_time_are_gone_on_from_and_damaged_ones_begun_anew() {
     let reviews = Reviews::new(40);
-    let (examples, recipe) = (reviews.examples(), Recipe { total_examples: 320, ..Recipe::default() });
+    let (examples, recipe) = ([reviews.examples()], Recipe { total_examples: 320, ..Recipe::default() });
     let request = || {
         let (model, start, options) = (&reviews.model, reviews.start(&recipe), StageOptions::default());
-        StageRequest {
-            model,
-            start,
-            examples: &examples,
-            beside: &[],
-            recipe: &recipe,
-            options,
-            optimizer: None,
-            seed: 3,
-        }
+        StageRequest { model, start, examples: &examples, recipe: &recipe, options, optimizer: None, seed: 3 }
     };
     let whole = train_stage(request(), |_| ()).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -34,11 +34,9 @@ impl Reviews {
     }
 
     fn stage(&self, recipe: &Recipe, options: StageOptions, optimizer: Option<&OptimizerState>) -> StageResult {
-        let examples: Vec<StageExample<'_>> =
-            self.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect();
+        let examples = [self.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect()];
         let (model, start) = (&self.model, self.start());
-        let request =
-            StageRequest { model, start, examples: &examples, beside: &[], recipe, options, optimizer, seed: 3 };
+        let request = StageRequest { model, start, examples: &examples, recipe, options, optimizer, seed: 3 };
         train_stage(request, |_| ()).unwrap()
     }
 }
@@ -131,26 +129,19 @@ fn log_confidence_looks_at_the_whole_batch_however_it_is_cut() {
 }
 
 #[test]
-fn labels_beside_are_split_by_themselves_and_count_as_they_weigh() {
+fn labels_of_each_kind_are_split_by_themselves_and_count_as_they_weigh() {
     let reviews = Reviews::new();
     let examples: Vec<StageExample<'_>> =
         reviews.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect();
-    let (own, beside) = examples.split_at(10);
+    let (own, others) = examples.split_at(10);
     // All of an epoch in one step, which starts from log-odds near zero: every label's loss is near ln 2.
     let recipe = Recipe { batch_size: 64, ..recipe() };
     let stage = |weight: f32| {
-        let beside: Vec<_> = beside.iter().map(|example| StageExample { weight, ..*example }).collect();
+        let weighted = others.iter().map(|example| StageExample { weight, ..*example }).collect();
+        let examples = [own.to_vec(), weighted];
         let (model, start, options) = (&reviews.model, reviews.start(), StageOptions::default());
-        let request = StageRequest {
-            model,
-            start,
-            examples: own,
-            beside: &beside,
-            recipe: &recipe,
-            options,
-            optimizer: None,
-            seed: 3,
-        };
+        let request =
+            StageRequest { model, start, examples: &examples, recipe: &recipe, options, optimizer: None, seed: 3 };
         train_stage(request, |_| ()).unwrap()
     };
     let history = stage(0.25).history;

@@ -8,7 +8,9 @@ use super::joint::check_weight;
 use super::seq_sft::smallest_batch;
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
 use crate::noise::CorrectionWay;
-use crate::plan::{Beside, BesideLabels, Denoise as Correct, FirstStageOptions, RatesFrom, StageOptions, StagePlan};
+use crate::plan::{
+    Denoise as Correct, FirstStageOptions, JointLoss, RatesFrom, Source, StageOptions, StagePlan, TrainPlan,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,12 +38,12 @@ impl Default for Denoise {
 
 impl Method for Denoise {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let weak = StagePlan::training(LabelKind::Weak, split.n_weak, self.weak);
+        let weak = TrainPlan::new(LabelKind::Weak, split.n_weak, self.weak);
+        let gold = TrainPlan::new(LabelKind::Gold, split.n_gold, StageOptions::default());
         if split.n_weak == 0 || split.n_gold == 0 {
-            let gold = StagePlan::training(LabelKind::Gold, split.n_gold, StageOptions::default());
-            return StagePlan::sequence([weak, gold]);
+            return TrainPlan::sequence([weak, gold]);
         }
-        let mut stages = vec![weak];
+        let mut stages = vec![StagePlan::Train(weak)];
         for round in 0..self.rounds {
             // The weak stage's classifier says what a weak labeler would: the gold labels tell how often that is wrong.
             // Those of later rounds say what is right.
@@ -49,15 +51,13 @@ impl Method for Denoise {
                 0 => (RatesFrom::OwnLabels, false),
                 _ => (RatesFrom::Predictions, self.by_agreement),
             };
-            let beside = Beside::Labels(BesideLabels {
-                labels: LabelKind::Weak,
-                count: split.n_weak,
+            let loss = JointLoss {
                 weight: self.weak_weight,
                 by_confidence: self.by_confidence,
                 denoise: Some(Correct { way: self.correction, rates, by_agreement }),
-            });
-            let gold = StagePlan::training(LabelKind::Gold, split.n_gold, StageOptions::default());
-            stages.push(StagePlan { beside: Some(beside), reads: vec![round], ..gold });
+            };
+            let jointly = gold.clone().jointly(Source::Labels(LabelKind::Weak), split.n_weak, loss);
+            stages.push(StagePlan::Train(TrainPlan { reads: vec![round], ..jointly }));
         }
         stages
     }
@@ -118,20 +118,22 @@ by_agreement = true
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Role;
 
     #[test]
     fn each_round_reads_the_classifier_before_it_and_starts_afresh() {
         let method: Denoise = toml::from_str("rounds = 3\nby_agreement = true").unwrap();
         method.check().unwrap();
         let stages = method.stages(Allocation { n_weak: 30, n_gold: 5 });
-        let reads: Vec<&[usize]> = stages.iter().map(|stage| &*stage.reads).collect();
+        let reads: Vec<&[usize]> = stages.iter().map(StagePlan::reads).collect();
         assert_eq!(reads, [&[][..], &[0], &[1], &[2]]);
-        assert!(stages.iter().all(|stage| stage.parent.is_none()));
+        assert!(stages.iter().all(|stage| stage.parent().is_none()));
         let rates: Vec<_> = stages
             .iter()
-            .filter_map(|stage| match stage.beside? {
-                Beside::Labels(labels) => labels.denoise.map(|denoise| (denoise.rates, denoise.by_agreement)),
-                Beside::PseudoLabels(_) => None,
+            .flat_map(StagePlan::draws)
+            .filter_map(|draw| match draw.role {
+                Role::Jointly(loss) => loss.denoise.map(|denoise| (denoise.rates, denoise.by_agreement)),
+                Role::Train | Role::Shot => None,
             })
             .collect();
         let later = (RatesFrom::Predictions, true);

@@ -4,7 +4,7 @@ use labelmix_econ::Allocation;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::inner::{OF, OPTIONS, check_inner, inner, trainings};
+use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
 use crate::plan::StagePlan;
 
@@ -32,10 +32,10 @@ impl Method for Ensemble {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let chain = inner(&self.of, &self.options).stages(split);
+        let chain = inner_trainings(&self.of, &self.options, split);
         let Some(last) = chain.last() else { return Vec::new() };
-        let (mut stages, ends) = trainings(&chain, self.members);
-        stages.push(StagePlan::average(last, ends));
+        let (mut stages, of) = repeated(&chain, self.members);
+        stages.push(StagePlan::Average { of, prompt: last.prompt.clone() });
         stages
     }
 
@@ -76,16 +76,18 @@ options = { keep = 0.25 }
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::StageWork;
 
     #[test]
     fn members_are_chains_of_their_own_on_the_same_labels() {
         let method: Ensemble = toml::from_str("members = 2\noptions = { gold = { trains = 'head' } }").unwrap();
         method.check().unwrap();
         let stages = method.stages(Allocation { n_weak: 3, n_gold: 2 });
-        let shape: Vec<_> = stages.iter().map(|stage| (stage.count, stage.member, stage.parent)).collect();
-        assert_eq!(shape, [(3, 0, None), (2, 0, Some(0)), (3, 1, None), (2, 1, Some(2)), (0, 0, None)]);
-        assert_eq!((stages[4].work, &*stages[4].reads), (StageWork::Average, &[1, 3][..]));
+        let shape: Vec<_> = stages
+            .iter()
+            .filter_map(|stage| Some((stage.count(), stage.training()?.repetition, stage.parent())))
+            .collect();
+        assert_eq!(shape, [(3, 0, None), (2, 0, Some(0)), (3, 1, None), (2, 1, Some(2))]);
+        assert_eq!(stages[4..], [StagePlan::Average { of: vec![1, 3], prompt: None }]);
         assert_eq!(method.stages(Allocation::default()), []);
     }
 

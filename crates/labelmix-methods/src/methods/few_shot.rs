@@ -4,7 +4,7 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
-use crate::plan::{ShotOrder, ShotsPlan, StagePlan, StageWork};
+use crate::plan::{PromptPlan, ShotOrder, ShotsPlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,9 +29,8 @@ impl Method for FewShot {
     }
 
     fn stages(&self, _: Allocation) -> Vec<StagePlan> {
-        let labels = self.shot_labels;
-        let shots = ShotsPlan { labels, count: self.shots, order: ShotOrder::OneForAll };
-        vec![StagePlan { shots: Some(shots), ..StagePlan::doing(StageWork::Ask, labels, 0) }]
+        let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order: ShotOrder::OneForAll };
+        vec![StagePlan::Ask(PromptPlan { shots, follow_up: None })]
     }
 }
 
@@ -80,7 +79,7 @@ mod tests {
         assert_eq!(method.extra(), Allocation { n_weak: 3, n_gold: 0 });
         let stages = method.stages(Allocation::default());
         assert_eq!(stages, method.stages(Allocation { n_weak: 5, n_gold: 5 }));
-        assert_eq!((stages.len(), stages[0].work), (1, StageWork::Ask));
+        assert!(matches!(stages[..], [StagePlan::Ask(_)]));
         assert!(FewShot { shots: 0, ..method }.check().is_err());
     }
 }

@@ -8,7 +8,7 @@ use super::few_shot::check_shots;
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
-use crate::plan::{FirstStageOptions, ShotOrder, ShotsPlan, StageOptions, StagePlan};
+use crate::plan::{FirstStageOptions, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -56,9 +56,11 @@ impl Method for FewShotSft {
         let stage = |labels, count, options: StageOptions| {
             let of_this_kind = if labels == self.shot_labels && count > 0 { self.shots } else { 0 };
             let (count, skip) = if self.train_on_shots { (count + of_this_kind, 0) } else { (count, of_this_kind) };
-            StagePlan { skip, shots: Some(shots), ..StagePlan::training(labels, count, options) }
+            let mut training = TrainPlan::new(labels, count, options);
+            training.draws[0].skip = skip;
+            TrainPlan { prompt: Some(PromptPlan { shots, follow_up: None }), ..training }
         };
-        StagePlan::sequence([
+        TrainPlan::sequence([
             stage(LabelKind::Weak, split.n_weak, self.weak.into()),
             stage(LabelKind::Gold, split.n_gold, self.gold),
         ])
@@ -113,8 +115,9 @@ mod tests {
 
     fn counts(method: &FewShotSft, n_weak: usize, n_gold: usize) -> Vec<(LabelKind, usize, usize)> {
         let stages = method.stages(Allocation { n_weak, n_gold });
-        assert!(stages.iter().all(|stage| stage.shots.is_some()));
-        stages.iter().map(|stage| (stage.labels, stage.skip, stage.count)).collect()
+        assert!(stages.iter().all(|stage| stage.prompt().is_some()));
+        let own = stages.iter().flat_map(|stage| stage.training().unwrap().own());
+        own.map(|draw| (draw.labels().unwrap(), draw.skip, draw.count)).collect()
     }
 
     #[test]

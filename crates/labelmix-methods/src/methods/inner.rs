@@ -4,7 +4,7 @@ use labelmix_econ::Allocation;
 use toml::Table;
 
 use crate::method::{Method, OptionError, OptionHelp, method_named};
-use crate::plan::{Choice, StagePlan, StageWork};
+use crate::plan::{Choice, StagePlan, TrainPlan};
 
 /// The option that names it.
 pub(super) const OF: OptionHelp =
@@ -39,20 +39,28 @@ pub(super) fn inner(of: &str, options: &Table) -> Box<dyn Method> {
 pub(super) fn check_inner(of: &str, options: &Table) -> Result<(), OptionError> {
     let stages = configured(of, options)?.stages(Allocation { n_weak: 8, n_gold: 8 });
     let refuse = |why: &str| Err(OptionError { reason: format!("`of` = {of:?}"), help: why.to_owned() });
-    if stages.iter().any(|stage| matches!(stage.choice, Choice::LeastCertain { .. })) {
+    if stages.iter().flat_map(StagePlan::draws).any(|draw| matches!(draw.choice, Choice::LeastCertain { .. })) {
         return refuse("each training of it would ask for other gold labels: name a method that does not choose them");
     }
-    if stages.iter().any(|stage| matches!(stage.work, StageWork::Ask)) {
+    if stages.iter().any(|stage| matches!(stage, StagePlan::Ask(_))) {
         return refuse("it trains nothing, so every time is the same: name a method that trains");
     }
-    if stages.iter().any(|stage| stage.work == StageWork::Average || stage.is_taught()) {
+    if !stages.iter().all(|stage| stage.training().is_some_and(|training| !training.is_taught())) {
         return refuse("it is made of several trainings itself: name a method that is not");
     }
     Ok(())
 }
 
-/// Several trainings of a chain of stages, and the places of their last ones.
-pub(super) fn trainings(chain: &[StagePlan], members: usize) -> (Vec<StagePlan>, Vec<usize>) {
-    let member = |member| chain.iter().map(move |stage: &StagePlan| stage.as_member(member, member * chain.len()));
-    ((0..members).flat_map(member).collect(), (1..=members).map(|member| member * chain.len() - 1).collect())
+/// The stages of the method inside, each of which trains.
+pub(super) fn inner_trainings(of: &str, options: &Table, split: Allocation) -> Vec<TrainPlan> {
+    let stages = inner(of, options).stages(split).into_iter();
+    stages.filter_map(|stage| if let StagePlan::Train(training) = stage { Some(training) } else { None }).collect()
+}
+
+/// A chain of trainings several times, and the places of the last ones.
+pub(super) fn repeated(chain: &[TrainPlan], times: usize) -> (Vec<StagePlan>, Vec<usize>) {
+    let repeat = |repetition| {
+        chain.iter().map(move |stage| StagePlan::Train(stage.repeated(repetition, repetition * chain.len())))
+    };
+    ((0..times).flat_map(repeat).collect(), (1..=times).map(|repetition| repetition * chain.len() - 1).collect())
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{Beside, BesideLabels, FirstStageOptions, StagePlan};
+use crate::plan::{FirstStageOptions, JointLoss, Source, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,17 +23,12 @@ impl Default for Joint {
 
 impl Method for Joint {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        if split.n_gold == 0 {
-            return StagePlan::sequence([StagePlan::training(LabelKind::Weak, split.n_weak, self.stage)]);
+        let gold = TrainPlan::new(LabelKind::Gold, split.n_gold, self.stage);
+        if split.n_weak == 0 || split.n_gold == 0 {
+            return TrainPlan::sequence([TrainPlan::new(LabelKind::Weak, split.n_weak, self.stage), gold]);
         }
-        let beside = (split.n_weak > 0).then_some(Beside::Labels(BesideLabels {
-            labels: LabelKind::Weak,
-            count: split.n_weak,
-            weight: self.weak_weight,
-            by_confidence: self.by_confidence,
-            denoise: None,
-        }));
-        vec![StagePlan { beside, ..StagePlan::training(LabelKind::Gold, split.n_gold, self.stage) }]
+        let loss = JointLoss { weight: self.weak_weight, by_confidence: self.by_confidence, denoise: None };
+        vec![StagePlan::Train(gold.jointly(Source::Labels(LabelKind::Weak), split.n_weak, loss))]
     }
 
     fn smallest_batch(&self) -> usize {
@@ -76,16 +71,17 @@ pub(super) fn check_weight(name: &str, weight: f64) -> Result<(), OptionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::StageOptions;
+    use crate::plan::{Role, StageOptions};
 
     #[test]
     fn both_kinds_are_one_stage_and_one_kind_is_the_usual_one() {
         let stages = |n_weak, n_gold| Joint::default().stages(Allocation { n_weak, n_gold });
         let both = stages(3, 2);
-        assert_eq!((both.len(), both[0].labels, both[0].count), (1, LabelKind::Gold, 2));
-        let Some(Beside::Labels(beside)) = both[0].beside else { panic!("weak labels are beside") };
-        assert_eq!((beside.labels, beside.count, beside.weight), (LabelKind::Weak, 3, 0.3));
-        let usual = |kind, count| [StagePlan::training(kind, count, StageOptions::default())];
+        let draws: Vec<_> = both[0].draws().map(|draw| (draw.labels(), draw.count, draw.role)).collect();
+        let loss = JointLoss { weight: 0.3, by_confidence: false, denoise: None };
+        let expected = [(Some(LabelKind::Gold), 2, Role::Train), (Some(LabelKind::Weak), 3, Role::Jointly(loss))];
+        assert_eq!((both.len(), &*draws), (1, &expected[..]));
+        let usual = |kind, count| [StagePlan::Train(TrainPlan::new(kind, count, StageOptions::default()))];
         assert_eq!(stages(3, 0), usual(LabelKind::Weak, 3));
         assert_eq!(stages(0, 2), usual(LabelKind::Gold, 2));
         assert_eq!(stages(0, 0), []);

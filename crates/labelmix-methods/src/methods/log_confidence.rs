@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GOLD;
 use crate::method::{Configuration, Method, OptionHelp};
-use crate::plan::{Loss, StageOptions, StagePlan, Trains};
+use crate::plan::{Loss, StageOptions, StagePlan, TrainPlan, Trains};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,9 +24,9 @@ struct WeakStage {
 impl Method for LogConfidence {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
         let weak = StageOptions { loss: Loss::LogConfidence, trains: self.weak.trains, ..StageOptions::default() };
-        StagePlan::sequence([
-            StagePlan::training(LabelKind::Weak, split.n_weak, weak),
-            StagePlan::training(LabelKind::Gold, split.n_gold, self.gold),
+        TrainPlan::sequence([
+            TrainPlan::new(LabelKind::Weak, split.n_weak, weak),
+            TrainPlan::new(LabelKind::Gold, split.n_gold, self.gold),
         ])
     }
 
@@ -65,7 +65,7 @@ mod tests {
         let losses: Vec<Loss> = method
             .stages(Allocation { n_weak: 3, n_gold: 2 })
             .iter()
-            .filter_map(|stage| Some(stage.options()?.loss))
+            .filter_map(|stage| Some(stage.training()?.options.loss))
             .collect();
         assert_eq!(losses, [Loss::LogConfidence, Loss::Xent]);
         assert_eq!(method.smallest_batch(), 8);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{Choice, FirstStageOptions, StageOptions, StagePlan};
+use crate::plan::{Choice, FirstStageOptions, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,12 +26,9 @@ impl Method for MostConfident {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
         let of = split.n_weak;
         let kept = (self.keep * of as f64).round() as usize;
-        StagePlan::sequence([
-            StagePlan {
-                choice: Choice::SurestLabels { of },
-                ..StagePlan::training(LabelKind::Weak, kept.max(of.min(1)), self.weak)
-            },
-            StagePlan::training(LabelKind::Gold, split.n_gold, self.gold),
+        TrainPlan::sequence([
+            TrainPlan::new(LabelKind::Weak, kept.max(of.min(1)), self.weak).choosing(Choice::SurestLabels { of }),
+            TrainPlan::new(LabelKind::Gold, split.n_gold, self.gold),
         ])
     }
 
@@ -75,7 +72,7 @@ mod tests {
     fn a_share_of_what_is_bought_is_trained_on() {
         let weak_stage = |keep, n_weak| {
             let stages = MostConfident { keep, ..MostConfident::default() }.stages(Allocation { n_weak, n_gold: 0 });
-            stages.first().map(|stage| (stage.count, stage.choice))
+            stages.iter().flat_map(StagePlan::draws).next().map(|draw| (draw.count, draw.choice))
         };
         assert_eq!(weak_stage(0.25, 10), Some((3, Choice::SurestLabels { of: 10 })));
         assert_eq!(weak_stage(0.01, 10), Some((1, Choice::SurestLabels { of: 10 })));

@@ -5,10 +5,10 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::inner::{OF, OPTIONS, check_inner, inner, trainings};
+use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use super::joint::check_weight;
 use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
-use crate::plan::{Beside, PseudoLabels, StageOptions, StagePlan};
+use crate::plan::{Draw, JointLoss, Source, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,14 +30,16 @@ impl Default for SelfTraining {
 
 impl SelfTraining {
     /// The stage of a student, without what it reads.
-    fn student(&self, chain: &[StagePlan]) -> Option<StagePlan> {
+    fn student(&self, chain: &[TrainPlan]) -> Option<TrainPlan> {
         let (first, last) = (chain.first()?, chain.last()?);
-        let gold = chain.iter().rev().find(|stage| stage.labels == LabelKind::Gold);
-        let plain = StagePlan::training(LabelKind::Gold, 0, StageOptions::default());
-        let (count, skip) = gold.map_or((0, 0), |gold| (gold.count, gold.skip));
-        let pseudo = PseudoLabels { texts: self.texts, weight: self.pseudo_weight };
-        let (shots, follow_up, head) = (last.shots, last.follow_up.clone(), first.head);
-        Some(StagePlan { count, skip, shots, follow_up, head, beside: Some(Beside::PseudoLabels(pseudo)), ..plain })
+        let gold = chain.iter().rev().flat_map(TrainPlan::own).find(|draw| draw.labels() == Some(LabelKind::Gold));
+        let mut student = TrainPlan::new(LabelKind::Gold, 0, StageOptions::default());
+        if let Some(Draw { count, skip, .. }) = gold {
+            student.draws[0] = Draw { count: *count, skip: *skip, ..student.draws[0] };
+        }
+        let loss = JointLoss { weight: self.pseudo_weight, by_confidence: false, denoise: None };
+        let student = student.jointly(Source::Predictions, self.texts.unwrap_or(usize::MAX), loss);
+        Some(TrainPlan { prompt: last.prompt.clone(), start: first.start, ..student })
     }
 }
 
@@ -51,18 +53,19 @@ impl Method for SelfTraining {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let chain = inner(&self.of, &self.options).stages(split);
+        let chain = inner_trainings(&self.of, &self.options, split);
         let Some(student) = self.student(&chain) else { return Vec::new() };
-        let (mut stages, mut teachers) = trainings(&chain, self.members);
+        let (mut stages, mut teachers) = repeated(&chain, self.members);
         for _ in 0..self.rounds {
             let first = stages.len();
-            for member in 0..self.members {
-                stages.push(StagePlan { member, reads: teachers.clone(), ..student.clone() });
+            for repetition in 0..self.members {
+                let reads = teachers.clone();
+                stages.push(StagePlan::Train(TrainPlan { repetition, reads, ..student.clone() }));
             }
             teachers = (first..stages.len()).collect();
         }
         if self.members > 1 {
-            stages.push(StagePlan::average(&student, teachers));
+            stages.push(StagePlan::Average { of: teachers, prompt: student.prompt });
         }
         stages
     }
@@ -115,7 +118,6 @@ texts = 4000
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::StageWork;
 
     fn stages(text: &str, n_weak: usize, n_gold: usize) -> Vec<StagePlan> {
         let method: SelfTraining = toml::from_str(text).unwrap();
@@ -126,17 +128,19 @@ mod tests {
     #[test]
     fn each_round_is_taught_by_the_one_before() {
         let stages = stages("members = 2\nrounds = 2", 3, 2);
-        let reads: Vec<&[usize]> = stages.iter().map(|stage| &*stage.reads).collect();
+        let reads: Vec<&[usize]> = stages.iter().map(StagePlan::reads).collect();
         let teachers: [&[usize]; 9] = [&[], &[], &[], &[], &[1, 3], &[1, 3], &[4, 5], &[4, 5], &[6, 7]];
         assert_eq!(reads, teachers);
-        assert!(stages[4..8].iter().all(|stage| stage.is_taught() && stage.parent.is_none() && stage.count == 2));
-        assert_eq!(stages[8].work, StageWork::Average);
+        let students = stages[4..8].iter().map(|stage| stage.training().unwrap());
+        assert!(students.clone().all(|stage| stage.is_taught() && stage.count() == 2));
+        assert!(stages[4..8].iter().all(|stage| stage.parent().is_none()));
+        assert!(matches!(stages[8], StagePlan::Average { .. }));
     }
 
     #[test]
     fn one_member_needs_no_average_and_weak_labels_alone_teach_too() {
         let stages = stages("members = 1", 3, 0);
         assert_eq!(stages.len(), 2);
-        assert_eq!((stages[1].labels, stages[1].count, &*stages[1].reads), (LabelKind::Gold, 0, &[0][..]));
+        assert_eq!((stages[1].count(), stages[1].reads()), (0, &[0][..]));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionHelp};
-use crate::plan::{FirstStageOptions, Loss, StageOptions, StagePlan};
+use crate::plan::{FirstStageOptions, Loss, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,9 +17,9 @@ pub(crate) struct SeqSft {
 
 impl Method for SeqSft {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        StagePlan::sequence([
-            StagePlan::training(LabelKind::Weak, split.n_weak, self.weak),
-            StagePlan::training(LabelKind::Gold, split.n_gold, self.gold),
+        TrainPlan::sequence([
+            TrainPlan::new(LabelKind::Weak, split.n_weak, self.weak),
+            TrainPlan::new(LabelKind::Gold, split.n_gold, self.gold),
         ])
     }
 
@@ -54,17 +54,17 @@ pub(super) fn smallest_batch(losses: [Loss; 2]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{FirstStageOptions, StageWork, Trains};
+    use crate::plan::{FirstStageOptions, Start, Trains};
 
     #[test]
     fn empty_stages_are_left_out() {
         let stages = |n_weak, n_gold| SeqSft::default().stages(Allocation { n_weak, n_gold });
-        let weak = StagePlan::training(LabelKind::Weak, 3, StageOptions::default());
-        let gold = StagePlan::training(LabelKind::Gold, 2, StageOptions::default());
-        let after_weak = StagePlan { parent: Some(0), ..gold.clone() };
-        assert_eq!(stages(3, 2), [weak.clone(), after_weak]);
-        assert_eq!(stages(3, 0), [weak]);
-        assert_eq!(stages(0, 2), [gold]);
+        let weak = TrainPlan::new(LabelKind::Weak, 3, StageOptions::default());
+        let gold = TrainPlan::new(LabelKind::Gold, 2, StageOptions::default());
+        let after_weak = TrainPlan { start: Start::After(0), ..gold.clone() };
+        assert_eq!(stages(3, 2), [weak.clone(), after_weak].map(StagePlan::Train));
+        assert_eq!(stages(3, 0), [StagePlan::Train(weak)]);
+        assert_eq!(stages(0, 2), [StagePlan::Train(gold)]);
         assert_eq!(stages(0, 0), []);
     }
 
@@ -73,11 +73,14 @@ mod tests {
         let gold = StageOptions { reinitialise_head: true, carry_optimizer: true, ..StageOptions::default() };
         let weak = FirstStageOptions { trains: Trains::Body, ..FirstStageOptions::default() };
         let method = SeqSft { weak, gold };
-        let both = method.stages(Allocation { n_weak: 3, n_gold: 2 });
-        assert_eq!(both[0].work, StageWork::Train { options: weak.into(), keep_optimizer: true });
-        assert_eq!(both[1].work, StageWork::Train { options: gold, keep_optimizer: false });
-        let gold_alone = method.stages(Allocation { n_weak: 0, n_gold: 2 });
-        let usual = StageOptions::default();
-        assert_eq!(gold_alone[0].work, StageWork::Train { options: usual, keep_optimizer: false });
+        let how = |n_weak, n_gold| -> Vec<(StageOptions, bool)> {
+            let stages = method.stages(Allocation { n_weak, n_gold });
+            stages
+                .iter()
+                .filter_map(|stage| Some((stage.training()?.options, stage.training()?.keep_optimizer)))
+                .collect()
+        };
+        assert_eq!(how(3, 2), [(weak.into(), true), (gold, false)]);
+        assert_eq!(how(0, 2), [(StageOptions::default(), false)]);
     }
 }

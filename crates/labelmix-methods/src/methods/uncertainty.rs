@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{Choice, FirstStageOptions, StageOptions, StagePlan};
+use crate::plan::{Choice, FirstStageOptions, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,9 +24,9 @@ impl Method for Uncertainty {
         // At least as many are looked at as are chosen.
         let candidates = self.candidates.map(|candidates| candidates.max(split.n_gold));
         let choice = Choice::LeastCertain { temperature: self.temperature, candidates };
-        StagePlan::sequence([
-            StagePlan::training(LabelKind::Weak, split.n_weak, self.weak),
-            StagePlan { choice, ..StagePlan::training(LabelKind::Gold, split.n_gold, self.gold) },
+        TrainPlan::sequence([
+            TrainPlan::new(LabelKind::Weak, split.n_weak, self.weak),
+            TrainPlan::new(LabelKind::Gold, split.n_gold, self.gold).choosing(choice),
         ])
     }
 
@@ -85,7 +85,12 @@ mod tests {
     fn without_a_weak_stage_the_front_of_the_pool_is_taken() {
         let method = Uncertainty { candidates: Some(10), ..Uncertainty::default() };
         let choices = |n_weak, n_gold| -> Vec<Choice> {
-            method.stages(Allocation { n_weak, n_gold }).iter().map(|stage| stage.choice).collect()
+            method
+                .stages(Allocation { n_weak, n_gold })
+                .iter()
+                .flat_map(StagePlan::draws)
+                .map(|draw| draw.choice)
+                .collect()
         };
         assert_eq!(choices(0, 5), [Choice::Front]);
         let of_ten = Choice::LeastCertain { temperature: 0.0, candidates: Some(10) };

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{FirstStageOptions, FollowUp, HeadStart, ShotOrder, ShotsPlan, StageOptions, StagePlan};
+use crate::plan::{
+    FirstStageOptions, FollowUp, HeadStart, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,13 +36,12 @@ impl Method for Verbalizer {
             .map(|template| FollowUp { template: template.clone(), answer_tokens: self.answer_tokens });
         // A prompt without examples: the text, and what stands before a target.
         let shots = ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll };
-        let stage = |labels, count, options: StageOptions| StagePlan {
-            shots: Some(shots),
-            follow_up: follow_up.clone(),
-            head: self.head,
-            ..StagePlan::training(labels, count, options)
+        let stage = |labels, count, options: StageOptions| TrainPlan {
+            prompt: Some(PromptPlan { shots, follow_up: follow_up.clone() }),
+            start: Start::Fresh(self.head),
+            ..TrainPlan::new(labels, count, options)
         };
-        StagePlan::sequence([
+        TrainPlan::sequence([
             stage(LabelKind::Weak, split.n_weak, self.weak.into()),
             stage(LabelKind::Gold, split.n_gold, self.gold),
         ])
@@ -109,8 +110,11 @@ mod tests {
     fn texts_stand_behind_no_shots_and_cost_nothing_more() {
         let method: Verbalizer = toml::from_str("follow_up = 'so {answer}'").unwrap();
         let stages = method.stages(Allocation { n_weak: 3, n_gold: 2 });
-        assert!(stages.iter().all(|stage| stage.head == HeadStart::Words && stage.shots.unwrap().count == 0));
-        assert_eq!(stages[1].follow_up, Some(FollowUp { template: "so {answer}".into(), answer_tokens: 1 }));
+        let starts: Vec<Start> = stages.iter().map(|stage| stage.training().unwrap().start).collect();
+        assert_eq!(starts, [Start::Fresh(HeadStart::Words), Start::After(0)]);
+        let prompts: Vec<&PromptPlan> = stages.iter().filter_map(StagePlan::prompt).collect();
+        assert!(prompts.len() == 2 && prompts.iter().all(|prompt| prompt.shots.count == 0));
+        assert_eq!(prompts[1].follow_up, Some(FollowUp { template: "so {answer}".into(), answer_tokens: 1 }));
         assert_eq!(method.extra(), Allocation::default());
     }
 

@@ -97,7 +97,7 @@ impl<'a> Queue<'a> {
     }
 
     fn ready(&self, index: usize) -> Ready {
-        Ready { dependents: self.dependents[index].len(), count: self.graph.nodes()[index].plan.count, index }
+        Ready { dependents: self.dependents[index].len(), count: self.graph.nodes()[index].plan.count(), index }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,7 +178,7 @@ impl<'a> Queue<'a> {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::{Allocation, LabelKind};
-    use labelmix_methods::{StageOptions, StagePlan};
+    use labelmix_methods::{StageOptions, TrainPlan};
 
     use super::*;
     use crate::key::key_of_text;
@@ -189,10 +189,10 @@ mod tests {
     fn graph() -> StageGraph {
         let mut graph = StageGraph::default();
         for n_gold in [1, 2] {
-            let stage = |kind, count| StagePlan::training(kind, count, StageOptions::default());
-            let plans = StagePlan::sequence([stage(LabelKind::Weak, 9), stage(LabelKind::Gold, n_gold)]);
+            let stage = |kind, count| TrainPlan::new(kind, count, StageOptions::default());
+            let plans = TrainPlan::sequence([stage(LabelKind::Weak, 9), stage(LabelKind::Gold, n_gold)]);
             graph.add_run("seq-sft", 0, Allocation { n_weak: 9, n_gold }, &plans, |parent, _, plan| {
-                key_of_text(&format!("{parent:?} {}", plan.count))
+                key_of_text(&format!("{parent:?} {}", plan.count()))
             });
         }
         graph

@@ -355,7 +355,8 @@ fn a_mean_of_trainings_asks_the_engine_for_none() {
 fn a_failed_member_leaves_no_mean() {
     let grid =
         "[grid]\nweak_counts = [0]\ngold_counts = [8]\nseeds = [0]\n[[methods]]\nname = 'ensemble'\nmembers = 3\n";
-    let place = Place::new(grid).script(|job| if job.plan.member == 1 { Err(diverged()) } else { Ok(()) });
+    let place = Place::new(grid)
+        .script(|job| if job.plan.training().unwrap().repetition == 1 { Err(diverged()) } else { Ok(()) });
     let execution = place.execute(&ExecuteOptions::default());
     assert_eq!((execution.records.len(), execution.failures.len(), place.left("stages")), (0, 1, 2));
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use labelmix_data::Example;
 use labelmix_methods::{
-    Beside, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PseudoLabels, RatesFrom, ShotsPlan,
-    StageExample, StageOptions, least_certain, mean_log_odds,
+    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotsPlan, StageExample,
+    Start, TrainPlan, least_certain, mean_log_odds,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
@@ -21,7 +21,7 @@ use crate::checkpoint::save_adapter;
 use crate::engine::{StageJob, StageScores};
 use crate::error::Error;
 use crate::prompts::PromptedTexts;
-use crate::purchase::{Purchase, label};
+use crate::purchase::Drawn;
 use crate::stage_error::StageError;
 
 /// One stage that is being done.
@@ -56,13 +56,12 @@ impl<'a> Texts<'a> {
 impl<'a> Work<'a> {
     pub(super) fn train(
         self,
-        options: StageOptions,
-        keep_optimizer: bool,
+        plan: &TrainPlan,
         out: &Path,
         observe: &mut dyn FnMut(StageProgress),
     ) -> Result<StageScores, StageError> {
         let Self { engine, job, .. } = self;
-        let (plan, data, model) = (job.plan, job.data, &engine.model);
+        let (options, data, model) = (plan.options, job.data, &engine.model);
         let seed = plan.training_seed(job.seed);
         let mut start = model.initial_adapter(lora_settings(&data.recipe), seed)?;
         let mut optimizer = None;
@@ -71,51 +70,48 @@ impl<'a> Work<'a> {
             if options.carry_optimizer {
                 optimizer = Some(OptimizerState::load(&folder.join(OPTIMIZER_FILE))?);
             }
-        } else if plan.head == HeadStart::Words {
+        } else if plan.start == Start::Fresh(HeadStart::Words) {
             start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
         }
-        let Purchase { trained, beside, .. } = &job.labels;
-        let (mut trained, mut chosen) = (Cow::Borrowed(trained), Vec::new());
-        if let Choice::LeastCertain { temperature, .. } = plan.choice {
-            trained = Cow::Owned(self.least_certain(&start, &trained, temperature)?);
-            chosen = trained.iter().map(|index| data.train[*index].id).collect();
+        let (mut drawn, mut chosen) = (Vec::new(), Vec::new());
+        for part in job.drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot) {
+            let mut part = part.clone();
+            if let Choice::LeastCertain { temperature, .. } = part.draw.choice {
+                part.places = self.least_certain(&start, &part, temperature)?;
+                chosen.extend(part.examples(&data.train).map(|example| example.id));
+            }
+            let texts = self.train_texts(&part.places)?;
+            drawn.push((part, texts));
         }
-        let texts = self.train_texts(&trained)?;
-        let slices = texts.slices();
-        let examples: Vec<StageExample<'_>> = slices
-            .iter()
-            .zip(&*trained)
-            .map(|(text, index)| StageExample::new(text, label(&data.train[*index], plan.labels)))
-            .collect();
-        let texts_beside = self.train_texts(beside)?;
-        let slices_beside = texts_beside.slices();
-        let beside = self.beside(&examples, &slices_beside, beside)?;
-        let optimizer = optimizer.as_ref();
-        let (examples, beside, recipe) = (&*examples, &*beside, &data.recipe);
-        let request = StageRequest { model, start, examples, beside, recipe, options, optimizer, seed };
+        let mut examples: Vec<Vec<StageExample<'_>>> = Vec::new();
+        for (part, texts) in &drawn {
+            examples.push(self.examples(part, texts, &examples)?);
+        }
+        let (examples, optimizer, recipe) = (&*examples, optimizer.as_ref(), &data.recipe);
+        let request = StageRequest { model, start, examples, recipe, options, optimizer, seed };
         let result = continue_stage(request, self.continuation, observe)?;
         let test = self.test_texts()?;
         let log_odds = self.log_odds(&result.adapter, &test.slices())?;
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         save_adapter(&result.adapter, out, &engine.base_model)?;
-        if keep_optimizer {
+        if plan.keep_optimizer {
             save_optimizer(&result.optimizer, &out.join(OPTIMIZER_FILE))?;
         }
+        let texts = || drawn.iter().map(|(_, texts)| texts);
         let shortened = Shortened {
-            train: texts.shortened + texts_beside.shortened,
+            train: texts().map(|texts| texts.shortened).sum(),
             test: test.shortened,
-            most_lost: texts.most_lost.max(texts_beside.most_lost).max(test.most_lost),
+            most_lost: texts().map(|texts| texts.most_lost).fold(test.most_lost, usize::max),
         };
         Ok(StageScores { history: Some(result.history), chosen, log_odds, shortened })
     }
 
     /// Asks the language model for the next token behind each prompt of the test set.
-    pub(super) fn ask(self) -> Result<StageScores, StageError> {
+    pub(super) fn ask(self, prompt: &PromptPlan) -> Result<StageScores, StageError> {
         let Self { engine, job, continuation } = self;
-        let shots = job.plan.shots.expect("a stage that asks has a prompt");
         let prompts = engine.prompts();
         let PromptedTexts { prompts: texts, shortened: test, most_lost } =
-            prompts.before_test(job.seed, shots, &job.data.test);
+            prompts.before_test(job.seed, prompt.shots, &job.data.test);
         let (interrupt, batch_tokens) = (continuation.interrupt, job.data.recipe.micro_batch_tokens);
         let log_odds =
             score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
@@ -124,12 +120,11 @@ impl<'a> Work<'a> {
     }
 
     /// Of the candidates those of which the classifier that training starts from is least certain.
-    fn least_certain(self, start: &Adapter, candidates: &[usize], temperature: f64) -> Result<Vec<usize>, StageError> {
-        let job = self.job;
-        let texts = self.train_texts(candidates)?;
+    fn least_certain(self, start: &Adapter, drawn: &Drawn, temperature: f64) -> Result<Vec<usize>, StageError> {
+        let texts = self.train_texts(&drawn.places)?;
         let scores = self.log_odds(start, &texts.slices())?;
-        let places = least_certain(&scores, job.plan.count, temperature, job.seed);
-        Ok(places.into_iter().map(|place| candidates[place]).collect())
+        let chosen = least_certain(&scores, drawn.draw.count, temperature, self.job.seed);
+        Ok(chosen.into_iter().map(|index| drawn.places[index]).collect())
     }
 
     fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>, StageError> {
@@ -140,21 +135,27 @@ impl<'a> Work<'a> {
 
     fn train_texts(self, at: &[usize]) -> Result<Texts<'a>, StageError> {
         let Self { engine, job, .. } = self;
-        Ok(match (job.plan.shots, &job.plan.follow_up) {
-            (None, _) => Texts::alone(at.iter().map(|index| &engine.train_tokens[*index])),
-            (Some(shots), Some(follow_up)) => {
-                self.followed_up(shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
+        Ok(match job.plan.prompt() {
+            None => Texts::alone(at.iter().map(|index| &engine.train_tokens[*index])),
+            Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
+                self.followed_up(*shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
             }
-            (Some(shots), None) => Texts::prompted(engine.prompts().before_train(job.seed, shots, &job.data.train, at)),
+            Some(PromptPlan { shots, follow_up: None }) => {
+                Texts::prompted(engine.prompts().before_train(job.seed, *shots, &job.data.train, at))
+            }
         })
     }
 
     fn test_texts(self) -> Result<Texts<'a>, StageError> {
         let Self { engine, job, .. } = self;
-        Ok(match (job.plan.shots, &job.plan.follow_up) {
-            (None, _) => Texts::alone(engine.test_tokens.iter()),
-            (Some(shots), Some(follow_up)) => self.followed_up(shots, follow_up, job.data.test.iter())?,
-            (Some(shots), None) => Texts::prompted(engine.prompts().before_test(job.seed, shots, &job.data.test)),
+        Ok(match job.plan.prompt() {
+            None => Texts::alone(engine.test_tokens.iter()),
+            Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
+                self.followed_up(*shots, follow_up, job.data.test.iter())?
+            }
+            Some(PromptPlan { shots, follow_up: None }) => {
+                Texts::prompted(engine.prompts().before_test(job.seed, *shots, &job.data.test))
+            }
         })
     }
 
@@ -178,45 +179,40 @@ impl<'a> Work<'a> {
         Ok(Texts::prompted(PromptedTexts::of(prompts)))
     }
 
-    /// What a stage trains on together with its own labels: the labels beside them, as far as they are to be believed, or
-    /// what the classifiers that it reads make of texts without any.
-    fn beside<'t>(
+    /// What a stage learns from a draw: its labels, or what the classifiers that the stage reads make of its texts; if it
+    /// is trained on jointly, as far as they are to be believed. `before` are the examples of the draws before it.
+    fn examples<'t>(
         self,
-        own: &[StageExample<'_>],
-        texts: &[&'t [u32]],
-        places: &[usize],
+        drawn: &Drawn,
+        texts: &'t Texts<'_>,
+        before: &[Vec<StageExample<'_>>],
     ) -> Result<Vec<StageExample<'t>>, StageError> {
-        let beside = match self.job.plan.beside {
-            None => return Ok(Vec::new()),
-            Some(Beside::PseudoLabels(PseudoLabels { weight, .. })) => {
-                let taught = self.read_probabilities(texts)?;
-                let example = |(text, target): (&&'t [u32], f64)| StageExample {
-                    weight: weight as f32,
-                    ..StageExample::new(text, target as f32)
-                };
-                return Ok(texts.iter().zip(taught).map(example).collect());
-            }
-            Some(Beside::Labels(beside)) => beside,
+        let texts = texts.slices();
+        let labels = match drawn.labels(&self.job.data.train) {
+            Some(labels) => labels,
+            None => self.read_probabilities(&texts)?.into_iter().map(|probability| probability as f32).collect(),
         };
-        let train = &self.job.data.train;
-        let labels: Vec<f32> = places.iter().map(|index| label(&train[*index], beside.labels)).collect();
+        let Role::Jointly(loss) = drawn.draw.role else {
+            return Ok(texts.iter().zip(labels).map(|(text, label)| StageExample::new(text, label)).collect());
+        };
         let labels64 = || labels.iter().map(|label| f64::from(*label));
-        let mut weights: Vec<f64> = vec![beside.weight; labels.len()];
-        if beside.by_confidence {
+        let mut weights: Vec<f64> = vec![loss.weight; labels.len()];
+        if loss.by_confidence {
             for (weight, label) in weights.iter_mut().zip(labels64()) {
                 *weight *= (2.0 * label - 1.0).abs();
             }
         }
         let mut correction = None;
-        if let Some(Denoise { way, rates, by_agreement }) = beside.denoise {
+        if let Some(Denoise { way, rates, by_agreement }) = loss.denoise {
             let rates = match rates {
                 RatesFrom::OwnLabels => {
-                    let own_texts: Vec<&[u32]> = own.iter().map(|example| example.token_ids).collect();
-                    let classes = own.iter().map(|example| f64::from(example.target));
+                    let own = || before.iter().flatten();
+                    let own_texts: Vec<&[u32]> = own().map(|example| example.token_ids).collect();
+                    let classes = own().map(|example| f64::from(example.target));
                     ErrorRates::estimated(classes.zip(self.read_probabilities(&own_texts)?))
                 }
                 RatesFrom::Predictions => {
-                    let classes = self.read_probabilities(texts)?;
+                    let classes = self.read_probabilities(&texts)?;
                     if by_agreement {
                         for ((weight, label), class) in weights.iter_mut().zip(labels64()).zip(&classes) {
                             *weight *= label * class + (1.0 - label) * (1.0 - class);
@@ -227,13 +223,13 @@ impl<'a> Work<'a> {
             };
             correction = Some(Correction { rates, way });
         }
-        let example = |((text, target), weight): ((&&'t [u32], f32), f64)| StageExample {
+        let examples = texts.iter().zip(labels).zip(weights).map(|((text, target), weight)| StageExample {
             token_ids: text,
             target,
             weight: weight as f32,
             correction,
-        };
-        Ok(texts.iter().zip(labels).zip(weights).map(example).collect())
+        });
+        Ok(examples.collect())
     }
 
     /// P(class 1) of texts by the mean log-odds of the classifiers that the stage reads.

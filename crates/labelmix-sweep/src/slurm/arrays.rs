@@ -46,7 +46,7 @@ pub(super) fn plan_arrays(
     let mut array_of: HashMap<usize, usize> = HashMap::new();
     for mut level in levels {
         // The largest first, so that no long one is left for last; among children that comes second.
-        level.sort_by_key(|index| (nodes[*index].parent, std::cmp::Reverse(nodes[*index].plan.count), *index));
+        level.sort_by_key(|index| (nodes[*index].parent, std::cmp::Reverse(nodes[*index].plan.count()), *index));
         for stages in level.chunks(stages_per_task * max_tasks) {
             let needed = || stages.iter().flat_map(|index| nodes[*index].needs());
             let after_arrays: BTreeSet<usize> = needed().filter_map(|stage| array_of.get(&stage)).copied().collect();
@@ -65,7 +65,7 @@ pub(super) fn plan_arrays(
 #[cfg(test)]
 mod tests {
     use labelmix_econ::{Allocation, LabelKind};
-    use labelmix_methods::{StageOptions, StagePlan};
+    use labelmix_methods::{StageOptions, StagePlan, TrainPlan};
     use proptest::prelude::*;
 
     use super::*;
@@ -78,10 +78,10 @@ mod tests {
         for n_weak in 1..=weak {
             for n_gold in 1..=gold {
                 let plans = [(LabelKind::Weak, n_weak), (LabelKind::Gold, n_gold)]
-                    .map(|(labels, count)| StagePlan::training(labels, count, StageOptions::default()));
-                let plans = StagePlan::sequence(plans);
+                    .map(|(labels, count)| TrainPlan::new(labels, count, StageOptions::default()));
+                let plans = TrainPlan::sequence(plans);
                 let key = |parent: Option<&StageKey>, _: &[&StageKey], plan: &StagePlan| {
-                    key_of_text(&format!("{parent:?}/{}", plan.count))
+                    key_of_text(&format!("{parent:?}/{}", plan.count()))
                 };
                 graph.add_run("seq-sft", 0, Allocation { n_weak, n_gold }, &plans, key);
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use labelmix_methods::Role;
 use labelmix_store::{OPTIMIZER_FILE, Shortened, Store, StoreError};
 use labelmix_study::Study;
 use labelmix_train::{Continuation, StageProgress};
@@ -40,7 +41,8 @@ pub(super) struct FakeEngine {
 
 /// A stage in words: its labels and its seed.
 pub(super) fn in_words(job: &StageJob<'_>) -> String {
-    format!("{} {} seed {}", job.labels.trained.len(), job.plan.labels.name(), job.seed)
+    let own = job.drawn.iter().find(|drawn| drawn.draw.role == Role::Train).unwrap();
+    format!("{} {} seed {}", own.places.len(), own.draw.labels().unwrap().name(), job.seed)
 }
 
 impl Engine for FakeEngine {
@@ -80,11 +82,11 @@ impl Engine for FakeEngine {
         fs::create_dir_all(out)
             .and_then(|()| write("trained"))
             .map_err(|source| StageError::from(StoreError::Io { path: out.to_owned(), source }))?;
-        if matches!(job.plan.work, labelmix_methods::StageWork::Train { keep_optimizer: true, .. }) {
+        if job.plan.training().unwrap().keep_optimizer {
             write(OPTIMIZER_FILE).unwrap();
         }
         let sign = |gold: Option<bool>| if gold == Some(true) { 1.0 } else { -1.0 };
-        let log_odds = job.data.test.iter().map(|example| sign(example.gold) * job.labels.trained.len() as f32);
+        let log_odds = job.data.test.iter().map(|example| sign(example.gold) * job.plan.count() as f32);
         Ok(StageScores {
             history: None,
             chosen: Vec::new(),
