@@ -22,7 +22,8 @@ FLOORS = [
     ["labelmix-data", "labelmix-methods"],
     ["labelmix-study", "labelmix-train"],
     ["labelmix-store", "labelmix-sandbox"],
-    ["labelmix-report", "labelmix-sweep"],
+    ["labelmix-report", "labelmix-engine"],
+    ["labelmix-sweep"],
     ["labelmix-serve"],
     ["labelmix"],
 ]

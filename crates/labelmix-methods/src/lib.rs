@@ -14,7 +14,7 @@ mod stage;
 
 pub use choice::{least_certain, surest_labels};
 pub use method::{Method, MethodKind, OptionError, OptionHelp, Splits, method_kinds, method_named};
-pub use metrics::{TestMetrics, mean_log_odds, test_metrics};
+pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, CorrectionWay, ErrorRates, corrected_targets};
 pub use plan::{
     Choice, Denoise, Draw, FollowUp, HeadStart, JointLoss, Loss, PromptPlan, RatesFrom, Role, ShotOrder, ShotsPlan,

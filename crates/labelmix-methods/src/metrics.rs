@@ -3,6 +3,32 @@
 use labelmix_stats::{Interval, Z_95, auroc, wilson_interval};
 use serde::{Deserialize, Serialize};
 
+/// What a classifier says of texts: a logit for each text and class, `[texts, classes]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// How many classes there are.
+    pub classes: usize,
+    /// The logits, text by text.
+    pub logits: Vec<f32>,
+}
+
+impl Scores {
+    /// Of two classes, from the log-odds of class 1.
+    #[must_use]
+    pub fn of_log_odds(log_odds: Vec<f32>) -> Self {
+        Self { classes: 2, logits: log_odds.into_iter().flat_map(|score| [0.0, score]).collect() }
+    }
+
+    /// The log-odds of class 1 against class 0.
+    ///
+    /// # Panics
+    /// If there are fewer than two classes.
+    #[must_use]
+    pub fn log_odds(&self) -> Vec<f32> {
+        self.logits.chunks_exact(self.classes).map(|logits| logits[1] - logits[0]).collect()
+    }
+}
+
 /// The mean log-odds of each text by several classifiers, of which there is at least one.
 #[must_use]
 pub fn mean_log_odds(classifiers: &[Vec<f32>]) -> Vec<f32> {
@@ -53,6 +79,12 @@ mod tests {
         let classifiers = [vec![1.0, -4.0], vec![2.0, 0.5], vec![6.0, 0.5]];
         assert_eq!(mean_log_odds(&classifiers), [3.0, -1.0]);
         assert_eq!(mean_log_odds(&classifiers[..1]), classifiers[0]);
+    }
+
+    #[test]
+    fn log_odds_go_in_and_out_and_more_classes_are_compared_in_pairs() {
+        assert_eq!(Scores::of_log_odds(vec![0.3, -2.0]).log_odds(), [0.3, -2.0]);
+        assert_eq!(Scores { classes: 3, logits: vec![1.0, 3.0, 9.0, 0.5, 0.0, 9.0] }.log_odds(), [2.0, -0.5]);
     }
 
     #[test]

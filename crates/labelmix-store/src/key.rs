@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a stage's outcome: 32 hexadecimal digits.
+/// The name of what a stage or a labeler made: 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StageKey(String);
 
@@ -30,24 +30,6 @@ impl StageKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// The name of weak labels: 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct LabelsKey(String);
-
-impl fmt::Display for LabelsKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl LabelsKey {
-    /// The key of what these parts determine.
-    #[must_use]
-    pub fn of(parts: &HashedParts) -> Self {
-        Self(parts.finish())
     }
 }
 

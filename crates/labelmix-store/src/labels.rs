@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::{read_json, write_json};
-use crate::key::LabelsKey;
+use crate::key::StageKey;
 use crate::manifest::{self, Scrutiny};
 use crate::store::{OUTCOME_FILE, Store};
 
@@ -31,7 +31,7 @@ pub struct KeptLabels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelsOutcome {
     /// Their name.
-    pub key: LabelsKey,
+    pub key: StageKey,
     /// What made them.
     pub labeler: LabelerTable,
     /// How the labeler's model was trained.
@@ -96,7 +96,7 @@ enum Split {
 
 /// The name of the checkpoint of a labeler that is being trained.
 #[must_use]
-pub fn labeler_checkpoint(key: &LabelsKey) -> String {
+pub fn labeler_checkpoint(key: &StageKey) -> String {
     format!("{LABELER}{key}")
 }
 
@@ -106,7 +106,7 @@ pub(crate) const LABELER: &str = "labeler-";
 impl Store {
     /// The folder of the weak labels that a labeler made.
     #[must_use]
-    pub fn labels_folder(&self, key: &LabelsKey) -> PathBuf {
+    pub fn labels_folder(&self, key: &StageKey) -> PathBuf {
         self.root.join("labelers").join(key.to_string())
     }
 
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// If they are damaged.
-    pub fn weak_labels(&self, key: &LabelsKey) -> Result<Option<(LabelsOutcome, KeptLabels)>> {
+    pub fn weak_labels(&self, key: &StageKey) -> Result<Option<(LabelsOutcome, KeptLabels)>> {
         let folder = self.labels_folder(key);
         if folder.exists()
             && let Some(damage) = manifest::damage(&folder, Scrutiny::Texts)?
@@ -141,24 +141,33 @@ impl Store {
         Ok(Some((outcome, labels)))
     }
 
-    /// Keeps weak labels, with what `write` adds to their folder.
+    /// Takes away what is no longer needed once weak labels are kept: their labeler's checkpoint, and why it failed before.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If the store cannot be read or written.
+    pub fn remove_labeler_traces(&self, key: &StageKey) -> Result<()> {
+        self.remove_checkpoint(&labeler_checkpoint(key))?;
+        self.remove_failure(key)
+    }
+
+    /// Keeps the weak labels that `work` makes, beside what it writes to their folder.
+    ///
+    /// # Errors
+    /// If they cannot be made, or not be written.
     pub fn write_weak_labels<E: From<StoreError>>(
         &self,
-        outcome: &LabelsOutcome,
-        labels: &KeptLabels,
-        write: impl FnOnce(&Path) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
+        key: &StageKey,
+        work: impl FnOnce(&Path) -> std::result::Result<(LabelsOutcome, KeptLabels), E>,
+    ) -> std::result::Result<(LabelsOutcome, KeptLabels), E> {
         let labelers = self.root.join("labelers");
         fs::create_dir_all(&labelers).map_err(StoreError::io(&labelers))?;
-        self.write_folder(&outcome.key.to_string(), self.labels_folder(&outcome.key), |folder| {
+        self.write_folder(&key.to_string(), self.labels_folder(key), |folder| {
+            let (outcome, labels) = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
-            write(folder)?;
             let path = folder.join(LABELS_FILE);
-            write_labels(&path, labels).map_err(StoreError::io(&path))?;
-            Ok(write_json(&folder.join(OUTCOME_FILE), outcome)?)
+            write_labels(&path, &labels).map_err(StoreError::io(&path))?;
+            write_json(&folder.join(OUTCOME_FILE), &outcome)?;
+            Ok((outcome, labels))
         })
     }
 }

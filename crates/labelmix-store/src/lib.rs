@@ -35,7 +35,7 @@ pub use failures::FailureRecord;
 pub use files::{process_tag, write_whole};
 pub use finished::{FinishedRun, FinishedStudy};
 pub use garbage::{Garbage, WhyGarbage};
-pub use key::{HashedParts, LabelsKey, StageKey};
+pub use key::{HashedParts, StageKey};
 pub use labels::{KeptLabels, LabelAccuracy, LabelsOutcome, labeler_checkpoint};
 pub use manifest::{Damage, Scrutiny};
 pub use next_texts::{NextTexts, Sampling};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::{entries, read_json, write_json};
-use crate::key::{LabelsKey, StageKey};
+use crate::key::StageKey;
 use crate::store::Store;
 use crate::test_sets::TestSetKey;
 
@@ -69,7 +69,7 @@ pub struct StudyQuestion {
     pub weak_label_accuracy: Option<f64>,
     /// The weak labels of the store that are for sale, if a labeler made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<LabelsKey>,
+    pub labels: Option<StageKey>,
     /// What the sweep found; none in plans from before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Box<SweptInputs>>,

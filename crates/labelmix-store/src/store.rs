@@ -188,10 +188,14 @@ impl Store {
     /// # Errors
     /// If the store cannot be read or written.
     pub fn remove_traces(&self, key: &StageKey) -> Result<()> {
-        let checkpoint = self.checkpoint_file(&key.to_string())?;
-        remove(&checkpoint.with_added_extension("unfinished"))?;
-        remove(&checkpoint)?;
+        self.remove_checkpoint(key.as_str())?;
         self.remove_failure(key)
+    }
+
+    pub(crate) fn remove_checkpoint(&self, name: &str) -> Result<()> {
+        let checkpoint = self.checkpoint_file(name)?;
+        remove(&checkpoint.with_added_extension("unfinished"))?;
+        remove(&checkpoint)
     }
 
     /// Takes such things away where a process was killed before it could.

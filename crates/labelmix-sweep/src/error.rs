@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use labelmix_data::Accounted;
-use labelmix_models::ByteSize;
-use labelmix_store::StoreError;
+use labelmix_store::{StageKey, StoreError};
 use labelmix_study::StudyError;
 use miette::Diagnostic;
+
+use crate::stage_error::{StageError, StageFailure};
 
 /// The result of a step of a sweep.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -26,30 +27,16 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     OfWhatWasRead(Accounted<Error>),
-    /// Training would need more memory than there is.
-    #[error("training would take {needed} of memory, and {available} are available")]
-    #[diagnostic(help("{help}"))]
-    DoesNotFit {
-        /// What training takes at its peak.
-        needed: ByteSize,
-        /// What there is.
-        available: ByteSize,
-        /// What would make it fit.
-        help: String,
-    },
-    /// A head of words reads the last token, and another pooling was asked for.
-    #[error("the head of the method {method:?} starts as words, but the pooling is {pooling:?}")]
-    #[diagnostic(help("leave `pooling` out of [model]: what a word's row reads is the last token of a decoder"))]
-    WordsAfterLastToken {
-        /// The method, by its name in the study.
-        method: String,
-        /// The pooling.
-        pooling: &'static str,
-    },
+    /// The engine cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Engine(#[from] labelmix_engine::Error),
     /// The weak labels are not in the store, and were not to be made now.
     #[error("the weak labels of the study's [labeler] are not in the store ({})", path.display())]
     #[diagnostic(help("make them with `labelmix sweep` or `labelmix weak-label`, with this study and this store"))]
     NoWeakLabels {
+        /// Their key.
+        key: StageKey,
         /// Where they would be.
         path: PathBuf,
     },
@@ -84,20 +71,10 @@ pub enum Error {
         /// What is wrong with it.
         source: labelmix_models::Error,
     },
-    /// The labeler could not be trained.
-    #[error("the weak labeler could not be trained, or not label")]
-    Labeler(
-        #[source]
-        #[diagnostic_source]
-        labelmix_train::Error,
-    ),
-    /// The model could not be tried before a sweep.
-    #[error("the model could not be tried")]
-    Trial(
-        #[source]
-        #[diagnostic_source]
-        labelmix_train::Error,
-    ),
+    /// The labeler could not be trained, or not label.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Labeler(Box<StageFailure>),
     /// Labels of the accuracy that was asked for cannot be made.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -138,14 +115,6 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Export(#[from] crate::export::ExportError),
-    /// The prompt does not work with the model's tokenizer.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Prompt(#[from] labelmix_train::PromptError),
-    /// The model cannot be used.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Model(#[from] labelmix_models::Error),
 }
 
 impl From<StudyError> for Error {
@@ -154,10 +123,33 @@ impl From<StudyError> for Error {
     }
 }
 
+impl From<labelmix_models::Error> for Error {
+    fn from(error: labelmix_models::Error) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<labelmix_train::PromptError> for Error {
+    fn from(error: labelmix_train::PromptError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
 impl Error {
+    /// The error of a labeler whose labels could not be made.
+    pub(crate) fn labeler(error: StageError) -> Self {
+        match error {
+            StageError::Store(error) => error,
+            cause => {
+                let stage = "the weak labeler could not be trained, or not label".to_owned();
+                Self::Labeler(Box::new(StageFailure { stage, cause }))
+            }
+        }
+    }
+
     /// Whether it is no error: the work was asked to stop, and goes on with the same command.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Labeler(labelmix_train::Error::Interrupted))
+        matches!(self, Self::Labeler(failure) if failure.cause.is_interruption())
     }
 }

@@ -4,12 +4,12 @@
 use labelmix_store::{Scrutiny, Store, StoreError};
 use serde::Serialize;
 
-use crate::engine::Calibration;
 use crate::error::Result;
 use crate::execute::{pool_of, threads_per_job};
 use crate::graph::StageNode;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
+use labelmix_engine::Calibration;
 
 /// What is left to do, and what it will take.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -6,23 +6,22 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use labelmix_train::Continuation;
 
-pub use self::event::{Observer, StageFailure, SweepEvent};
+pub use self::event::{Observer, SweepEvent};
 use self::queue::{End, Queue};
 use crate::error::Result;
 use crate::graph::StageNode;
 use crate::options::ExecuteOptions;
+use crate::piece::{Attempt, Piece, attempt, failure_record};
 use crate::plan::keep_plan;
 use crate::records::{records, write_record};
-use crate::stage_error::StageError;
+use crate::stage_error::{StageError, StageFailure};
 use crate::stage_work::do_stage;
 use crate::survey::survey;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
-use labelmix_store::{Claim, Claiming, RunRecord, Scrutiny, StageOutcome, Store, Watch};
+use labelmix_store::{Claim, RunRecord, Scrutiny, StageKey, StageOutcome, Store, StoreError, Watch};
 
 /// The records of all finished runs, in the graph's order, and the stages that failed.
 #[derive(Debug)]
@@ -120,10 +119,15 @@ impl Context<'_> {
                 Err(error) if error.is_interruption() => self.queue.end(End::Interrupted),
                 Err(error) => match error.into_full_store() {
                     Ok(error) => self.queue.end(End::Store(error)),
+                    Err(cause @ StageError::FailedBefore { .. }) => {
+                        self.give_up(None, index, StageFailure::of(node, cause));
+                    }
                     Err(cause) => {
                         let failure = StageFailure::of(node, cause);
+                        let study = &self.sweep.study().name;
                         // A failure that cannot be recorded is still reported.
-                        let _ = self.store.write_failure(&failure.record(node, &self.sweep.study().name));
+                        let _ =
+                            self.store.write_failure(&failure_record(&node.key, &failure.stage, study, &failure.cause));
                         self.give_up(Some(worker), index, failure);
                     }
                 },
@@ -137,39 +141,19 @@ impl Context<'_> {
         self.queue.failed(index, failure);
     }
 
-    /// Does a stage, unless it has been done, another process is at it, or it would only fail again.
+    /// Does a stage, or puts it back if another process is at it.
     fn attempt(&self, worker: usize, index: usize, pool: &rayon::ThreadPool) -> std::result::Result<(), StageError> {
-        let Self { sweep, store, options, observer, queue, .. } = *self;
-        let stage = &sweep.graph().nodes()[index];
-        let claim = match store.claim(&stage.key.to_string(), &self.watch)? {
-            Claiming::Mine(claim) => claim,
-            Claiming::Held(holder) => {
-                if queue.elsewhere(index) {
-                    observer.hear(&SweepEvent::StageElsewhere { stage, holder: holder.as_ref() });
+        let stage = &self.sweep.graph().nodes()[index];
+        match attempt(&StagePiece { context: self, stage, worker, pool }, self.store, &self.watch, self.options)? {
+            Attempt::Kept((outcome, claim)) => self.finish(None, index, &outcome, claim),
+            Attempt::Made((outcome, claim)) => self.finish(Some(worker), index, &outcome, claim),
+            Attempt::Elsewhere(holder) => {
+                if self.queue.elsewhere(index) {
+                    self.observer.hear(&SweepEvent::StageElsewhere { stage, holder: holder.as_ref() });
                 }
-                return Ok(());
+                Ok(())
             }
-        };
-        if let Some(outcome) = store.sound_outcome(&stage.key, Scrutiny::Texts)? {
-            return self.finish(None, index, &outcome, claim);
         }
-        let failed_before = store.failure(&stage.key)?.filter(|failure| failure.repeats && !options.retry_failed);
-        if let Some(record) = failed_before {
-            self.give_up(None, index, StageFailure::from_record(stage, record));
-            return Ok(());
-        }
-        observer.hear(&SweepEvent::StageBegan { worker, stage });
-        let checkpoint = store.checkpoint_file(&stage.key.to_string())?;
-        let continuation =
-            Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
-        let observe = |progress| observer.hear(&SweepEvent::StageProgressed { worker, stage, progress });
-        let work = || pool.install(|| do_stage(sweep, store, stage, continuation, observe));
-        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let message = panic.downcast_ref::<String>().cloned();
-            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(StageError::Panicked { message: message.unwrap_or_default() })
-        })?;
-        self.finish(Some(worker), index, &outcome, claim)
     }
 
     /// Takes note of a stage whose outcome is kept, and of the runs that end with it.
@@ -192,5 +176,32 @@ impl Context<'_> {
         }
         queue.finished(index);
         Ok(())
+    }
+}
+
+/// A stage that a worker does.
+struct StagePiece<'a> {
+    context: &'a Context<'a>,
+    stage: &'a StageNode,
+    worker: usize,
+    pool: &'a rayon::ThreadPool,
+}
+
+impl Piece for StagePiece<'_> {
+    type Outcome = StageOutcome;
+
+    fn key(&self) -> &StageKey {
+        &self.stage.key
+    }
+
+    fn kept(&self, store: &Store) -> std::result::Result<Option<StageOutcome>, StoreError> {
+        store.sound_outcome(&self.stage.key, Scrutiny::Texts)
+    }
+
+    fn make(&self, store: &Store, continuation: Continuation<'_>) -> std::result::Result<StageOutcome, StageError> {
+        let Self { context: Context { sweep, observer, .. }, stage, worker, pool } = *self;
+        observer.hear(&SweepEvent::StageBegan { worker, stage });
+        let observe = |progress| observer.hear(&SweepEvent::StageProgressed { worker, stage, progress });
+        pool.install(|| do_stage(sweep, store, stage, continuation, observe))
     }
 }

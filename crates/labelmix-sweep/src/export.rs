@@ -25,7 +25,7 @@ use labelmix_store::{KeptShot, PromptFile, RunFile, Store, process_tag};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
-use crate::checkpoint::{run_adapter, run_classifier, run_load_options, run_tokenizer};
+use labelmix_engine::{run_adapter, run_classifier, run_load_options, tokenizer};
 
 pub use self::error::ExportError;
 use self::script::{Loads, Script, ScriptPrompt, literal};
@@ -144,7 +144,7 @@ impl RunExport {
     }
 
     fn write_into(&self, base: &BaseModel, folder: &Path) -> Result<ExportedRun> {
-        let tokenizer = run_tokenizer(&self.run)?;
+        let tokenizer = tokenizer(&self.run.model_path, self.run.max_length)?;
         let asks = self.prompt.as_ref().is_some_and(|prompt| prompt.asks_language_model);
         let classifier = if asks {
             None

@@ -12,36 +12,16 @@ use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
 use serde::Serialize;
 
-use crate::purchase::Drawn;
+use labelmix_engine::{Drawn, Identity};
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
 
-/// What an engine says of itself: in what its stages differ from those of another.
-#[derive(Clone, Debug)]
-pub(crate) struct Fingerprint {
-    /// A hash of the checkpoint.
-    pub(crate) model: [u8; 32],
-    /// How the weights are rounded, if they are.
-    pub(crate) rounding: Option<String>,
-    /// A hash of the tokenizer.
-    pub(crate) tokenizer: [u8; 32],
-    pub(crate) pooling: &'static str,
-    /// The limit for texts and prompts, where it is below the model's own.
-    pub(crate) max_length: Option<usize>,
-}
-
 /// What all stages of a sweep have in common, hashed once.
 pub(crate) struct SharedInputs {
-    pub(crate) model: [u8; 32],
-    /// How the weights are rounded, if they are.
-    pub(crate) rounding: Option<String>,
-    pub(crate) tokenizer: [u8; 32],
-    pub(crate) pooling: &'static str,
+    pub(crate) engine: Identity,
     /// Whether long texts are cut (leaving them out shows in the data).
     pub(crate) cut: bool,
-    /// The limit for texts and prompts, where it is below the model's own.
-    pub(crate) max_length: Option<usize>,
     /// The test examples, whose log-odds are part of the outcome.
     pub(crate) test: [u8; 32],
     /// The recipe as canonical JSON.
@@ -54,15 +34,10 @@ pub(crate) struct SharedInputs {
 
 impl SharedInputs {
     /// Of a study whose engine says this of itself, and these test examples.
-    pub(crate) fn new(study: &Study, engine: Fingerprint, test: &[Example]) -> Self {
-        let Fingerprint { model, rounding, tokenizer, pooling, max_length } = engine;
+    pub(crate) fn new(study: &Study, engine: Identity, test: &[Example]) -> Self {
         Self {
-            model,
-            rounding,
-            tokenizer,
-            pooling,
+            engine,
             cut: study.model.too_long == TooLong::Cut,
-            max_length,
             test: *content_hash(test).as_bytes(),
             recipe: Self::canonical_recipe(&study.recipe),
             micro_batch_tokens: study.recipe.micro_batch_tokens,
@@ -90,14 +65,18 @@ impl SharedInputs {
         let mut parts = HashedParts::new(SCHEMA);
         let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
         let labels_of = |drawn: &Drawn, kind| bought_hash(drawn.examples(train), kind);
-        part("model", &self.model);
-        if let Some(rounding) = &self.rounding {
+        let Identity { engine, model, rounding, tokenizer, pooling, max_length } = &self.engine;
+        if let Some(engine) = engine {
+            part("engine", engine.as_bytes());
+        }
+        part("model", model);
+        if let Some(rounding) = rounding {
             part("rounding", rounding.as_bytes());
         }
-        part("tokenizer", &self.tokenizer);
+        part("tokenizer", tokenizer);
         match plan {
             StagePlan::Train(TrainPlan { options, keep_optimizer, .. }) => {
-                part("pooling", self.pooling.as_bytes());
+                part("pooling", pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
                 part("recipe", self.recipe.as_bytes());
@@ -123,7 +102,7 @@ impl SharedInputs {
             StagePlan::Average { .. } => part("averaged", &self.test),
         }
         // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
-        if let Some(max_length) = self.max_length.filter(|_| self.cut || plan.prompt().is_some()) {
+        if let Some(max_length) = max_length.filter(|_| self.cut || plan.prompt().is_some()) {
             part("max length", &(max_length as u64).to_le_bytes());
         }
         part("seed", &seed.to_le_bytes());
@@ -199,19 +178,27 @@ mod tests {
 
     use super::*;
 
+    fn engine() -> Identity {
+        Identity { engine: None, model: [1; 32], rounding: None, tokenizer: [2; 32], pooling: "mean", max_length: None }
+    }
+
     fn shared() -> SharedInputs {
         SharedInputs {
-            model: [1; 32],
-            rounding: None,
-            tokenizer: [2; 32],
-            pooling: "mean",
+            engine: engine(),
             cut: false,
-            max_length: None,
             test: [3; 32],
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
             micro_batch_tokens: 1024,
             prompt: PromptTemplate::default(),
         }
+    }
+
+    fn by(engine: Identity) -> SharedInputs {
+        SharedInputs { engine, ..shared() }
+    }
+
+    fn limited(max_length: usize) -> SharedInputs {
+        by(Identity { max_length: Some(max_length), ..engine() })
     }
 
     fn labels() -> Vec<Example> {
@@ -314,13 +301,14 @@ mod tests {
         }
         let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
         for inputs in [
-            SharedInputs { model: [9; 32], ..shared() },
-            SharedInputs { rounding: Some("nf4".to_owned()), ..shared() },
-            SharedInputs { tokenizer: [9; 32], ..shared() },
-            SharedInputs { pooling: "last", ..shared() },
+            by(Identity { engine: Some("torch 2".to_owned()), ..engine() }),
+            by(Identity { model: [9; 32], ..engine() }),
+            by(Identity { rounding: Some("nf4".to_owned()), ..engine() }),
+            by(Identity { tokenizer: [9; 32], ..engine() }),
+            by(Identity { pooling: "last", ..engine() }),
             SharedInputs { cut: true, ..shared() },
-            SharedInputs { cut: true, max_length: Some(128), ..shared() },
-            SharedInputs { cut: true, max_length: Some(64), ..shared() },
+            SharedInputs { cut: true, ..limited(128) },
+            SharedInputs { cut: true, ..limited(64) },
             SharedInputs { test: [9; 32], ..shared() },
             SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
         ] {
@@ -334,7 +322,6 @@ mod tests {
 
     #[test]
     fn a_limit_for_texts_enters_where_it_shortens_something() {
-        let limited = |max_length| SharedInputs { max_length: Some(max_length), ..shared() };
         assert_eq!(key(&limited(128), &weak()), key(&shared(), &weak()));
         let prompted = changed(|plan| plan.prompt = Some(prompt(LabelKind::Gold, ShotOrder::OneForAll)));
         let keys = [shared(), limited(128), limited(64)].map(|shared| key(&shared, &prompted));
@@ -353,7 +340,7 @@ mod tests {
 
         let ask = StagePlan::Ask(prompt(LabelKind::Gold, ShotOrder::OneForAll));
         let recipe = SharedInputs::canonical_recipe(&Recipe { learning_rate: 1e-4, ..Recipe::default() });
-        let other_recipe = SharedInputs { recipe, pooling: "last", ..shared() };
+        let other_recipe = SharedInputs { recipe, ..by(Identity { pooling: "last", ..engine() }) };
         assert_eq!(key(&other_recipe, &ask), key(&shared(), &ask));
         assert_ne!(key(&other_prompt, &ask), key(&shared(), &ask));
     }

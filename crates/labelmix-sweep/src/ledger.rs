@@ -10,8 +10,8 @@ use labelmix_store::StageOutcome;
 use labelmix_train::stage_split;
 
 use crate::graph::Run;
-use crate::purchase::Drawn;
 use crate::sweep::Sweep;
+use labelmix_engine::Drawn;
 
 impl Sweep {
     /// What a run buys, at the study's prices. `outcomes` are those of its stages: some choose their labels as they go.

@@ -11,6 +11,7 @@ use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
 use labelmix_methods::{Choice, Source, StagePlan, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store};
+use labelmix_train::Interrupt;
 
 use crate::error::{Error, Result};
 use crate::stage_error::StageError;
@@ -36,11 +37,13 @@ impl Sweep {
         };
         let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
         let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
-        let scores = self.engine().score(&texts, &store.stage_folder(key))?;
         // Texts that the model cannot read cannot be trained on either.
-        let readable = queue.gold.iter().zip(scores).filter_map(|(example, score)| Some((*example, score?)));
-        let (readable, scores): (Vec<&Example>, Vec<f32>) = readable.unzip();
-        let chosen = least_certain(&scores, buy.n_gold, temperature, seed);
+        let can_read = self.engine().readable(&texts)?;
+        let readable = queue.gold.iter().zip(can_read).filter(|(_, readable)| *readable);
+        let readable: Vec<&Example> = readable.map(|(example, _)| *example).collect();
+        let texts: Vec<&str> = readable.iter().map(|example| example.text.as_str()).collect();
+        let scores = self.engine().scorer(&store.stage_folder(key))?.score(&texts, &Interrupt::default())?;
+        let chosen = least_certain(&scores.log_odds(), buy.n_gold, temperature, seed);
         let gold = chosen.into_iter().map(|place| readable[place]).collect();
         Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))
     }

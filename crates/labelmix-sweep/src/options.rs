@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use labelmix_data::SplitFiles;
-use labelmix_models::Device;
 use labelmix_store::StageKey;
 use labelmix_train::Interrupt;
 
@@ -16,17 +15,6 @@ pub struct Inputs {
     pub model_folder: PathBuf,
     /// The files of each split of the study's task; none where its data is files of texts, which it names itself.
     pub task_files: SplitFiles,
-}
-
-/// How a study is prepared on this machine. None of it is part of the study.
-#[derive(Clone, Debug, Default)]
-pub struct PrepareOptions {
-    /// Where the model runs.
-    pub device: Device,
-    /// Runs at a time; by default one per core for small models, as far as memory goes.
-    pub jobs: Option<usize>,
-    /// The memory to stay within, in bytes; unlimited if there is none.
-    pub memory: Option<u64>,
 }
 
 /// How a sweep is carried out. None of it changes a result.

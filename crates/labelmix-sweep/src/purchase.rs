@@ -4,17 +4,8 @@ use std::collections::HashSet;
 
 use labelmix_data::{Example, Pools};
 use labelmix_econ::LabelKind;
+use labelmix_engine::{Drawn, label};
 use labelmix_methods::{Choice, Draw, Role, Source, StagePlan, surest_labels};
-
-/// A draw, with the examples that it takes, as places among the training examples.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Drawn {
-    pub(crate) draw: Draw,
-    /// Labels that are looked at to decide which are used.
-    pub(crate) queried: Vec<usize>,
-    /// What is used, in the order of purchase; where predictions choose, what they choose from.
-    pub(crate) places: Vec<usize>,
-}
 
 /// What the draws of a plan take, in their order. The pools can serve them: points that they cannot were set aside.
 pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<Drawn> {
@@ -53,26 +44,4 @@ fn taken(train: &[Example], pools: &Pools, draw: &Draw, kind: LabelKind) -> (Vec
             (Vec::new(), all.take(number.unwrap_or(usize::MAX)).collect())
         }
     }
-}
-
-impl Drawn {
-    /// Its examples.
-    pub(crate) fn examples<'a>(&'a self, train: &'a [Example]) -> impl Iterator<Item = &'a Example> {
-        self.places.iter().map(|place| &train[*place])
-    }
-
-    /// Its labels, as probabilities of class 1, if they are bought.
-    pub(crate) fn labels(&self, train: &[Example]) -> Option<Vec<f32>> {
-        let kind = self.draw.labels()?;
-        Some(self.examples(train).map(|example| label(example, kind)).collect())
-    }
-}
-
-/// An example's label of a kind, as a probability of class 1.
-pub(crate) fn label(example: &Example, kind: LabelKind) -> f32 {
-    let label = match kind {
-        LabelKind::Weak => example.weak,
-        LabelKind::Gold => example.gold.map(|gold| if gold { 1.0 } else { 0.0 }),
-    };
-    label.expect("a pool sells labels that are there")
 }

@@ -12,4 +12,4 @@ mod submit;
 
 pub use self::cluster::{SlurmError, requeue};
 pub use self::records::{QueueCounts, queue_counts};
-pub use self::submit::{Submitted, submit_missing, task_stages};
+pub use self::submit::{Submitted, submit_labeler, submit_missing, task_stages};

@@ -1,18 +1,20 @@
 //! Why a stage could not be done.
 
+use labelmix_engine::Error as EngineError;
 use labelmix_store::StoreError;
-use labelmix_train::Error as ElicitError;
+use labelmix_train::Error as TrainError;
 use miette::Diagnostic;
 
 use crate::error::Error;
+use crate::graph::StageNode;
 
 /// Why a stage could not be done.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum StageError {
-    /// Training failed.
+    /// The engine could not do it.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Training(#[from] ElicitError),
+    Engine(#[from] labelmix_engine::Error),
     /// Its inputs could not be read or its outcome not be kept.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -45,22 +47,19 @@ impl From<StoreError> for StageError {
     }
 }
 
-impl From<labelmix_models::Error> for StageError {
-    fn from(error: labelmix_models::Error) -> Self {
-        Self::Training(error.into())
-    }
-}
-
 impl StageError {
     /// Whether it is no failure: the stage was asked to stop.
     pub(crate) fn is_interruption(&self) -> bool {
-        matches!(self, Self::Training(ElicitError::Interrupted))
+        matches!(self, Self::Engine(error) if error.is_interruption())
     }
 
     /// Whether the same stage is bound to fail again. A stage is a function of what its key is made of; what else can go
     /// wrong lies in the machine, which may do better the next time.
     pub(crate) fn repeats(&self) -> bool {
-        matches!(self, Self::Training(ElicitError::Diverged { .. }))
+        matches!(
+            self,
+            Self::Engine(EngineError::Training(TrainError::Diverged { .. } | TrainError::TargetNotReached { .. }))
+        )
     }
 
     /// The error of a store that can take nothing more: no other stage could be kept either.
@@ -68,11 +67,30 @@ impl StageError {
         use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
             Self::Store(Error::Store(StoreError::Io { path, source }))
+            | Self::Engine(EngineError::Store(StoreError::Io { path, source }))
                 if matches!(source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) =>
             {
                 Ok(StoreError::Io { path, source }.into())
             }
             other => Err(other),
         }
+    }
+}
+
+/// A stage that could not be done. The stages that start from it are left out.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{stage}")]
+pub struct StageFailure {
+    /// Which stage, in words.
+    pub stage: String,
+    /// Why.
+    #[source]
+    #[diagnostic_source]
+    pub cause: StageError,
+}
+
+impl StageFailure {
+    pub(crate) fn of(stage: &StageNode, cause: StageError) -> Self {
+        Self { stage: format!("the stage on {}", stage.in_words()), cause }
     }
 }

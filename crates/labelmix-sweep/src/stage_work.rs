@@ -1,14 +1,14 @@
 //! Doing one stage: its job, the engine, and what is kept of it.
 
-use labelmix_methods::{PromptPlan, Role, StagePlan, mean_log_odds, test_metrics};
+use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, test_metrics};
 use labelmix_store::{PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
 use labelmix_train::{Continuation, StageProgress};
 
-use crate::engine::{StageJob, StageScores};
 use crate::graph::StageNode;
-use crate::prompts::kept_shot;
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
+use labelmix_engine::kept_shot;
+use labelmix_engine::{StageJob, StageScores};
 
 /// Does a stage and keeps its outcome.
 ///
@@ -25,11 +25,12 @@ pub(crate) fn do_stage(
     let job = work.job();
     store.write_stage(&node.key, |folder| {
         let averages = matches!(node.plan, StagePlan::Average { .. });
-        let StageScores { history, chosen, log_odds, shortened } = if averages {
+        let StageScores { history, chosen, scores, shortened } = if averages {
             work.average()?
         } else {
             sweep.engine().do_stage(&job, folder, continuation, &mut observe)?
         };
+        let log_odds = scores.log_odds();
         let gold: Vec<bool> =
             sweep.test().iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
         let outcome = StageOutcome {
@@ -89,8 +90,8 @@ impl<'a> Work<'a> {
             let reason = || StoreError::Damaged { path, reason: "it holds no predictions of the test set".to_owned() };
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
-        let (log_odds, shortened) = (mean_log_odds(&scores), Shortened::default());
-        Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
+        let (scores, shortened) = (Scores::of_log_odds(mean_log_odds(&scores)), Shortened::default());
+        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened })
     }
 
     fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {

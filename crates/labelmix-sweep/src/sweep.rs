@@ -7,22 +7,22 @@ use std::sync::Arc;
 
 use labelmix_data::{Accounted, Dataset, Example, Pools};
 use labelmix_econ::Prices;
+use labelmix_methods::Role;
 use labelmix_store::LabelsOutcome;
 use labelmix_study::{GridPoint, MethodTable, NamedMethod, NotAffordable, Study, Supply};
 
 pub use self::summary::SweepSummary;
-use crate::checkpoint::tokenizer;
-use crate::engine::{Engine, StageData};
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
-use crate::key::{Fingerprint, SharedInputs};
-use crate::native::{NativeEngine, Needs};
-use crate::options::{Inputs, PrepareOptions};
-use crate::prompts::ShortenedPrompts;
-use crate::purchase::{Drawn, drawn};
-use crate::tokens::tokenize;
+use crate::key::SharedInputs;
+use crate::options::Inputs;
+use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
+use labelmix_engine::Drawn;
+use labelmix_engine::{
+    Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, tokenize, tokenizer,
+};
 
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
@@ -42,12 +42,9 @@ pub struct Sweep {
     engine: Box<dyn Engine>,
 }
 
-/// An engine, with what enters the keys of its stages.
+/// An engine, and what it cannot read.
 pub(crate) struct Loaded {
     pub(crate) engine: Box<dyn Engine>,
-    pub(crate) fingerprint: Fingerprint,
-    /// The model's parameters.
-    pub(crate) parameters: usize,
     /// Texts that were left out because the engine cannot read them.
     pub(crate) too_long: usize,
     pub(crate) shortened: Vec<ShortenedPrompts>,
@@ -59,12 +56,7 @@ impl Sweep {
     /// # Errors
     /// If data or model cannot be used, weak labels cannot be made, no point of the grid can be bought, or training would
     /// not fit into memory.
-    pub fn prepare(
-        study: Study,
-        inputs: Inputs,
-        options: &PrepareOptions,
-        labeling: &WeakLabeling<'_>,
-    ) -> Result<Self> {
+    pub fn prepare(study: Study, inputs: Inputs, options: &EngineOptions, labeling: &WeakLabeling<'_>) -> Result<Self> {
         let Inputs { model_folder, task_files } = inputs;
         let mut dataset = study.load_data(&task_files)?;
         let labels = match set_weak_labels(&study, &mut dataset, options, labeling) {
@@ -81,11 +73,11 @@ impl Sweep {
         (dataset.train, dataset.test) = (train, test);
         let folder = model_folder.clone();
         let load = |study: &Study, data: &Arc<StageData>, chains: &[Chain<'_>]| {
-            let needs = Needs { chains, train_tokens, test_tokens };
-            let engine = NativeEngine::load(study, &folder, tokenizer, Arc::clone(data), needs, options)?;
-            let (fingerprint, shortened, parameters) = (engine.fingerprint()?, engine.shortened(), engine.parameters());
-            let too_long = train_too_long + test_too_long;
-            Ok(Loaded { engine: Box::new(engine), fingerprint, parameters, too_long, shortened })
+            let (tokens, needed) = ([train_tokens, test_tokens], needed_stages(chains, &data.train));
+            let engine =
+                NativeEngine::for_sweep(study, &folder, tokenizer, Arc::clone(data), tokens, &needed, options)?;
+            let (shortened, too_long) = (engine.shortened(), train_too_long + test_too_long);
+            Ok(Loaded { engine: Box::new(engine), too_long, shortened })
         };
         Self::with_engine(study, dataset, labels, model_folder, load)
     }
@@ -105,9 +97,10 @@ impl Sweep {
         let expansion = Expansion::of(&study, &prices, &data.train)
             .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
         let chains = expansion.chains();
-        let Loaded { engine, fingerprint, parameters, too_long, shortened } = load(&study, &data, &chains)?;
-        let pooling = fingerprint.pooling;
-        let graph = graph_of(&chains, &SharedInputs::new(&study, fingerprint, &data.test), &data.train);
+        let Loaded { engine, too_long, shortened } = load(&study, &data, &chains)?;
+        let identity = engine.identity()?;
+        let pooling = identity.pooling;
+        let graph = graph_of(&chains, &SharedInputs::new(&study, identity, &data.test), &data.train);
         drop(chains);
         let Expansion { methods, pools, supply, points, not_affordable } = expansion;
         let summary = SweepSummary {
@@ -120,7 +113,7 @@ impl Sweep {
             stages: graph.nodes().len(),
             unshared_stages: graph.runs().iter().map(|run| run.stages.len()).sum(),
             not_affordable: not_affordable.len(),
-            parameters,
+            parameters: engine.parameters(),
             shortened,
         };
         Ok(Self {
@@ -245,4 +238,17 @@ impl Sweep {
             self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
         drawn(&self.data.train, pools, &node.plan)
     }
+}
+
+/// What an engine is prepared for.
+fn needed_stages<'a>(chains: &'a [Chain<'_>], train: &[Example]) -> Vec<NeededStage<'a>> {
+    let needed = |chain: &'a Chain<'_>| {
+        chain.stages.iter().map(move |plan| {
+            let shots = || drawn(train, chain.pools, plan).into_iter().filter(|drawn| drawn.draw.role == Role::Shot);
+            let shots =
+                if plan.prompt().is_some() { shots().flat_map(|drawn| drawn.places).collect() } else { Vec::new() };
+            NeededStage { method: chain.method, seed: chain.seed, plan, shots }
+        })
+    };
+    chains.iter().flat_map(needed).collect()
 }

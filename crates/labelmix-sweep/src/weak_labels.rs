@@ -1,5 +1,5 @@
-//! The weak labels of a study that has a `[labeler]`: a stage like any other, which the store keeps under a hash of all
-//! that determines it.
+//! The weak labels of a study that has a `[labeler]`: a piece of work as a stage is, which the store keeps under a hash of all
+//! that determines it. The stages' keys follow from the labels, so it is done before there is a graph.
 //!
 //! Everything is decided by ids, gold labels, texts and the seed. An example that the labeler was trained on gets no
 //! weak label unless the study asks for it; those it is only validated on do: they decide one number, when to stop.
@@ -12,19 +12,22 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
+use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, NativeEngine};
+use labelmix_models::Error as ModelError;
 use labelmix_store::{
-    Claim, Claiming, Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsKey, LabelsOutcome, Store,
-    StoreError, Watch, labeler_checkpoint,
+    Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsOutcome, StageKey, Store, StoreError, Watch,
+    labeler_checkpoint,
 };
-use labelmix_study::{LabelerTable, Study};
-use labelmix_train::{Continuation, StageProgress};
+use labelmix_study::{LabelerTable, Study, TooLong};
+use labelmix_train::{Continuation, Error as TrainError, StageProgress};
 use serde::Serialize;
 
-use self::making::{LoadedLabeler, Making};
-use crate::checkpoint::save_adapter;
+use self::making::Making;
 use crate::error::{Error, Result};
 use crate::key::SharedInputs;
-use crate::options::{ExecuteOptions, LOOK_EVERY, PrepareOptions};
+use crate::options::{ExecuteOptions, LOOK_EVERY};
+use crate::piece::{Attempt, Piece, attempt, failure_record};
+use crate::stage_error::StageError;
 
 /// Raised when the meaning of a labeler changes, so that older labels are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix weak labels 2";
@@ -52,6 +55,13 @@ impl<'a> WeakLabeling<'a> {
         Self { store, model_folder, if_missing: IfMissing::Make, observe, options: None }
     }
 
+    /// The same, but what takes training is left to others: [`Error::NoWeakLabels`] says that it is missing.
+    #[must_use]
+    pub fn unless_trained(self, study: &Study) -> Self {
+        let trains = study.labeler.as_ref().is_some_and(|labeler| labeler.kind.trains());
+        Self { if_missing: if trains { IfMissing::LeaveToOthers } else { self.if_missing }, ..self }
+    }
+
     /// Labels that the store must have: nothing is trained.
     #[must_use]
     pub fn kept(store: &'a Store, model_folder: Option<&'a Path>) -> Self {
@@ -70,6 +80,8 @@ impl<'a> WeakLabeling<'a> {
 enum IfMissing {
     /// Make them.
     Make,
+    /// Say so, to who will have them made; what is damaged is set aside.
+    LeaveToOthers,
     /// Say so.
     Refuse,
 }
@@ -119,7 +131,7 @@ pub struct LabeledData {
 pub fn label_data(
     study: &Study,
     mut dataset: Dataset,
-    options: &PrepareOptions,
+    options: &EngineOptions,
     labeling: &WeakLabeling<'_>,
 ) -> Result<LabeledData> {
     let (outcome, origin) = set_weak_labels(study, &mut dataset, options, labeling)?
@@ -131,34 +143,47 @@ pub fn label_data(
 pub(crate) fn set_weak_labels(
     study: &Study,
     dataset: &mut Dataset,
-    options: &PrepareOptions,
+    options: &EngineOptions,
     labeling: &WeakLabeling<'_>,
+) -> Result<Option<(LabelsOutcome, Origin)>> {
+    set_weak_labels_by(study, dataset, labeling, |table, folder, texts| {
+        Ok(Box::new(NativeEngine::for_labeler(table, folder, texts, options)?))
+    })
+}
+
+/// The same with the engine that `load` makes, for a labeler whose model is in a folder and that reads these texts.
+fn set_weak_labels_by(
+    study: &Study,
+    dataset: &mut Dataset,
+    labeling: &WeakLabeling<'_>,
+    load: impl FnOnce(&LabelerTable, &Path, &[&str]) -> labelmix_engine::Result<Box<dyn Engine>>,
 ) -> Result<Option<(LabelsOutcome, Origin)>> {
     let Some(table) = &study.labeler else { return Ok(None) };
     if table.proxy && dataset.train.iter().all(|example| example.proxy.is_none()) {
         return Err(Error::NoProxyTexts);
     }
     let gold_file = study.load_labeler_gold(&dataset.test)?;
-    let labeler = if table.kind.trains() {
+    let own_examples = gold_file.as_deref().unwrap_or(&dataset.train);
+    let engine = if table.kind.trains() {
         let folder =
             labeling.model_folder.expect("who prepares a study with a labeler that trains has found its model");
-        Some(LoadedLabeler::load(table, folder, dataset, gold_file.as_deref(), options)?)
+        let examples = dataset.train.iter().chain(&dataset.test).chain(gold_file.iter().flatten());
+        let texts: Vec<&str> = examples.map(|example| seen(table, example)).collect();
+        Some(load(table, folder, &texts).map_err(unreadable)?)
     } else {
         None
     };
-    let own_examples = gold_file.as_deref().unwrap_or(&dataset.train);
-    let split = match &labeler {
-        Some(labeler) => {
-            let readable = |index: usize| labeler.own_tokens()[index].is_some();
-            labeler_split(own_examples, readable, table.train(), table.validation(), table.seed)
+    let mut split = ValidationSplit { train: Vec::new(), validation: Vec::new() };
+    if let Some(engine) = &engine {
+        let texts: Vec<&str> = own_examples.iter().map(|example| seen(table, example)).collect();
+        let readable = engine.readable(&texts).map_err(unreadable)?;
+        split = labeler_split(own_examples, |index| readable[index], table.train(), table.validation(), table.seed);
+        if split.train.len().min(split.validation.len()) < 2 {
+            return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
         }
-        None => ValidationSplit { train: Vec::new(), validation: Vec::new() },
-    };
-    if table.kind.trains() && split.train.len().min(split.validation.len()) < 2 {
-        return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
     }
     let own = OwnExamples { examples: own_examples, split, from_file: gold_file.is_some() };
-    let inputs = Inputs { labeler: labeler.as_ref(), own: &own, dataset };
+    let inputs = Inputs { study: &study.name, engine: engine.as_deref(), own: &own, dataset };
     let (outcome, labels, origin) = inputs.find_or_make(table, labeling)?;
     let KeptLabels { pool, test } = labels;
     let (train_labels, test_labels) = (in_order(&dataset.train, &pool), in_order(&dataset.test, &test));
@@ -169,8 +194,10 @@ pub(crate) fn set_weak_labels(
 /// What labels are made from.
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
+    /// The study's name.
+    study: &'a str,
     /// There if the kind trains a model.
-    labeler: Option<&'a LoadedLabeler>,
+    engine: Option<&'a dyn Engine>,
     own: &'a OwnExamples<'a>,
     dataset: &'a Dataset,
 }
@@ -196,63 +223,70 @@ impl Inputs<'_> {
         match store.weak_labels(&key) {
             Ok(Some((outcome, labels))) => return Ok((outcome, labels, Origin::Found)),
             Ok(None) => {}
-            Err(StoreError::Damaged { path, reason }) if labeling.if_missing == IfMissing::Make => {
+            Err(StoreError::Damaged { path, reason }) if labeling.if_missing != IfMissing::Refuse => {
                 let damage = Damage { path, reason };
                 store.set_aside(&store.labels_folder(&key), &damage)?;
                 (labeling.observe)(LabelerProgress::Damaged(&damage));
             }
             Err(error) => return Err(error.into()),
         }
-        if labeling.if_missing == IfMissing::Refuse {
-            return Err(Error::NoWeakLabels { path: store.labels_folder(&key) });
+        if labeling.if_missing != IfMissing::Make {
+            return Err(Error::NoWeakLabels { path: store.labels_folder(&key), key });
         }
-        let defaults = ExecuteOptions::default();
-        let options = labeling.options.unwrap_or(&defaults);
-        let Some(claim) = wait_for_claim(&key, labeling, options)? else {
-            // Another process has made them.
-            return self.find_or_make(table, labeling);
-        };
-        let checkpoint = store.checkpoint_file(&labeler_checkpoint(&key))?;
-        let continuation =
-            Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
-        let dataset = self.dataset;
-        let made = if table.shuffle_errors {
-            let as_they_fall = LabelerTable { shuffle_errors: false, ..table.clone() };
-            let (outcome, labels, _) = self.find_or_make(&as_they_fall, labeling)?;
-            making::shuffle(table.seed, dataset, outcome, &labels)?
-        } else {
-            making::make(table, *self, Making { observe: labeling.observe, continuation })?
-        };
-        let outcome = LabelsOutcome {
-            key,
-            labeler: table.clone(),
-            history: made.history,
-            target_stop: made.target_stop,
-            temperature: made.temperature,
-            pool_labels: made.labels.pool.len(),
-            test_labels: made.labels.test.len(),
-            pool: quality(&dataset.train, &made.labels.pool),
-            test: quality(&dataset.test, &made.labels.test),
-        };
-        let base_model = table.model.as_ref().map(|model| model.path.to_string_lossy());
-        store.write_weak_labels(&outcome, &made.labels, |folder| match (&made.adapter, &base_model) {
-            (Some(adapter), Some(base_model)) => save_adapter(adapter, folder, base_model),
-            _ => Ok(()),
-        })?;
-        continuation.forget().map_err(StoreError::io(&checkpoint))?;
-        claim.fulfilled();
-        Ok((outcome, made.labels, Origin::Made))
+        let (usual, watch) = (ExecuteOptions::default(), Watch::default());
+        let options = labeling.options.unwrap_or(&usual);
+        let piece = LabelsPiece { inputs: *self, table, labeling, key };
+        let mut told = false;
+        loop {
+            options.interrupt.check().map_err(|error| Error::labeler(EngineError::from(error).into()))?;
+            match attempt(&piece, store, &watch, options) {
+                Ok(Attempt::Kept(((outcome, labels), claim))) => {
+                    claim.fulfilled();
+                    return Ok((outcome, labels, Origin::Found));
+                }
+                Ok(Attempt::Made(((outcome, labels), claim))) => {
+                    store.remove_labeler_traces(&piece.key)?;
+                    claim.fulfilled();
+                    return Ok((outcome, labels, Origin::Made));
+                }
+                Ok(Attempt::Elsewhere(holder)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        (labeling.observe)(LabelerProgress::Elsewhere(holder.as_ref()));
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                Err(error) => {
+                    if error.repeats() {
+                        // A failure that cannot be recorded is still reported.
+                        let _ = store.write_failure(&failure_record(&piece.key, "the weak labels", self.study, &error));
+                    }
+                    return Err(Error::labeler(error));
+                }
+            }
+        }
     }
 
     /// The hash of everything that determines the labels: of the model what stages have in theirs; the examples' ids,
     /// gold labels and texts as the labeler sees them; which are its own; how it is trained and what is done with its
     /// predictions.
-    fn key(&self, table: &LabelerTable) -> Result<LabelsKey> {
-        let Self { labeler, own, dataset } = *self;
+    fn key(&self, table: &LabelerTable) -> Result<StageKey> {
+        let Self { engine, own, dataset, .. } = *self;
         let mut parts = HashedParts::new(SCHEMA);
         parts.add("kind", table.kind.name().as_bytes());
-        if let Some(labeler) = labeler {
-            labeler.identify(table, &mut parts)?;
+        if let Some(engine) = engine {
+            let Identity { engine, model, rounding, tokenizer, pooling, max_length } = engine.identity()?;
+            let is_cut = table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut);
+            if let Some(engine) = engine {
+                parts.add("engine", engine.as_bytes());
+            }
+            parts.add("model", &model);
+            parts.add("rounding", rounding.unwrap_or_default().as_bytes());
+            parts.add("tokenizer", &tokenizer);
+            parts.add("pooling", pooling.as_bytes());
+            parts.add("cut", &[u8::from(is_cut)]);
+            if let Some(max_length) = max_length.filter(|_| is_cut) {
+                parts.add("max length", &(max_length as u64).to_le_bytes());
+            }
             parts.add("recipe", SharedInputs::canonical_recipe(&table.recipe(own.split.train.len())).as_bytes());
         }
         for (name, number) in [
@@ -284,29 +318,65 @@ impl Inputs<'_> {
                 }
             }
         }
-        Ok(LabelsKey::of(&parts))
+        Ok(StageKey::of(&parts))
     }
 }
 
-/// The right to make labels; waits while another process makes them, `None` if it has done so.
-fn wait_for_claim(key: &LabelsKey, labeling: &WeakLabeling<'_>, options: &ExecuteOptions) -> Result<Option<Claim>> {
-    let (store, watch) = (labeling.store, Watch::default());
-    let mut told = false;
-    loop {
-        options.interrupt.check().map_err(Error::Labeler)?;
-        match store.claim(&key.to_string(), &watch)? {
-            Claiming::Mine(claim) if store.labels_folder(key).exists() => {
-                claim.fulfilled();
-                return Ok(None);
-            }
-            Claiming::Mine(claim) => return Ok(Some(claim)),
-            Claiming::Held(holder) => {
-                if !std::mem::replace(&mut told, true) {
-                    (labeling.observe)(LabelerProgress::Elsewhere(holder.as_ref()));
-                }
-                std::thread::sleep(LOOK_EVERY);
-            }
-        }
+/// The labels that a table asks for, and the store lacks.
+struct LabelsPiece<'a> {
+    inputs: Inputs<'a>,
+    table: &'a LabelerTable,
+    labeling: &'a WeakLabeling<'a>,
+    key: StageKey,
+}
+
+impl Piece for LabelsPiece<'_> {
+    type Outcome = (LabelsOutcome, KeptLabels);
+
+    fn key(&self) -> &StageKey {
+        &self.key
+    }
+
+    fn checkpoint(&self) -> String {
+        labeler_checkpoint(&self.key)
+    }
+
+    fn kept(&self, store: &Store) -> std::result::Result<Option<Self::Outcome>, StoreError> {
+        store.weak_labels(&self.key)
+    }
+
+    fn make(&self, store: &Store, continuation: Continuation<'_>) -> std::result::Result<Self::Outcome, StageError> {
+        let Self { inputs, table, labeling, key } = self;
+        let dataset = inputs.dataset;
+        store.write_weak_labels(key, |folder| {
+            let made = if table.shuffle_errors {
+                let as_they_fall = LabelerTable { shuffle_errors: false, ..(*table).clone() };
+                let (outcome, labels, _) = inputs.find_or_make(&as_they_fall, labeling)?;
+                making::shuffle(table.seed, dataset, outcome, &labels)?
+            } else {
+                making::make(table, *inputs, folder, Making { observe: labeling.observe, continuation })?
+            };
+            let outcome = LabelsOutcome {
+                key: key.clone(),
+                labeler: (*table).clone(),
+                history: made.history,
+                target_stop: made.target_stop,
+                temperature: made.temperature,
+                pool_labels: made.labels.pool.len(),
+                test_labels: made.labels.test.len(),
+                pool: quality(&dataset.train, &made.labels.pool),
+                test: quality(&dataset.test, &made.labels.test),
+            };
+            Ok((outcome, made.labels))
+        })
+    }
+}
+
+/// What is wrong with a text is said of the labeler.
+fn unreadable(error: EngineError) -> Error {
+    match error {
+        EngineError::Training(TrainError::Model(source @ ModelError::TooLong { .. })) => Error::LabelerText { source },
+        error => error.into(),
     }
 }
 

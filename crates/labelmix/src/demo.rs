@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use labelmix_engine::{EngineOptions, available_memory};
 use labelmix_report::{Answer, FigureSettings, count, render};
 use labelmix_sandbox::{UNTRAINED, write_question_files};
 use labelmix_store::Store;
 use labelmix_study::Study;
-use labelmix_sweep::{PrepareOptions, available_memory};
 
 use crate::arguments::DemoArguments;
 use crate::diagnosis::{Failure, Status, WriteError, print_data};
@@ -109,7 +109,7 @@ fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Fail
         .map_err(|source| WriteError { place: path.display().to_string(), source })?;
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
-    let options = PrepareOptions { memory: Some(available_memory()), ..PrepareOptions::default() };
+    let options = EngineOptions { memory: Some(available_memory()), ..EngineOptions::default() };
     sweep(study, &store, &options, SweepSettings::usual(&WatchFiles::default()))
 }
 

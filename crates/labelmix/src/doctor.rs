@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use labelmix_engine::{available_memory, weight_precision};
 use labelmix_methods::Recipe;
 use labelmix_models::{ByteSize, MemoryRequest, ModelShape, ShapeSummary};
 use labelmix_report::count;
 use labelmix_study::{Study, WeightPrecision};
-use labelmix_sweep::{available_memory, weight_precision};
 use serde::Serialize;
 
 use crate::arguments::DoctorArguments;

@@ -6,13 +6,13 @@ use std::fmt::Write;
 use std::path::Path;
 
 use labelmix_data::read_texts;
+use labelmix_engine::weight_precision;
 use labelmix_methods::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
     TokenBatch, Tokenizer,
 };
 use labelmix_report::count;
-use labelmix_sweep::weight_precision;
 use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde::Serialize;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use labelmix_data::{Dataset, SplitFiles};
 use labelmix_econ::MeasuredRun;
+use labelmix_engine::EngineOptions;
 use labelmix_report::Answer;
 use labelmix_store::{FinishedStudy, Store};
 use labelmix_study::Study;
-use labelmix_sweep::{Inputs, PrepareOptions, Sweep, WeakLabeling, label_data};
+use labelmix_sweep::{Inputs, Sweep, WeakLabeling, label_data};
 
 use crate::diagnosis::Failure;
 use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
@@ -57,7 +58,7 @@ pub(crate) fn tell_unfinished(finished: &FinishedStudy) {
 }
 
 /// The sweep of a study whose weak labels, if a labeler makes them, are in the store.
-pub(crate) fn kept_sweep(study: Study, store: &Store, options: &PrepareOptions) -> Result<Sweep, Failure> {
+pub(crate) fn kept_sweep(study: Study, store: &Store, options: &EngineOptions) -> Result<Sweep, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling = WeakLabeling::kept(store, labeler_folder.as_deref());
@@ -84,5 +85,5 @@ pub(crate) fn labeled_data(
     let store = store_of(study, store);
     let model_folder = labeler_checkpoint_of(study)?;
     let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
-    Ok(label_data(study, dataset, &PrepareOptions::default(), &labeling)?.dataset)
+    Ok(label_data(study, dataset, &EngineOptions::default(), &labeling)?.dataset)
 }

@@ -5,10 +5,10 @@ mod backtest;
 use std::path::Path;
 
 use labelmix_econ::{Allocation, Schedule, SurfaceSettings, Tariff};
+use labelmix_engine::EngineOptions;
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
 use labelmix_store::Store;
 use labelmix_study::Study;
-use labelmix_sweep::PrepareOptions;
 
 use crate::arguments::{Have, PlanArguments, PriceList};
 use crate::diagnosis::{Failure, Status, print_data};
@@ -48,7 +48,7 @@ fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
     };
     let mut report = patiently("planning", || PlanReport::new(basis, &request, &SurfaceSettings::new(SEED)))?;
     if let Some(folder) = &arguments.out {
-        let sweep = kept_sweep(study.clone(), &store, &PrepareOptions::default())?;
+        let sweep = kept_sweep(study.clone(), &store, &EngineOptions::default())?;
         let choose = || sweep.next_texts(&store, &report.plan.method, report.plan.have, report.plan.buy);
         let texts = patiently("choosing texts", choose)?;
         report.write_purchase(&texts, arguments.format, folder)?;

@@ -1,19 +1,18 @@
 //! `labelmix predict`: a finished run's classifier on new texts.
 //!
-//! The input is read twice: first its texts, of which the tokens are kept, so that one which the model cannot read is named before
-//! any work is done; then its rows, of which there are never more than a few in memory.
-
-use std::path::Path;
+//! The input is read twice: first its texts, so that one which the model cannot read is named before any work is done; then its
+//! rows, of which there are never more than a few in memory.
 
 use indicatif::ProgressBar;
 use labelmix_data::{
     ExampleId, IfThere, RowText, TableColumns, TableFile, TableRow, TableWriter, TextSource, read_table,
 };
-use labelmix_methods::{FollowUp, mean_log_odds};
-use labelmix_models::{Adapter, Classifier, LanguageModel, Model, TextLimit, Tokenizer};
-use labelmix_store::{RunFile, Store};
-use labelmix_sweep::{kept_shots, run_adapter, run_classifier, run_load_options, run_tokenizer};
-use labelmix_train::{FollowUpTexts, Prompt, PromptEncoder, Shots, ask, log_odds, soft_label};
+use labelmix_engine::{Engine, EngineOptions, NativeEngine};
+use labelmix_methods::mean_log_odds;
+use labelmix_models::{TextLimit, Tokenizer};
+use labelmix_store::Store;
+use labelmix_study::TooLong;
+use labelmix_train::{Interrupt, soft_label};
 
 use crate::arguments::PredictArguments;
 use crate::diagnosis::{Failure, Status};
@@ -66,83 +65,6 @@ impl AddedColumns {
 /// Stands before the name of a column of ours that the input has, too.
 const PREFIX: &str = "labelmix_";
 
-/// What a run makes of texts.
-struct Reader<'a> {
-    scorer: Scorer,
-    prompt: Option<ReadPrompt<'a>>,
-}
-
-/// What stands before texts, or in their place.
-struct ReadPrompt<'a> {
-    encoder: PromptEncoder<'a>,
-    shots: Shots,
-    /// The model that answers first, and what is asked on.
-    follow_up: Option<(LanguageModel, &'a Tokenizer, FollowUp)>,
-}
-
-impl ReadPrompt<'_> {
-    fn before(&self, texts: &[String], batch_tokens: usize) -> Result<Vec<Prompt>, Failure> {
-        let Self { encoder, shots, follow_up } = self;
-        if let Some((model, tokenizer, follow_up)) = follow_up {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let follow_up = FollowUpTexts { model, tokenizer, follow_up, batch_tokens };
-            return Ok(follow_up.prompts(encoder, shots, &texts)?);
-        }
-        let prompt = |text: &String| Ok(shots.before(ExampleId::exact(text), &encoder.cut_query(text)?));
-        Ok(texts.iter().map(prompt).collect::<Result<_, labelmix_models::Error>>()?)
-    }
-}
-
-enum Scorer {
-    Classifier(Box<Classifier>, Adapter),
-    LanguageModel(LanguageModel),
-}
-
-impl<'a> Reader<'a> {
-    fn new(run: &RunFile, stage_folder: &Path, model: &Model, tokenizer: &'a Tokenizer) -> Result<Self, Failure> {
-        let file = Store::read_prompt(stage_folder)?;
-        let scorer = if file.as_ref().is_some_and(|file| file.asks_language_model) {
-            Scorer::LanguageModel(LanguageModel::new(model)?)
-        } else {
-            let classifier = run_classifier(run, model)?;
-            let adapter = run_adapter(run, &classifier, stage_folder)?;
-            Scorer::Classifier(Box::new(classifier), adapter)
-        };
-        let prompt = match file {
-            None => None,
-            Some(file) => {
-                let encoder = PromptEncoder::new(file.template.clone(), tokenizer)?;
-                let shots = kept_shots(&file, &encoder)?;
-                let follow_up = file.follow_up.map(|follow_up| Ok((LanguageModel::new(model)?, tokenizer, follow_up)));
-                let follow_up = follow_up.transpose().map_err(|error: labelmix_models::Error| error)?;
-                Some(ReadPrompt { encoder, shots, follow_up })
-            }
-        };
-        Ok(Self { scorer, prompt })
-    }
-
-    /// The log-odds of texts, whose own tokens are these.
-    fn scores(&self, texts: &[String], tokens: &[Vec<u32>], batch_tokens: usize) -> Result<Vec<f32>, Failure> {
-        let Some(prompt) = &self.prompt else {
-            let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-            return self.classify(&tokens, batch_tokens);
-        };
-        let prompts = prompt.before(texts, batch_tokens)?;
-        if let Scorer::LanguageModel(model) = &self.scorer {
-            return Ok(ask(model, &prompts, prompt.encoder.targets(), batch_tokens)?);
-        }
-        let tokens: Vec<Vec<u32>> = prompts.iter().map(Prompt::token_ids).collect();
-        self.classify(&tokens.iter().map(Vec::as_slice).collect::<Vec<_>>(), batch_tokens)
-    }
-
-    fn classify(&self, tokens: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>, Failure> {
-        match &self.scorer {
-            Scorer::Classifier(model, adapter) => Ok(log_odds(model, adapter, tokens, batch_tokens)?),
-            Scorer::LanguageModel(_) => unreachable!("a language model is asked behind a prompt"),
-        }
-    }
-}
-
 fn table(arguments: &PredictArguments) -> TableFile<'_> {
     TableFile::new(&arguments.input).in_encoding(arguments.encoding)
 }
@@ -150,22 +72,22 @@ fn table(arguments: &PredictArguments) -> TableFile<'_> {
 /// What the first reading of the input found.
 struct Input {
     columns: TableColumns,
-    /// The token ids of each row's text; `None` for a row without a text.
-    tokens: Vec<Option<Vec<u32>>>,
+    rows: usize,
+    /// Those that have a text.
+    texts: usize,
 }
 
 fn survey(arguments: &PredictArguments, text: &RowText, tokenizer: &Tokenizer) -> Result<Input, Failure> {
     let limit = if arguments.cut { TextLimit::Cut } else { TextLimit::Refuse };
-    let mut input = Input { columns: TableColumns::default(), tokens: Vec::new() };
+    let mut input = Input { columns: TableColumns::default(), rows: 0, texts: 0 };
     read_table(table(arguments), |row| {
         input.columns.observe(&row);
+        input.rows += 1;
         let text = text.of(&row, &arguments.input)?;
-        let tokens = if text.trim().is_empty() {
-            None
-        } else {
-            Some(token_ids(&text, tokenizer, limit, &arguments.input, input.tokens.len() + 1)?)
-        };
-        input.tokens.push(tokens);
+        if !text.trim().is_empty() {
+            input.texts += 1;
+            token_ids(&text, tokenizer, limit, &arguments.input, input.rows)?;
+        }
         Ok::<(), Failure>(())
     })?;
     Ok(input)
@@ -173,8 +95,9 @@ fn survey(arguments: &PredictArguments, text: &RowText, tokenizer: &Tokenizer) -
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
-    let model = Model::load(&run.model_path, &run_load_options(&run, &device(&arguments.device)?))?;
-    let tokenizer = run_tokenizer(&run)?;
+    let too_long = if arguments.cut { TooLong::Cut } else { TooLong::Error };
+    let options = EngineOptions { device: device(&arguments.device)?, ..EngineOptions::default() };
+    let engine = NativeEngine::for_run(&run, too_long, &options)?;
     let source = match &arguments.text {
         Some(column) => TextSource::from(column),
         None => run.text.clone().unwrap_or_else(|| TextSource::from("text")),
@@ -182,45 +105,38 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     // The texts of tasks are known by every byte.
     let id_of = if run.text.is_some() { ExampleId::of } else { ExampleId::exact };
     let text = RowText::new(&source)?;
-    let Input { mut columns, tokens } = survey(arguments, &text, &tokenizer)?;
-    let readers = Store::classifiers(&stage_folder)?
-        .iter()
-        .map(|folder| Reader::new(&run, folder, &model, &tokenizer))
-        .collect::<Result<Vec<Reader<'_>>, Failure>>()?;
+    let Input { mut columns, rows: n_rows, texts: n_texts } = survey(arguments, &text, engine.tokenizer())?;
+    let classifiers = Store::classifiers(&stage_folder)?;
+    let scorers: Vec<_> = classifiers.iter().map(|folder| engine.scorer(folder)).collect::<Result<_, _>>()?;
     let added = AddedColumns::to(&mut columns);
     let mut writer = TableWriter::create(&arguments.output, &columns, IfThere::Replace)?;
-    let bar: ProgressBar = counting_bar(tokens.len() as u64, "texts");
-    let mut predict = |rows: Vec<TableRow>, tokens: Vec<Option<Vec<u32>>>| -> Result<(), Failure> {
+    let bar: ProgressBar = counting_bar(n_rows as u64, "texts");
+    let mut predict = |rows: Vec<TableRow>| -> Result<(), Failure> {
         let counted = rows.len() as u64;
-        let (mut texts, mut read) = (Vec::new(), Vec::new());
-        for (row, tokens) in rows.iter().zip(tokens) {
-            if let Some(tokens) = tokens {
-                texts.push(text.of(row, &arguments.input)?);
-                read.push(tokens);
-            }
-        }
-        let scores = readers.iter().map(|reader| reader.scores(&texts, &read, run.recipe.micro_batch_tokens));
+        let texts = rows.iter().map(|row| text.of(row, &arguments.input)).collect::<Result<Vec<_>, _>>()?;
+        let read: Vec<&str> = texts.iter().map(|text| &**text).filter(|text| !text.trim().is_empty()).collect();
+        let scores = scorers.iter().map(|scorer| Ok(scorer.score(&read, &Interrupt::default())?.log_odds()));
         let scores = mean_log_odds(&scores.collect::<Result<Vec<Vec<f32>>, Failure>>()?);
-        let mut predicted = texts.iter().map(|text| id_of(text)).zip(scores);
-        for mut row in rows {
-            let has_text = !text.of(&row, &arguments.input)?.trim().is_empty();
-            added.fill(&mut row, if has_text { predicted.next() } else { None });
+        let mut predicted = read.iter().map(|text| id_of(text)).zip(scores);
+        let predictions: Vec<_> =
+            texts.iter().map(|text| if text.trim().is_empty() { None } else { predicted.next() }).collect();
+        drop(predicted);
+        for (mut row, prediction) in rows.into_iter().zip(predictions) {
+            added.fill(&mut row, prediction);
             writer.write(row)?;
         }
         bar.inc(counted);
         Ok(())
     };
-    let n_rows = tokens.len();
-    let n_texts = tokens.iter().flatten().count();
-    let (mut rows, mut rest) = (Vec::with_capacity(TEXTS_AT_A_TIME), tokens.into_iter());
+    let mut rows = Vec::with_capacity(TEXTS_AT_A_TIME);
     read_table(table(arguments), |row| {
         rows.push(row);
         if rows.len() == TEXTS_AT_A_TIME {
-            predict(std::mem::take(&mut rows), rest.by_ref().take(TEXTS_AT_A_TIME).collect())?;
+            predict(std::mem::take(&mut rows))?;
         }
         Ok::<(), Failure>(())
     })?;
-    predict(rows, rest.collect())?;
+    predict(rows)?;
     bar.finish_and_clear();
     writer.finish()?;
     anstream::eprintln!("{n_texts} predictions written to {}", arguments.output.display());

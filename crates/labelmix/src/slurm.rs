@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use labelmix_engine::{EngineOptions, available_memory};
 use labelmix_store::Store;
 use labelmix_study::{Overrides, SlurmTable, Study};
-use labelmix_sweep::{
-    ExecuteOptions, PrepareOptions, Submitted, available_memory, execute, requeue, submit_missing, task_stages,
-};
+use labelmix_sweep::{ExecuteOptions, Submitted, execute, requeue, submit_labeler, submit_missing, task_stages};
 use miette::Diagnostic;
 use serde_json::json;
 
@@ -18,7 +17,7 @@ use crate::model::device;
 use crate::observers::{Observers, WatchFiles};
 use crate::progress::SweepProgress;
 use crate::signals::Signals;
-use crate::sweep::prepared;
+use crate::sweep::{Prepared, TrainLabeler, prepared};
 
 /// A profile or options that make no sense.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -56,20 +55,27 @@ pub(crate) enum Submission {
 pub(crate) fn submit(
     study: &Study,
     store: &Store,
-    options: &PrepareOptions,
+    options: &EngineOptions,
     arguments: &SweepArguments,
 ) -> Result<Submission, Failure> {
     let table = table(study, &arguments.slurm)?;
     let signals = Signals::handle().map_err(SignalError)?;
     let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
-    // The tasks need the weak labels, and so do the keys of their stages.
-    let Some(sweep) = prepared(study.clone(), store, options, &execution, signals)? else {
-        return Ok(Submission::Interrupted);
-    };
+    let command = task_command(store, arguments)?;
+    let prepared = prepared(study.clone(), store, options, &execution, TrainLabeler::Elsewhere, signals)?;
     signals.release();
-    let progress = SweepProgress::new();
-    let submitted = submit_missing(&sweep, store, &table, &task_command(store, arguments)?, &progress)?;
-    progress.clear();
+    let (submitted, of_labeler) = match &prepared {
+        Prepared::Interrupted => return Ok(Submission::Interrupted),
+        Prepared::Ready(sweep) => {
+            let progress = SweepProgress::new();
+            let submitted = submit_missing(sweep, store, &table, &command, &progress)?;
+            progress.clear();
+            (submitted, false)
+        }
+        Prepared::NeedsLabels(key) => {
+            (submit_labeler(study, key, store, &table, &command, arguments.retry_failed)?, true)
+        }
+    };
     let Submitted { jobs, stages, done, queued, logs } = &submitted;
     if *stages + *queued == 0 {
         return Ok(Submission::NothingLeft);
@@ -83,7 +89,12 @@ pub(crate) fn submit(
             [id] => format!("{stages} stages submitted as job {id}"),
             ids => format!("{stages} stages submitted as jobs {}", ids.join(", ")),
         };
-        print_data(&format!("{now}; {queued} were in the queue, {done} are done\n"))?;
+        if of_labeler {
+            let job = ids.first().map_or("already in the queue".to_owned(), |id| format!("submitted as job {id}"));
+            print_data(&format!("the labeler is {job}; the stages can be submitted when its labels are there\n"))?;
+        } else {
+            print_data(&format!("{now}; {queued} were in the queue, {done} are done\n"))?;
+        }
     }
     anstream::eprintln!("what tasks say: {}", logs.display());
     anstream::eprintln!(
@@ -159,21 +170,21 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
         retry_failed: arguments.retry_failed,
         only: Some(stages.into_iter().collect()),
     };
-    let options = PrepareOptions {
+    let options = EngineOptions {
         device: device(&arguments.device)?,
         // A task is one place in the queue: its stages follow each other.
         jobs: Some(1),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
     };
     signals.catch();
-    let executed = match prepared(study, &store, &options, &execution, signals)? {
-        Some(sweep) => {
+    let executed = match prepared(study, &store, &options, &execution, TrainLabeler::Here, signals)? {
+        Prepared::Ready(sweep) => {
             let progress = SweepProgress::new();
             let executed = execute(&sweep, &store, &execution, &Observers { progress: &progress, files: &files });
             progress.clear();
             Some(executed?)
         }
-        None => None,
+        Prepared::Interrupted | Prepared::NeedsLabels(_) => None,
     };
     signals.release();
     let status = match executed {

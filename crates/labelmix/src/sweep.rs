@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
+use labelmix_engine::{Calibration, EngineOptions, available_memory};
 use labelmix_models::ByteSize;
 use labelmix_report::{Answer, count, render};
-use labelmix_store::Store;
+use labelmix_store::{StageKey, Store};
 use labelmix_study::Study;
 use labelmix_sweep::{
-    Calibration, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, PrepareOptions, StageFailure, Sweep,
-    WeakLabeling, available_memory, estimate, execute,
+    Error as SweepError, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, StageFailure, Sweep,
+    WeakLabeling, estimate, execute,
 };
 
 use crate::arguments::{Executor, SweepArguments};
@@ -28,7 +29,7 @@ use crate::task::files_of;
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = arguments.store.clone().unwrap_or_else(|| study.default_store());
-    let options = PrepareOptions {
+    let options = EngineOptions {
         device: device(&arguments.device)?,
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
@@ -72,7 +73,7 @@ fn print_answer(answer: &Answer, json: bool) -> Result<(), Failure> {
 }
 
 /// What came out, from a store that cannot be written to, if there is nothing left to do.
-fn nothing_to_do(study: Study, store: &Path, options: &PrepareOptions) -> Result<Option<Finished>, Failure> {
+fn nothing_to_do(study: Study, store: &Path, options: &EngineOptions) -> Result<Option<Finished>, Failure> {
     let Ok(store) = Store::open_to_read(store) else { return Ok(None) };
     let sweep = kept_sweep(study.clone(), &store, options)?;
     anstream::eprintln!("{}", sweep.summary());
@@ -85,7 +86,7 @@ fn nothing_to_do(study: Study, store: &Path, options: &PrepareOptions) -> Result
 }
 
 /// Says what there is to do.
-fn dry_run(study: Study, store: &Path, options: &PrepareOptions, json: bool) -> Result<Status, Failure> {
+fn dry_run(study: Study, store: &Path, options: &EngineOptions, json: bool) -> Result<Status, Failure> {
     let store = Store::to_look_at(store);
     let sweep = kept_sweep(study, &store, options)?;
     anstream::eprintln!("{}", sweep.summary());
@@ -164,15 +165,31 @@ impl Swept {
     }
 }
 
-/// A study with its data and model, its weak labels made if a labeler makes them and they are not in the store; `None` if
-/// that was interrupted.
+/// Where a labeler is trained whose weak labels are not in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TrainLabeler {
+    Here,
+    Elsewhere,
+}
+
+/// What became of the preparation of a sweep.
+pub(crate) enum Prepared {
+    Ready(Box<Sweep>),
+    /// Its labeler is to be trained elsewhere; the key of its labels.
+    NeedsLabels(StageKey),
+    /// While weak labels were made.
+    Interrupted,
+}
+
+/// A study with its data and model, and with the weak labels of its labeler if it has one.
 pub(crate) fn prepared(
     study: Study,
     store: &Store,
-    options: &PrepareOptions,
+    options: &EngineOptions,
     execution: &ExecuteOptions,
+    train: TrainLabeler,
     signals: &Signals,
-) -> Result<Option<Sweep>, Failure> {
+) -> Result<Prepared, Failure> {
     let inputs = Inputs { task_files: files_of(&study)?, model_folder: checkpoint_of(&study, Parts::All)? };
     let labeler_folder = labeler_checkpoint_of(&study)?;
     let labeling_progress = MessageBar::new();
@@ -180,15 +197,19 @@ pub(crate) fn prepared(
         signals.catch();
         labeling_progress.labeling(progress);
     };
-    let labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe).with(execution);
+    let mut labeling = WeakLabeling::made(store, labeler_folder.as_deref(), &observe).with(execution);
+    if train == TrainLabeler::Elsewhere {
+        labeling = labeling.unless_trained(&study);
+    }
     let sweep = Sweep::prepare(study, inputs, options, &labeling);
     labeling_progress.clear();
     match sweep {
-        Err(error) if error.is_interruption() => Ok(None),
+        Err(error) if error.is_interruption() => Ok(Prepared::Interrupted),
+        Err(SweepError::NoWeakLabels { key, .. }) => Ok(Prepared::NeedsLabels(key)),
         sweep => {
             let sweep = sweep?;
             anstream::eprintln!("{}", sweep.summary());
-            Ok(Some(sweep))
+            Ok(Prepared::Ready(Box::new(sweep)))
         }
     }
 }
@@ -197,13 +218,15 @@ pub(crate) fn prepared(
 pub(crate) fn sweep(
     study: Study,
     store: &Store,
-    options: &PrepareOptions,
+    options: &EngineOptions,
     settings: SweepSettings<'_>,
 ) -> Result<Swept, Failure> {
     let signals = Signals::handle().map_err(SignalError)?;
     let SweepSettings { keep_every, retry_failed, files } = settings;
     let execution = ExecuteOptions { interrupt: signals.interrupt().clone(), keep_every, retry_failed, only: None };
-    let Some(sweep) = prepared(study, store, options, &execution, signals)? else { return Ok(Swept::interrupted()) };
+    let Prepared::Ready(sweep) = prepared(study, store, options, &execution, TrainLabeler::Here, signals)? else {
+        return Ok(Swept::interrupted());
+    };
     let progress = SweepProgress::new();
     signals.catch();
     let executed = execute(&sweep, store, &execution, &Observers { progress: &progress, files });

@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use labelmix_data::{Example, ExampleId, write_table};
+use labelmix_engine::{EngineOptions, available_memory};
 use labelmix_methods::{StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
 use labelmix_store::{LabelAccuracy, LabelsOutcome, Store};
 use labelmix_study::Study;
-use labelmix_sweep::{
-    ExecuteOptions, LabeledData, LabelerProgress, Origin, PrepareOptions, WeakLabeling, available_memory, label_data,
-};
+use labelmix_sweep::{ExecuteOptions, LabeledData, LabelerProgress, Origin, WeakLabeling, label_data};
 use serde::Serialize;
 
 use crate::arguments::WeakLabelArguments;
@@ -40,7 +39,7 @@ struct Report<'a> {
 pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
-    let options = PrepareOptions {
+    let options = EngineOptions {
         device: device(&arguments.device)?,
         jobs: None,
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
@@ -53,7 +52,9 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         signals.catch();
         progress.labeling(event);
     };
-    let settings = ExecuteOptions { interrupt: signals.interrupt().clone(), ..ExecuteOptions::default() };
+    // Who asks for the labels alone has seen why they failed.
+    let settings =
+        ExecuteOptions { interrupt: signals.interrupt().clone(), retry_failed: true, ..ExecuteOptions::default() };
     let labeling = WeakLabeling::made(&store, model_folder.as_deref(), &observe).with(&settings);
     let labeled = label_data(&study, dataset, &options, &labeling);
     progress.clear();

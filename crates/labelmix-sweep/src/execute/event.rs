@@ -1,11 +1,10 @@
 //! What a sweep tells while it runs, and what can become of a stage.
 
-use labelmix_store::{Damage, FailureRecord, Holder, RunRecord, StageOutcome};
+use labelmix_store::{Damage, Holder, RunRecord, StageOutcome};
 use labelmix_train::StageProgress;
-use miette::Diagnostic;
 
-use crate::StageError;
 use crate::graph::StageNode;
+use crate::stage_error::StageFailure;
 
 /// Who hears of a sweep while it runs. Calls come from several threads.
 pub trait Observer: Sync {
@@ -85,47 +84,4 @@ pub enum SweepEvent<'a> {
         /// What came out.
         record: &'a RunRecord,
     },
-}
-
-/// A stage that could not be done. The stages that start from it are left out.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{stage}")]
-pub struct StageFailure {
-    /// Which stage, in words.
-    pub stage: String,
-    /// Why.
-    #[source]
-    #[diagnostic_source]
-    pub cause: StageError,
-}
-
-impl StageFailure {
-    pub(super) fn of(stage: &StageNode, cause: StageError) -> Self {
-        Self { stage: format!("the stage on {}", stage.in_words()), cause }
-    }
-
-    pub(super) fn from_record(stage: &StageNode, FailureRecord { log, help, .. }: FailureRecord) -> Self {
-        let again = "with --retry-failed it is tried all the same";
-        let help = help.map_or_else(|| again.to_owned(), |help| format!("{help}; {again}"));
-        Self::of(stage, StageError::FailedBefore { log, help })
-    }
-
-    /// What is kept of it.
-    pub(super) fn record(&self, stage: &StageNode, study: &str) -> FailureRecord {
-        let (mut log, mut help) = (Vec::new(), None);
-        let mut cause: Option<&dyn Diagnostic> = Some(&self.cause);
-        while let Some(error) = cause {
-            log.push(error.to_string());
-            help = error.help().map(|help| help.to_string()).or(help);
-            cause = error.diagnostic_source();
-        }
-        FailureRecord {
-            key: stage.key.clone(),
-            stage: self.stage.clone(),
-            study: study.to_owned(),
-            log,
-            help,
-            repeats: self.cause.repeats(),
-        }
-    }
 }

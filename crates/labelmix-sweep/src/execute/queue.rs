@@ -5,10 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use labelmix_train::Interrupt;
 
-use super::event::StageFailure;
 use crate::error::Error;
 use crate::graph::{StageGraph, StageNode};
 use crate::options::LOOK_EVERY;
+use crate::stage_error::StageFailure;
 
 /// Stages whose parents are done, and what became of the others.
 pub(super) struct Queue<'a> {

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use labelmix_engine::Error as EngineError;
 use labelmix_store::{StageKey, Store, StoreError};
 use labelmix_study::Study;
 use labelmix_train::{Error as TrainError, Interrupt};
 
-use self::fake::{Place, in_words};
+use self::fake::Place;
 use super::{ExecuteOptions, Execution, Observer, SweepEvent, execute};
 use crate::estimate::estimate;
-use crate::stage_error::StageError;
+use crate::fake_engine::in_words;
 
 struct Silent;
 
@@ -44,7 +45,7 @@ impl Noted {
 /// 2 × 2 splits of a seed: three weak or gold stages, and one on the shoulders of another.
 const SMALL: &str = "[grid]\nweak_counts = [0, 16]\ngold_counts = [0, 8]\nseeds = [0]\n";
 
-fn diverged() -> StageError {
+fn diverged() -> EngineError {
     TrainError::Diverged { step: 3, loss: f32::NAN }.into()
 }
 

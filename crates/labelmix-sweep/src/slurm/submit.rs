@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labelmix_store::{StageKey, Store, StoreError, write_whole};
-use labelmix_study::SlurmTable;
+use labelmix_study::{SlurmTable, Study};
 
 use super::arrays::plan_arrays;
 use super::cluster::{Request, max_tasks, queue, submit};
 use super::records::{Submissions, SubmittedArray};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::Observer;
+use crate::piece::failed_before;
 use crate::plan::keep_plan;
 use crate::survey::survey;
 use crate::sweep::Sweep;
@@ -46,7 +47,7 @@ pub fn submit_missing(
 ) -> Result<Submitted> {
     let graph = sweep.graph();
     let study = &sweep.study().name;
-    let mut submissions = Submissions::read(store, study)?;
+    let submissions = Submissions::read(store, study)?;
     keep_plan(sweep, store)?;
     let done = survey(graph, store, observer)?;
     let queue = queue()?;
@@ -56,39 +57,81 @@ pub fn submit_missing(
         .map(|(index, task)| (index, task.job))
         .collect();
     let arrays = plan_arrays(graph, &done, &waiting, table.stages_per_task, max_tasks()?);
-    let logs = submissions.folder().join("logs");
-    fs::create_dir_all(&logs).map_err(StoreError::io(&logs))?;
-    let script = submissions.folder().join("task.sh");
-    write_whole(&script, task_script(table, command).as_bytes())?;
-
-    let mut submitted = Submitted {
-        done: done.len(),
-        queued: waiting.keys().filter(|index| !done.contains(index)).count(),
-        logs: logs.clone(),
-        ..Submitted::default()
-    };
+    let mut submitter = Submitter::new(submissions, study, table, command)?;
+    submitter.submitted.done = done.len();
+    submitter.submitted.queued = waiting.keys().filter(|index| !done.contains(index)).count();
     for array in &arrays {
         let keys = |task: &Vec<usize>| task.iter().map(|index| graph.nodes()[*index].key.clone()).collect();
-        let tasks: Vec<Vec<StageKey>> = array.tasks.iter().map(keys).collect();
-        let list = submissions.next_list();
-        write_task_list(&list, &tasks)?;
-        let before = array.after_arrays.iter().map(|place| submitted.jobs[*place]);
+        let before = array.after_arrays.iter().map(|place| submitter.submitted.jobs[*place]);
         let after: Vec<u64> = before.chain(array.after_jobs.iter().copied()).collect();
+        submitter.submit(array.tasks.iter().map(keys).collect(), &after)?;
+    }
+    Ok(submitter.submitted)
+}
+
+/// Submits the making of weak labels that the store lacks, as a job of one task, unless it is in the queue. The stages that
+/// need them have no keys before.
+///
+/// # Errors
+/// If they failed before and would fail again, the store cannot be read or written, or Slurm says no.
+pub fn submit_labeler(
+    study: &Study,
+    key: &StageKey,
+    store: &Store,
+    table: &SlurmTable,
+    command: &[String],
+    retry_failed: bool,
+) -> Result<Submitted> {
+    if let Some(record) = store.failure(key)?.filter(|failure| failure.repeats && !retry_failed) {
+        return Err(Error::labeler(failed_before(record)));
+    }
+    let submissions = Submissions::read(store, &study.name)?;
+    let is_queued = !submissions.queued(std::iter::once(key), &queue()?).is_empty();
+    let mut submitter = Submitter::new(submissions, &study.name, table, command)?;
+    if is_queued {
+        submitter.submitted.queued = 1;
+    } else {
+        submitter.submit(vec![vec![key.clone()]], &[])?;
+    }
+    Ok(submitter.submitted)
+}
+
+/// Submits arrays of a study, and writes them down.
+struct Submitter<'a> {
+    submissions: Submissions,
+    table: &'a SlurmTable,
+    name: String,
+    script: PathBuf,
+    submitted: Submitted,
+}
+
+impl<'a> Submitter<'a> {
+    fn new(submissions: Submissions, study: &str, table: &'a SlurmTable, command: &[String]) -> Result<Self> {
+        let logs = submissions.folder().join("logs");
+        fs::create_dir_all(&logs).map_err(StoreError::io(&logs))?;
+        let script = submissions.folder().join("task.sh");
+        write_whole(&script, task_script(table, command).as_bytes())?;
+        let submitted = Submitted { logs, ..Submitted::default() };
+        Ok(Self { submissions, table, name: format!("labelmix-{study}"), script, submitted })
+    }
+
+    fn submit(&mut self, tasks: Vec<Vec<StageKey>>, after: &[u64]) -> Result<()> {
+        let list = self.submissions.next_list();
+        write_task_list(&list, &tasks)?;
         let request = Request {
-            table,
-            name: &format!("labelmix-{study}"),
+            table: self.table,
+            name: &self.name,
             tasks: tasks.len(),
-            after: &after,
-            output: &logs.join("%A_%a.txt"),
-            script: &script,
+            after,
+            output: &self.submitted.logs.join("%A_%a.txt"),
+            script: &self.script,
             arguments: &[list],
         };
         let job = submit(&request)?;
-        submitted.stages += tasks.iter().map(Vec::len).sum::<usize>();
-        submitted.jobs.push(job);
-        submissions.add(SubmittedArray { job, tasks })?;
+        self.submitted.stages += tasks.iter().map(Vec::len).sum::<usize>();
+        self.submitted.jobs.push(job);
+        self.submissions.add(SubmittedArray { job, tasks })
     }
-    Ok(submitted)
 }
 
 /// The stages of an array's task.

@@ -5,7 +5,7 @@ use std::fmt;
 use labelmix_data::DataSummary;
 use labelmix_store::LabelsOutcome;
 
-use crate::ShortenedPrompts;
+use labelmix_engine::ShortenedPrompts;
 
 /// What was read and what will be done, for people.
 #[derive(Clone, Debug)]

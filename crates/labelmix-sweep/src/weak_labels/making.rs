@@ -4,21 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId};
-use labelmix_methods::{StageExample, StageHistory, TargetStop};
-use labelmix_models::{Adapter, Classifier, Error as ModelError, Model, ModelShape, Tokenizer};
+use labelmix_engine::{Engine, LabelerJob, LabelerTraining};
+use labelmix_methods::{StageHistory, TargetStop};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
-use labelmix_store::{HashedParts, KeptLabels, LabelsOutcome};
-use labelmix_study::{LabelerKind, LabelerTable, TooLong};
-use labelmix_train::{
-    Continuation, LabelerRequest, TrainedLabeler, continue_labeler, log_odds_unless, lora_settings, soft_label,
-};
+use labelmix_store::{KeptLabels, LabelsOutcome};
+use labelmix_study::{LabelerKind, LabelerTable};
+use labelmix_train::{Continuation, soft_label};
 
-use super::{Inputs, LabelerProgress, OwnExamples, seen};
-use crate::checkpoint::{load_options_of, memory_request, pooling, rounding, tokenizer};
+use super::{Inputs, LabelerProgress, seen};
 use crate::error::{Error, Result};
-use crate::memory::Demand;
-use crate::options::PrepareOptions;
-use crate::tokens::encode_all;
+use crate::stage_error::StageError;
 
 /// Texts between two reports of progress.
 const TEXTS_AT_A_TIME: usize = 256;
@@ -36,162 +31,92 @@ pub(super) struct Making<'a> {
 #[derive(Default)]
 pub(super) struct MadeLabels {
     pub(super) labels: KeptLabels,
-    pub(super) adapter: Option<Adapter>,
     pub(super) history: Option<StageHistory>,
     pub(super) target_stop: Option<TargetStop>,
     pub(super) temperature: Option<f64>,
 }
 
-/// The labeler's model before it is trained, and the texts as it reads them.
-pub(super) struct LoadedLabeler {
-    model: Classifier,
-    tokenizer_hash: [u8; 32],
-    /// The limit to which texts are cut, if it is below the model's own.
-    cut_to: Option<usize>,
-    rounding: Option<String>,
-    /// The training examples' token ids; `None` for a text that is too long and left out.
-    pub(super) pool_tokens: Vec<Option<Vec<u32>>>,
-    test_tokens: Vec<Option<Vec<u32>>>,
-    /// Those of the labeler's own file, if it has one.
-    file_tokens: Option<Vec<Option<Vec<u32>>>>,
-}
-
-impl LoadedLabeler {
-    /// Loads the model in `folder`, unless training it would not fit into memory.
-    pub(super) fn load(
-        table: &LabelerTable,
-        folder: &Path,
-        dataset: &Dataset,
-        gold_file: Option<&[Example]>,
-        options: &PrepareOptions,
-    ) -> Result<Self> {
-        let settings = table.model.as_ref().expect("a study is checked: a labeler that trains has a model");
-        let tokenizer = tokenizer(folder, settings.max_length)?;
-        let tokens = |examples: &[Example]| tokenize(table, examples, &tokenizer, settings.too_long);
-        let (pool_tokens, test_tokens) = (tokens(&dataset.train)?, tokens(&dataset.test)?);
-        let file_tokens = gold_file.map(tokens).transpose()?;
-        let load = load_options_of(settings, &options.device);
-        // What graphics processors have is not known here.
-        if let Some(available) = options.memory.filter(|_| !options.device.is_gpu()) {
-            let all = pool_tokens.iter().chain(&test_tokens).chain(file_tokens.iter().flatten());
-            let longest = all.flatten().map(Vec::len).max().unwrap_or(0);
-            let request = memory_request(settings, &options.device, &table.recipe(1), longest);
-            let tables = ["[labeler]", "the model of [labeler]"];
-            Demand { request, longest, jobs: 1, tables }.check(&ModelShape::read(folder)?, available)?;
-        }
-        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(pooling))?;
-        let (tokenizer_hash, rounding) = (tokenizer.content_hash(), rounding(&load));
-        let cut_to = tokenizer.max_length().filter(|_| settings.too_long == TooLong::Cut);
-        Ok(Self { model, tokenizer_hash, cut_to, rounding, pool_tokens, test_tokens, file_tokens })
-    }
-
-    /// The token ids of the examples that the labeler may learn from.
-    pub(super) fn own_tokens(&self) -> &[Option<Vec<u32>>] {
-        self.file_tokens.as_deref().unwrap_or(&self.pool_tokens)
-    }
-
-    /// Adds what determines the model's predictions.
-    pub(super) fn identify(&self, table: &LabelerTable, parts: &mut HashedParts) -> Result<()> {
-        parts.add("model", &self.model.model().content_hash()?);
-        parts.add("rounding", self.rounding.as_deref().unwrap_or_default().as_bytes());
-        parts.add("tokenizer", &self.tokenizer_hash);
-        parts.add("pooling", self.model.pooling().name().as_bytes());
-        parts.add("cut", &[u8::from(table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut))]);
-        if let Some(max_length) = self.cut_to {
-            parts.add("max length", &(max_length as u64).to_le_bytes());
-        }
-        Ok(())
-    }
-
-    fn train(&self, table: &LabelerTable, own: &OwnExamples<'_>, making: Making<'_>) -> Result<TrainedLabeler> {
-        let Making { observe, continuation } = making;
-        let gold = |indices: &[usize]| -> Vec<StageExample<'_>> {
-            let example = |index: &usize| {
-                let token_ids = self.own_tokens()[*index].as_ref().expect("a labeler's own examples can be read");
-                let gold = own.examples[*index].gold.expect("a labeler's own examples have a gold label");
-                StageExample::new(token_ids, f32::from(gold))
-            };
-            indices.iter().map(example).collect()
-        };
-        let (train, validation, recipe) =
-            (gold(&own.split.train), gold(&own.split.validation), table.recipe(own.split.train.len()));
-        let request = LabelerRequest {
-            model: &self.model,
-            start: self.model.initial_adapter(lora_settings(&recipe), table.seed)?,
-            train: &train,
-            validation: &validation,
-            recipe: &recipe,
-            target_accuracy: table.stops_at(),
-            seed: table.seed,
-        };
-        let observe = |progress| observe(LabelerProgress::Training(progress));
-        continue_labeler(request, continuation, observe).map_err(Error::Labeler)
-    }
-
-    /// The log-odds of the examples of the pool and of the test set that get a label.
-    fn predict(
-        &self,
-        table: &LabelerTable,
-        adapter: &Adapter,
-        own: &OwnExamples<'_>,
-        dataset: &Dataset,
-        Making { observe, continuation }: Making<'_>,
-    ) -> Result<[Vec<Option<f32>>; 2]> {
-        let mut wanted: [Vec<Option<&[u32]>>; 2] =
-            [&self.pool_tokens, &self.test_tokens].map(|tokens| tokens.iter().map(Option::as_deref).collect());
-        if !table.include_own_examples {
-            let trained_on: HashSet<ExampleId> = own.split.train.iter().map(|index| own.examples[*index].id).collect();
-            for (tokens, example) in wanted[0].iter_mut().zip(&dataset.train) {
-                *tokens = tokens.filter(|_| !trained_on.contains(&example.id));
-            }
-        }
-        let texts: Vec<&[u32]> = wanted.iter().flatten().copied().flatten().collect();
-        let micro_batch_tokens = table.recipe(1).micro_batch_tokens;
-        let mut scores = Vec::with_capacity(texts.len());
-        for chunk in texts.chunks(TEXTS_AT_A_TIME) {
-            let scored = log_odds_unless(continuation.interrupt, &self.model, adapter, chunk, micro_batch_tokens);
-            scores.extend(scored.map_err(Error::Labeler)?);
-            observe(LabelerProgress::Labeling { done: scores.len(), total: texts.len() });
-        }
-        let mut scores = scores.into_iter();
-        Ok(wanted.map(|tokens| tokens.into_iter().map(|tokens| tokens.and_then(|_| scores.next())).collect()))
-    }
-}
-
-/// The token ids of the texts that the labeler sees.
-fn tokenize(
+/// Trains a labeler into a folder.
+fn train(
+    engine: &dyn Engine,
     table: &LabelerTable,
-    examples: &[Example],
-    tokenizer: &Tokenizer,
-    too_long: TooLong,
-) -> Result<Vec<Option<Vec<u32>>>> {
-    let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
-    encode_all(&texts, tokenizer, too_long).map_err(|error| match error {
-        source @ ModelError::TooLong { .. } => Error::LabelerText { source },
-        error => error.into(),
-    })
+    inputs: Inputs<'_>,
+    folder: &Path,
+    Making { observe, continuation }: Making<'_>,
+) -> labelmix_engine::Result<LabelerTraining> {
+    let own = inputs.own;
+    let gold = |indices: &[usize]| -> Vec<(&str, bool)> {
+        let examples = indices.iter().map(|index| &own.examples[*index]);
+        let gold = |example: &Example| example.gold.expect("a labeler's own examples have a gold label");
+        examples.map(|example| (seen(table, example), gold(example))).collect()
+    };
+    let job = LabelerJob {
+        train: gold(&own.split.train),
+        validation: gold(&own.split.validation),
+        recipe: &table.recipe(own.split.train.len()),
+        target_accuracy: table.stops_at(),
+        seed: table.seed,
+    };
+    engine.train_labeler(&job, folder, continuation, &mut |progress| observe(LabelerProgress::Training(progress)))
 }
 
-/// Makes labels whose errors stay where they fall.
-pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, making: Making<'_>) -> Result<MadeLabels> {
-    let Inputs { labeler, own, dataset } = inputs;
+/// The log-odds of the examples of the pool and of the test set that get a label, by the labeler in a folder.
+fn predict(
+    engine: &dyn Engine,
+    table: &LabelerTable,
+    Inputs { own, dataset, .. }: Inputs<'_>,
+    folder: &Path,
+    Making { observe, continuation }: Making<'_>,
+) -> labelmix_engine::Result<[Vec<Option<f32>>; 2]> {
+    let mut left_out: HashSet<ExampleId> = HashSet::new();
+    if !table.include_own_examples {
+        left_out.extend(own.split.train.iter().map(|index| own.examples[*index].id));
+    }
+    let examples: Vec<&Example> = dataset.train.iter().chain(&dataset.test).collect();
+    let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
+    let mut is_wanted = engine.readable(&texts)?;
+    for (wanted, example) in is_wanted.iter_mut().zip(&dataset.train) {
+        *wanted &= !left_out.contains(&example.id);
+    }
+    let wanted: Vec<&str> =
+        texts.iter().zip(&is_wanted).filter(|(_, wanted)| **wanted).map(|(text, _)| *text).collect();
+    let scorer = engine.scorer(folder)?;
+    let mut scores: Vec<f32> = Vec::with_capacity(wanted.len());
+    for chunk in wanted.chunks(TEXTS_AT_A_TIME) {
+        scores.extend(scorer.score(chunk, continuation.interrupt)?.log_odds());
+        observe(LabelerProgress::Labeling { done: scores.len(), total: wanted.len() });
+    }
+    let mut scores = scores.into_iter();
+    let mut all = is_wanted.into_iter().map(|wanted| if wanted { scores.next() } else { None });
+    let pool = all.by_ref().take(dataset.train.len()).collect();
+    Ok([pool, all.collect()])
+}
+
+/// Makes labels whose errors stay where they fall; what is trained is written to a folder.
+pub(super) fn make(
+    table: &LabelerTable,
+    inputs: Inputs<'_>,
+    folder: &Path,
+    making: Making<'_>,
+) -> std::result::Result<MadeLabels, StageError> {
+    let Inputs { engine, dataset, .. } = inputs;
     let splits = [&dataset.train, &dataset.test];
-    let Some(labeler) = labeler else {
+    let Some(engine) = engine else {
         let flip = |gold: bool| class_noise(table).flip_probability(gold);
         let [pool, test] = splits.map(|examples| flipped(table, examples, |_, gold| gold.map(flip)));
         return Ok(MadeLabels { labels: KeptLabels { pool: pool?, test: test? }, ..MadeLabels::default() });
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
-    let (trained, scores) = rayon::scope(|_| {
-        let trained = labeler.train(table, own, making)?;
-        let scores = labeler.predict(table, &trained.adapter, own, dataset, making)?;
-        Ok::<_, Error>((trained, scores))
+    let (LabelerTraining { history, target_stop }, scores) = rayon::scope(|_| {
+        let training = train(engine, table, inputs, folder, making)?;
+        let scores = predict(engine, table, inputs, folder, making)?;
+        Ok::<_, StageError>((training, scores))
     })?;
     let mut temperature = None;
     let [pool, test] = if table.kind == LabelerKind::Margin {
         let margins: Vec<f64> = scores[0].iter().flatten().map(|score| f64::from(*score)).collect();
         let target = table.target_accuracy.expect("a study is checked: flips by margin aim at an accuracy");
-        let noise = MarginNoise::of_expected_accuracy(&margins, target)?;
+        let noise = MarginNoise::of_expected_accuracy(&margins, target).map_err(Error::from)?;
         temperature = Some(noise.temperature);
         let [pool, test] = [0, 1].map(|split| {
             flipped(table, splits[split], |index, gold| {
@@ -205,9 +130,7 @@ pub(super) fn make(table: &LabelerTable, inputs: Inputs<'_>, making: Making<'_>)
             labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
         })
     };
-    let TrainedLabeler { adapter, history, target_stop } = trained;
-    let labels = KeptLabels { pool, test };
-    Ok(MadeLabels { labels, adapter: Some(adapter), history: Some(history), target_stop, temperature })
+    Ok(MadeLabels { labels: KeptLabels { pool, test }, history: Some(history), target_stop, temperature })
 }
 
 /// How often a simulated annotator errs in either class.
@@ -245,7 +168,7 @@ pub(super) fn shuffle(seed: u64, dataset: &Dataset, outcome: LabelsOutcome, labe
     let LabelsOutcome { history, target_stop, temperature, .. } = outcome;
     let pool = with_shuffled_errors(seed, &dataset.train, &labels.pool)?;
     let test = with_shuffled_errors(seed, &dataset.test, &labels.test)?;
-    Ok(MadeLabels { labels: KeptLabels { pool, test }, adapter: None, history, target_stop, temperature })
+    Ok(MadeLabels { labels: KeptLabels { pool, test }, history, target_stop, temperature })
 }
 
 /// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 from 0

@@ -1,11 +1,13 @@
 //! Weak labels on the example's data.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use labelmix_data::SplitFiles;
 use tempfile::TempDir;
 
 use super::*;
+use crate::fake_engine::FakeEngine;
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews")
@@ -27,10 +29,10 @@ fn place(labeler: &str) -> (TempDir, Store, Study) {
 }
 
 /// Labels a dataset with the example's checkpoint.
-fn label(study: &Study, store: &Store, dataset: &mut Dataset) -> Result<LabelsKey> {
+fn label(study: &Study, store: &Store, dataset: &mut Dataset) -> Result<StageKey> {
     let checkpoint = example().join("checkpoint");
     let labeling = WeakLabeling::made(store, Some(&checkpoint), &|_| ());
-    let labeled = set_weak_labels(study, dataset, &PrepareOptions::default(), &labeling)?;
+    let labeled = set_weak_labels(study, dataset, &EngineOptions::default(), &labeling)?;
     Ok(labeled.expect("the study has a labeler").0.key)
 }
 
@@ -119,4 +121,68 @@ fn the_summary_counts_the_labels_that_were_made() {
     let summary = &dataset.summary.train;
     assert_eq!((summary.with_weak, summary.with_both), (summary.kept, summary.kept));
     assert!((summary.weak_accuracy.unwrap() - 0.8).abs() < 0.03);
+}
+
+const TRAINED: &str = "model = 'a'\ntrain = 100\nvalidation = 50\n";
+
+/// Labels the example's data with an engine that trains nothing.
+fn label_by_nothing(study: &Study, store: &Store, options: &ExecuteOptions) -> Result<(LabelsOutcome, Origin)> {
+    let mut dataset = study.load_data(&SplitFiles::new()).unwrap();
+    let labeling = WeakLabeling::made(store, Some(Path::new("none")), &|_| ()).with(options);
+    let load = |_: &LabelerTable, _: &Path, _: &[&str]| -> labelmix_engine::Result<Box<dyn Engine>> {
+        Ok(Box::new(FakeEngine { data: Arc::default(), slots: 1, script: Arc::new(|_| Ok(())), asked: Arc::default() }))
+    };
+    Ok(set_weak_labels_by(study, &mut dataset, &labeling, load)?.expect("the study has a labeler"))
+}
+
+#[test]
+fn labels_are_made_once_by_whatever_engine_there_is() {
+    let (_folder, store, study) = place(TRAINED);
+    let options = ExecuteOptions::default();
+    let (outcome, origin) = label_by_nothing(&study, &store, &options).unwrap();
+    assert_eq!((origin, outcome.history.unwrap().n_train), (Origin::Made, 100));
+    let adapter = store.labels_folder(&outcome.key).join("trained");
+    assert_eq!(std::fs::read_to_string(adapter).unwrap(), "labeler");
+    assert_eq!(label_by_nothing(&study, &store, &options).unwrap().1, Origin::Found);
+}
+
+#[test]
+fn a_labeler_that_would_fail_again_is_tried_again_only_if_asked() {
+    let (_folder, store, study) = place(&format!("{TRAINED}target_accuracy = 0.9\n"));
+    let options = ExecuteOptions::default();
+    let cause = |options: &ExecuteOptions| match label_by_nothing(&study, &store, options).unwrap_err() {
+        Error::Labeler(failure) => failure.cause,
+        error => panic!("{error}"),
+    };
+    let is_new = |cause: &StageError| matches!(cause, StageError::Engine(_));
+    assert!(is_new(&cause(&options)));
+    let StageError::FailedBefore { log, help } = cause(&options) else { panic!("it is known to fail") };
+    assert!(log[0].contains("comes near the accuracy 0.9") && help.contains("--retry-failed"), "{log:?} {help}");
+    assert!(is_new(&cause(&ExecuteOptions { retry_failed: true, ..options })));
+    assert_eq!(store.failures().unwrap()[0].stage, "the weak labels");
+}
+
+#[test]
+fn an_interrupted_labeler_leaves_no_failure_and_no_claim() {
+    let (_folder, store, study) = place(TRAINED);
+    let options = ExecuteOptions::default();
+    options.interrupt.request();
+    assert!(label_by_nothing(&study, &store, &options).unwrap_err().is_interruption());
+    assert_eq!(store.failures().unwrap(), []);
+    assert_eq!(label_by_nothing(&study, &store, &ExecuteOptions::default()).unwrap().1, Origin::Made);
+}
+
+#[test]
+fn what_is_left_to_others_is_told_by_its_key() {
+    let (_folder, store, study) = place(TRAINED);
+    let mut dataset = study.load_data(&SplitFiles::new()).unwrap();
+    let checkpoint = example().join("checkpoint");
+    let labeling = WeakLabeling::made(&store, Some(&checkpoint), &|_| ()).unless_trained(&study);
+    let error = set_weak_labels(&study, &mut dataset, &EngineOptions::default(), &labeling).unwrap_err();
+    let Error::NoWeakLabels { key, .. } = error else { panic!("{error}") };
+    assert_eq!(label(&study, &store, &mut dataset).unwrap(), key);
+    // An annotator that is simulated takes no time.
+    let (_folder, store, study) = place("kind = 'symmetric'\ntarget_accuracy = 0.8\n");
+    let labeling = WeakLabeling::made(&store, None, &|_| ()).unless_trained(&study);
+    set_weak_labels(&study, &mut dataset, &EngineOptions::default(), &labeling).unwrap();
 }

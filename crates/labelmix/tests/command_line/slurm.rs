@@ -78,6 +78,29 @@ fn a_cluster_leaves_what_this_machine_would() {
 }
 
 #[test]
+fn a_labeler_is_a_task_too_and_the_stages_follow_its_labels() {
+    let cluster = FakeCluster::new();
+    let example = crate::workplace::example();
+    let labeler = format!("[labeler]\nmodel = \"{}/checkpoint\"\ntrain = 400\nlearning_rate = 5e-3\n", example.display());
+    cluster.workplace.write("study.toml", Workplace::study() + &labeler);
+    fs::write(cluster.folder.join("hold"), "").unwrap();
+    let [submitted, _] = cluster.said(&SWEEP, 0);
+    assert_eq!(submitted, "the labeler is submitted as job 1; the stages can be submitted when its labels are there\n");
+    let [again, _] = cluster.said(&SWEEP, 0);
+    assert_eq!(again, "the labeler is already in the queue; the stages can be submitted when its labels are there\n");
+    fs::remove_file(cluster.folder.join("hold")).unwrap();
+    fs::remove_file(cluster.folder.join("queue")).unwrap();
+    cluster.said(&SWEEP, 0);
+    assert_eq!(cluster.file("ended"), "2 0 0\n");
+    let [stages, _] = cluster.said(&SWEEP, 0);
+    assert_eq!(stages, "14 stages submitted as jobs 3, 4; 0 were in the queue, 0 are done\n");
+    let [there, _] = cluster.said(&[&SWEEP[..], &["--json"]].concat(), 0);
+    let here = cluster.workplace.output_of(&["sweep", "study.toml", "--json", "--store", "here"]);
+    assert_eq!(there, cluster.workplace.without_paths(&here));
+    assert!(cluster.workplace.stages("here") == cluster.workplace.stages("labelmix-store"), "the stages differ");
+}
+
+#[test]
 fn what_a_study_a_profile_and_the_command_line_ask_for() {
     let cluster = FakeCluster::new();
     fs::write(cluster.folder.join("hold"), "").unwrap();

@@ -1,109 +1,20 @@
-//! An engine that trains nothing, and a study for it.
+//! A study for the engine that trains nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use labelmix_methods::Role;
-use labelmix_store::{OPTIMIZER_FILE, Shortened, Store, StoreError};
+use labelmix_engine::{Result, StageData, StageJob};
+use labelmix_store::Store;
 use labelmix_study::Study;
-use labelmix_train::{Continuation, StageProgress};
 use tempfile::TempDir;
 
 use super::Silent;
-use crate::engine::{Calibration, Engine, StageData, StageJob, StageScores};
 use crate::execute::{Execution, execute};
-use crate::key::Fingerprint;
+use crate::fake_engine::{Asked, FakeEngine, Script};
 use crate::options::ExecuteOptions;
-use crate::stage_error::StageError;
 use crate::sweep::{Loaded, Sweep};
-
-pub(super) type Script = dyn Fn(&StageJob<'_>) -> Result<(), StageError> + Send + Sync;
-
-/// What an engine was asked for.
-#[derive(Default)]
-pub(super) struct Asked {
-    /// Stages that were begun, in words.
-    begun: Mutex<Vec<String>>,
-    now: AtomicUsize,
-    pub(super) most_at_once: AtomicUsize,
-}
-
-/// An engine whose stages do what a script says, and score by what they were trained on.
-pub(super) struct FakeEngine {
-    data: Arc<StageData>,
-    slots: usize,
-    script: Arc<Script>,
-    asked: Arc<Asked>,
-}
-
-/// A stage in words: its labels and its seed.
-pub(super) fn in_words(job: &StageJob<'_>) -> String {
-    let own = job.drawn.iter().find(|drawn| drawn.draw.role == Role::Train).unwrap();
-    format!("{} {} seed {}", own.places.len(), own.draw.labels().unwrap().name(), job.seed)
-}
-
-impl Engine for FakeEngine {
-    fn slots(&self) -> usize {
-        self.slots
-    }
-
-    fn memory_bytes(&self) -> u64 {
-        1 << 20
-    }
-
-    fn do_stage(
-        &self,
-        job: &StageJob<'_>,
-        out: &Path,
-        continuation: Continuation<'_>,
-        observe: &mut dyn FnMut(StageProgress),
-    ) -> Result<StageScores, StageError> {
-        self.asked.begun.lock().unwrap().push(in_words(job));
-        let now = self.asked.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.asked.most_at_once.fetch_max(now, Ordering::SeqCst);
-        let done = (self.script)(job).and_then(|()| continuation.interrupt.check().map_err(StageError::from));
-        self.asked.now.fetch_sub(1, Ordering::SeqCst);
-        done?;
-        observe(StageProgress {
-            step: 1,
-            scheduled_steps: 1,
-            training_loss: 0.5,
-            learning_rate: 0.1,
-            evaluation: None,
-        });
-        // What a child starts from has to be there.
-        for folder in job.parent.iter().chain(&job.reads) {
-            assert!(folder.join("trained").exists(), "{} is there", folder.display());
-        }
-        let write = |name: &str| fs::write(out.join(name), in_words(job));
-        fs::create_dir_all(out)
-            .and_then(|()| write("trained"))
-            .map_err(|source| StageError::from(StoreError::Io { path: out.to_owned(), source }))?;
-        if job.plan.training().unwrap().keep_optimizer {
-            write(OPTIMIZER_FILE).unwrap();
-        }
-        let sign = |gold: Option<bool>| if gold == Some(true) { 1.0 } else { -1.0 };
-        let log_odds = job.data.test.iter().map(|example| sign(example.gold) * job.plan.count() as f32);
-        Ok(StageScores {
-            history: None,
-            chosen: Vec::new(),
-            log_odds: log_odds.collect(),
-            shortened: Shortened::default(),
-        })
-    }
-
-    fn score(&self, texts: &[&str], _: &Path) -> Result<Vec<Option<f32>>, StageError> {
-        Ok(vec![Some(0.0); texts.len()])
-    }
-
-    fn calibrate(&self) -> crate::error::Result<Calibration> {
-        assert!(!self.data.test.is_empty());
-        Ok(Calibration { train_seconds: 2.0, read_seconds: 0.0 })
-    }
-}
 
 /// A study of 64 texts in a folder of its own, and a store.
 pub(super) struct Place {
@@ -129,10 +40,7 @@ impl Place {
         Self { folder, grid: grid.to_owned(), slots: 2, script, asked }
     }
 
-    pub(super) fn script(
-        self,
-        script: impl Fn(&StageJob<'_>) -> Result<(), StageError> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn script(self, script: impl Fn(&StageJob<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
         Self { script: Arc::new(script), ..self }
     }
 
@@ -145,9 +53,7 @@ impl Place {
         let load = |_: &Study, data: &Arc<StageData>, _: &[crate::expansion::Chain<'_>]| {
             let (data, script, asked) = (Arc::clone(data), Arc::clone(&self.script), Arc::clone(&self.asked));
             let engine = Box::new(FakeEngine { data, slots: self.slots, script, asked });
-            let (model, tokenizer) = ([1; 32], [2; 32]);
-            let fingerprint = Fingerprint { model, rounding: None, tokenizer, pooling: "mean", max_length: None };
-            Ok(Loaded { engine, fingerprint, parameters: 0, too_long: 0, shortened: Vec::new() })
+            Ok(Loaded { engine, too_long: 0, shortened: Vec::new() })
         };
         Sweep::with_engine(study, data, None, "none".into(), load).unwrap()
     }

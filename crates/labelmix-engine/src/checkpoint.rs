@@ -15,7 +15,7 @@ use labelmix_train::lora_settings;
 ///
 /// # Errors
 /// If it cannot be read, or the model does not read texts of this length.
-pub(crate) fn tokenizer(folder: &Path, max_length: Option<NonZeroUsize>) -> labelmix_models::Result<Tokenizer> {
+pub fn tokenizer(folder: &Path, max_length: Option<NonZeroUsize>) -> labelmix_models::Result<Tokenizer> {
     let tokenizer = Tokenizer::load(folder)?;
     match max_length {
         Some(max_length) => tokenizer.with_max_length(max_length.get()),
@@ -48,8 +48,7 @@ pub(crate) fn load_options(weights: WeightPrecision, products: MatmulPrecisionNa
 }
 
 /// How a study's checkpoint is loaded and run on a device.
-#[must_use]
-pub fn load_options_of(model: &ModelTable, device: &Device) -> LoadOptions {
+pub(crate) fn load_options_of(model: &ModelTable, device: &Device) -> LoadOptions {
     let options = load_options(model.weights, model.matmul_precision, device);
     LoadOptions { activation_checkpointing: model.activation_checkpointing, ..options }
 }
@@ -72,14 +71,6 @@ pub(crate) fn pooling(name: PoolingName) -> Pooling {
         PoolingName::Cls => Pooling::FirstToken,
         PoolingName::Max => Pooling::Max,
     }
-}
-
-/// The tokenizer of a run's checkpoint, with the limit for texts.
-///
-/// # Errors
-/// If it cannot be read, or is not that of the run.
-pub fn run_tokenizer(run: &RunFile) -> labelmix_models::Result<Tokenizer> {
-    tokenizer(&run.model_path, run.max_length)
 }
 
 /// How a run's checkpoint is loaded to use what was trained.

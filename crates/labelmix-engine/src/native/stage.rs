@@ -5,8 +5,8 @@ use std::path::Path;
 
 use labelmix_data::Example;
 use labelmix_methods::{
-    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotsPlan, StageExample,
-    Start, TrainPlan, least_certain, mean_log_odds,
+    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, Scores, ShotsPlan,
+    StageExample, Start, TrainPlan, least_certain, mean_log_odds,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
@@ -18,11 +18,10 @@ use labelmix_train::{
 
 use super::NativeEngine;
 use crate::checkpoint::save_adapter;
+use crate::drawn::Drawn;
 use crate::engine::{StageJob, StageScores};
-use crate::error::Error;
+use crate::error::Result;
 use crate::prompts::PromptedTexts;
-use crate::purchase::Drawn;
-use crate::stage_error::StageError;
 
 /// One stage that is being done.
 #[derive(Clone, Copy)]
@@ -59,7 +58,7 @@ impl<'a> Work<'a> {
         plan: &TrainPlan,
         out: &Path,
         observe: &mut dyn FnMut(StageProgress),
-    ) -> Result<StageScores, StageError> {
+    ) -> Result<StageScores> {
         let Self { engine, job, .. } = self;
         let (options, data, model) = (plan.options, job.data, &engine.model);
         let seed = plan.training_seed(job.seed);
@@ -103,11 +102,11 @@ impl<'a> Work<'a> {
             test: test.shortened,
             most_lost: texts().map(|texts| texts.most_lost).fold(test.most_lost, usize::max),
         };
-        Ok(StageScores { history: Some(result.history), chosen, log_odds, shortened })
+        Ok(StageScores { history: Some(result.history), chosen, scores: Scores::of_log_odds(log_odds), shortened })
     }
 
     /// Asks the language model for the next token behind each prompt of the test set.
-    pub(super) fn ask(self, prompt: &PromptPlan) -> Result<StageScores, StageError> {
+    pub(super) fn ask(self, prompt: &PromptPlan) -> Result<StageScores> {
         let Self { engine, job, continuation } = self;
         let prompts = engine.prompts();
         let PromptedTexts { prompts: texts, shortened: test, most_lost } =
@@ -116,27 +115,27 @@ impl<'a> Work<'a> {
         let log_odds =
             score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
         let shortened = Shortened { train: 0, test, most_lost };
-        Ok(StageScores { history: None, chosen: Vec::new(), log_odds, shortened })
+        Ok(StageScores { history: None, chosen: Vec::new(), scores: Scores::of_log_odds(log_odds), shortened })
     }
 
     /// Of the candidates those of which the classifier that training starts from is least certain.
-    fn least_certain(self, start: &Adapter, drawn: &Drawn, temperature: f64) -> Result<Vec<usize>, StageError> {
+    fn least_certain(self, start: &Adapter, drawn: &Drawn, temperature: f64) -> Result<Vec<usize>> {
         let texts = self.train_texts(&drawn.places)?;
         let scores = self.log_odds(start, &texts.slices())?;
         let chosen = least_certain(&scores, drawn.draw.count, temperature, self.job.seed);
         Ok(chosen.into_iter().map(|index| drawn.places[index]).collect())
     }
 
-    fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>, StageError> {
+    fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>> {
         let (engine, interrupt) = (self.engine, self.continuation.interrupt);
         let batch_tokens = self.job.data.recipe.micro_batch_tokens;
         Ok(log_odds_unless(interrupt, &engine.model, adapter, texts, batch_tokens)?)
     }
 
-    fn train_texts(self, at: &[usize]) -> Result<Texts<'a>, StageError> {
+    fn train_texts(self, at: &[usize]) -> Result<Texts<'a>> {
         let Self { engine, job, .. } = self;
         Ok(match job.plan.prompt() {
-            None => Texts::alone(at.iter().map(|index| &engine.train_tokens[*index])),
+            None => Texts::alone(at.iter().map(|index| &engine.texts.train[*index])),
             Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
                 self.followed_up(*shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
             }
@@ -146,10 +145,10 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn test_texts(self) -> Result<Texts<'a>, StageError> {
+    fn test_texts(self) -> Result<Texts<'a>> {
         let Self { engine, job, .. } = self;
         Ok(match job.plan.prompt() {
-            None => Texts::alone(engine.test_tokens.iter()),
+            None => Texts::alone(engine.texts.test.iter()),
             Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
                 self.followed_up(*shots, follow_up, job.data.test.iter())?
             }
@@ -165,10 +164,10 @@ impl<'a> Work<'a> {
         shots: ShotsPlan,
         follow_up: &FollowUp,
         examples: impl Iterator<Item = &'a Example>,
-    ) -> Result<Texts<'a>, StageError> {
+    ) -> Result<Texts<'a>> {
         let Self { engine, job, .. } = self;
         let (model, tokenizer) = (engine.language_model(), &engine.tokenizer);
-        let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer).map_err(Error::from)?;
+        let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer)?;
         let batch_tokens = job.data.recipe.micro_batch_tokens;
         let texts: Vec<&str> = examples.map(|example| example.text.as_str()).collect();
         let prompts = FollowUpTexts { model, tokenizer, follow_up, batch_tokens }.prompts(
@@ -186,7 +185,7 @@ impl<'a> Work<'a> {
         drawn: &Drawn,
         texts: &'t Texts<'_>,
         before: &[Vec<StageExample<'_>>],
-    ) -> Result<Vec<StageExample<'t>>, StageError> {
+    ) -> Result<Vec<StageExample<'t>>> {
         let texts = texts.slices();
         let labels = match drawn.labels(&self.job.data.train) {
             Some(labels) => labels,
@@ -233,7 +232,7 @@ impl<'a> Work<'a> {
     }
 
     /// P(class 1) of texts by the mean log-odds of the classifiers that the stage reads.
-    fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>, StageError> {
+    fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>> {
         let Self { engine, job, .. } = self;
         let (recipe, model) = (&job.data.recipe, &engine.model);
         let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
@@ -246,7 +245,7 @@ impl<'a> Work<'a> {
     }
 }
 
-fn save_optimizer(optimizer: &OptimizerState, path: &Path) -> Result<(), StageError> {
+fn save_optimizer(optimizer: &OptimizerState, path: &Path) -> Result<()> {
     optimizer.save(path).map_err(|error| match error {
         labelmix_train::Error::OptimizerFile { path, source } => StoreError::Io { path, source }.into(),
         error => error.into(),

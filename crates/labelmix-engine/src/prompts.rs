@@ -10,8 +10,8 @@ use labelmix_study::TooLong;
 use labelmix_train::{Prompt, PromptEncoder, Shots};
 use rayon::prelude::*;
 
+use crate::drawn::label;
 use crate::error::Result;
-use crate::purchase::label;
 
 /// What prompted stages read.
 pub(crate) struct Prompts {
@@ -25,13 +25,17 @@ pub(crate) struct Prompts {
 ///
 /// # Errors
 /// If a text cannot be tokenized.
-pub fn kept_shots(prompt: &PromptFile, encoder: &PromptEncoder<'_>) -> std::result::Result<Shots, ModelError> {
+pub(crate) fn kept_shots(prompt: &PromptFile, encoder: &PromptEncoder<'_>) -> std::result::Result<Shots, ModelError> {
     let shots = prompt.shots.iter().map(|shot| (&*shot.text, shot.class == 1));
     Shots::new(encoder, shots, prompt.order, prompt.seed)
 }
 
 /// A shot of a plan.
-pub(crate) fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
+///
+/// # Panics
+/// If the example does not have the plan's label.
+#[must_use]
+pub fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
     KeptShot { text: example.text.clone(), class: u8::from(weak_class(label(example, plan.labels))) }
 }
 
@@ -61,12 +65,12 @@ impl Prompts {
     /// # Errors
     /// If the template does not work with the tokenizer, or a text with what stands before its target does not fit into
     /// the model's context and is not to be cut.
-    pub(crate) fn new(
+    pub(crate) fn new<'a>(
         template: &PromptTemplate,
         tokenizer: &Tokenizer,
         too_long: TooLong,
         [train, test]: [&[Example]; 2],
-        shots: impl IntoIterator<Item = (u64, ShotsPlan, Vec<usize>)>,
+        shots: impl IntoIterator<Item = (u64, ShotsPlan, &'a [usize])>,
     ) -> Result<Self> {
         let encoder = PromptEncoder::new(template.clone(), tokenizer)?;
         let queries = |examples: &[Example]| -> std::result::Result<Vec<Vec<u32>>, ModelError> {

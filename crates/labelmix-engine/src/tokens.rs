@@ -30,7 +30,10 @@ pub(crate) fn encode_all<'a>(
 }
 
 /// The examples that are kept, their tokens, and the number of texts that were left out as too long.
-pub(crate) fn tokenize(
+///
+/// # Errors
+/// For the first text that cannot be read.
+pub fn tokenize(
     examples: Vec<Example>,
     tokenizer: &Tokenizer,
     too_long: TooLong,

@@ -1,0 +1,182 @@
+//! The trait. A stage is a pure function of its [`StageJob`], so whatever does it can be anything.
+
+use std::path::{Path, PathBuf};
+
+use labelmix_data::{Example, ExampleId};
+use labelmix_methods::{PromptTemplate, Recipe, Scores, StageHistory, StagePlan, TargetStop};
+use labelmix_models::Device;
+use labelmix_store::Shortened;
+use labelmix_train::{Continuation, Interrupt, StageProgress};
+use serde::Serialize;
+
+use crate::drawn::Drawn;
+use crate::error::Result;
+
+/// How a model is run on this machine. None of it is part of a study.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// Where the model runs.
+    pub device: Device,
+    /// Runs at a time; by default one per core for small models, as far as memory goes.
+    pub jobs: Option<usize>,
+    /// The memory to stay within, in bytes; unlimited if there is none.
+    pub memory: Option<u64>,
+}
+
+/// In what an engine's results differ from those of another. All of it enters the keys of what it makes.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who trains, with a version: nothing for the engine of this process.
+    pub engine: Option<String>,
+    /// A hash of the checkpoint.
+    pub model: [u8; 32],
+    /// How the weights are rounded, if they are.
+    pub rounding: Option<String>,
+    /// A hash of the tokenizer.
+    pub tokenizer: [u8; 32],
+    /// How texts become vectors: a pooling's name.
+    pub pooling: &'static str,
+    /// The limit for texts and prompts, in tokens, where it is below the model's own.
+    pub max_length: Option<usize>,
+}
+
+/// What all stages of a sweep have in common.
+#[derive(Debug, Default)]
+pub struct StageData {
+    /// The examples whose labels are for sale.
+    pub train: Vec<Example>,
+    /// The examples that every stage scores in the end.
+    pub test: Vec<Example>,
+    /// How stages train.
+    pub recipe: Recipe,
+    /// How examples become a prompt.
+    pub prompt: PromptTemplate,
+}
+
+/// Everything that determines a stage's scores, beside what all stages have in common.
+pub struct StageJob<'a> {
+    /// What they have in common.
+    pub data: &'a StageData,
+    /// What is to be done.
+    pub plan: &'a StagePlan,
+    /// The seed of the pools, the training and the prompts.
+    pub seed: u64,
+    /// What the draws of the plan take, in their order.
+    pub drawn: Vec<Drawn>,
+    /// The folder of what the stage that it starts from trained.
+    pub parent: Option<PathBuf>,
+    /// The folders of the classifiers that it reads.
+    pub reads: Vec<PathBuf>,
+}
+
+/// What an engine says of a stage that it did.
+pub struct StageScores {
+    /// How training went, if something was trained.
+    pub history: Option<StageHistory>,
+    /// The examples that it trained on, in their order, if predictions decided which.
+    pub chosen: Vec<ExampleId>,
+    /// The scores of every test example.
+    pub scores: Scores,
+    /// What became of prompts that were too long.
+    pub shortened: Shortened,
+}
+
+/// Everything that determines a labeler.
+pub struct LabelerJob<'a> {
+    /// The texts and gold labels that it learns from; at least one.
+    pub train: Vec<(&'a str, bool)>,
+    /// Those that decide which checkpoint is kept; at least one.
+    pub validation: Vec<(&'a str, bool)>,
+    /// How it trains.
+    pub recipe: &'a Recipe,
+    /// The validation accuracy to stop at; without it the best checkpoint is kept.
+    pub target_accuracy: Option<f64>,
+    /// Decides the initial weights and the order of the batches.
+    pub seed: u64,
+}
+
+/// How a labeler was trained.
+pub struct LabelerTraining {
+    /// How training went.
+    pub history: StageHistory,
+    /// Where it stopped, if it aimed at an accuracy.
+    pub target_stop: Option<TargetStop>,
+}
+
+/// How fast one job is, in seconds for a text of the study.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Calibration {
+    /// To train on one.
+    pub train_seconds: f64,
+    /// To read one.
+    pub read_seconds: f64,
+}
+
+/// Who does stages. What it trains it writes to a folder that is made for it, in PEFT's layout.
+pub trait Engine: Send + Sync {
+    /// What enters the keys of what it makes.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be read.
+    fn identity(&self) -> Result<Identity>;
+
+    /// The model's parameters.
+    fn parameters(&self) -> usize;
+
+    /// How many stages it does at once.
+    fn slots(&self) -> usize;
+
+    /// The memory that so many take at their peak, in bytes.
+    fn memory_bytes(&self) -> u64;
+
+    /// Trains, or asks the language model, and scores the test set. The folder `out` is made if there is something to write.
+    ///
+    /// # Errors
+    /// If training fails or is interrupted, or the folder cannot be written.
+    fn do_stage(
+        &self,
+        job: &StageJob<'_>,
+        out: &Path,
+        continuation: Continuation<'_>,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<StageScores>;
+
+    /// Trains a labeler.
+    ///
+    /// # Errors
+    /// If training fails or is interrupted, no checkpoint comes near the target, or the folder cannot be written.
+    fn train_labeler(
+        &self,
+        job: &LabelerJob<'_>,
+        out: &Path,
+        continuation: Continuation<'_>,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<LabelerTraining>;
+
+    /// Which texts it can read, by the study's rule for those that are too long.
+    ///
+    /// # Errors
+    /// If the rule is to refuse them, for the first.
+    fn readable(&self, texts: &[&str]) -> Result<Vec<bool>>;
+
+    /// What a stage or a labeler trained, ready to score texts.
+    ///
+    /// # Errors
+    /// If it is damaged, or of another model.
+    fn scorer(&self, folder: &Path) -> Result<Box<dyn Scorer + '_>>;
+
+    /// Tries how fast one stage is.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn calibrate(&self) -> Result<Calibration>;
+}
+
+/// A classifier, or a language model behind a prompt.
+pub trait Scorer {
+    /// The scores of texts.
+    ///
+    /// # Errors
+    /// If a text cannot be read, the model cannot be run, or it is interrupted.
+    fn score(&self, texts: &[&str], interrupt: &Interrupt) -> Result<Scores>;
+}

@@ -1,0 +1,25 @@
+//! What does stages: plain data in; a folder in PEFT's layout, and scores, out.
+//!
+//! An [`Engine`] does the stages of a sweep, trains labelers and scores texts; who asks it knows neither model nor device.
+//! [`NativeEngine`] does all of it in this process.
+
+mod available_memory;
+mod checkpoint;
+mod drawn;
+mod engine;
+mod error;
+mod memory;
+mod native;
+mod prompts;
+mod tokens;
+
+pub use available_memory::available_memory;
+pub use checkpoint::{run_adapter, run_classifier, run_load_options, tokenizer, weight_precision};
+pub use drawn::{Drawn, label};
+pub use engine::{
+    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob, StageScores,
+};
+pub use error::{Error, Result};
+pub use native::{NativeEngine, NeededStage};
+pub use prompts::{ShortenedPrompts, kept_shot};
+pub use tokens::tokenize;

@@ -1,0 +1,314 @@
+//! The engine of this process.
+
+mod labeler;
+mod scorer;
+mod stage;
+mod trial;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use labelmix_data::Example;
+use labelmix_methods::{FollowUp, HeadStart, PromptPlan, Recipe, ShotsPlan, StagePlan, Start, TrainPlan};
+use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, Tokenizer};
+use labelmix_store::RunFile;
+use labelmix_study::{LabelerTable, ModelTable, Study, TooLong};
+use labelmix_train::{Continuation, StageProgress};
+
+use crate::checkpoint::{
+    load_options_of, memory_request, pooling, rounding, run_classifier, run_load_options, tokenizer,
+};
+use crate::engine::{
+    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob, StageScores,
+};
+use crate::error::{Error, Result};
+use crate::memory::Demand;
+use crate::prompts::{Prompts, ShortenedPrompts};
+use crate::tokens::encode_all;
+
+/// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
+/// one run.
+const SMALL_MODEL_BYTES: u64 = 1 << 30;
+
+/// A stage that an engine is prepared for.
+pub struct NeededStage<'a> {
+    /// The method, by its name in the study.
+    pub method: &'a str,
+    /// Its seed.
+    pub seed: u64,
+    /// What it does.
+    pub plan: &'a StagePlan,
+    /// What stands in its prompts, as places among the training examples.
+    pub shots: Vec<usize>,
+}
+
+/// Our own trainer, in this process.
+pub struct NativeEngine {
+    model: Classifier,
+    tokenizer: Tokenizer,
+    too_long: TooLong,
+    recipe: Recipe,
+    /// The model's name in adapters.
+    base_model: String,
+    /// How numbers are rounded beyond what the checkpoint does, if at all.
+    rounding: Option<String>,
+    parameters: usize,
+    slots: usize,
+    memory_bytes: u64,
+    texts: SweepTexts,
+}
+
+/// What the stages of a sweep read.
+#[derive(Default)]
+struct SweepTexts {
+    data: Arc<StageData>,
+    /// Texts that are read alone, as token ids.
+    train: Vec<Vec<u32>>,
+    test: Vec<Vec<u32>>,
+    /// For methods that have them.
+    prompts: Option<Prompts>,
+    /// For methods that ask it.
+    language_model: Option<LanguageModel>,
+}
+
+impl NativeEngine {
+    /// For these stages of a study, whose texts are tokenized.
+    ///
+    /// # Errors
+    /// If the model or the prompts cannot be used, or training would not fit into memory.
+    pub fn for_sweep(
+        study: &Study,
+        folder: &Path,
+        tokenizer: Tokenizer,
+        data: Arc<StageData>,
+        [train, test]: [Vec<Vec<u32>>; 2],
+        needed: &[NeededStage<'_>],
+        options: &EngineOptions,
+    ) -> Result<Self> {
+        let too_long = study.model.too_long;
+        let prompts = if needed.iter().any(|stage| stage.plan.prompt().is_some()) {
+            let examples: [&[Example]; 2] = [&data.train, &data.test];
+            Some(Prompts::new(&study.prompt, &tokenizer, too_long, examples, shots(needed))?)
+        } else {
+            None
+        };
+        let longest = train.iter().chain(&test).map(Vec::len).max().unwrap_or(0);
+        let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
+        let longest = longest.max(longest_follow_up(needed, study, &tokenizer, longest)?);
+        let place = Place { folder, settings: &study.model, recipe: &study.recipe, tables: ["[recipe]", "[model]"] };
+        let mut engine = place.load(tokenizer, longest, options)?;
+        let language_model = if needed.iter().any(|stage| needs_language_model(stage.plan)) {
+            Some(LanguageModel::new(engine.model.model())?)
+        } else {
+            None
+        };
+        let pooling = engine.model.pooling();
+        let of_words = |stage: &&NeededStage<'_>| pooling != Pooling::LastToken && starts_with_words(stage.plan);
+        if let Some(NeededStage { method, .. }) = needed.iter().find(of_words) {
+            return Err(Error::WordsAfterLastToken { method: (*method).to_owned(), pooling: pooling.name() });
+        }
+        engine.texts = SweepTexts { data, train, test, prompts, language_model };
+        Ok(engine)
+    }
+
+    /// For a labeler that reads these texts, unless training it would not fit into memory.
+    ///
+    /// # Errors
+    /// If the model cannot be used, or a text not be read.
+    ///
+    /// # Panics
+    /// If the labeler does not train a model.
+    pub fn for_labeler(table: &LabelerTable, folder: &Path, texts: &[&str], options: &EngineOptions) -> Result<Self> {
+        let settings = table.model.as_ref().expect("a labeler that trains has a model");
+        let tokenizer = tokenizer(folder, settings.max_length)?;
+        let longest = encode_all(texts, &tokenizer, settings.too_long)?.iter().flatten().map(Vec::len).max();
+        let recipe = &table.recipe(1);
+        let place = Place { folder, settings, recipe, tables: ["[labeler]", "the model of [labeler]"] };
+        place.load(tokenizer, longest.unwrap_or(0), &EngineOptions { jobs: Some(1), ..options.clone() })
+    }
+
+    /// For the classifiers of a run: it scores, and trains nothing.
+    ///
+    /// # Errors
+    /// If the checkpoint is not that of the run.
+    pub fn for_run(run: &RunFile, too_long: TooLong, options: &EngineOptions) -> Result<Self> {
+        let load = run_load_options(run, &options.device);
+        let model = run_classifier(run, &Model::load(&run.model_path, &load)?)?;
+        Ok(Self::new(model, tokenizer(&run.model_path, run.max_length)?, too_long, &run.recipe, &run.model_path, &load))
+    }
+
+    fn new(
+        model: Classifier,
+        tokenizer: Tokenizer,
+        too_long: TooLong,
+        recipe: &Recipe,
+        base_model: &Path,
+        load: &LoadOptions,
+    ) -> Self {
+        Self {
+            model,
+            tokenizer,
+            too_long,
+            recipe: recipe.clone(),
+            base_model: base_model.to_string_lossy().into_owned(),
+            rounding: rounding(load),
+            parameters: 0,
+            slots: 1,
+            memory_bytes: 0,
+            texts: SweepTexts::default(),
+        }
+    }
+
+    /// The model's tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Which prompts of test texts are longer than the model's context.
+    #[must_use]
+    pub fn shortened(&self) -> Vec<ShortenedPrompts> {
+        self.texts.prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&self.texts.data.test))
+    }
+
+    /// The language model, for a stage that asks it.
+    fn language_model(&self) -> &LanguageModel {
+        self.texts.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
+    }
+
+    /// The prompts, for a stage that has some.
+    fn prompts(&self) -> &Prompts {
+        self.texts.prompts.as_ref().expect("a sweep with a stage that has a prompt has prompts")
+    }
+}
+
+impl Engine for NativeEngine {
+    fn identity(&self) -> Result<Identity> {
+        Ok(Identity {
+            engine: None,
+            model: self.model.model().content_hash()?,
+            rounding: self.rounding.clone(),
+            tokenizer: self.tokenizer.content_hash(),
+            pooling: self.model.pooling().name(),
+            max_length: self.tokenizer.max_length(),
+        })
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    fn do_stage(
+        &self,
+        job: &StageJob<'_>,
+        out: &Path,
+        continuation: Continuation<'_>,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<StageScores> {
+        let work = stage::Work { engine: self, job, continuation };
+        match job.plan {
+            StagePlan::Train(training) => work.train(training, out, observe),
+            StagePlan::Ask(prompt) => work.ask(prompt),
+            StagePlan::Average { .. } => unreachable!("what is averaged is in the store"),
+        }
+    }
+
+    fn train_labeler(
+        &self,
+        job: &LabelerJob<'_>,
+        out: &Path,
+        continuation: Continuation<'_>,
+        observe: &mut dyn FnMut(StageProgress),
+    ) -> Result<LabelerTraining> {
+        labeler::train(self, job, out, continuation, observe)
+    }
+
+    fn readable(&self, texts: &[&str]) -> Result<Vec<bool>> {
+        Ok(encode_all(texts, &self.tokenizer, self.too_long)?.iter().map(Option::is_some).collect())
+    }
+
+    fn scorer(&self, folder: &Path) -> Result<Box<dyn Scorer + '_>> {
+        Ok(Box::new(scorer::NativeScorer::new(self, folder)?))
+    }
+
+    fn calibrate(&self) -> Result<Calibration> {
+        trial::calibrate(self)
+    }
+}
+
+/// A checkpoint, and what the study says of it and of training it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    folder: &'a Path,
+    settings: &'a ModelTable,
+    recipe: &'a Recipe,
+    /// Where the study says so: what advice refers to.
+    tables: [&'static str; 2],
+}
+
+impl Place<'_> {
+    /// Loads the model, if so many runs train at a time as were asked for, or as many as are useful and fit into memory.
+    fn load(self, tokenizer: Tokenizer, longest: usize, options: &EngineOptions) -> Result<NativeEngine> {
+        let Self { folder, settings, recipe, tables } = self;
+        let shape = ModelShape::read(folder)?;
+        let request = memory_request(settings, &options.device, recipe, longest);
+        let plan = shape.memory(&request);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
+        // What graphics processors have is not known here.
+        let slots = match options.memory.filter(|_| !options.device.is_gpu()) {
+            None => options.jobs.unwrap_or(useful),
+            Some(available) => {
+                let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
+                Demand { request, longest, jobs, tables }.check(&shape, available)?;
+                jobs
+            }
+        };
+        let load = load_options_of(settings, &options.device);
+        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(pooling))?;
+        let engine = NativeEngine::new(model, tokenizer, settings.too_long, recipe, &settings.path, &load);
+        Ok(NativeEngine { parameters: shape.summary().parameters, slots, memory_bytes: plan.peak(slots), ..engine })
+    }
+}
+
+/// Whether a stage reads what the checkpoint's own head says, or starts from it.
+fn needs_language_model(stage: &StagePlan) -> bool {
+    matches!(stage, StagePlan::Ask(_)) || starts_with_words(stage) || follow_up(stage).is_some()
+}
+
+fn starts_with_words(stage: &StagePlan) -> bool {
+    matches!(stage, StagePlan::Train(TrainPlan { start: Start::Fresh(HeadStart::Words), .. }))
+}
+
+fn follow_up(stage: &StagePlan) -> Option<&FollowUp> {
+    stage.prompt()?.follow_up.as_ref()
+}
+
+/// The most tokens that a follow-up is expected to have, where the longest text has so many.
+fn longest_follow_up(needed: &[NeededStage<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
+    let mut longest = 0;
+    for follow_up in needed.iter().filter_map(|stage| follow_up(stage.plan)) {
+        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
+        let texts = follow_up.template.matches("{text}").count();
+        longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
+    }
+    Ok(longest)
+}
+
+/// The distinct sets of shots: seed, plan, and places among the training examples.
+fn shots<'a>(needed: &'a [NeededStage<'_>]) -> impl Iterator<Item = (u64, ShotsPlan, &'a [usize])> {
+    let mut seen = HashSet::new();
+    needed.iter().filter_map(move |stage| {
+        let PromptPlan { shots, .. } = stage.plan.prompt()?;
+        seen.insert((stage.seed, *shots)).then_some((stage.seed, *shots, &*stage.shots))
+    })
+}
