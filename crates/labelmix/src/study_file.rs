@@ -39,15 +39,15 @@ pub(crate) fn run(arguments: &StudyFileArguments) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-fn plain_name(table: &StudyTable) -> &'static str {
+fn plain_name(table: &StudyTable) -> &str {
     table.heading.trim_matches(['[', ']'])
 }
 
 fn explained(table: &StudyTable) -> String {
     const WIDTH: usize = 96;
-    let heading = if table.heading.is_empty() { "The top of the file" } else { table.heading };
-    let mut text = format!("{heading}\n{}\n", folded(table.summary, WIDTH));
-    for key in table.keys {
+    let heading = if table.heading.is_empty() { "The top of the file" } else { &table.heading };
+    let mut text = format!("{heading}\n{}\n", folded(&table.summary, WIDTH));
+    for key in &table.keys {
         let KeyHelp { name, value, meaning, need, example, .. } = key;
         let default = match (table.default_of(name), need) {
             (Some(default), _) => format!("{name} = {default}"),

@@ -8,45 +8,47 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::markdown::study_file_page;
 
 /// A table of a study file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StudyTable {
     /// Its heading, such as `[grid]`; empty for the keys at the top of the file.
-    pub heading: &'static str,
+    pub heading: String,
     /// What it is for.
-    pub summary: &'static str,
+    pub summary: String,
     /// A page of the book that says more, if there is one.
-    pub page: Option<&'static str>,
+    pub page: Option<String>,
     /// Its keys, in the order in which they are explained.
-    pub keys: &'static [KeyHelp],
+    pub keys: Vec<KeyHelp>,
     /// The values of the keys that have defaults.
+    #[serde(default)]
     pub defaults: Table,
 }
 
 /// A key of a table.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyHelp {
     /// The key.
-    pub name: &'static str,
+    pub name: String,
     /// The kind of value, and which values make sense.
-    pub value: &'static str,
+    pub value: String,
     /// What it means.
-    pub meaning: &'static str,
+    pub meaning: String,
     /// Whether the file must have it.
+    #[serde(default)]
     pub need: Need,
     /// A value that is taken, as TOML.
-    pub example: &'static str,
+    pub example: String,
     /// Values that are refused, as TOML.
-    pub refused: &'static [&'static str],
+    pub refused: Vec<String>,
 }
 
 /// Whether a table must have a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// It must be there.
@@ -54,6 +56,7 @@ pub enum Need {
     /// Needed with some values of other keys, which the meaning says.
     Sometimes,
     /// It may be left out.
+    #[default]
     Optional,
 }
 

@@ -81,7 +81,8 @@ fn a_cluster_leaves_what_this_machine_would() {
 fn a_labeler_is_a_task_too_and_the_stages_follow_its_labels() {
     let cluster = FakeCluster::new();
     let example = crate::workplace::example();
-    let labeler = format!("[labeler]\nmodel = \"{}/checkpoint\"\ntrain = 400\nlearning_rate = 5e-3\n", example.display());
+    let labeler =
+        format!("[labeler]\nmodel = \"{}/checkpoint\"\ntrain = 400\nlearning_rate = 5e-3\n", example.display());
     cluster.workplace.write("study.toml", Workplace::study() + &labeler);
     fs::write(cluster.folder.join("hold"), "").unwrap();
     let [submitted, _] = cluster.said(&SWEEP, 0);

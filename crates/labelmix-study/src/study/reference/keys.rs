@@ -1,101 +1,37 @@
-//! The keys of every table, in words.
-
-mod data;
-mod training;
+//! The keys of every table, in words, and their defaults.
 
 use std::path::PathBuf;
 
 use labelmix_methods::{PromptTemplate, Recipe};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use self::data::{LABELER, MODEL, PRICES, TASK, TASK_WEAK, TOP};
-use self::training::{GRID, METHODS, PROMPT, RECIPE, SLURM};
-use super::{KeyHelp, Need, StudyTable};
+use super::StudyTable;
 use crate::slurm::SlurmTable;
 use crate::study::{GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, VoteMerging, default_methods};
 
-pub(super) fn tables() -> Vec<StudyTable> {
-    let table = |heading, summary, page, keys, defaults| StudyTable { heading, summary, page, keys, defaults };
-    vec![
-        table("", "At the top of the file, before any table.", None, TOP, top_defaults()),
-        table(
-            "[task]",
-            "The data: either files of texts (`train` and `test`), or a task (`name` or `file`). Not both.",
-            Some("tasks.md"),
-            TASK,
-            task_defaults(),
-        ),
-        table(
-            "[task.weak]",
-            "Weak labels of a task, where `weak` is a table.",
-            Some("tasks.md#weak-labels-in-files"),
-            TASK_WEAK,
-            Table::new(),
-        ),
-        table("[model]", "The pretrained model.", Some("devices.md"), MODEL, model_defaults()),
-        table(
-            "[labeler]",
-            "Who makes the weak labels, in place of those of the data.",
-            Some("weak-labels.md"),
-            LABELER,
-            labeler_defaults(),
-        ),
-        table(
-            "[prices]",
-            "What a label costs, in dollars.",
-            Some("planning.md"),
-            PRICES,
-            defaults(&PricesTable::default()),
-        ),
-        table(
-            "[grid]",
-            "Every budget is split in every way, and every number of weak labels goes with every number of gold ones; all with \
-             every seed.",
-            Some("sweeps.md"),
-            GRID,
-            defaults(&GridTable::default()),
-        ),
-        table(
-            "[[methods]]",
-            "A table for each method to try. The other keys of the table are the method's options, below.",
-            Some("methods.md"),
-            METHODS,
-            Table::new(),
-        ),
-        table(
-            "[prompt]",
-            "How examples become a prompt, for methods that have one.",
-            Some("methods.md#prompts"),
-            PROMPT,
-            defaults(&PromptTemplate::default()),
-        ),
-        table(
-            "[recipe]",
-            "How stages train. The defaults are the published system's.",
-            Some("methods.md#schedules"),
-            RECIPE,
-            recipe_defaults(),
-        ),
-        table(
-            "[slurm]",
-            "What every task asks of a cluster, for `--executor slurm`. What is left out is the cluster's default.",
-            Some("slurm.md"),
-            SLURM,
-            defaults(&SlurmTable::default()),
-        ),
-    ]
+#[derive(Deserialize)]
+struct Reference {
+    tables: Vec<StudyTable>,
 }
 
-const fn key(
-    name: &'static str,
-    value: &'static str,
-    need: Need,
-    example: &'static str,
-    refused: &'static [&'static str],
-    meaning: &'static str,
-) -> KeyHelp {
-    KeyHelp { name, value, meaning, need, example, refused }
+pub(super) fn tables() -> Vec<StudyTable> {
+    let Reference { mut tables } = toml::from_str(include_str!("keys.toml")).expect("the reference is TOML");
+    for table in &mut tables {
+        table.defaults = match &*table.heading {
+            "" => top_defaults(),
+            "[task]" => task_defaults(),
+            "[model]" => model_defaults(),
+            "[labeler]" => labeler_defaults(),
+            "[prices]" => defaults(&PricesTable::default()),
+            "[grid]" => defaults(&GridTable::default()),
+            "[prompt]" => defaults(&PromptTemplate::default()),
+            "[recipe]" => recipe_defaults(),
+            "[slurm]" => defaults(&SlurmTable::default()),
+            _ => Table::new(),
+        };
+    }
+    tables
 }
 
 /// The keys of a structure with its defaults, but for paths, which have none.

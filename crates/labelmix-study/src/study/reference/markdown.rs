@@ -51,25 +51,25 @@ pub fn study_file_page() -> String {
 }
 
 fn push_table(page: &mut String, table: &StudyTable) {
-    let heading = match table.heading {
+    let heading = match &*table.heading {
         "" => "At the top".to_owned(),
         heading => format!("`{heading}`"),
     };
     // Writing to a string cannot fail.
     let _ = write!(page, "\n## {heading}\n\n{}", table.summary);
-    if let Some(link) = table.page {
+    if let Some(link) = &table.page {
         let title = link.split(['.', '#']).next().unwrap_or(link);
         let _ = write!(page, " More: [{}]({link}).", title.replace('-', " "));
     }
     page.push_str("\n\n| key | value | default | |\n|---|---|---|---|\n");
-    for key in table.keys {
+    for key in &table.keys {
         let KeyHelp { name, value, meaning, .. } = key;
         let _ = writeln!(page, "| `{name}` | {} | {} | {} |", cell(value), cell(&default(table, key)), cell(meaning));
     }
 }
 
 fn default(table: &StudyTable, key: &KeyHelp) -> String {
-    match (table.default_of(key.name), key.need) {
+    match (table.default_of(&key.name), key.need) {
         (Some(value), _) => format!("`{value}`"),
         (None, Need::Required) => format!("required, e.g. `{}`", key.example),
         (None, Need::Sometimes | Need::Optional) => format!("none, e.g. `{}`", key.example),

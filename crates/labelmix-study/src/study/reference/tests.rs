@@ -56,16 +56,13 @@ fn parse(text: &str, folder: &Path) -> Result<Study, String> {
     Study::parse(text, folder.to_owned()).map_err(|Problem { reason, help }| format!("{reason} | {help}"))
 }
 
-fn all_keys() -> Vec<(StudyTable, &'static KeyHelp)> {
-    let tables = study_tables();
-    tables
-        .iter()
-        .flat_map(|table| table.keys.iter().map(|key| (table.heading, key)))
-        .map(|(heading, key)| {
-            let table = study_tables().into_iter().find(|table| table.heading == heading).unwrap();
-            (table, key)
-        })
-        .collect()
+/// Every key with its table.
+fn for_all_keys(mut check: impl FnMut(&StudyTable, &KeyHelp)) {
+    for table in study_tables() {
+        for key in &table.keys {
+            check(&table, key);
+        }
+    }
 }
 
 #[test]
@@ -73,7 +70,7 @@ fn the_keys_are_those_that_are_read() {
     let folder = folder();
     let tables = study_tables();
     for table in &tables {
-        let error = match table.heading {
+        let error = match &*table.heading {
             // Other keys are a method's options.
             "[[methods]]" => continue,
             heading => parse(&study_with(heading, "zzz", "1"), folder.path()).unwrap_err(),
@@ -81,7 +78,7 @@ fn the_keys_are_those_that_are_read() {
         let reason = error.split(" | ").next().unwrap();
         assert!(reason.contains("unknown field `zzz`"), "{}: {reason}", table.heading);
         let read: BTreeSet<&str> = reason.split('`').skip(1).step_by(2).filter(|key| *key != "zzz").collect();
-        let mut explained: BTreeSet<&str> = table.keys.iter().map(|key| key.name).collect();
+        let mut explained: BTreeSet<&str> = table.keys.iter().map(|key| &*key.name).collect();
         if table.heading.is_empty() {
             let tables = tables.iter().map(|table| table.heading.trim_matches(['[', ']']));
             explained.extend(tables.filter(|name| !name.is_empty() && !name.contains('.')));
@@ -93,24 +90,24 @@ fn the_keys_are_those_that_are_read() {
 #[test]
 fn examples_are_taken_and_what_is_said_to_make_no_sense_is_refused() {
     let folder = folder();
-    for (table, key) in all_keys() {
-        let text = study_with(table.heading, key.name, key.example);
+    for_all_keys(|table, key| {
+        let text = study_with(&table.heading, &key.name, &key.example);
         parse(&text, folder.path()).unwrap_or_else(|error| panic!("{text}\n{error}"));
         assert!(!key.refused.is_empty(), "{} {}: what is refused?", table.heading, key.name);
-        for value in key.refused {
-            let text = study_with(table.heading, key.name, value);
+        for value in &key.refused {
+            let text = study_with(&table.heading, &key.name, value);
             assert!(parse(&text, folder.path()).is_err(), "taken:\n{text}");
         }
-    }
+    });
 }
 
 #[test]
 fn saying_a_default_changes_nothing() {
     let folder = folder();
     let mut said = 0;
-    for (table, key) in all_keys() {
-        let Some(default) = table.default_of(key.name) else { continue };
-        let text = study_with(table.heading, key.name, &default);
+    for_all_keys(|table, key| {
+        let Some(default) = table.default_of(&key.name) else { return };
+        let text = study_with(&table.heading, &key.name, &default);
         let study = parse(&text, folder.path()).unwrap_or_else(|error| panic!("{text}\n{error}"));
         let without = without_line(&text, |line| line == format!("{} = {default}", key.name));
         let mut plain = parse(&without, folder.path()).unwrap();
@@ -124,17 +121,17 @@ fn saying_a_default_changes_nothing() {
         }
         assert_eq!(plain, study, "{} {}", table.heading, key.name);
         said += 1;
-    }
+    });
     assert!(said > 40, "{said} defaults");
 }
 
 #[test]
 fn what_must_be_there_has_no_default() {
-    for (table, key) in all_keys() {
+    for_all_keys(|table, key| {
         if key.need != Need::Optional {
-            assert_eq!(table.default_of(key.name), None, "{} {}", table.heading, key.name);
+            assert_eq!(table.default_of(&key.name), None, "{} {}", table.heading, key.name);
         }
-    }
+    });
 }
 
 #[test]
