@@ -124,6 +124,23 @@ def used_by_nobody():
                 yield f"{crate.name}: {name} is public, and nobody else uses it"
 
 
+def undocumented():
+    """Public items without a word: fields, variants and accessors whose names say everything may go without."""
+    item = re.compile(r"^ *pub (?:const |async |unsafe )*(?:fn|struct|enum|trait|type|const|static) ")
+    accessor = re.compile(r"^ *pub (?:const )?fn \w+\(&self\) -> [^{]*\{$")
+    for path in sorted(CRATES.glob("*/src/**/*.rs")):
+        if "tests" in path.parts or path.parts[len(CRATES.parts)] in FOR_TESTS:
+            continue
+        text = re.split(r"^#\[cfg\(test\)\]\n(?:pub\(\w+\) )?mod \w+ \{", path.read_text(), flags=re.MULTILINE)[0]
+        lines = text.splitlines()
+        for number, line in enumerate(lines):
+            above = number - 1
+            while above and lines[above].strip() not in ("", "}"):
+                above -= 1
+            if item.match(line) and not accessor.match(line) and "///" not in " ".join(lines[above:number]):
+                yield f"{path.relative_to(ROOT)}:{number + 1} is public and says nothing of itself: {line.strip()}"
+
+
 if __name__ == "__main__":
-    wrong = [*upward(), *large_rings(), *used_by_nobody()]
+    wrong = [*upward(), *large_rings(), *used_by_nobody(), *undocumented()]
     sys.exit("\n".join(wrong) if wrong else 0)

@@ -14,7 +14,6 @@ use crate::task::TaskError;
 /// A row whose gold label another row of the same text contradicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContradictingRow {
-    /// The row.
     pub number: RowNumber,
     /// Its gold label.
     pub gold: u8,
@@ -27,47 +26,35 @@ pub enum DataError {
     #[error("{} cannot be read: {reason}", file.display())]
     #[diagnostic(help("check that the file is there and that you may read it"))]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// What the operating system says.
         reason: String,
     },
 
-    /// The file is of no kind that can be read.
     #[error("{}: files of this kind cannot be read", file.display())]
     #[diagnostic(help("use CSV, JSON Lines, Parquet, Arrow or .xlsx"))]
-    UnknownFormat {
-        /// The file.
-        file: PathBuf,
-    },
+    UnknownFormat { file: PathBuf },
 
     /// The file is of a kind that is known not to be a table.
     #[error("{} is {found}", file.display())]
     NoTable {
-        /// The file.
         file: PathBuf,
-        /// What it is.
         found: String,
-        /// The remedy.
         #[help]
         advice: String,
     },
 
-    /// A compressed file that ends before its contents do.
     #[error("{} is cut short: its {compression} data end too early", file.display())]
     #[diagnostic(help("copy or download it again, or write it again"))]
     CutShort {
-        /// The file.
         file: PathBuf,
         /// How it is compressed.
         compression: &'static str,
     },
 
-    /// A compressed file that is damaged.
     #[error("{} cannot be decompressed: damaged {compression} data ({reason})", file.display())]
     #[diagnostic(help("copy or download it again, or write it again"))]
     Undecompressed {
-        /// The file.
         file: PathBuf,
         /// How it is compressed.
         compression: &'static str,
@@ -75,18 +62,12 @@ pub enum DataError {
         reason: String,
     },
 
-    /// The file has no rows.
     #[error("{}: the file has no rows", file.display())]
     #[diagnostic(help("check that it was written completely: it needs a row for each example"))]
-    NoRows {
-        /// The file.
-        file: PathBuf,
-    },
+    NoRows { file: PathBuf },
 
-    /// A byte that is none in the file's encoding.
     #[error("{place}: byte 0x{byte:02X} at offset {offset} of the file is not valid {encoding}")]
     InvalidText {
-        /// The line.
         place: Place,
         /// The encoding in which the file was read.
         encoding: &'static str,
@@ -105,13 +86,11 @@ pub enum DataError {
         "each row must be one complete object, such as {{\"text\": \"...\", \"gold\": 1}}; a missing value is null (JSON knows no NaN or Infinity)"
     ))]
     MalformedJson {
-        /// The line.
         place: Place,
         /// What the parser says.
         reason: String,
     },
 
-    /// A JSON file that is one object of columns, or of rows by their number.
     #[error("{place}: one JSON object for all rows, with the keys {}", listed(keys))]
     #[diagnostic(help(
         "each row must be an object of its own, such as {{\"text\": \"...\", \"gold\": 1}}: with pandas, write the file with `to_json(path, orient=\"records\", lines=True)`; of a list inside an object, write the list alone"
@@ -123,19 +102,16 @@ pub enum DataError {
         keys: Vec<String>,
     },
 
-    /// A record that does not fit the CSV file's header.
     #[error("{place}: not a CSV record of this file: {reason}")]
     MalformedCsv {
         /// The line on which it begins.
         place: Place,
         /// What is wrong with it.
         reason: String,
-        /// The remedy.
         #[help]
         advice: String,
     },
 
-    /// A quote in a CSV file that swallows what follows it.
     #[error("{place}: a double quote is opened and {}", end_of_quote(*followed))]
     #[diagnostic(help(
         "if the quote is part of the text, put the whole field in double quotes and double those inside (\"she said \"\"no\"\"\"); programs that write CSV do so"
@@ -147,44 +123,35 @@ pub enum DataError {
         followed: Option<u64>,
     },
 
-    /// A file that is not Parquet, is cut short, or uses a feature that cannot be read.
     #[error("{} cannot be read as Parquet: {reason}", file.display())]
     #[diagnostic(help("check that the file is complete, or convert it to .jsonl or .csv"))]
     MalformedParquet {
-        /// The file.
         file: PathBuf,
         /// What the Parquet reader says.
         reason: String,
     },
 
-    /// A spreadsheet that is damaged.
     #[error("{} cannot be read as a spreadsheet: {reason}", file.display())]
     #[diagnostic(help("open it in a spreadsheet program and save it again, or save it as CSV"))]
     MalformedSpreadsheet {
-        /// The file.
         file: PathBuf,
         /// What the reader says.
         reason: String,
     },
 
-    /// A file that is not Arrow, or is cut short.
     #[error("{} cannot be read as Arrow: {reason}", file.display())]
     #[diagnostic(help("check that the file is complete, or write it again as .parquet or .jsonl"))]
     MalformedArrow {
-        /// The file.
         file: PathBuf,
         /// What the Arrow reader says.
         reason: String,
     },
 
-    /// A named column is not in the file.
     #[error("{place}: there is no column `{column}`; the columns are {}", listed(present))]
     MissingColumn {
         /// The file, or the line of a JSON file.
         place: Place,
-        /// The column that was named.
         column: String,
-        /// The columns that are there.
         present: Vec<String>,
         /// The remedy, with the nearest column if one is near.
         #[help]
@@ -199,7 +166,6 @@ pub enum DataError {
     WrongType {
         /// The row, or the file where the whole column is of one type.
         place: Place,
-        /// The column.
         column: String,
         /// The value, or the column's type.
         found: String,
@@ -207,10 +173,8 @@ pub enum DataError {
         expected: &'static str,
     },
 
-    /// A gold label that is neither 0 nor 1.
     #[error("{place}, column `{column}`: `{value}` is not a gold label")]
     GoldLabel {
-        /// The row.
         place: Place,
         /// The gold column.
         column: String,
@@ -221,10 +185,8 @@ pub enum DataError {
         advice: Box<str>,
     },
 
-    /// A weak label that is no probability.
     #[error("{place}, column `{column}`: `{value}` is not a weak label")]
     WeakLabel {
-        /// The row.
         place: Place,
         /// The weak column.
         column: String,
@@ -235,7 +197,6 @@ pub enum DataError {
         advice: Box<str>,
     },
 
-    /// Gold labels of one text that contradict each other.
     #[error(
         "{}: {} has the gold label {}, and {}, the same text, has {}: {}",
         file.display(), rows[0].number, rows[0].gold, rows[1].number, rows[1].gold, shortened(text)
@@ -245,34 +206,24 @@ pub enum DataError {
          texts out, `\"majority\"` takes what most rows say"
     ))]
     Contradiction {
-        /// The file.
         file: PathBuf,
-        /// The text.
         text: Box<str>,
         /// Two of its rows.
         rows: Box<[ContradictingRow; 2]>,
     },
 
-    /// A label column with -1 and 1, but no 0.
     #[error("{}, column `{column}`: there is -1, and nothing below 1 beside it", file.display())]
     #[diagnostic(help(
         "if -1 is class 0, say so in [task]: `values = {{ -1 = 0, 1 = 1 }}`; if it is no label, `missing = [\"-1\"]`"
     ))]
-    MinusOneForZero {
-        /// The file.
-        file: PathBuf,
-        /// The column.
-        column: String,
-    },
+    MinusOneForZero { file: PathBuf, column: String },
 
-    /// A part of a file that cannot be a test set.
     #[error("{}: a test set of {wanted} cannot be taken from {with_gold} texts with a gold label", file.display())]
     #[diagnostic(help(
         "without `test` in [task], a fifth of the texts with a gold label are the test set: set `test_size` to a number that leaves \
          some for sale (or a share such as 0.3), name a file as `test`, or get more gold labels"
     ))]
     TestPart {
-        /// The file.
         file: PathBuf,
         /// Its texts with a gold label.
         with_gold: usize,
@@ -280,13 +231,9 @@ pub enum DataError {
         wanted: usize,
     },
 
-    /// A text template that shows a label.
     #[error("the template in [task] shows `{column}`, which is a label")]
     #[diagnostic(help("take it out of the template: a model that is shown the label has nothing to learn"))]
-    TemplateShowsLabel {
-        /// The column.
-        column: String,
-    },
+    TemplateShowsLabel { column: String },
 
     /// A text template that cannot be parsed or rendered.
     #[error(transparent)]
@@ -296,39 +243,32 @@ pub enum DataError {
         cause: Box<TaskError>,
     },
 
-    /// A training example without any label.
     #[error("{place}: there is no label in {}", listed(columns))]
     #[diagnostic(help("every training example needs a gold or a weak label: add one, or delete the row"))]
     Unlabeled {
-        /// The row.
         place: Place,
         /// The label columns.
         columns: Vec<String>,
     },
 
-    /// A test example without a gold label.
     #[error("{place}: there is no gold label in `{column}`")]
     #[diagnostic(help("every test example needs a gold label: add it, or delete the row"))]
     UnlabeledTest {
-        /// The row.
         place: Place,
         /// The gold column.
         column: String,
     },
 
-    /// No example survived cleaning.
     #[error("{data}: none of the {rows} rows is left ({dropped})")]
     #[diagnostic(help("check the text column and that the training and the test file are different files"))]
     NothingLeft {
         /// The split's file.
         data: String,
-        /// Rows read.
         rows: usize,
         /// Why they were dropped.
         dropped: Box<Dropped>,
     },
 
-    /// Fewer examples in all splits together than the test set is to take from them.
     #[error("{data}: {examples} examples with a gold label are too few to take a test set of {size} from")]
     #[diagnostic(help("set test_size in the task's [splits] to less, a quarter of the examples for instance"))]
     PoolTooSmall {
@@ -340,7 +280,6 @@ pub enum DataError {
         size: usize,
     },
 
-    /// Only one class in a split that needs both.
     #[error("{data}: all {examples} examples are of class {class}")]
     #[diagnostic(help(
         "both classes, 0 and 1, are needed: check the label columns, or add examples of the other class"
@@ -350,7 +289,6 @@ pub enum DataError {
         data: String,
         /// Examples left after cleaning.
         examples: usize,
-        /// Their class.
         class: u8,
     },
 
@@ -359,7 +297,6 @@ pub enum DataError {
     #[diagnostic(transparent)]
     OfWhatWasRead(Accounted<DataError>),
 
-    /// A limit that leaves no room for both classes.
     #[error("max_test is {max_test}: a test set needs an example of each class")]
     #[diagnostic(help("set max_test to 2 or more (1000 is usual), or leave it out"))]
     MaxTestTooSmall {

@@ -21,9 +21,7 @@ pub struct DataSummary {
 /// What became of the rows of a file of weak labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WeakFileSummary {
-    /// The file.
     pub file: String,
-    /// Rows read.
     pub rows: usize,
     /// Rows that repeat an earlier row, key and labels.
     pub repeated: usize,
@@ -36,9 +34,7 @@ pub struct WeakFileSummary {
 /// Rows that a task leaves out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Why.
     pub reason: String,
-    /// How many.
     pub rows: usize,
 }
 
@@ -47,9 +43,7 @@ pub struct LeftOut {
 pub struct SplitSummary {
     /// The file, as the user named it.
     pub file: String,
-    /// Rows read.
     pub rows: usize,
-    /// Rows dropped.
     pub dropped: Dropped,
     /// The rows that the task leaves out, by reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -107,9 +101,7 @@ pub struct Dropped {
 /// The labels of both kinds in files of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PoolCounts {
-    /// Gold labels.
     pub gold: KindCounts,
-    /// Weak labels.
     pub weak: KindCounts,
 }
 
@@ -148,7 +140,6 @@ pub struct TextNotes {
 /// Training texts that differ from a test text in capitals, punctuation or, if they are long, one word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NearTest {
-    /// How many there are.
     pub texts: usize,
     /// The first of them.
     pub named: Vec<NearText>,

@@ -54,12 +54,7 @@ pub enum TestTexts {
     /// In a file of their own.
     File(PathBuf),
     /// They are a part of the training file.
-    Part {
-        /// How many.
-        size: TestSize,
-        /// Decides which.
-        seed: u64,
-    },
+    Part { size: TestSize, seed: u64 },
 }
 
 impl Dataset {

@@ -12,13 +12,11 @@ use crate::{Allocation, MINIMUM_ALLOCATIONS, Measurements, Surface, SurfaceSetti
 /// A share of a budget, tried as a pilot on recorded runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Backtest {
-    /// The method.
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,
     /// The labels that the pilot bought: half of its money for each kind. It saw all recorded allocations within these.
     pub pilot: Allocation,
-    /// How many allocations that were.
     pub pilot_allocations: usize,
     /// The recorded allocation within the budget that a plan from the pilot's surface chooses.
     pub chosen: Allocation,
@@ -50,11 +48,9 @@ pub enum Rule {
 /// How far a rule stays behind the best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RuleRegret {
-    /// The rule.
     pub rule: Rule,
     /// The recorded allocation that comes closest to it.
     pub allocation: Allocation,
-    /// The regret.
     pub regret: f64,
 }
 

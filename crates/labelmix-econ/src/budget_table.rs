@@ -21,7 +21,6 @@ pub struct BudgetTable {
 /// One method's row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BudgetRow {
-    /// The method.
     pub method: String,
     /// What it makes of each budget; none where the budget pays for none of its runs on some task.
     pub entries: Vec<Option<BudgetEntry>>,
@@ -89,7 +88,6 @@ pub fn accuracy_at_budget(measurements: &Measurements, tariff: &Tariff) -> Vec<A
 /// A method's accuracy at every budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccuracyCurve {
-    /// The method.
     pub method: String,
     /// Its steps, by rising budget.
     pub steps: Vec<CurveStep>,

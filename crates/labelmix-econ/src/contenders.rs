@@ -13,11 +13,8 @@ use crate::{Allocation, Resamples};
 pub struct Contender {
     /// The point, by its place in [`Measurements::points`].
     pub point: usize,
-    /// Its regime.
     pub regime: Regime,
-    /// Its method.
     pub method: String,
-    /// Its labels.
     pub allocation: Allocation,
     /// What they cost, in dollars.
     pub cost_usd: f64,

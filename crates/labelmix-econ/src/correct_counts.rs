@@ -13,7 +13,6 @@ use crate::CorrectItems;
 pub(crate) struct ItemWeights {
     /// The multiplicities' bits, from the lowest power of two, `[plane][word]`.
     planes: Vec<Vec<u64>>,
-    /// How many items there are.
     items: usize,
     /// How many are drawn.
     drawn: usize,

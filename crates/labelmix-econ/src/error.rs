@@ -12,36 +12,29 @@ pub enum AnalysisError {
     #[error(transparent)]
     Econ(#[from] EconError),
 
-    /// A source of labels without a price.
     #[error("no prices for the source {source_name:?} (there are: {known})")]
     #[diagnostic(help("add the source's schedule, or correct its name"))]
     UnknownSource {
         /// The name asked for.
         source_name: String,
-        /// The names there are.
         known: String,
     },
 
-    /// Nothing was measured.
     #[error("there are no runs to analyse")]
     #[diagnostic(help("measure at least one allocation of labels with at least one seed"))]
     NoRuns,
 
-    /// An accuracy that is none.
     #[error("run {run} ({method}) has the accuracy {accuracy}, measured on {n_test} test items")]
     #[diagnostic(help("an accuracy lies between 0 and 1 and needs at least one test item"))]
     Accuracy {
         /// The run's place in what was given.
         run: usize,
-        /// Its method.
         method: String,
-        /// Its accuracy.
         accuracy: f64,
         /// Its test items.
         n_test: usize,
     },
 
-    /// Two test sets in one task.
     #[error("run {run} of task {task:?} was tested on {n_test} items, an earlier one on {expected}")]
     #[diagnostic(help(
         "runs of a task are compared item by item: give all of them the same test set in the same order"
@@ -49,7 +42,6 @@ pub enum AnalysisError {
     TestSet {
         /// The run's place in what was given.
         run: usize,
-        /// Its task.
         task: String,
         /// Its test items.
         n_test: usize,
@@ -57,24 +49,13 @@ pub enum AnalysisError {
         expected: usize,
     },
 
-    /// Two runs in one place.
     #[error(
         "task {task:?}, method {method:?}, {} weak and {} gold labels and seed {seed} were measured twice",
         allocation.n_weak, allocation.n_gold
     )]
     #[diagnostic(help("keep one of the two runs; repeated runs need seeds of their own"))]
-    Duplicate {
-        /// The task.
-        task: String,
-        /// The method.
-        method: String,
-        /// The labels.
-        allocation: Allocation,
-        /// The seed.
-        seed: u64,
-    },
+    Duplicate { task: String, method: String, allocation: Allocation, seed: u64 },
 
-    /// No allocation was measured on every task.
     #[error("no allocation was measured on all {tasks} tasks: there is nothing to average")]
     #[diagnostic(help("analyse the tasks one by one, or measure the same allocations on each"))]
     NothingShared {
@@ -82,27 +63,22 @@ pub enum AnalysisError {
         tasks: usize,
     },
 
-    /// A method that was not measured.
     #[error("there are no runs of the method {method:?} (there are: {known})")]
     #[diagnostic(help("correct the method's name, or measure it"))]
     UnknownMethod {
         /// The name asked for.
         method: String,
-        /// The names there are.
         known: String,
     },
 
-    /// A budget below everything that was measured.
     #[error("no run costs ${budget_usd} or less: the cheapest costs ${cheapest_usd}")]
     #[diagnostic(help("raise the budget, or measure smaller allocations"))]
     NothingAffordable {
-        /// The budget.
         budget_usd: f64,
         /// The least cost.
         cheapest_usd: f64,
     },
 
-    /// Too few resamples or a level that is none.
     #[error("{resamples} resamples at the level {level}: there must be at least 20, and a level between 0 and 1")]
     #[diagnostic(help("1000 resamples at the level 0.9 are a good start"))]
     Resampling {
@@ -112,11 +88,9 @@ pub enum AnalysisError {
         level: f64,
     },
 
-    /// Too few allocations to fit a surface to.
     #[error("{allocations} allocations of the method {method:?} with labels: a surface needs at least {needed}")]
     #[diagnostic(help("measure more allocations: some all weak, some all gold, some mixed, of different sizes"))]
     TooFewAllocations {
-        /// The method.
         method: String,
         /// The allocations measured.
         allocations: usize,
@@ -124,7 +98,6 @@ pub enum AnalysisError {
         needed: usize,
     },
 
-    /// A target that is no accuracy above chance.
     #[error("the target accuracy is {target}: it must lie between 0.5 and 1")]
     #[diagnostic(help("0.5 is what guessing gives on two balanced classes"))]
     Target {
@@ -132,7 +105,6 @@ pub enum AnalysisError {
         target: f64,
     },
 
-    /// A share of a budget that is none.
     #[error("the pilot's share of the budget is {share}: it must lie between 0 and 1")]
     #[diagnostic(help("0.1 spends a tenth of the budget on the pilot"))]
     PilotShare {

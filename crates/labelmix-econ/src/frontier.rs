@@ -29,9 +29,7 @@ pub struct UncertainFrontier {
 pub struct FrontierPoint {
     /// The point, by its place in [`Measurements::points`].
     pub point: usize,
-    /// Its method.
     pub method: String,
-    /// Its labels.
     pub allocation: Allocation,
     /// What they cost, in dollars.
     pub cost_usd: f64,
@@ -64,7 +62,6 @@ pub struct BandStep {
 /// Whether a method has a place on the frontier.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodStanding {
-    /// The method.
     pub method: String,
     /// How many places it holds on the frontier of what was measured.
     pub places: usize,

@@ -38,7 +38,6 @@ pub struct PredictionScore {
 /// A kind of surface and how well it predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SurfaceScore {
-    /// The kind.
     pub kind: SurfaceKind,
     /// What was held out.
     pub held_out: HeldOut,

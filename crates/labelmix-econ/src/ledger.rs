@@ -12,7 +12,6 @@ use crate::{Allocation, Prices};
 pub enum LabelKind {
     /// Cheap and often wrong.
     Weak,
-    /// The expert's.
     Gold,
 }
 
@@ -61,7 +60,6 @@ pub struct LedgerEntry<'a> {
     pub id: &'a str,
     /// Which of the example's two labels.
     pub kind: LabelKind,
-    /// What for.
     pub purpose: Purpose,
     /// What was paid, in dollars: the label's price at the first look, nothing at every later one.
     pub price_usd: f64,
@@ -100,9 +98,7 @@ pub struct LedgerTotals {
 /// The labels of one kind that were looked at for one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UseTotals {
-    /// Their kind.
     pub kind: LabelKind,
-    /// Their purpose.
     pub purpose: Purpose,
     /// Labels looked at.
     pub looked_at: usize,

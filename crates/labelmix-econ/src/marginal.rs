@@ -87,7 +87,6 @@ pub fn marginal_values(surface: &Surface, tariff: &Tariff, at: Allocation) -> Ma
 /// A point of a curve of equal accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IsoquantPoint {
-    /// Weak labels.
     pub n_weak: usize,
     /// The gold labels that reach the accuracy with them.
     pub n_gold: Quantity,

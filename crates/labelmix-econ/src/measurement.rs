@@ -114,7 +114,6 @@ impl Outcome {
 pub struct MeasuredRun {
     /// The task. Its runs share a test set.
     pub task: String,
-    /// The method.
     pub method: String,
     /// The labels bought.
     pub allocation: Allocation,
@@ -156,7 +155,6 @@ pub struct Point {
     pub method: usize,
     /// The labels bought on each task.
     pub allocation: Allocation,
-    /// The accuracy.
     pub accuracy: f64,
     /// The GPU-hours of all its runs on all tasks, where all are known.
     pub gpu_hours: Option<f64>,
@@ -220,13 +218,11 @@ impl Measurements {
         Ok(Self { tasks, methods, cells, points, runs: number_of_runs })
     }
 
-    /// The tasks by name.
     #[must_use]
     pub fn tasks(&self) -> &[String] {
         &self.tasks
     }
 
-    /// The methods by name.
     #[must_use]
     pub fn methods(&self) -> &[String] {
         &self.methods
@@ -238,7 +234,6 @@ impl Measurements {
         &self.points
     }
 
-    /// How many runs there are.
     #[must_use]
     pub fn runs(&self) -> usize {
         self.runs

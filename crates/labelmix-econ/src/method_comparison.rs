@@ -50,14 +50,12 @@ pub struct BudgetComparison {
     pub methods: Vec<MethodAtBudget>,
     /// The methods without one.
     pub missing: Vec<String>,
-    /// The pairs.
     pub pairs: Vec<MethodPair>,
 }
 
 /// What a method makes of a budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodAtBudget {
-    /// The method.
     pub method: String,
     /// Its allocation that measured best, of those that cost no more than the budget; of equals the cheapest.
     pub best: Allocation,
@@ -78,7 +76,6 @@ pub struct MethodAtBudget {
 /// How two methods differ at a budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodPair {
-    /// The first.
     pub first: String,
     /// The second: the baseline, if there is one.
     pub second: String,

@@ -8,7 +8,6 @@ use crate::{Allocation, LabelKind};
 /// A number that no budget can be planned with.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum EconError {
-    /// A price that is zero, negative or not finite.
     #[error("the price of a {label} label is {price_usd}: it must be a positive number of dollars")]
     Price {
         /// "weak" or "gold".
@@ -16,28 +15,23 @@ pub enum EconError {
         /// The price given.
         price_usd: f64,
     },
-    /// A budget that is negative or not finite.
     #[error("the budget is {budget_usd}: it must be a number of dollars, zero or more")]
     Budget {
         /// The budget given.
         budget_usd: f64,
     },
-    /// A weak spending fraction outside [0, 1].
     #[error("the weak spending fraction is {weak_fraction}: it must lie between 0 and 1")]
     WeakFraction {
         /// The fraction given.
         weak_fraction: f64,
     },
-    /// A set-up cost that is negative or not finite.
     #[error("the set-up cost is {setup_usd}: it must be zero dollars or more")]
     Setup {
         /// The cost given.
         setup_usd: f64,
     },
-    /// A schedule without prices.
     #[error("a schedule has no prices: give it at least the price of its first label")]
     NoTiers,
-    /// A price in a schedule that is zero, negative or not finite.
     #[error("the price from label {from_label} on is {price_usd}: it must be a positive number of dollars")]
     TierPrice {
         /// The tier's first label.
@@ -45,7 +39,6 @@ pub enum EconError {
         /// The price given.
         price_usd: f64,
     },
-    /// Tiers out of order.
     #[error(
         "a tier starts with label {from_label}: here it must start with label {expected} or later (the first tier with \
          label 1)"
@@ -56,13 +49,11 @@ pub enum EconError {
         /// The least that is possible.
         expected: usize,
     },
-    /// A price of computing that is negative or not finite.
     #[error("the price of a GPU-hour is {gpu_hour_usd}: it must be zero dollars or more")]
     Compute {
         /// The price given.
         gpu_hour_usd: f64,
     },
-    /// A factor of prices that is zero, negative or not finite.
     #[error("prices are multiplied by {factor}: it must be a positive number")]
     Factor {
         /// The factor given.

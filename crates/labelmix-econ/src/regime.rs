@@ -18,7 +18,6 @@ pub const VERDICT_PROBABILITY: f64 = 0.9;
 pub enum Regime {
     /// On weak labels alone.
     AllWeak,
-    /// On both.
     Mixed,
     /// On gold labels alone.
     AllGold,
@@ -53,11 +52,8 @@ impl Regime {
 /// The probabilities that each regime is best. They sum to one.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct RegimeProbabilities {
-    /// All weak.
     pub all_weak: f64,
-    /// In between.
     pub mixed: f64,
-    /// All gold.
     pub all_gold: f64,
 }
 

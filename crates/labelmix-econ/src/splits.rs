@@ -99,7 +99,6 @@ impl Splits {
         of_regime.reduce(|best, next| if next.mean > best.mean { next } else { best })
     }
 
-    /// The best split in each draw.
     pub(crate) fn best_in_draws(&self) -> Vec<usize> {
         let best = |draw: usize| {
             let better = |best: usize, next: usize| {

@@ -174,7 +174,6 @@ impl Surface {
         })
     }
 
-    /// The method.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method

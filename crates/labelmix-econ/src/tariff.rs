@@ -127,7 +127,6 @@ impl SourcePrices {
         self
     }
 
-    /// The sources by name.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &Schedule)> {
         self.sources.iter().map(|(name, schedule)| (name.as_str(), schedule))
     }

@@ -121,7 +121,6 @@ pub struct RegimeTrial {
     pub truth: Regime,
     /// By how much its best allocation is truly better than the best one of any other regime.
     pub margin: f64,
-    /// The verdict.
     pub verdict: Option<Regime>,
     /// The verdict by the share of resamples in which any of its allocations is best: what the correction corrects.
     pub naive_verdict: Option<Regime>,

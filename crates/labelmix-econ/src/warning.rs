@@ -18,10 +18,7 @@ pub enum Warning {
         assumed: bool,
     },
     /// Accuracies without test items.
-    NoItems {
-        /// How many runs.
-        runs: usize,
-    },
+    NoItems { runs: usize },
     /// Allocations that were not measured on every task.
     LeftOut {
         /// How many pairs of method and allocation.

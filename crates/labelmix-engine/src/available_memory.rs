@@ -95,7 +95,6 @@ impl Kernel {
 struct Mount {
     /// The group at the mount's top: not the root's in a container without a namespace for its groups.
     top: String,
-    /// The folder.
     point: String,
 }
 

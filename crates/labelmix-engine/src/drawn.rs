@@ -7,7 +7,6 @@ use labelmix_methods::Draw;
 /// A draw, with the examples that it takes, as places among the training examples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
-    /// The draw.
     pub draw: Draw,
     /// Labels that are looked at to decide which are used.
     pub queried: Vec<usize>,

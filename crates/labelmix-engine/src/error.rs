@@ -22,27 +22,22 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Prompt(#[from] labelmix_train::PromptError),
-    /// Training would need more memory than there is.
     #[error("training would take {needed} of memory, and {available} are available")]
     #[diagnostic(help("{help}"))]
     DoesNotFit {
         /// What training takes at its peak.
         needed: ByteSize,
-        /// What there is.
         available: ByteSize,
         /// What would make it fit.
         help: String,
     },
-    /// A head of words reads the last token, and another pooling was asked for.
     #[error("the head of the method {method:?} starts as words, but the pooling is {pooling:?}")]
     #[diagnostic(help("leave `pooling` out of [model]: what a word's row reads is the last token of a decoder"))]
     WordsAfterLastToken {
         /// The method, by its name in the study.
         method: String,
-        /// The pooling.
         pooling: &'static str,
     },
-    /// The model could not be tried before a sweep.
     #[error("the model could not be tried")]
     Trial(
         #[source]

@@ -35,7 +35,6 @@ const SMALL_MODEL_BYTES: u64 = 1 << 30;
 pub struct NeededStage<'a> {
     /// The method, by its name in the study.
     pub method: &'a str,
-    /// Its seed.
     pub seed: u64,
     /// What it does.
     pub plan: &'a StagePlan,

@@ -42,7 +42,6 @@ pub fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
 /// Prompts of one kind that are longer than the model's context, and lose shots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortenedPrompts {
-    /// The shots.
     pub shots: ShotsPlan,
     /// How many test texts lose some, with the seed of which the most do.
     pub test: usize,

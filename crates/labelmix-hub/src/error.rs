@@ -11,12 +11,10 @@ use crate::repository::RepositoryKind;
 /// A repository that could not be had. The message says what happened, the help what to do.
 #[derive(Debug, Error, Diagnostic)]
 pub enum HubError {
-    /// The Hub knows no such repository, or does not show it.
     #[error("there is no {kind} `{name}` at {endpoint}, or it is not shown to you")]
     RepositoryNotFound {
         /// What was asked for.
         kind: RepositoryKind,
-        /// Its name.
         name: String,
         /// The Hub that was asked.
         endpoint: String,
@@ -33,9 +31,7 @@ pub enum HubError {
     RevisionNotFound {
         /// What was asked for.
         kind: RepositoryKind,
-        /// Its name.
         name: String,
-        /// The revision.
         revision: String,
         /// The address of the repository's page.
         page: String,
@@ -49,18 +45,15 @@ pub enum HubError {
         kind: RepositoryKind,
         /// Name and revision.
         repository: String,
-        /// The file.
         file: String,
         /// The address of the list of files.
         page: String,
     },
 
-    /// The Hub does not know who asks, or does not let them.
     #[error("{endpoint} does not let you have the {kind} `{name}`: {reason}")]
     NotAuthorised {
         /// What was asked for.
         kind: RepositoryKind,
-        /// Its name.
         name: String,
         /// The Hub that was asked.
         endpoint: String,
@@ -71,26 +64,22 @@ pub enum HubError {
         advice: String,
     },
 
-    /// The owner gives the files only to those who accepted conditions.
     #[error("the {kind} `{name}` is gated: its owner gives it to those who accept its conditions")]
     Gated {
         /// What was asked for.
         kind: RepositoryKind,
-        /// Its name.
         name: String,
         /// The remedy, which depends on whether a token was sent.
         #[help]
         advice: String,
     },
 
-    /// Too many requests, and no patience left.
     #[error("{host} has had too many requests from you (status 429){}", after(*wait_seconds))]
     #[diagnostic(help(
         "wait and run again: what was downloaded is kept. A token in HF_TOKEN gives a higher limit than none, and so \
          does sharing one cache (HF_HOME) between your machines"
     ))]
     RateLimited {
-        /// The server.
         host: String,
         /// How long it wants to be left alone, if it says so.
         wait_seconds: Option<u64>,
@@ -111,7 +100,6 @@ pub enum HubError {
         message: Option<String>,
     },
 
-    /// Something answered that is no Hub.
     #[error("{address} does not answer as a Hugging Face Hub: {what}")]
     #[diagnostic(help(
         "if HF_ENDPOINT is set, check that it is a Hub's address; otherwise a proxy or a login page of your network \
@@ -127,7 +115,6 @@ pub enum HubError {
     /// There is no answer, and the cache cannot help.
     #[error("{host} cannot be reached: {reason}")]
     Unreachable {
-        /// The server.
         host: String,
         /// What the network says.
         reason: String,
@@ -136,14 +123,12 @@ pub enum HubError {
         advice: String,
     },
 
-    /// A download broke off again and again.
     #[error("the download of `{file}` broke off after {done_bytes} of {size_bytes} bytes: {reason}")]
     #[diagnostic(help(
         "run again: it goes on where it broke off. If it always breaks off there, a proxy or a mirror named in \
          HF_ENDPOINT may be the cause"
     ))]
     Dropped {
-        /// The file.
         file: String,
         /// Bytes that are kept.
         done_bytes: u64,
@@ -153,20 +138,13 @@ pub enum HubError {
         reason: String,
     },
 
-    /// The bytes that came are not those that the Hub has.
     #[error("`{file}` was damaged on its way: {what}")]
     #[diagnostic(help(
         "nothing of it is kept: run again. If it stays so, a proxy or a mirror named in HF_ENDPOINT alters what it \
          passes on"
     ))]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What differs.
-        what: String,
-    },
+    Damaged { file: String, what: String },
 
-    /// The Hub may not be asked, and the cache does not have it all.
     #[error("the cache lacks {what} of the {kind} `{repository}`, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set")]
     NotCached {
         /// What was asked for.
@@ -180,7 +158,6 @@ pub enum HubError {
         advice: String,
     },
 
-    /// There is no room for the file.
     #[error("there is no room for {}: {reason}", path.display())]
     #[diagnostic(help(
         "make room and run again, which goes on where it broke off; or set HF_HOME to a folder on a larger disk"
@@ -192,7 +169,6 @@ pub enum HubError {
         reason: String,
     },
 
-    /// The cache cannot be written to, or not be read.
     #[error("the cache of the Hugging Face Hub cannot be used: {}: {reason}", path.display())]
     #[diagnostic(help("make the folder one that you may write to, or set HF_HOME to another one"))]
     CacheUnusable {
@@ -202,7 +178,6 @@ pub enum HubError {
         reason: String,
     },
 
-    /// A file whose name would lead out of the cache.
     #[error("`{file}` in the {kind} `{repository}` is no name of a file below a folder")]
     #[diagnostic(help(
         "names are relative, with `/` between folders and without `..`; where the repository itself has such a name, \
@@ -213,7 +188,6 @@ pub enum HubError {
         kind: RepositoryKind,
         /// Name and revision.
         repository: String,
-        /// The name.
         file: String,
     },
 }

@@ -26,9 +26,7 @@ pub struct Hub {
 /// A repository's files at a commit.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// The commit.
     pub commit: String,
-    /// Its files.
     pub files: Vec<ListedFile>,
     /// What the user should know of where this comes from.
     pub warnings: Vec<Warning>,
@@ -37,7 +35,6 @@ pub struct Listing {
 /// One file in the cache.
 #[derive(Debug, Clone)]
 pub struct CachedFile {
-    /// Where it is.
     pub path: PathBuf,
     /// The commit it belongs to.
     pub commit: String,
@@ -51,7 +48,6 @@ pub struct Snapshot {
     /// The folder that they are in, under their paths in the repository. It may hold more than was asked for, and does
     /// not exist if nothing ever was.
     pub folder: PathBuf,
-    /// The commit.
     pub commit: String,
     /// The files that were asked for, in order.
     pub files: Vec<String>,
@@ -66,7 +62,6 @@ pub enum Warning {
     NotAsked {
         /// Name and revision.
         repository: String,
-        /// The commit.
         commit: String,
         /// Why there was no answer.
         reason: String,

@@ -25,7 +25,6 @@ pub(crate) struct Partial {
 
 /// What became of a content that is all there.
 pub(crate) enum Verdict {
-    /// It is the right one.
     Right,
     /// It is not, and part of it came from an earlier download: a new start may help.
     Stale,

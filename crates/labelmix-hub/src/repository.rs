@@ -19,9 +19,7 @@ const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 /// What a repository holds. The Hub keeps models and datasets apart: one of each may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RepositoryKind {
-    /// A checkpoint.
     Model,
-    /// A dataset.
     Dataset,
 }
 
@@ -56,7 +54,6 @@ pub struct Repository {
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("`{text}` is not the name of a {kind} on the Hugging Face Hub: {fault}")]
 pub struct RepositoryNameError {
-    /// The text.
     pub text: String,
     /// What it should have named.
     pub kind: RepositoryKind,

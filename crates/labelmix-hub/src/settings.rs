@@ -107,45 +107,35 @@ impl fmt::Debug for Token {
 /// Surroundings that do not fit together.
 #[derive(Debug, Error, Diagnostic)]
 pub enum SettingsError {
-    /// There is no home folder to put the cache in.
     #[error("there is no place for the cache of the Hugging Face Hub: this user has no home folder")]
     #[diagnostic(help("set HF_HOME to a folder that you may write to"))]
     NoHome,
 
-    /// The file that should hold the token is there and cannot be read.
     #[error("{} cannot be read, where your Hugging Face token is kept: {reason}", file.display())]
     #[diagnostic(help("make the file readable for you, or set HF_TOKEN"))]
     UnreadableToken {
-        /// The file.
         file: PathBuf,
         /// What the operating system says.
         reason: String,
     },
 
-    /// A token that cannot be sent.
     #[error("the Hugging Face token holds a character that no token has (it is not shown here)")]
     #[diagnostic(help(
         "copy it again from https://huggingface.co/settings/tokens into HF_TOKEN: letters, digits and `_`, all on one line"
     ))]
     MalformedToken,
 
-    /// A file of certificate authorities that holds none.
     #[error("{} gives no certificate authorities to trust: {reason}", file.display())]
     #[diagnostic(help("set SSL_CERT_FILE to your organisation's file of certificates in PEM form, or unset it"))]
     Certificates {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
 
-    /// An endpoint that is no web address.
     #[error("HF_ENDPOINT is `{endpoint}`, which is no address of a Hub")]
     #[diagnostic(help("write it as https://huggingface.co, with a host alone and no user name; or unset it"))]
-    MalformedEndpoint {
-        /// The value.
-        endpoint: String,
-    },
+    MalformedEndpoint { endpoint: String },
 }
 
 impl Settings {

@@ -36,7 +36,6 @@ pub trait Method: fmt::Debug + Send + Sync {
 /// Which splits of a budget a method can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splits {
-    /// All of them.
     All,
     /// It trains on labels of one kind.
     One(LabelKind),
@@ -86,7 +85,6 @@ pub(crate) trait Configuration: Method + Default + Serialize + DeserializeOwned 
 /// An option of a method.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct OptionHelp {
-    /// Its key.
     pub name: &'static str,
     /// What it means, and which values it takes.
     pub meaning: &'static str,
@@ -100,7 +98,6 @@ pub struct MethodKind {
     pub summary: &'static str,
     /// What it does and what it pays for, in a paragraph.
     pub explanation: &'static str,
-    /// Its options.
     pub options: &'static [OptionHelp],
     /// An example of study text.
     pub example: &'static str,

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 /// What a classifier says of texts: a logit for each text and class, `[texts, classes]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// How many classes there are.
     pub classes: usize,
     /// The logits, text by text.
     pub logits: Vec<f32>,

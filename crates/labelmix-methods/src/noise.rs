@@ -36,7 +36,6 @@ pub enum CorrectionWay {
 pub struct Correction {
     /// How often labels are wrong.
     pub rates: ErrorRates,
-    /// The way.
     pub way: CorrectionWay,
 }
 

@@ -12,7 +12,6 @@ use crate::noise::CorrectionWay;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// Cross-entropy.
     #[default]
     Xent,
     /// Cross-entropy minus the labels' entropy: the divergence from the labels. The same gradients.
@@ -50,9 +49,7 @@ pub struct TrainPlan {
     pub draws: Vec<Draw>,
     /// What stands before every text; `None` for the text alone.
     pub prompt: Option<PromptPlan>,
-    /// Where it starts.
     pub start: Start,
-    /// How it trains.
     pub options: StageOptions,
     /// Whether the optimizer's state is kept, for a later stage to start with.
     pub keep_optimizer: bool,
@@ -74,7 +71,6 @@ pub struct Draw {
     pub skip: usize,
     /// Which of the pool's examples.
     pub choice: Choice,
-    /// What for.
     pub role: Role,
 }
 
@@ -112,7 +108,6 @@ pub struct JointLoss {
 /// How the loss is corrected for the errors of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Denoise {
-    /// The way.
     pub way: CorrectionWay,
     /// Where the error rates come from.
     pub rates: RatesFrom,
@@ -191,9 +186,7 @@ pub enum Choice {
 /// The examples of a prompt: the first of their pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ShotsPlan {
-    /// The kind of their labels.
     pub labels: LabelKind,
-    /// How many.
     pub count: usize,
     /// In which order they stand.
     pub order: ShotOrder,
@@ -255,7 +248,6 @@ pub enum Trains {
     /// The head and the LoRA factors.
     #[default]
     All,
-    /// The head.
     Head,
     /// The LoRA factors.
     Body,
@@ -359,7 +351,6 @@ impl TrainPlan {
 }
 
 impl StagePlan {
-    /// The training, if it is one.
     #[must_use]
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {

@@ -33,7 +33,6 @@ pub struct Recipe {
     pub beta1: f64,
     /// AdamW's decay of the mean squared gradient.
     pub beta2: f64,
-    /// AdamW's epsilon.
     pub epsilon: f64,
     /// AdamW's weight decay (not applied to biases).
     pub weight_decay: f64,

@@ -40,7 +40,6 @@ pub struct StageHistory {
     pub best_step: usize,
     /// Why the stage ended.
     pub stop_reason: StopReason,
-    /// All evaluations.
     pub validation: Vec<ValidationPoint>,
 }
 

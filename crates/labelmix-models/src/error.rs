@@ -17,7 +17,6 @@ pub enum Error {
          (or several, with model.safetensors.index.json)"
     ))]
     Read {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -26,7 +25,6 @@ pub enum Error {
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("choose a folder that you may write to, on a disk with space"))]
     Write {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -35,7 +33,6 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("{help}"))]
     Config {
-        /// The file.
         path: PathBuf,
         /// What is wrong, with the value.
         reason: String,
@@ -53,16 +50,12 @@ pub enum Error {
         /// What to do about it.
         help: String,
     },
-    /// A file is what Git has in the place of a large file.
     #[error("{}: this is a Git LFS pointer, not the file", path.display())]
     #[diagnostic(help(
         "the repository was cloned without its large files: run `git lfs pull` in it (after `git lfs install`), or \
          download the file"
     ))]
-    LfsPointer {
-        /// The file.
-        path: PathBuf,
-    },
+    LfsPointer { path: PathBuf },
     /// The checkpoint's weights are quantised already.
     #[error("{}: the checkpoint is quantised: {what}", path.display())]
     #[diagnostic(help(
@@ -88,12 +81,10 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("the adapter was trained on another model, or with other LoRA settings"))]
     Adapter {
-        /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// A text has more tokens than are read.
     #[error("the text {text:?} has {tokens} tokens; at most {limit} are read")]
     #[diagnostic(help(
         "set `too_long` in the study's [model] table: \"drop\" leaves such texts out, \"cut\" cuts them to the limit, which is \
@@ -107,7 +98,6 @@ pub enum Error {
         /// The largest number that is read.
         limit: usize,
     },
-    /// A limit for texts that the model does not allow.
     #[error("`max_length` = {max_length}: the model reads from {} to {context} tokens", special + 1)]
     #[diagnostic(help(
         "set `max_length` in the study's [model] table to a number in between, or leave it out for all that the model reads"
@@ -120,7 +110,6 @@ pub enum Error {
         /// The model's context.
         context: usize,
     },
-    /// Tokens that, with the prefix before them, are more than the model can read.
     #[error("{tokens} tokens, with the prefix if there is one; the model reads at most {limit}")]
     #[diagnostic(help("give fewer examples in the prompt, or shorter texts"))]
     PastContext {
@@ -129,20 +118,12 @@ pub enum Error {
         /// The model's context.
         limit: usize,
     },
-    /// A language model was asked of an encoder.
     #[error("{architecture} is an encoder: it has no head that gives the next token")]
     #[diagnostic(help("prompts need a decoder, such as Llama, Qwen, Gemma, Mistral, GPT-NeoX or GPT-2"))]
-    NoLanguageHead {
-        /// The architecture.
-        architecture: &'static str,
-    },
-    /// A text has no tokens at all.
+    NoLanguageHead { architecture: &'static str },
     #[error("the text {text:?} has no tokens")]
     #[diagnostic(help("the tokenizer drops all of its characters; remove the row"))]
-    NoTokens {
-        /// The text.
-        text: String,
-    },
+    NoTokens { text: String },
     /// The tokenizer failed on a text.
     #[error("tokenizing {text:?}: {reason}")]
     #[diagnostic(help("check that tokenizer.json belongs to the checkpoint"))]

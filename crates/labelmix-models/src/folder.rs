@@ -12,7 +12,6 @@ use crate::peft;
 
 /// Where a model's files are.
 pub(crate) struct ModelFolder {
-    /// The folder of the checkpoint.
     pub(crate) checkpoint: PathBuf,
     /// The folder of an adapter that belongs on it.
     pub(crate) adapter: Option<PathBuf>,

@@ -72,7 +72,6 @@ impl Model {
         Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
     }
 
-    /// The name of the architecture.
     #[must_use]
     pub fn architecture(&self) -> &'static str {
         self.0.description.architecture

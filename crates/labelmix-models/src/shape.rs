@@ -110,7 +110,6 @@ impl ModelShape {
         self.description.memory(self.stored, request)
     }
 
-    /// The numbers.
     #[must_use]
     pub fn summary(&self) -> ShapeSummary {
         let description = &self.description;

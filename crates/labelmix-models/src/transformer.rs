@@ -41,7 +41,6 @@ struct Pass<'a> {
 
 /// What comes before the tokens of a pass.
 pub(crate) enum Past<'a> {
-    /// Nothing.
     Nothing,
     /// Nothing, and each block's activations are computed again when gradients are wanted.
     NothingAndForget,

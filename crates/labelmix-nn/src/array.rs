@@ -124,7 +124,6 @@ impl Array {
         Self { storage: Storage::Mapped(values), shape: shape.to_vec() }
     }
 
-    /// The dimensions.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape

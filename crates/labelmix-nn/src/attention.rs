@@ -47,7 +47,6 @@ pub struct AttentionSettings {
 pub struct KeyValues {
     /// The keys, turned by their positions.
     pub keys: Value,
-    /// The values.
     pub values: Value,
 }
 

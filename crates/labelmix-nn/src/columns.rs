@@ -12,7 +12,6 @@ use crate::value::{Backward, Existing, InputGradient, Operation, Value, apply};
 pub struct ColumnBlocks {
     /// The first block's first column.
     pub first: usize,
-    /// The columns of a block.
     pub width: usize,
     /// The columns from one block's beginning to the next one's.
     pub stride: usize,

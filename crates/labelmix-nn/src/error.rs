@@ -17,25 +17,18 @@ pub enum Error {
         /// The shapes it was given.
         shapes: Vec<Vec<usize>>,
     },
-    /// Values of the host and of another device were mixed in one operation.
     #[error("{operation}: the inputs live on different devices")]
     MixedDevices {
         /// The operation that was asked for.
         operation: &'static str,
     },
-    /// A name that no device has.
     #[error("there is no device named {name:?}: use auto, cpu, cuda:N or metal")]
-    UnknownDevice {
-        /// The name.
-        name: String,
-    },
-    /// A device that needs a feature which this build lacks.
+    UnknownDevice { name: String },
     #[error("this labelmix was built without the feature {feature:?}")]
     DeviceNotBuilt {
         /// The feature of the crates to build with.
         feature: &'static str,
     },
-    /// A gradient through attention to a prefix, which is computed once and never trained.
     #[error("attention: keys and values of a prefix have no gradient, so nothing that sees them may need one")]
     PrefixGradient,
     /// An error of the tensor library.

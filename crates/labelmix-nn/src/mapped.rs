@@ -28,13 +28,11 @@ impl<T: AnyBitPattern> Mapped<T> {
         (fits && cfg!(target_endian = "little")).then_some(Self { bytes, range, number: PhantomData })
     }
 
-    /// The numbers.
     #[must_use]
     pub fn values(&self) -> &[T] {
         bytemuck::cast_slice(&(*self.bytes).as_ref()[self.range.clone()])
     }
 
-    /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values().len()

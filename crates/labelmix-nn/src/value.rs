@@ -94,7 +94,6 @@ impl Value {
         Self::new(Data::Tensor(variable.as_tensor().clone()), true, None)
     }
 
-    /// The dimensions.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         match &self.0.data {

@@ -25,7 +25,6 @@ pub struct BacktestReport {
 /// One replay.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Replay {
-    /// The study.
     pub study: String,
     /// The share of the budget that the pilot spent.
     pub pilot_share: f64,
@@ -37,15 +36,12 @@ pub struct Replay {
 /// A replay that could not be made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotReplayed {
-    /// The study.
     pub study: String,
-    /// The method.
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,
     /// The share of the budget for the pilot.
     pub pilot_share: f64,
-    /// Why.
     pub reason: String,
 }
 
@@ -67,7 +63,6 @@ pub struct BacktestSummary {
 pub struct Regrets {
     /// The mean regret, in accuracy.
     pub mean: f64,
-    /// The largest one.
     pub largest: f64,
     /// The choices that come within a point of the best.
     pub within_a_point: usize,
@@ -78,7 +73,6 @@ pub struct Regrets {
 /// A rule of thumb against the plans.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleSummary {
-    /// The rule.
     pub rule: Rule,
     /// How far it stays behind the best.
     pub regrets: Regrets,

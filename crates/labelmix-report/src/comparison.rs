@@ -10,7 +10,6 @@ use crate::notation::rising;
 /// The best that a method makes of a budget: of all purchases whose cost is within it, whatever they were planned for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WithinBudget {
-    /// The method.
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,

@@ -14,7 +14,6 @@ use crate::PromptedMethod;
 pub struct Details {
     /// The stages of finished runs, each once.
     pub stages: Vec<StageOutcome>,
-    /// The runs, by name.
     pub runs: HashMap<String, RunDetails>,
     /// The test set.
     pub test: Vec<TestText>,
@@ -36,7 +35,6 @@ pub struct RunDetails {
 /// A test text with its labels.
 #[derive(Clone, Debug)]
 pub struct TestText {
-    /// The text.
     pub text: String,
     /// The gold label.
     pub gold: Option<bool>,

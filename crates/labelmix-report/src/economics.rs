@@ -32,7 +32,6 @@ pub struct Economics {
 /// How budgets are best spent with a method.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodRegimes {
-    /// The method.
     pub method: String,
     /// The budgets, rising.
     pub budgets: Vec<RegimeAt>,

@@ -11,13 +11,9 @@ use serde::Serialize;
 pub struct RunEntry {
     /// The run's name in the store.
     pub run: String,
-    /// The method.
     pub method: String,
-    /// The task.
     pub task: String,
-    /// The model.
     pub model: String,
-    /// The seed.
     pub seed: u64,
     /// Weak labels bought.
     pub n_weak: usize,
@@ -38,7 +34,6 @@ pub struct RunEntry {
 /// One split of one budget, averaged over seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SplitEntry {
-    /// The method.
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,
@@ -64,7 +59,6 @@ pub struct SplitEntry {
 /// One split of one budget that cannot be bought.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotAffordableEntry {
-    /// The method.
     pub method: String,
     /// The budget, in dollars.
     pub budget_usd: f64,
@@ -85,7 +79,6 @@ pub struct FrontierEntry {
     pub cost_usd: f64,
     /// The mean test accuracy over seeds, from 0 to 1.
     pub accuracy: f64,
-    /// The method.
     pub method: String,
     /// Weak labels bought.
     pub n_weak: usize,

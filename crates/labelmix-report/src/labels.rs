@@ -39,7 +39,6 @@ pub struct LabelReport {
 /// The labels of a split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SplitLabels {
-    /// Examples.
     pub examples: usize,
     /// Those with a gold label.
     pub with_gold: usize,
@@ -52,14 +51,12 @@ pub struct SplitLabels {
 /// Weak labels that cannot be judged.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum LabelReportError {
-    /// No example has a weak label.
     #[error("none of the {examples} examples has a weak label")]
     #[diagnostic(help("fill the column that `weak` names in the study's [task] table, or name another one there"))]
     NoWeakLabels {
         /// Examples in the pool and the test set.
         examples: usize,
     },
-    /// No example has both labels.
     #[error("none of the {with_weak} examples with a weak label has a gold label")]
     #[diagnostic(help(
         "weak labels are judged by gold labels of the same texts: add some, for a hundred examples drawn at random to begin with"
@@ -98,7 +95,6 @@ impl LabelReport {
         json + "\n"
     }
 
-    /// The splits with their names.
     pub(crate) fn splits(&self) -> [(&'static str, &SplitLabels); 2] {
         [("pool", &self.pool), ("test", &self.test)]
     }

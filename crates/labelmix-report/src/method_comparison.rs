@@ -11,7 +11,6 @@ use serde::Serialize;
 pub struct StudyComparison {
     /// The study's name.
     pub study: String,
-    /// What is compared.
     pub statistic: ComparedStatistic,
     /// The price of a weak and of a gold label.
     pub prices: Prices,

@@ -19,7 +19,6 @@ use crate::{Answer, RunEntry, SplitEntry, WithinBudget};
 pub struct StudyAnswer {
     /// The task; studies of one task have the same test texts.
     pub task: String,
-    /// The model.
     pub model: Model,
     /// What labels cost.
     pub tariff: Tariff,
@@ -80,7 +79,6 @@ pub struct Overview {
 /// standard deviations over seeds).
 #[derive(Clone, Debug)]
 pub struct TaskMean {
-    /// The model.
     pub model: Model,
     /// What labels cost.
     pub tariff: Tariff,
@@ -120,7 +118,6 @@ impl Overview {
         Ok(Self { studies, tasks, models })
     }
 
-    /// The models.
     #[must_use]
     pub fn models(&self) -> &[Model] {
         &self.models

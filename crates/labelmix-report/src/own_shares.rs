@@ -22,7 +22,6 @@ pub struct OwnShares {
 /// A purchase at the test file's own shares.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OwnSharesEntry {
-    /// The method.
     pub method: String,
     /// Weak labels bought.
     pub n_weak: usize,

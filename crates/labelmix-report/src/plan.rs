@@ -65,7 +65,6 @@ pub struct PlanReport {
     pub study: String,
     /// What labels cost.
     pub tariff: Tariff,
-    /// What was measured.
     pub measured: MeasuredBasis,
     /// What may be spent in all, in dollars.
     pub budget_usd: f64,
@@ -114,7 +113,6 @@ pub struct MeasuredBasis {
 /// Mixes of equal accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EqualAccuracy {
-    /// The accuracy.
     pub accuracy: f64,
     /// Numbers of weak labels with the gold labels that reach it with them.
     pub mixes: Vec<IsoquantPoint>,
@@ -123,7 +121,6 @@ pub struct EqualAccuracy {
 /// What a method makes of the budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodPlan {
-    /// The method.
     pub method: String,
     /// The plan with this method alone.
     pub plan: Plan,
@@ -132,7 +129,6 @@ pub struct MethodPlan {
 /// The best split of a budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BudgetStep {
-    /// The split.
     #[serde(flatten)]
     pub step: ExpansionStep,
     /// How probable it is that the budget is best spent on weak labels, on gold labels, or on both.
@@ -142,9 +138,7 @@ pub struct BudgetStep {
 /// A method that is not planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotPlanned {
-    /// The method.
     pub method: String,
-    /// Why.
     pub reason: String,
 }
 

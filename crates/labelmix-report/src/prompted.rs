@@ -11,7 +11,6 @@ pub struct PromptedMethod {
     pub method: String,
     /// The examples in its prompt; none for `seq-sft`.
     pub shots: usize,
-    /// The kind of their labels.
     pub shot_labels: LabelKind,
     /// What its classifier is trained on.
     pub trained_on: TrainedOn,
@@ -22,9 +21,7 @@ pub struct PromptedMethod {
 pub enum TrainedOn {
     /// None: the language model is asked as it is.
     Nothing,
-    /// Weak ones.
     Weak,
-    /// Gold ones.
     Gold,
     /// Weak ones, then gold ones.
     Both,

@@ -11,7 +11,6 @@ use crate::text_table::{Style, align_right, table_with_header};
 /// How a method best spends a budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RegimeEntry {
-    /// The method.
     pub method: String,
     /// The budget, the regimes' probabilities, the verdict, and what would decide where there is none.
     #[serde(flatten)]

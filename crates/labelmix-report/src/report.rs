@@ -7,7 +7,6 @@ use crate::details::Details;
 /// Everything that a report shows.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The answer.
     pub answer: Answer,
     /// What the runs let expect; none without runs.
     pub analysis: Option<Analysis>,

@@ -18,9 +18,7 @@ const SIGNIFICANCE: f64 = 0.05;
 pub struct RunComparison {
     /// The number of test items.
     pub items: usize,
-    /// The first run.
     pub first: ComparedRun,
-    /// The second run.
     pub second: ComparedRun,
     /// The first's accuracy minus the second's, by a paired bootstrap over the test items.
     pub accuracy: PairedDifference,
@@ -52,20 +50,17 @@ pub struct ComparedRun {
 /// How many items which of the runs gets right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Agreement {
-    /// Both are right.
     pub both_right: usize,
     /// The first alone is right.
     pub only_first_right: usize,
     /// The second alone is right.
     pub only_second_right: usize,
-    /// Both are wrong.
     pub both_wrong: usize,
 }
 
 /// The same for items of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KindAgreement {
-    /// The kind.
     pub kind: ItemKind,
     /// Who is right.
     #[serde(flatten)]

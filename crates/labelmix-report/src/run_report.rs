@@ -49,7 +49,6 @@ pub struct GapRecovered {
     pub left_out: usize,
     /// The share of the weak labels that are right.
     pub weak_accuracy: f64,
-    /// The accuracy of the ceiling.
     pub ceiling_accuracy: f64,
     /// The run that is the ceiling: of the same study, method and seed, on gold labels alone, and the most of them.
     pub ceiling_run: String,
@@ -58,9 +57,7 @@ pub struct GapRecovered {
 /// A test example that a run is wrong about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WrongExample {
-    /// Its id.
     pub id: String,
-    /// Its text.
     pub text: String,
     /// Its gold label.
     pub gold: u8,

@@ -11,11 +11,9 @@ use crate::world::World;
 /// The shape of a Llama with a tied head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shape {
-    /// Blocks.
     pub layers: usize,
     /// The size of hidden states.
     pub hidden: usize,
-    /// Attention heads.
     pub heads: usize,
     /// The size of the feed-forward layers.
     pub intermediate: usize,

@@ -14,7 +14,6 @@ pub enum Error {
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("choose a folder that can be written to"))]
     Write {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -23,7 +22,6 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("remove the file: pretraining begins anew"))]
     KeptState {
-        /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,

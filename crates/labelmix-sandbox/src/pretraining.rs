@@ -46,7 +46,6 @@ impl Pretraining {
 /// Where pretraining is.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct PretrainingProgress {
-    /// Steps made.
     pub step: usize,
     /// Steps in all.
     pub steps: usize,
@@ -113,9 +112,7 @@ pub(crate) struct Training {
     pub(crate) model: TrainableLanguageModel,
     pub(crate) muon: Muon,
     pub(crate) adamw: AdamW,
-    /// Steps made.
     pub(crate) step: usize,
-    /// Tokens read.
     pub(crate) tokens: usize,
 }
 

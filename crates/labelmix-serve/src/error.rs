@@ -8,22 +8,14 @@ use miette::Diagnostic;
 /// Why a page cannot be served.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ServeError {
-    /// An address that others can reach.
     #[error("--address {address}: other machines can reach it")]
     #[diagnostic(help(
         "add --expose to serve there, behind a token; or leave --address out and reach 127.0.0.1 through `ssh -L`"
     ))]
-    NotExposed {
-        /// The address.
-        address: IpAddr,
-    },
-    /// A name that no address can have.
+    NotExposed { address: IpAddr },
     #[error("--host {name}: this is no name of a host")]
     #[diagnostic(help("give a name or an address, and its port if it is another one: example.org, localhost:9000"))]
-    Host {
-        /// The name.
-        name: String,
-    },
+    Host { name: String },
     /// A token that can be guessed, or not be put into an address.
     #[error("{place}: the token {reason}")]
     #[diagnostic(help(
@@ -39,7 +31,6 @@ pub enum ServeError {
     #[error("{place}: {source}")]
     #[diagnostic(help("name a file that holds the token alone"))]
     TokenFile {
-        /// The file.
         place: String,
         /// What the operating system says.
         source: io::Error,
@@ -48,12 +39,10 @@ pub enum ServeError {
     #[error("cannot listen at {address}: {source}")]
     #[diagnostic(help("choose another --port; 0 takes any that is free"))]
     Listen {
-        /// The place.
         address: SocketAddr,
         /// What the operating system says.
         source: io::Error,
     },
-    /// The operating system gives no random numbers, or no threads.
     #[error("the system does not let a server start: {reason}")]
     #[diagnostic(code(internal))]
     System {

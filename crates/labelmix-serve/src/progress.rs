@@ -98,7 +98,6 @@ pub(crate) struct ResultsSeen<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub(crate) enum Doing {
-    /// Nothing.
     #[default]
     Current,
     /// So many of the new runs are read.

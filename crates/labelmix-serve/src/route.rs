@@ -17,13 +17,11 @@ pub(crate) enum Route {
 /// What can be asked for of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Its page.
     Page,
     /// The same, named without the slash that addresses in it need.
     PageWithoutSlash,
     /// How far it is.
     Status,
-    /// Its results.
     Data,
 }
 

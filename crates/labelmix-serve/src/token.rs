@@ -56,7 +56,6 @@ impl Token {
         Self { hash: blake3::hash(text.as_bytes()), text }
     }
 
-    /// The secret.
     pub(crate) fn reveal(&self) -> &str {
         &self.text
     }

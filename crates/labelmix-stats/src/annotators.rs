@@ -9,7 +9,6 @@ pub struct Vote {
     pub item: usize,
     /// The annotator, from 0.
     pub annotator: usize,
-    /// The label.
     pub label: bool,
 }
 

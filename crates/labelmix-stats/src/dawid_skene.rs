@@ -168,7 +168,6 @@ struct Estimate {
     counts: [[f64; 2]; 2],
     /// The probability of a vote given the class.
     probabilities: [[f64; 2]; 2],
-    /// Its log.
     logs: [[f64; 2]; 2],
 }
 

@@ -11,27 +11,21 @@ pub type Result<T, E = StatsError> = std::result::Result<T, E>;
 /// Numbers that cannot be used as they are.
 #[derive(Debug, Clone, PartialEq, Error, Diagnostic)]
 pub enum StatsError {
-    /// A probability outside [0, 1], or not a number.
     #[error("{quantity} of item {item} is {value}, not a probability")]
     #[diagnostic(help("give a number between 0 and 1"))]
     NotAProbability {
         /// What should be a probability.
         quantity: &'static str,
-        /// The item.
         item: usize,
-        /// The value.
         value: f64,
     },
 
-    /// An infinite value, or one that is not a number.
     #[error("{quantity} of item {item} is {value}, not a finite number")]
     #[diagnostic(help("leave the item out, or find out which model or file wrote the value"))]
     NotFinite {
         /// What should be finite.
         quantity: &'static str,
-        /// The item.
         item: usize,
-        /// The value.
         value: f64,
     },
 
@@ -39,15 +33,12 @@ pub enum StatsError {
     #[error("{setting} is {value}, but must be {range}")]
     #[diagnostic(help("choose a value that is {range}"))]
     SettingOutOfRange {
-        /// The setting.
         setting: &'static str,
-        /// The value.
         value: f64,
         /// The values that are allowed, as in "above 0".
         range: &'static str,
     },
 
-    /// A vote for an item, or by an annotator, that does not exist.
     #[error("a vote names {what} {number}, but there are only {count}")]
     #[diagnostic(help("numbers start at 0; check the counts that the votes were declared with"))]
     UnknownVoteTarget {
@@ -55,26 +46,17 @@ pub enum StatsError {
         what: &'static str,
         /// The number in the vote.
         number: usize,
-        /// How many there are.
         count: usize,
     },
 
-    /// Two votes of one annotator on one item.
     #[error("annotator {annotator} votes twice on item {item}")]
     #[diagnostic(help("keep one of the votes, for instance the later one"))]
-    DuplicateVote {
-        /// The item.
-        item: usize,
-        /// The annotator.
-        annotator: usize,
-    },
+    DuplicateVote { item: usize, annotator: usize },
 
-    /// Nobody voted.
     #[error("there are no votes")]
     #[diagnostic(help("check that the annotators' columns hold labels: at least one vote is needed"))]
     NoVotes,
 
-    /// An accuracy that no temperature of a margin-dependent noise can give.
     #[error("labels of expected accuracy {target} cannot be made: these margins allow {lowest} to {highest}")]
     #[diagnostic(help("choose an accuracy in that range; margins of exactly 0 are coin flips and limit it"))]
     UnreachableAccuracy {
@@ -86,35 +68,22 @@ pub enum StatsError {
         highest: f64,
     },
 
-    /// A feature in a column that the matrix does not have.
     #[error("row {row} has a feature in column {column}, but there are only {columns} columns")]
     #[diagnostic(help("columns are counted from 0; check the width that the matrix was made with"))]
-    ColumnOutOfRange {
-        /// The row.
-        row: usize,
-        /// The column.
-        column: usize,
-        /// How many columns there are.
-        columns: usize,
-    },
+    ColumnOutOfRange { row: usize, column: usize, columns: usize },
 
-    /// Too few examples of a class to fit a classifier, or to fit one on every part of the data.
     #[error("too few examples of class {class}: {count} of at least {needed}")]
     #[diagnostic(help("add examples of this class; with a single class there is nothing to tell apart"))]
     TooFewOfClass {
         /// 0 or 1.
         class: u8,
-        /// How many there are.
         count: usize,
-        /// How many are needed.
         needed: usize,
     },
 
-    /// The optimizer ran out of iterations.
     #[error("the logistic regression did not converge in {iterations} iterations (largest gradient {gradient:e})")]
     #[diagnostic(help("raise the penalty, or scale the features to similar sizes"))]
     NotConverged {
-        /// Iterations done.
         iterations: usize,
         /// The gradient's largest component.
         gradient: f64,

@@ -15,7 +15,6 @@ const CALIBRATION_BINS: usize = 10;
 /// A number and its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
-    /// The number.
     pub value: f64,
     /// Its interval; `None` where it is undefined.
     pub interval: Option<Interval>,

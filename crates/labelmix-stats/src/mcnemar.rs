@@ -18,7 +18,6 @@ pub struct McNemar {
 /// A test statistic that follows the χ² distribution with one degree of freedom where the classifiers do not differ.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ChiSquared {
-    /// The statistic.
     pub statistic: f64,
     /// The probability of a statistic at least as large.
     pub p_value: f64,

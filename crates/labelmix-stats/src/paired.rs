@@ -45,9 +45,7 @@ pub enum Resampled {
 /// A comparison of two methods by a paired bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedComparison {
-    /// What is compared.
     pub statistic: ComparedStatistic,
-    /// What is resampled.
     pub resampled: Resampled,
     /// How it is resampled.
     pub bootstrap: Bootstrap,

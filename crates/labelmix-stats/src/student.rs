@@ -7,7 +7,6 @@ use crate::accuracy::Interval;
 /// An estimate whose error, divided by `deviation`, follows Student's t distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StudentEstimate {
-    /// The estimate.
     pub value: f64,
     /// Its standard deviation, estimated.
     pub deviation: f64,

@@ -35,7 +35,6 @@ const DEAD_HERE_AFTER: Duration = Duration::from_secs(30);
 pub struct Holder {
     /// The machine's name.
     pub host: String,
-    /// The process.
     pub pid: u32,
     /// What tells machines of one name apart, and a machine before and after a restart.
     boot: String,
@@ -154,7 +153,6 @@ impl Watch {
 pub struct SeenClaim {
     /// What is claimed: a stage's key.
     pub name: String,
-    /// Who holds it.
     pub holder: Option<Holder>,
 }
 

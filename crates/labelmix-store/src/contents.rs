@@ -17,7 +17,6 @@ use crate::store::{RUN_FILE, StageOutcome, Store};
 /// Everything in a store, in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contents {
-    /// By study.
     pub studies: Vec<StudyContents>,
     /// By kind, each that has something.
     pub items: Vec<Item>,
@@ -43,9 +42,7 @@ pub struct StudyContents {
 /// All folders of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Item {
-    /// The kind.
     pub kind: Kind,
-    /// How many.
     pub count: usize,
     /// Their size in bytes.
     pub bytes: u64,
@@ -55,13 +52,10 @@ pub struct Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Finished stages.
     Stages,
     /// Weak labels that labelers made.
     Labelers,
-    /// Finished runs.
     Runs,
-    /// Test sets.
     TestSets,
     /// Folders that are being written, or were when a process was killed.
     Unfinished,
@@ -91,29 +85,22 @@ impl Kind {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Shown {
-    /// A stage.
     Stage {
-        /// Its folder.
         folder: PathBuf,
         /// Its size in bytes.
         bytes: u64,
         /// What it was and how it went.
         outcome: Box<StageOutcome>,
     },
-    /// Weak labels.
     Labels {
-        /// Their folder.
         folder: PathBuf,
         /// Their size in bytes.
         bytes: u64,
         /// How they were made.
         outcome: Box<LabelsOutcome>,
     },
-    /// A run.
     Run {
-        /// Its folder.
         folder: PathBuf,
-        /// The study.
         study: String,
         /// What came out.
         run: Box<RunFile>,
@@ -277,7 +264,6 @@ impl Store {
         Ok(studies.map(|runs| (runs[0].study.clone(), records(runs))).collect())
     }
 
-    /// The studies that have runs, by name.
     pub(crate) fn studies_with_runs(&self) -> Result<Vec<String>> {
         Ok(entries(&self.root.join(Kind::Runs.name()))?.into_iter().map(|(study, _)| study).collect())
     }
@@ -287,7 +273,6 @@ impl Store {
         entries(&self.root.join(Kind::Runs.name()).join(study))
     }
 
-    /// The keys of the stages that are there.
     pub(crate) fn stage_keys(&self) -> Result<Vec<StageKey>> {
         Ok(entries(&self.stages())?.into_iter().map(|(key, _)| StageKey::of_folder(key)).collect())
     }

@@ -20,16 +20,11 @@ pub enum StoreError {
         /// What the operating system says.
         source: std::io::Error,
     },
-    /// A folder that was to hold a store holds none.
     #[error("{} is no store of labelmix", path.display())]
     #[diagnostic(help(
         "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
     ))]
-    NoStore {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A study of which the store does not say what it consists of.
+    NoStore { path: PathBuf },
     #[error("the study {study} has not been swept into {}", path.display())]
     #[diagnostic(help(
         "`labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one"
@@ -37,20 +32,16 @@ pub enum StoreError {
     NotSwept {
         /// The study's name.
         study: String,
-        /// The store.
         path: PathBuf,
     },
     /// Something that was asked for is not in the store.
     #[error("{} has no {what} {name:?}", path.display())]
     #[diagnostic(help("{help}"))]
     NotInStore {
-        /// The store.
         path: PathBuf,
         /// What was asked for.
         what: &'static str,
-        /// Its name.
         name: String,
-        /// What there is.
         help: String,
     },
     /// A kept file is damaged.
@@ -60,7 +51,6 @@ pub enum StoreError {
          that anew"
     ))]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -81,15 +71,11 @@ pub enum StoreError {
         /// The folder that was given.
         path: PathBuf,
     },
-    /// A run whose predictions rank nothing.
     #[error("the run {run} has no AUROC on the test set")]
     #[diagnostic(help(
         "the AUROC needs test examples of both classes and predictions that are numbers; the accuracy does not"
     ))]
-    NoAuroc {
-        /// The run.
-        run: String,
-    },
+    NoAuroc { run: String },
     /// A run and a test set that do not belong together.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help(
@@ -101,7 +87,6 @@ pub enum StoreError {
         /// In what they differ.
         reason: String,
     },
-    /// Two runs that were tested on different texts.
     #[error("the two runs were tested on different texts: {first} and {second}, {common} of them in common")]
     #[diagnostic(help("compare runs of one study, or of studies with the same test data and the same `max_test`"))]
     DifferentTests {

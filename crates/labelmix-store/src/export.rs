@@ -17,7 +17,6 @@ use crate::store::Store;
 /// What was exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Exported {
-    /// Runs.
     pub runs: usize,
     /// Stages: none where only records were written.
     pub stages: usize,

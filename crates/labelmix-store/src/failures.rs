@@ -13,7 +13,6 @@ use crate::store::Store;
 /// Why a stage failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// The stage.
     pub key: StageKey,
     /// The stage in words.
     pub stage: String,

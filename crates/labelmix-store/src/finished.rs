@@ -20,7 +20,6 @@ use crate::store::{StageOutcome, Store};
 /// A finished run with what it predicts.
 #[derive(Clone, Debug)]
 pub struct FinishedRun {
-    /// Its folder.
     pub folder: PathBuf,
     /// Its configuration and record.
     pub file: RunFile,
@@ -300,7 +299,6 @@ impl FinishedStudy {
         Ok(self)
     }
 
-    /// The records of the runs.
     pub fn records(&self) -> impl Iterator<Item = &RunRecord> {
         self.runs.iter().map(|run| &run.file.record)
     }

@@ -26,7 +26,6 @@ impl StageKey {
         Self(parts.finish())
     }
 
-    /// Its digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -21,7 +21,6 @@ const LABELS_FILE: &str = "labels.jsonl";
 /// The weak labels of a pool and of a test set; what is not there has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeptLabels {
-    /// Of the pool.
     pub pool: Vec<(ExampleId, f32)>,
     /// Of the test set.
     pub test: Vec<(ExampleId, f32)>,
@@ -30,7 +29,6 @@ pub struct KeptLabels {
 /// How weak labels were made, and how good they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelsOutcome {
-    /// Their name.
     pub key: StageKey,
     /// What made them.
     pub labeler: LabelerTable,

@@ -24,10 +24,7 @@ pub struct NextTexts<'a> {
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub enum Sampling {
     /// As the pool sells them, in the order of this seed.
-    PoolOrder {
-        /// The seed.
-        seed: u64,
-    },
+    PoolOrder { seed: u64 },
     /// Those of which a classifier is least certain.
     LeastCertain {
         /// The stage that trained the classifier.

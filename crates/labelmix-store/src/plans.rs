@@ -20,7 +20,6 @@ use crate::test_sets::TestSetKey;
 pub struct StudyPlan {
     /// The study's name.
     pub study: String,
-    /// Its runs.
     pub runs: Vec<PlannedRun>,
     /// Its distinct stages, what they need before them; none in plans from before this was kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,14 +34,12 @@ pub struct StudyPlan {
 pub struct PlannedRun {
     /// The run's name.
     pub run: String,
-    /// Its stages.
     pub stages: Vec<StageKey>,
 }
 
 /// A stage of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStage {
-    /// Its key.
     pub key: StageKey,
     /// What it does, in words.
     pub stage: String,
@@ -82,7 +79,6 @@ pub struct SweptInputs {
     pub study: serde_json::Value,
     /// What is for sale.
     pub supply: Supply,
-    /// The test set.
     pub test_set: TestSetKey,
     /// The share of class 1 in the test file, where balancing changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,6 @@ pub struct PromptFile {
 /// An example of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptShot {
-    /// Its text.
     pub text: String,
     /// Its class, by the label that was bought.
     pub class: u8,

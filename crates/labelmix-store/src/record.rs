@@ -9,13 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct RunRecord {
     /// The run's name, which is its folder's in the store.
     pub run: String,
-    /// The method.
     pub method: String,
     /// The study's name.
     pub task: String,
     /// The model, as the study file names it.
     pub model: String,
-    /// The seed.
     pub seed: u64,
     /// The labels that were bought.
     pub allocation: Allocation,

@@ -18,7 +18,6 @@ use crate::store::Store;
 pub struct Status {
     /// The study's name.
     pub study: String,
-    /// Its runs.
     pub runs: usize,
     /// Those of which all stages are done.
     pub finished_runs: usize,
@@ -35,7 +34,6 @@ pub struct Status {
     pub failed: Vec<FailureRecord>,
     /// Those that start from a failed one, directly or not.
     pub blocked: usize,
-    /// All others.
     pub waiting: usize,
     /// The time that is left, in seconds, if stages are finished as fast as the last ones were; none if nobody is at work,
     /// or too little is done to tell.
@@ -50,9 +48,7 @@ fn is_zero(count: &usize) -> bool {
 /// A stage that somebody is at.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunningStage {
-    /// The stage.
     pub key: StageKey,
-    /// In words.
     pub stage: String,
     /// Who is at it, if that can be told.
     pub holder: Option<Holder>,

@@ -57,11 +57,9 @@ pub struct StageOutcome {
     pub key: StageKey,
     /// The stage it started from.
     pub parent: Option<StageKey>,
-    /// The kind of its labels.
     pub labels: LabelKind,
     /// How many labels it trained on, with those that it was stopped by.
     pub count: usize,
-    /// Its seed.
     pub seed: u64,
     /// In what its training differs from the usual one.
     #[serde(default, skip_serializing_if = "is_usual")]
@@ -91,7 +89,6 @@ fn is_usual(options: &StageOptions) -> bool {
 pub struct TestLogOdds {
     /// The test examples' ids.
     pub ids: Vec<ExampleId>,
-    /// Their log-odds.
     pub log_odds: Vec<f32>,
 }
 

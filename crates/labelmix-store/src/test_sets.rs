@@ -101,7 +101,6 @@ impl Store {
         lines.map(example).collect::<Result<_>>().map(Some)
     }
 
-    /// All test sets that are there.
     pub(crate) fn all_test_sets(&self) -> Result<impl Iterator<Item = Result<Vec<Example>>> + '_> {
         let keys = self.test_set_keys()?.into_iter();
         Ok(keys.filter_map(|key| self.test_set(&key).transpose()))

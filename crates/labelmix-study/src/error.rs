@@ -14,7 +14,6 @@ pub enum StudyError {
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("give the path of a study file (TOML)"))]
     ReadStudy {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -23,14 +22,12 @@ pub enum StudyError {
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("{help}"))]
     Study {
-        /// The file.
         path: PathBuf,
         /// What is wrong, with line and value.
         reason: String,
         /// What to do about it.
         help: String,
     },
-    /// Every point of the grid asks for more labels than there are.
     #[error("no point of the grid can be bought: {reason}")]
     #[diagnostic(help(
         "change the budgets of [grid], or get more labels; where balancing the classes left too few, `balance = false` in [task] \

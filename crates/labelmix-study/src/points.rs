@@ -26,7 +26,6 @@ impl GridPoint {
 /// A point of the grid that asks for more labels than are for sale, or for none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotAffordable {
-    /// The point.
     pub point: GridPoint,
     /// Why, with the sizes of the pools.
     pub reason: String,

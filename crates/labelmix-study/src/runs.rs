@@ -9,9 +9,7 @@ use crate::study::NamedMethod;
 
 /// A run that a grid asks for.
 pub struct WantedRun<'a> {
-    /// Its method.
     pub method: &'a NamedMethod,
-    /// Its seed.
     pub seed: u64,
     /// The labels that it buys.
     pub allocation: Allocation,

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlurmTable {
-    /// The partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
     /// The account that is charged.
@@ -124,11 +123,8 @@ impl SlurmTable {
 /// What the command line says of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// The partition.
     pub partition: Option<String>,
-    /// The account.
     pub account: Option<String>,
-    /// Generic resources.
     pub gres: Option<String>,
     /// The time limit.
     pub time: Option<String>,

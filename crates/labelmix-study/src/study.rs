@@ -33,7 +33,6 @@ pub use task::{DefinedIn, RowKeys, TaskData, TaskReference, TaskTable, TextFiles
 pub struct Study {
     /// The study's name, as it appears in tables and in the store.
     pub name: String,
-    /// The data.
     pub task: TaskTable,
     /// The pretrained model.
     pub model: ModelTable,

@@ -31,16 +31,13 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Engine(#[from] labelmix_engine::Error),
-    /// The weak labels are not in the store, and were not to be made now.
     #[error("the weak labels of the study's [labeler] are not in the store ({})", path.display())]
     #[diagnostic(help("make them with `labelmix sweep` or `labelmix weak-label`, with this study and this store"))]
     NoWeakLabels {
-        /// Their key.
         key: StageKey,
         /// Where they would be.
         path: PathBuf,
     },
-    /// Weak labels were asked of a study that says nothing of them.
     #[error("the study {study:?} has no [labeler]")]
     #[diagnostic(help(
         "add a [labeler] table with the model that makes the weak labels: model = \"organisation/name\""
@@ -49,7 +46,6 @@ pub enum Error {
         /// The study's name.
         study: String,
     },
-    /// A labeler has too little to learn from.
     #[error("the labeler is left with {train} gold labels to train on and {validation} to validate on")]
     #[diagnostic(help(
         "the training data needs more examples with a gold label that the labeler can read: at least 4"
@@ -60,7 +56,6 @@ pub enum Error {
         /// Gold labels to validate on.
         validation: usize,
     },
-    /// A labeler was to read proxy texts that are not there.
     #[error("[labeler] has proxy = true, but no example has a proxy text")]
     #[diagnostic(help("leave `proxy` out, or name a task whose examples have a proxy text"))]
     NoProxyTexts,
@@ -79,18 +74,13 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stats(#[from] labelmix_stats::StatsError),
-    /// A method that the study does not have.
     #[error("the study has no method {method:?}")]
     #[diagnostic(help("name one of the study's methods, as its file has them"))]
-    NoSuchMethod {
-        /// The name.
-        method: String,
-    },
+    NoSuchMethod { method: String },
     /// A folder of results cannot be read.
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("give a folder that holds results of the published code, and that you may read"))]
     ReadResults {
-        /// The folder.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
@@ -102,7 +92,6 @@ pub enum Error {
          results.json"
     ))]
     NothingToImport {
-        /// The folder.
         path: PathBuf,
         /// What is missing.
         reason: String,

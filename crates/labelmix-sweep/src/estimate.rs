@@ -14,11 +14,9 @@ use labelmix_engine::Calibration;
 /// What is left to do, and what it will take.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Estimate {
-    /// Runs.
     pub runs: usize,
     /// Stages that they would take if none were shared.
     pub unshared_stages: usize,
-    /// Distinct stages.
     pub stages: usize,
     /// Those that the store has, whole.
     pub in_store: usize,

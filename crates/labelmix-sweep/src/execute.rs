@@ -28,7 +28,6 @@ use labelmix_store::{Claim, RunRecord, Scrutiny, StageKey, StageOutcome, Store, 
 pub struct Execution {
     /// Finished runs; none if the sweep was interrupted, or did some of its stages only.
     pub records: Vec<RunRecord>,
-    /// Failed stages.
     pub failures: Vec<StageFailure>,
     /// Whether it was interrupted before all was done.
     pub interrupted: bool,

@@ -53,7 +53,6 @@ pub struct RunExport {
 /// What was exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedRun {
-    /// The folder.
     pub folder: PathBuf,
     /// The run's name.
     pub run: String,

@@ -67,7 +67,6 @@ pub struct Run {
     pub name: String,
     /// The method's name in the study.
     pub method: String,
-    /// The seed.
     pub seed: u64,
     /// The labels that it buys.
     pub allocation: Allocation,
@@ -100,7 +99,6 @@ impl StageGraph {
         &self.nodes
     }
 
-    /// The runs.
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs

@@ -49,9 +49,7 @@ pub struct ImportedStudy {
 /// A run that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// Its folder.
     pub folder: PathBuf,
-    /// Why.
     pub reason: String,
 }
 

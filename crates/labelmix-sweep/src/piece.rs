@@ -35,7 +35,6 @@ pub(crate) trait Piece {
 
 /// What became of a piece of work.
 pub(crate) enum Attempt<T> {
-    /// It was there.
     Kept(T),
     /// It was made here.
     Made(T),

@@ -19,7 +19,6 @@ pub enum StageError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] Error),
-    /// It failed in an earlier sweep, and would fail again.
     #[error("it failed in an earlier sweep, and would fail again: {}", log.join(": "))]
     #[diagnostic(help("{help}"))]
     FailedBefore {
@@ -28,7 +27,6 @@ pub enum StageError {
         /// What to do about it.
         help: String,
     },
-    /// A stage that it needs is not in the store, and others were to do it.
     #[error("the stage that it starts from is not in the store")]
     #[diagnostic(help("`labelmix status` says whether that one failed or waits; submit again when it can be done"))]
     NothingToStartFrom,
@@ -83,7 +81,6 @@ impl StageError {
 pub struct StageFailure {
     /// Which stage, in words.
     pub stage: String,
-    /// Why.
     #[source]
     #[diagnostic_source]
     pub cause: StageError,

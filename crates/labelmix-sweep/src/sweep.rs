@@ -134,7 +134,6 @@ impl Sweep {
         })
     }
 
-    /// The study.
     #[must_use]
     pub fn study(&self) -> &Study {
         &self.study
@@ -175,7 +174,6 @@ impl Sweep {
         &self.summary
     }
 
-    /// The test examples.
     #[must_use]
     pub fn test(&self) -> &[Example] {
         &self.data.test

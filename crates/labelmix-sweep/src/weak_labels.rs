@@ -78,7 +78,6 @@ impl<'a> WeakLabeling<'a> {
 /// What to do if weak labels are not in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum IfMissing {
-    /// Make them.
     Make,
     /// Say so, to who will have them made; what is damaged is set aside.
     LeaveToOthers,
@@ -95,7 +94,6 @@ pub enum LabelerProgress<'a> {
     Elsewhere(Option<&'a Holder>),
     /// The labeler is being trained.
     Training(StageProgress),
-    /// It labels.
     Labeling {
         /// Texts that are labelled.
         done: usize,
@@ -116,7 +114,6 @@ pub enum Origin {
 
 /// A study's data with the weak labels of its labeler.
 pub struct LabeledData {
-    /// The data.
     pub dataset: Dataset,
     /// How the labels were made.
     pub outcome: LabelsOutcome,
@@ -206,7 +203,6 @@ struct Inputs<'a> {
 struct OwnExamples<'a> {
     /// The training examples, or those of a file.
     examples: &'a [Example],
-    /// Which of them.
     split: ValidationSplit,
     from_file: bool,
 }

@@ -53,7 +53,6 @@ impl<'a> Continuation<'a> {
 /// How far a training is, besides its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
-    /// Steps made.
     pub(crate) step: usize,
     /// Whether the evaluation after them was made, if one was due.
     pub(crate) evaluated: bool,

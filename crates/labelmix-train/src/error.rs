@@ -8,7 +8,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A stage that could not be finished.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Error {
-    /// The loss stopped being a number.
     #[error("the training loss became {loss} at step {step}")]
     #[diagnostic(help(
         "the learning rate is too high for this model: lower `learning_rate` in the study's [recipe] (a weak labeler's: in [labeler])"
@@ -16,10 +15,8 @@ pub enum Error {
     Diverged {
         /// The step, counted from one.
         step: usize,
-        /// The loss.
         loss: f32,
     },
-    /// A labeler was to be as good as this, and never was.
     #[error(
         "no checkpoint of the weak labeler comes near the accuracy {target}: the nearest had {nearest:.3}, after \
              {step} of {steps} steps"
@@ -42,7 +39,6 @@ pub enum Error {
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("remove the stage's folder and run the sweep again: only that stage is redone"))]
     OptimizerFile {
-        /// The file.
         path: std::path::PathBuf,
         /// What is wrong with it.
         source: std::io::Error,

@@ -49,7 +49,6 @@ fn likeliest(logits: &[f32]) -> u32 {
 pub struct FollowUpTexts<'a> {
     /// The model that answers.
     pub model: &'a LanguageModel,
-    /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// What is asked on.
     pub follow_up: &'a FollowUp,

@@ -14,21 +14,17 @@ use labelmix_methods::{PromptTemplate, ShotOrder, order_for_all};
 /// A template that does not work with the model's tokenizer.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PromptError {
-    /// Both targets begin alike.
     #[error("the targets {:?} and {:?} both begin with the token {token:?} after {before:?}", targets[0], targets[1])]
     #[diagnostic(help(
         "the next token must tell the classes apart: set `targets` in the study's [prompt] to two words that the model's \
          tokenizer begins differently, such as targets = [\"bad\", \"good\"]"
     ))]
     SameToken {
-        /// The targets.
         targets: [String; 2],
-        /// The token.
         token: String,
         /// What stands before the target.
         before: String,
     },
-    /// A target and what stands before it share a token.
     #[error(
         "the tokenizer merges the target {target:?} with {before:?} before it: what the model is asked would never be followed by the target"
     )]
@@ -36,7 +32,6 @@ pub enum PromptError {
         "set `targets` or `before_target` in the study's [prompt] so that a new token begins where the target does"
     ))]
     Merged {
-        /// The target.
         target: String,
         /// What stands before it.
         before: String,

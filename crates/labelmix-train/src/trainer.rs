@@ -57,7 +57,6 @@ pub struct StageResult {
 /// Where a running stage is.
 #[derive(Clone, Copy, Debug)]
 pub struct StageProgress {
-    /// Steps made.
     pub step: usize,
     /// Steps that will be made unless the stage stops early.
     pub scheduled_steps: usize,

@@ -26,7 +26,6 @@ struct Report {
 #[derive(Serialize)]
 struct Machine {
     cores: usize,
-    /// In bytes.
     available_memory: u64,
     vector_instructions: &'static str,
     /// Kinds of graphics processors that this build can use.

@@ -28,7 +28,6 @@ struct Ingested {
     /// The file that was written.
     out: PathBuf,
     kind: LabelKind,
-    /// Rows in it.
     rows: usize,
     /// Texts that were given a label.
     texts: usize,

@@ -19,7 +19,6 @@ pub(crate) enum Parts {
     All,
     /// Its configuration and what its tokenizer is made of.
     Tokenizer,
-    /// Its configuration.
     Configuration,
 }
 

@@ -49,7 +49,6 @@ pub struct CollectedLabels {
 /// What to do about rows without a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMissing {
-    /// Refuse them.
     Refuse,
     /// Leave them out.
     LeaveOut,

@@ -30,16 +30,13 @@ pub enum AnnotationError {
          Argilla's records.to_json writes"
     ))]
     NoLabelFile {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
 
-    /// A row whose example is not named.
     #[error("{place}: `{value}` is not the id of an example")]
     BadId {
-        /// The row.
         place: Place,
         /// What stands there.
         value: String,
@@ -48,48 +45,38 @@ pub enum AnnotationError {
         advice: &'static str,
     },
 
-    /// A row whose id and text are those of different examples.
     #[error("{place}: {id} is the id of another text: `{text}`")]
     #[diagnostic(help(
         "somebody has sorted or edited one column alone: take the row from the list once more. Without a text the id decides"
     ))]
     OtherText {
-        /// The row.
         place: Place,
-        /// The id.
         id: ExampleId,
         /// The text that has this id.
         text: String,
     },
 
-    /// A label of a text that is not there.
     #[error("{place}: no text of {} has the id {id}", train.display())]
     #[diagnostic(help(
         "labels belong to the texts of the training file that they were asked for with: give the study with that file, or \
          remove the row"
     ))]
     UnknownId {
-        /// The row.
         place: Place,
-        /// The id.
         id: ExampleId,
         /// The training file.
         train: PathBuf,
     },
 
-    /// A row without a label.
     #[error("{place}: there is no label for {id}{}", and_others(*others))]
     #[diagnostic(help("label it, or take only the labels that are there with --partial"))]
     Unlabeled {
-        /// The row.
         place: Place,
-        /// The example.
         id: ExampleId,
         /// How many other rows have none.
         others: usize,
     },
 
-    /// Gold labels that are scores, which 0 and 1 cannot stand for.
     #[error("{}: the gold labels in `{column}` are scores (`threshold` in [task])", file.display())]
     #[diagnostic(help(
         "give the study a column of 0 and 1 in place of the scores and the threshold; labels that are collected go into it"
@@ -97,19 +84,15 @@ pub enum AnnotationError {
     Scores {
         /// The training file.
         file: PathBuf,
-        /// The column.
         column: String,
     },
 
-    /// Two labels that contradict each other.
     #[error("{place}: the {kind} label of {id} is {label}, and {earlier} says {earlier_label}")]
     #[diagnostic(help("decide which one holds, and remove the other"))]
     Conflict {
-        /// The row.
         place: Place,
         /// The kind of the labels.
         kind: &'static str,
-        /// The example.
         id: ExampleId,
         /// Its label there.
         label: f32,
@@ -119,11 +102,9 @@ pub enum AnnotationError {
         earlier_label: f32,
     },
 
-    /// Labels of the other kind.
     #[error("{place}: this row asks for a {found} label, and {kind} labels are read")]
     #[diagnostic(help("read the file with --kind {found}"))]
     OtherKind {
-        /// The row.
         place: Place,
         /// The kind that the row names.
         found: String,
@@ -131,15 +112,12 @@ pub enum AnnotationError {
         kind: &'static str,
     },
 
-    /// Annotators who disagree about a gold label.
     #[error("{place}: the annotators disagree about the gold label of {id}: {}", listed(labels))]
     #[diagnostic(help(
         "a gold label is one answer: let somebody decide. As weak labels (--kind weak) several answers are averaged"
     ))]
     Disagreement {
-        /// The row.
         place: Place,
-        /// The example.
         id: ExampleId,
         /// What they say.
         labels: Vec<f32>,

@@ -21,7 +21,6 @@ type Result<T> = std::result::Result<T, AnnotationError>;
 /// What became of a training file's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LabeledRows {
-    /// Rows.
     pub rows: usize,
     /// Texts that labels were collected for.
     pub texts: usize,

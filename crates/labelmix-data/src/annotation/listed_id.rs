@@ -16,11 +16,9 @@ const FEWEST_DIGITS: usize = 10;
 /// What stands in place of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoId {
-    /// Nothing.
     Empty,
     /// A number that a spreadsheet has made of it.
     Number,
-    /// Anything else.
     Other,
 }
 

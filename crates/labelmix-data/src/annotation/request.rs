@@ -11,9 +11,7 @@ use crate::example::Example;
 /// A file of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestFile {
-    /// Its name.
     pub name: String,
-    /// Its content.
     pub content: String,
 }
 

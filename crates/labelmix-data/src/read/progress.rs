@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 /// How far the reading of a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadingProgress<'a> {
-    /// The file.
     pub file: &'a Path,
     /// Bytes of the file that were read, as it is stored.
     pub done: u64,

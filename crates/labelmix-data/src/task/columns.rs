@@ -39,7 +39,6 @@ pub(super) struct CellPath {
 }
 
 impl CellPath {
-    /// The column.
     pub(super) fn root(&self) -> &str {
         self.name.split('.').next().unwrap_or_default()
     }

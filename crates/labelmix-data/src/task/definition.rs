@@ -202,14 +202,12 @@ pub struct FilterTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMore<T> {
-    /// One.
     One(T),
     /// A list.
     More(Vec<T>),
 }
 
 impl<T> OneOrMore<T> {
-    /// The values.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         match self {

@@ -25,7 +25,6 @@ pub enum TaskError {
     #[error("{} cannot be read: {reason}", file.display())]
     #[diagnostic(help("check that the file is there and that you may read it"))]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// What the operating system says.
         reason: String,
@@ -40,7 +39,6 @@ pub enum TaskError {
         line: Option<usize>,
         /// What is wrong.
         reason: String,
-        /// The remedy.
         #[help]
         advice: String,
     },
@@ -51,7 +49,6 @@ pub enum TaskError {
         "templates are written in Jinja's language: {{{{ column }}}} puts a column's value in, {{% if … %}} … {{% endif %}} asks"
     ))]
     TemplateSyntax {
-        /// The task, and which of its templates.
         template: String,
         /// The line of the template, from 1.
         line: Option<usize>,
@@ -62,7 +59,6 @@ pub enum TaskError {
     /// A template names what the rows do not have.
     #[error("{template}: unknown variable `{variable}`; {place} has {}", listed(known))]
     UnknownVariable {
-        /// The task, and which of its templates.
         template: String,
         /// The name that is not known.
         variable: String,
@@ -75,23 +71,15 @@ pub enum TaskError {
         advice: String,
     },
 
-    /// A template shows what is to be found out.
     #[error("{template}: `{variable}` is a label, which the text must not show")]
     #[diagnostic(help("take it out of the template: a model that is shown the label has nothing to learn"))]
-    TemplateShowsLabel {
-        /// The task, and which of its templates.
-        template: String,
-        /// The column.
-        variable: String,
-    },
+    TemplateShowsLabel { template: String, variable: String },
 
     /// A template fails on a row.
     #[error("{place}: {reason}, in {template}{}", on_line(*line))]
     #[diagnostic(help("check the names of nested fields, and that the row has what the template asks for"))]
     Render {
-        /// The row.
         place: Box<Place>,
-        /// The task, and which of its templates.
         template: String,
         /// The line of the template, from 1.
         line: Option<usize>,
@@ -99,13 +87,11 @@ pub enum TaskError {
         reason: String,
     },
 
-    /// A value of the label's column to which the task gives no class.
     #[error("{place}, column `{column}`: `{value}` is no label that the task knows; it knows {}", listed(known))]
     #[diagnostic(help(
         "give the value a class in [binary] values, or name it in [binary] drop to leave such rows out"
     ))]
     UnknownLabel {
-        /// The row.
         place: Place,
         /// The label's column.
         column: String,
@@ -115,13 +101,11 @@ pub enum TaskError {
         known: Vec<String>,
     },
 
-    /// A right answer that is none of the options.
     #[error("{place}, column `{column}`: `{value}` is none of the {options} answers, {range}")]
     #[diagnostic(help(
         "check `answer_is` and `first_index` in [multiple_choice], or name the value in its `drop` to leave such rows out"
     ))]
     AnswerOutOfRange {
-        /// The row.
         place: Place,
         /// The answer's column.
         column: String,
@@ -137,9 +121,7 @@ pub enum TaskError {
     #[error("{place}, column `{column}`: `{value}`, where {expected} is needed")]
     #[diagnostic(help("check the column's name in the task file: `a.b` is the field `b` of the column `a`"))]
     WrongCell {
-        /// The row.
         place: Place,
-        /// The column.
         column: String,
         /// The value found.
         value: String,
@@ -147,7 +129,6 @@ pub enum TaskError {
         expected: &'static str,
     },
 
-    /// A split that the data does not have.
     #[error("{data} has no split `{split}`; its splits are {}", listed(present))]
     #[diagnostic(help("name one of these in the task's [splits]"))]
     NoSuchSplit {
@@ -155,7 +136,6 @@ pub enum TaskError {
         data: String,
         /// The split wanted.
         split: String,
-        /// The splits that there are.
         present: Vec<String>,
     },
 
@@ -183,13 +163,11 @@ pub enum TaskError {
         formats: &'static str,
     },
 
-    /// A split of which some files are missing.
     #[error("{data}: split `{split}` has {found} of its {shards} files")]
     #[diagnostic(help("download the rest, or remove the split's files and download them again"))]
     MissingShards {
         /// The dataset or folder.
         data: String,
-        /// The split.
         split: String,
         /// Files that are there.
         found: usize,
@@ -197,29 +175,23 @@ pub enum TaskError {
         shards: usize,
     },
 
-    /// A split that is there twice.
     #[error("{data}: split `{split}` is there in several forms: {}", listed(files))]
     #[diagnostic(help("keep the files of one format, or name the files in the task's [local]"))]
     AmbiguousSplit {
         /// The dataset or folder.
         data: String,
-        /// The split.
         split: String,
-        /// Its files.
         files: Vec<String>,
     },
 
-    /// The data was not handed over, or is not on this machine.
     #[error("task {task}: its data is {data}, which is not on this machine")]
     #[diagnostic(help("download it first, or name a folder that has it"))]
     NotLocal {
         /// The task's file or name.
         task: String,
-        /// The dataset.
         data: String,
     },
 
-    /// Two rows of a file of weak labels that contradict each other.
     #[error("{place}: weak labels for `{key}` that differ from those on {earlier}")]
     #[diagnostic(help("keep one row for each key; several annotators' labels belong into one row, a column for each"))]
     WeakConflict {

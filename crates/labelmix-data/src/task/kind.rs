@@ -17,7 +17,6 @@ use crate::read::Row;
 pub(super) enum Judged {
     /// No example, for this reason.
     LeftOut(String),
-    /// An example.
     Example {
         /// Its class; `None` where the row has no label.
         gold: Option<bool>,

@@ -39,11 +39,9 @@ pub struct TaskDescription {
 /// An example as people are shown it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RenderedExample {
-    /// Its id.
     pub id: ExampleId,
     /// Its class, by its gold label or else its weak one.
     pub class: u8,
-    /// The text.
     pub text: String,
     /// What a cheap labeler sees, if it sees less.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +51,6 @@ pub struct RenderedExample {
 /// A task after a look at all its data.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskCheck {
-    /// The task.
     pub task: TaskDescription,
     /// What was read, what was dropped and why, and the balance.
     pub summary: DataSummary,

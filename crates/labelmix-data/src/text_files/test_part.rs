@@ -14,7 +14,6 @@ use crate::summary::{Dropped, TextNotes};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum TestSize {
-    /// So many.
     Count(usize),
     /// This share of them, below 1.
     Share(f64),

@@ -7,8 +7,11 @@ use super::cells::SurfaceCells;
 /// The covariance of the measurements' noise, and of a smooth deviation where there is one, ready for residuals.
 pub(crate) enum Metric {
     /// Own noise and a shared error: Σ = diag(v) + s·sᵀ, inverted by Sherman and Morrison's formula.
-    RankOne { precisions: Vec<f64>, loadings: Vec<f64>, divisor: f64 },
-    /// Any covariance.
+    RankOne {
+        precisions: Vec<f64>,
+        loadings: Vec<f64>,
+        divisor: f64,
+    },
     Dense(Cholesky<f64, Dyn>),
 }
 

@@ -23,7 +23,6 @@ pub(super) enum NativeScorer<'a> {
     Alone(&'a NativeEngine, Adapter),
     /// The classifier reads texts behind a prompt.
     Prompted(KeptPrompt<'a>, Adapter),
-    /// The language model is asked.
     Asked(KeptPrompt<'a>, LanguageModel),
 }
 

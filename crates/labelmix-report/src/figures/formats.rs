@@ -26,7 +26,6 @@ pub enum FigureFormat {
 /// How figures are set and written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FigureSettings {
-    /// The width.
     pub columns: Columns,
     /// The kinds of files, each once.
     pub formats: Vec<FigureFormat>,

@@ -13,7 +13,6 @@ pub(super) enum Symbol {
     Heading,
     /// A line with a mark, by the mark's place among the shapes.
     MarkedLine(usize, RGBColor),
-    /// A line.
     Line(RGBColor),
     /// A dashed line.
     Dashed,
@@ -29,7 +28,6 @@ pub(super) enum Symbol {
     Hatch,
     /// A small dot.
     Dot,
-    /// A cross.
     Cross,
 }
 

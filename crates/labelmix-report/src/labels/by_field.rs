@@ -45,7 +45,6 @@ pub(super) fn by_field<'a>(labels: &'a [JudgedLabel<'a>], position: usize) -> Ve
 #[derive(Clone, Copy)]
 enum Order {
     ByFrequency,
-    /// Of numbers.
     BySize,
 }
 

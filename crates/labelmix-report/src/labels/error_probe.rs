@@ -23,9 +23,7 @@ pub enum ErrorProbe {
     NoSign(Probe),
     /// There are too few wrong or too few right labels to try.
     TooFew {
-        /// Wrong labels.
         wrong: usize,
-        /// Right labels.
         right: usize,
         /// How many are needed of each.
         needed: usize,

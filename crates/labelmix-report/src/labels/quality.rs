@@ -60,7 +60,6 @@ pub struct LabelQuality {
 /// The accuracy of some of the weak labels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelGroup {
-    /// Which.
     #[serde(flatten)]
     pub of: GroupOf,
     /// Labels in the group, at least 1.
@@ -80,12 +79,7 @@ pub struct LabelGroup {
 #[serde(rename_all = "snake_case")]
 pub enum GroupOf {
     /// Texts of this many characters: the shortest and the longest of them.
-    Characters {
-        /// The shortest.
-        low: usize,
-        /// The longest.
-        high: usize,
-    },
+    Characters { low: usize, high: usize },
     /// A gold class, 0 or 1.
     GoldClass(u8),
     /// The probability that a label gives to its own class.

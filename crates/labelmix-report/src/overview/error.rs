@@ -11,24 +11,16 @@ pub enum OverviewError {
     /// Their reports would be one folder.
     #[error("two studies are called {study:?}")]
     #[diagnostic(help("give each study a name of its own; results in the store are found under the name"))]
-    SameName {
-        /// The name.
-        study: String,
-    },
-    /// There is nothing to average or to set side by side.
+    SameName { study: String },
     #[error("the studies {first:?} and {second:?} are both of the task {task:?} with the model {model:?}")]
     #[diagnostic(help("give one of them; methods are compared within a study"))]
     SameQuestion {
         /// A study's name.
         first: String,
-        /// Another's.
         second: String,
-        /// Their task.
         task: String,
-        /// Their model.
         model: String,
     },
-    /// A budget does not buy the same.
     #[error(
         "the studies {first:?} and {second:?} have different prices. The first: {first_prices}. The second: {second_prices}."
     )]
@@ -36,11 +28,9 @@ pub enum OverviewError {
     OtherPrices {
         /// A study's name.
         first: String,
-        /// Its prices.
         first_prices: String,
         /// Another study's name.
         second: String,
-        /// Its prices.
         second_prices: String,
     },
 }

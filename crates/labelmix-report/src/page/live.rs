@@ -19,7 +19,6 @@ const ASKS: &str = "connect-src 'self'; ";
 /// A page that is served.
 #[derive(Clone, Debug)]
 pub struct LivePage {
-    /// The page, as HTML.
     pub html: String,
     /// Its content policy, for the answer's header. The page has it too.
     pub policy: String,

@@ -12,7 +12,6 @@ use crate::notation::{dollars, purchase};
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {
-    /// Neither a budget nor a target.
     #[error("there is nothing to plan for")]
     #[diagnostic(help("give what may be spent (--budget), what is spent next (--next), or an accuracy (--target)"))]
     NothingAsked,
@@ -23,20 +22,17 @@ pub enum PlanError {
         /// The budget given.
         budget_usd: f64,
     },
-    /// Labels that cost more than the budget.
     #[error("{} cost {}, and the budget is {}", purchase(have.n_weak, have.n_gold), dollars(*have_usd), dollars(*budget_usd))]
     #[diagnostic(help(
         "--budget is what is spent in all, the labels of --have included; what is spent on top of them is --next"
     ))]
     HaveMore {
-        /// The labels.
         have: Allocation,
         /// What they cost, in dollars.
         have_usd: f64,
         /// The budget, in dollars.
         budget_usd: f64,
     },
-    /// Nothing was measured.
     #[error("no run of the study {study:?} has finished")]
     #[diagnostic(help(
         "a plan is made from measured runs: `labelmix sweep` makes them (a few small budgets, split in several ways, are \
@@ -46,7 +42,6 @@ pub enum PlanError {
         /// The study's name.
         study: String,
     },
-    /// No method that can be planned.
     #[error("no method can be planned: {}", listed(not_planned))]
     #[diagnostic(help(
         "measure more allocations of a method that splits a budget, such as seq-sft: some all weak, some all gold, some \
@@ -56,22 +51,15 @@ pub enum PlanError {
         /// The methods, and why they cannot.
         not_planned: Vec<NotPlanned>,
     },
-    /// A target that no mix is expected to reach.
     #[error("no mix of labels within reach of what was measured is expected to be right {target} of the time")]
     #[diagnostic(help("lower the --target, or give a --budget to see how far it leads"))]
-    OutOfReach {
-        /// The target.
-        target: f64,
-    },
+    OutOfReach { target: f64 },
     /// A list that would be written over, with the labels that may be in it.
     #[error("{} is there already", path.display())]
     #[diagnostic(help(
         "choose a folder of its own for every purchase: lists that are being filled in are never written over"
     ))]
-    ListExists {
-        /// The file.
-        path: PathBuf,
-    },
+    ListExists { path: PathBuf },
     /// The lists of texts cannot be written.
     #[error(transparent)]
     #[diagnostic(transparent)]

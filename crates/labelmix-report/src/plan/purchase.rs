@@ -27,7 +27,6 @@ pub struct Purchase {
     pub format: AnnotationFormat,
     /// How the texts for gold labels were chosen.
     pub sampling: Sampling,
-    /// The lists.
     pub lists: Vec<PurchaseList>,
     /// Labels to be bought for which the data has no texts left.
     pub lacking: Allocation,
@@ -38,9 +37,7 @@ pub struct Purchase {
 pub struct PurchaseList {
     /// The kind of label that each is to get.
     pub kind: LabelKind,
-    /// The texts.
     pub texts: usize,
-    /// The file.
     pub file: PathBuf,
 }
 

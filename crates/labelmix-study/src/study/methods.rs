@@ -78,7 +78,6 @@ impl<'de> Visitor<'de> for NameOrTable {
 pub struct NamedMethod {
     /// Its name in the study.
     pub name: String,
-    /// The method.
     pub method: Box<dyn Method>,
     /// Its table, unless there is nothing in it but the name.
     pub table: Option<MethodTable>,

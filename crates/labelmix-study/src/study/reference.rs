@@ -18,7 +18,6 @@ pub use self::markdown::study_file_page;
 pub struct StudyTable {
     /// Its heading, such as `[grid]`; empty for the keys at the top of the file.
     pub heading: String,
-    /// What it is for.
     pub summary: String,
     /// A page of the book that says more, if there is one.
     pub page: Option<String>,
@@ -32,11 +31,9 @@ pub struct StudyTable {
 /// A key of a table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyHelp {
-    /// The key.
     pub name: String,
     /// The kind of value, and which values make sense.
     pub value: String,
-    /// What it means.
     pub meaning: String,
     /// Whether the file must have it.
     #[serde(default)]

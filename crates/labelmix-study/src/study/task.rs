@@ -23,7 +23,6 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "WrittenTable")]
 pub struct TaskTable {
-    /// Where it is.
     #[serde(flatten)]
     pub data: TaskData,
     /// The largest number of test examples that are used.
@@ -39,16 +38,13 @@ pub struct TaskTable {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum TaskData {
-    /// In files of texts.
     Files(TextFiles),
-    /// Where a task has it.
     Task(TaskReference),
 }
 
 /// A task, and what the study has different.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaskReference {
-    /// Which task.
     #[serde(flatten)]
     pub definition: DefinedIn,
     /// A folder on this machine to take the data from, wherever the task has it.

@@ -16,15 +16,9 @@ pub trait Observer: Sync {
 #[derive(Clone, Copy, Debug)]
 pub enum SweepEvent<'a> {
     /// A stage is in the store, from an earlier sweep.
-    StageKept {
-        /// The stage.
-        stage: &'a StageNode,
-        /// Its outcome.
-        outcome: &'a StageOutcome,
-    },
+    StageKept { stage: &'a StageNode, outcome: &'a StageOutcome },
     /// A stage's folder was found damaged and set aside: it is among the missing ones.
     StageDamaged {
-        /// The stage.
         stage: &'a StageNode,
         /// What is wrong.
         damage: &'a Damage,
@@ -42,41 +36,28 @@ pub enum SweepEvent<'a> {
     StageBegan {
         /// The worker, from 0 to below the number of jobs.
         worker: usize,
-        /// The stage.
         stage: &'a StageNode,
     },
     /// Another process is at a stage; it is waited for.
     StageElsewhere {
-        /// The stage.
         stage: &'a StageNode,
         /// Who is at it, if that can be told.
         holder: Option<&'a Holder>,
     },
     /// A worker made a step.
-    StageProgressed {
-        /// The worker.
-        worker: usize,
-        /// The stage.
-        stage: &'a StageNode,
-        /// Where it is.
-        progress: StageProgress,
-    },
+    StageProgressed { worker: usize, stage: &'a StageNode, progress: StageProgress },
     /// A stage's outcome is kept.
     StageFinished {
         /// The worker; none if another process did it.
         worker: Option<usize>,
-        /// The stage.
         stage: &'a StageNode,
-        /// Its outcome.
         outcome: &'a StageOutcome,
     },
     /// A stage failed, now or, if it would fail again, in an earlier sweep.
     StageFailed {
         /// The worker; none if it was not tried.
         worker: Option<usize>,
-        /// The stage.
         stage: &'a StageNode,
-        /// Why.
         failure: &'a StageFailure,
     },
     /// All stages of a run are done, and its record is kept.

@@ -7,7 +7,6 @@ use miette::Diagnostic;
 /// What cannot be exported, or not to there.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ExportError {
-    /// The place is taken.
     #[error("{} is there already, and is no empty folder", .0.display())]
     #[diagnostic(help("name another folder with --out, or take this one away first: nothing is written over"))]
     Taken(PathBuf),
@@ -20,46 +19,31 @@ pub enum ExportError {
         /// What the operating system says.
         source: std::io::Error,
     },
-    /// A run whose texts are made of the model's own answers.
     #[error("the run {0} asks on from what the model itself answers to a text (`follow_up`), which is not exported")]
     #[diagnostic(help(
         "`labelmix predict` gives its log-odds; runs of the same method without `follow_up`, and of every other method but \
          few-shot-sft with several shots, can be exported"
     ))]
     FollowUp(String),
-    /// A run that shows every text its shots in another order.
     #[error("the run {run} shows every text its {shots} shots in an order of its own, which is not exported")]
     #[diagnostic(help(
         "`labelmix predict` gives its log-odds; runs of few-shot, which has one order for all texts, of few-shot-sft with \
          `shots = 1`, and of methods without shots can be exported"
     ))]
-    FreshShots {
-        /// The run.
-        run: String,
-        /// How many.
-        shots: usize,
-    },
-    /// An ensemble whose parts read different prompts.
+    FreshShots { run: String, shots: usize },
     #[error("the classifiers that the run {0} averages read different prompts, which is not exported")]
     #[diagnostic(help(
         "`labelmix predict` gives its log-odds; its parts can be exported where the study has runs of them"
     ))]
     DifferentPrompts(String),
-    /// There is nothing to merge.
     #[error("the run {0} asks the language model, and has trained nothing that could be merged")]
     #[diagnostic(help("leave --merged out: what is exported is the prompt, and the Python that asks the model"))]
     NothingTrained(String),
-    /// An adapter would be put on other weights than those that it was trained on.
     #[error(
         "the run {run} kept the checkpoint's weights in {weights}: with an adapter, Python would read them as they are stored"
     )]
     #[diagnostic(help("--merged writes the weights as the run kept them, with the adapter in them"))]
-    RoundedWeights {
-        /// The run.
-        run: String,
-        /// The precision.
-        weights: &'static str,
-    },
+    RoundedWeights { run: String, weights: &'static str },
 }
 
 impl ExportError {

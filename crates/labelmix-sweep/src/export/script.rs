@@ -13,7 +13,6 @@ use crate::error::Result;
 /// What the script is written for. Texts are Python literals.
 pub(super) struct Script<'a> {
     pub(super) run: &'a str,
-    /// transformers' class.
     class: &'static str,
     /// How tokens become a vector, where transformers has no class for it.
     pooling: Option<&'static str>,
@@ -93,7 +92,6 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// transformers' class.
     pub(super) fn class(&self) -> &'static str {
         self.class
     }
@@ -103,7 +101,6 @@ impl<'a> Script<'a> {
         self.pooling.is_none()
     }
 
-    /// The Python.
     pub(super) fn render(&self) -> String {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);

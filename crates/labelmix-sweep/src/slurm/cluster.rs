@@ -15,7 +15,6 @@ pub enum SlurmError {
     #[error("{command}: {source}")]
     #[diagnostic(help("run this on a machine that submits to a Slurm cluster, where {command} is on PATH"))]
     NotThere {
-        /// The command.
         command: &'static str,
         /// What the operating system says.
         source: std::io::Error,
@@ -27,12 +26,10 @@ pub enum SlurmError {
          queue, and the same command submits the rest"
     ))]
     Refused {
-        /// The command.
         command: &'static str,
         /// What it wrote to standard error.
         said: String,
     },
-    /// sbatch took an array, and does not say under which number.
     #[error("no line of what sbatch says is a job's number: {said:?}")]
     #[diagnostic(help(
         "the array may be in the queue all the same: look with `squeue --me`, and cancel it before the command is repeated; \
@@ -46,7 +43,6 @@ pub enum SlurmError {
     #[error("{command} says {said:?}")]
     #[diagnostic(help("this version of Slurm is unknown to labelmix; 20.11 and later are known to work"))]
     NotUnderstood {
-        /// The command.
         command: &'static str,
         /// What it wrote to standard output.
         said: String,

@@ -32,7 +32,6 @@ pub struct QueueCounts {
 pub(super) struct SubmittedArray {
     /// Its job id.
     pub(super) job: u64,
-    /// The stages of each task.
     pub(super) tasks: Vec<Vec<StageKey>>,
 }
 

@@ -20,9 +20,7 @@ pub struct SweepSummary {
     pub gold_pool: usize,
     /// Weak labels for sale.
     pub weak_pool: usize,
-    /// Runs.
     pub runs: usize,
-    /// Distinct stages.
     pub stages: usize,
     /// Stages that the runs would take if none were shared.
     pub unshared_stages: usize,

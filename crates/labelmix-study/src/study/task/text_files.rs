@@ -31,7 +31,6 @@ pub struct RowKeys {
     /// How many texts the test set takes from the training file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_size: Option<TestSize>,
-    /// Decides which.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_seed: Option<u64>,
     /// A column whose rows of one value stay together, in training or in the test set.
