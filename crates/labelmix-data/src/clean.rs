@@ -48,7 +48,7 @@ pub(crate) struct RowsRead {
 
 /// One split on its way from rows to examples, and the count of what fell by the wayside.
 #[derive(Debug)]
-pub(crate) struct Split {
+pub(crate) struct DataSplit {
     /// What messages call it: its file.
     pub(crate) name: String,
     pub(crate) rows: usize,
@@ -61,7 +61,7 @@ pub(crate) struct Split {
     pub(crate) unlabeled: Vec<Example>,
 }
 
-impl Split {
+impl DataSplit {
     /// The rows without the empty texts, and without those that repeat an earlier row's text.
     pub(crate) fn distinct(name: String, rows: RowsRead) -> Self {
         let left_out: Vec<LeftOut> = rows.left_out.into_iter().map(|(reason, rows)| LeftOut { reason, rows }).collect();

@@ -1,7 +1,7 @@
 //! A task's data, ready for a sweep: training examples for sale and a test set held apart.
 
 use crate::account::Accounted;
-use crate::clean::{Balance, CleaningOptions, Split};
+use crate::clean::{Balance, CleaningOptions, DataSplit};
 use crate::error::DataError;
 use crate::example::{Example, content_hash};
 use crate::pools::{Boundary, Pools};
@@ -27,7 +27,11 @@ pub struct Dataset {
 impl Dataset {
     /// What is left of a task's splits: no test text in training, and the classes in balance by the best label that each
     /// example has, as published.
-    pub(crate) fn clean(mut train: Split, mut test: Split, options: &CleaningOptions) -> Result<Self, DataError> {
+    pub(crate) fn clean(
+        mut train: DataSplit,
+        mut test: DataSplit,
+        options: &CleaningOptions,
+    ) -> Result<Self, DataError> {
         train.hold_out(&test.ids());
         let unlabeled = train.take_unlabeled();
         Self::accounted(&mut train, &mut test, |train, test| {
@@ -42,9 +46,9 @@ impl Dataset {
 
     /// Does something to both splits; an error comes with the account of what was read.
     pub(crate) fn accounted(
-        train: &mut Split,
-        test: &mut Split,
-        step: impl FnOnce(&mut Split, &mut Split) -> Result<(), DataError>,
+        train: &mut DataSplit,
+        test: &mut DataSplit,
+        step: impl FnOnce(&mut DataSplit, &mut DataSplit) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         step(train, test).map_err(|error| {
             let summary = DataSummary { train: train.summary(), test: test.summary(), weak_file: None };
@@ -53,7 +57,7 @@ impl Dataset {
     }
 
     /// The examples of two splits with their account.
-    pub(crate) fn of_splits(train: Split, test: Split, unlabeled: Vec<Example>) -> Self {
+    pub(crate) fn of_splits(train: DataSplit, test: DataSplit, unlabeled: Vec<Example>) -> Self {
         let (train, train_summary) = train.finish();
         let (test, test_summary) = test.finish();
         let summary = DataSummary { train: train_summary, test: test_summary, weak_file: None };

@@ -46,8 +46,8 @@ pub use summary::{
 };
 pub use table::{TableColumns, TableRow, read_table};
 pub use task::{
-    AnswerIs, BinaryTable, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable, OneOrMore,
-    PreferenceTable, RenderedExample, Source, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
+    AnswerIs, BinaryTable, DataSource, FilterTable, HubTable, LoadOptions, LocalTable, MergeVotes, MultipleChoiceTable,
+    OneOrMore, PreferenceTable, RenderedExample, SplitFiles, SplitsTable, Task, TaskCheck, TaskDefinition,
     TaskDescription, TaskError, WeakTable,
 };
 pub use text_files::{

@@ -36,7 +36,7 @@ pub(crate) use self::template::{Fields, TextTemplate, value_of};
 use self::weak::VoteTable;
 pub use self::weak::{MergeVotes, WeakTable};
 pub(crate) use self::weak::{mean_vote, merge_votes};
-use crate::clean::{CleaningOptions, Split};
+use crate::clean::{CleaningOptions, DataSplit};
 use crate::dataset::Dataset;
 use crate::example::Example;
 use crate::field::refuse_unknown;
@@ -57,7 +57,7 @@ pub struct Task {
 
 /// Where a task's data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum DataSource<'a> {
     /// On the Hugging Face Hub.
     Hub(&'a HubTable),
     /// On this machine.
@@ -177,8 +177,8 @@ impl Task {
     #[must_use]
     pub fn with_folder(mut self, folder: &Path) -> Self {
         let (config, encoding) = match self.source() {
-            Source::Hub(hub) => (hub.config.clone(), None),
-            Source::Local(local) => (local.config.clone(), local.encoding),
+            DataSource::Hub(hub) => (hub.config.clone(), None),
+            DataSource::Local(local) => (local.config.clone(), local.encoding),
         };
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         self.definition.local = Some(LocalTable { folder: Some(folder), files: BTreeMap::new(), config, encoding });
@@ -200,10 +200,10 @@ impl Task {
 
     /// Where the data is.
     #[must_use]
-    pub fn source(&self) -> Source<'_> {
+    pub fn source(&self) -> DataSource<'_> {
         match (&self.definition.hub, &self.definition.local) {
-            (Some(hub), _) => Source::Hub(hub),
-            (None, Some(local)) => Source::Local(local),
+            (Some(hub), _) => DataSource::Hub(hub),
+            (None, Some(local)) => DataSource::Local(local),
             (None, None) => unreachable!("a checked task has data"),
         }
     }
@@ -257,7 +257,7 @@ impl Task {
     /// [`TaskError`] if there are no Parquet files, or not the configuration or a split of the task; it names those
     /// that there are.
     pub fn hub_files(&self, listing: &[String]) -> Result<SplitFiles<String>, TaskError> {
-        let Source::Hub(hub) = self.source() else {
+        let DataSource::Hub(hub) = self.source() else {
             return Ok(SplitFiles::new());
         };
         let files = |split: &str| {
@@ -275,8 +275,8 @@ impl Task {
     /// [`TaskError::NotLocal`] if the data is on the Hub; other [`TaskError`]s as [`Task::hub_files`].
     pub fn local_files(&self) -> Result<SplitFiles, TaskError> {
         let local = match self.source() {
-            Source::Local(local) => local,
-            Source::Hub(hub) => {
+            DataSource::Local(local) => local,
+            DataSource::Hub(hub) => {
                 return Err(TaskError::NotLocal { task: self.name.clone(), data: hub.dataset.clone() });
             }
         };
@@ -331,7 +331,7 @@ impl Task {
         files: &SplitFiles,
         votes: Option<&VoteTable>,
         fields: &[String],
-    ) -> Result<(Split, Split), TaskError> {
+    ) -> Result<(DataSplit, DataSplit), TaskError> {
         let reader = self.reader.keeping(fields);
         let read = |splits: &[&str], purpose| {
             let files = self.files_of(files, splits)?;
@@ -343,7 +343,7 @@ impl Task {
             if purpose == Purpose::Training {
                 refuse_unknown(fields, &files, &rows.examples)?;
             }
-            Ok::<Split, TaskError>(Split::distinct(name, rows))
+            Ok::<DataSplit, TaskError>(DataSplit::distinct(name, rows))
         };
         match self.division() {
             Division::Apart { train, test } => {

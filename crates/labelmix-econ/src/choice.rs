@@ -8,14 +8,14 @@
 use crate::Resamples;
 
 /// The choice among some allocations.
-pub(crate) struct Choice {
+pub(crate) struct MeasuredChoice {
     /// The candidates and how often each of them was chosen, as shares.
     pub(crate) chosen: Vec<(usize, f64)>,
     /// What the chosen ones achieve where they had no part in being chosen.
     pub(crate) achieved: f64,
 }
 
-impl Choice {
+impl MeasuredChoice {
     /// Chooses in each resample. `None` without candidates.
     ///
     /// # Panics

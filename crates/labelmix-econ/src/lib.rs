@@ -2,7 +2,7 @@
 //!
 //! [`Prices`] and a budget give an [`Allocation`]; [`Observation`]s of allocations give the best split and the
 //! frontier, and a [`Ledger`] says label by label what was bought. Where it matters how sure an answer is: a [`Tariff`]
-//! (of [`Prices`], or of [`Schedule`]s with tiers) and [`Measurements`] of runs give [`Resamples`], an
+//! (of [`Prices`], or of [`PriceSchedule`]s with tiers) and [`Measurements`] of runs give [`Resamples`], an
 //! [`UncertainFrontier`], [`regime`](regime()) verdicts and a [`budget_table`](budget_table()); a [`Surface`] gives
 //! [`marginal_values`], a [`plan`] and a [`backtest`](backtest()). docs/economics.md explains the mathematics. No
 //! tensors and no files: a data scientist can use this crate alone.
@@ -103,11 +103,11 @@ pub use regime_map::{
     surface_regimes_over_budgets, surface_regimes_over_price_ratios,
 };
 pub use resample::Resamples;
-pub use schedule::{Schedule, Tier};
+pub use schedule::{PriceSchedule, Tier};
 pub use simulated::{World, WorldKind};
 pub use surface::{
     Estimate, Extrapolation, MINIMUM_ALLOCATIONS, Surface, SurfaceKind, SurfaceNumbers, SurfaceSettings,
 };
-pub use tariff::{Purchase, SourcePrices, Tariff};
+pub use tariff::{LabelCounts, SourcePrices, Tariff};
 pub use trial::{PlanTrial, RegimeTrial, TruthCheck};
 pub use warning::Warning;

@@ -78,7 +78,7 @@ pub enum Outcome {
     /// Item by item, judged by how they are ranked: every analysis then reads the AUROC where it says accuracy. All runs
     /// of a task are judged alike.
     Ranked(RankedItems),
-    /// The accuracy alone: comparisons then reckon with binomial noise of its own for each allocation.
+    /// The accuracy alone: comparisons then assume binomial noise of its own for each allocation.
     Accuracy {
         /// The share that is right, from 0 to 1.
         accuracy: f64,

@@ -1,8 +1,8 @@
 //! Methods against each other at equal cost: who makes more of a budget, and how sure that is.
 //!
 //! A method's splits of a budget were measured on the test items that it is judged by, so a method is taken at what it
-//! achieves where its split is chosen by other seeds and items ([`Choice`]). The difference's deviation comes from common
-//! resamples of seeds and test items. What these cannot show is how little three seeds say about the deviation between
+//! achieves where its split is chosen by other seeds and items ([`MeasuredChoice`]). The difference's standard deviation comes from
+//! common resamples of seeds and test items. What these cannot show is how little three seeds say about the standard deviation between
 //! seeds: intervals and p-values are Student's, with as many degrees of freedom as the part of the variance that comes
 //! from seeds leaves (Satterthwaite 1946).
 
@@ -10,7 +10,7 @@ use labelmix_stats::{Interval, McNemar, StudentEstimate, holm_adjusted, sample_s
 use serde::{Deserialize, Serialize};
 
 use crate::allocation::check_budget;
-use crate::choice::Choice;
+use crate::choice::MeasuredChoice;
 use crate::error::{AnalysisError, Result};
 use crate::measurement::{Cell, Outcome};
 use crate::regime::within;
@@ -63,7 +63,7 @@ pub struct MethodAtBudget {
     pub cost_usd: f64,
     /// What was measured there: the mean over seeds. Of many allocations it is optimistic.
     pub measured: f64,
-    /// The sample deviation between its seeds; `None` of a single one, or of several tasks.
+    /// The sample standard deviation between its seeds; `None` of a single one, or of several tasks.
     pub deviation: Option<f64>,
     /// The seeds of the allocation; the fewest of its tasks.
     pub seeds: usize,
@@ -201,7 +201,7 @@ fn method_place(measurements: &Measurements, method: &str) -> Result<usize> {
 
 /// A method at a budget.
 struct Side {
-    choice: Choice,
+    choice: MeasuredChoice,
     /// The point that measured best.
     best: usize,
     at_budget: MethodAtBudget,
@@ -219,7 +219,7 @@ impl Side {
         let points = measurements.points();
         let fits = |point: &usize| points[*point].method == method && within(observations[*point].cost_usd, budget_usd);
         let candidates: Vec<usize> = (0..points.len()).filter(fits).collect();
-        let choice = Choice::new(&candidates, resamples)?;
+        let choice = MeasuredChoice::new(&candidates, resamples)?;
         let of_candidates: Vec<Observation> = candidates.iter().map(|&point| observations[point]).collect();
         let best = candidates[best_split(&of_candidates)?];
         let cells: Vec<&Cell> = points[best].cells.iter().map(|&cell| &measurements.cells()[cell]).collect();
@@ -281,7 +281,7 @@ fn pair(measurements: &Measurements, resamples: &Resamples, first: &Side, second
 /// How well a difference's variance is known: test items are many and leave no doubt of their part, seeds are few. Where
 /// all runs that a task's difference is made of have the same seeds, the part is that of the seeds' own differences, else of
 /// each allocation by itself. Allocations with one seed, whose deviation is taken from others or assumed, count as known.
-fn degrees_of_freedom(measurements: &Measurements, choices: [&Choice; 2], variance: f64) -> f64 {
+fn degrees_of_freedom(measurements: &Measurements, choices: [&MeasuredChoice; 2], variance: f64) -> f64 {
     let tasks = measurements.tasks().len();
     let (mut from_seeds, mut doubt) = (0.0, 0.0);
     let mut add = |variance_of_mean: f64, seeds: usize| {

@@ -16,7 +16,7 @@ use crate::error::{AnalysisError, Result};
 use crate::measurement::Measurements;
 use crate::warning::Warning;
 
-/// The deviation between seeds that is reckoned with where no allocation was measured with two: fine-tuning on few
+/// The standard deviation between seeds that is assumed where no allocation was measured with two: fine-tuning on few
 /// labels varies by this much or more.
 pub(crate) const ASSUMED_SEED_DEVIATION: f64 = 0.03;
 

@@ -20,12 +20,12 @@ pub struct Tier {
 /// Tiers work as tax brackets do: each label costs what its own tier says, so a bill never falls when a label is added
 /// and a budget buys a definite number of labels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Schedule {
+pub struct PriceSchedule {
     setup_usd: f64,
     tiers: Vec<Tier>,
 }
 
-impl Schedule {
+impl PriceSchedule {
     /// One price for every label.
     ///
     /// # Errors
@@ -141,9 +141,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tiered() -> Schedule {
+    fn tiered() -> PriceSchedule {
         let tier = |from_label, usd_per_label| Tier { from_label, usd_per_label };
-        Schedule::new(50.0, vec![tier(1, 1.0), tier(101, 0.5), tier(301, 0.25)]).unwrap()
+        PriceSchedule::new(50.0, vec![tier(1, 1.0), tier(101, 0.5), tier(301, 0.25)]).unwrap()
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn refuses_tiers_that_are_no_schedule() {
         let tier = |from_label, usd_per_label| Tier { from_label, usd_per_label };
-        let refused = |setup, tiers| Schedule::new(setup, tiers).unwrap_err().to_string();
+        let refused = |setup, tiers| PriceSchedule::new(setup, tiers).unwrap_err().to_string();
         assert_eq!(refused(-1.0, vec![tier(1, 1.0)]), "the set-up cost is -1: it must be zero dollars or more");
         assert_eq!(refused(0.0, vec![]), "a schedule has no prices: give it at least the price of its first label");
         assert_eq!(
@@ -179,8 +179,8 @@ mod tests {
             refused(0.0, vec![tier(1, 1.0), tier(1, 0.5)]),
             "a tier starts with label 1: here it must start with label 2 or later (the first tier with label 1)"
         );
-        assert!(Schedule::new(0.0, vec![tier(2, 1.0)]).is_err());
-        assert!(Schedule::flat(f64::NAN).is_err());
+        assert!(PriceSchedule::new(0.0, vec![tier(2, 1.0)]).is_err());
+        assert!(PriceSchedule::flat(f64::NAN).is_err());
     }
 
     proptest! {

@@ -1,26 +1,26 @@
-//! The prices that an analysis reckons with: a schedule for weak and one for gold labels, taken from a list of sources.
+//! The prices that an analysis uses: a schedule for weak and one for gold labels, taken from a list of sources.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::allocation::{Allocation, check_budget, check_fraction};
-use crate::{AnalysisError, EconError, Prices, Schedule};
+use crate::{AnalysisError, EconError, PriceSchedule, Prices};
 
 /// What weak and gold labels cost, and an hour of a GPU where that is to be shown. [`Prices`] turn into a tariff of two
 /// flat prices.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tariff {
     /// The weak labels' prices.
-    pub weak: Schedule,
+    pub weak: PriceSchedule,
     /// The gold labels' prices.
-    pub gold: Schedule,
+    pub gold: PriceSchedule,
     gpu_hour_usd: Option<f64>,
 }
 
 impl From<Prices> for Tariff {
     fn from(prices: Prices) -> Self {
-        let flat = |usd| Schedule::flat(usd).expect("the prices of `Prices` are positive");
+        let flat = |usd| PriceSchedule::flat(usd).expect("the prices of `Prices` are positive");
         Self { weak: flat(prices.weak_usd()), gold: flat(prices.gold_usd()), gpu_hour_usd: None }
     }
 }
@@ -28,7 +28,7 @@ impl From<Prices> for Tariff {
 impl Tariff {
     /// Schedules for weak and for gold labels.
     #[must_use]
-    pub fn new(weak: Schedule, gold: Schedule) -> Self {
+    pub fn new(weak: PriceSchedule, gold: PriceSchedule) -> Self {
         Self { weak, gold, gpu_hour_usd: None }
     }
 
@@ -101,7 +101,7 @@ impl Tariff {
     /// [`EconError::Factor`] for a ratio that is zero, negative or not finite.
     pub fn with_price_ratio(&self, weak_per_gold: f64) -> Result<Self, EconError> {
         check_factor(weak_per_gold)?;
-        let weak = Schedule::flat(self.gold.next_label_usd(0) * weak_per_gold)?;
+        let weak = PriceSchedule::flat(self.gold.next_label_usd(0) * weak_per_gold)?;
         Ok(Self { weak, ..self.clone() })
     }
 }
@@ -113,21 +113,21 @@ fn check_factor(factor: f64) -> Result<(), EconError> {
 /// The prices of any number of sources of labels, by name: a crowd, an expert, a panel of experts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct SourcePrices {
-    sources: BTreeMap<String, Schedule>,
+    sources: BTreeMap<String, PriceSchedule>,
 }
 
 /// How many labels are bought from each source.
-pub type Purchase = BTreeMap<String, usize>;
+pub type LabelCounts = BTreeMap<String, usize>;
 
 impl SourcePrices {
     /// Adds a source, or gives a known one other prices.
     #[must_use]
-    pub fn with(mut self, source: &str, schedule: Schedule) -> Self {
+    pub fn with(mut self, source: &str, schedule: PriceSchedule) -> Self {
         self.sources.insert(source.to_owned(), schedule);
         self
     }
 
-    pub fn sources(&self) -> impl Iterator<Item = (&str, &Schedule)> {
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &PriceSchedule)> {
         self.sources.iter().map(|(name, schedule)| (name.as_str(), schedule))
     }
 
@@ -135,7 +135,7 @@ impl SourcePrices {
     ///
     /// # Errors
     /// [`AnalysisError::UnknownSource`] for a source without a price.
-    pub fn cost_usd(&self, purchase: &Purchase) -> Result<f64, AnalysisError> {
+    pub fn cost_usd(&self, purchase: &LabelCounts) -> Result<f64, AnalysisError> {
         purchase.iter().map(|(source, labels)| Ok(self.schedule(source)?.cost_usd(*labels))).sum()
     }
 
@@ -147,7 +147,7 @@ impl SourcePrices {
         Ok(Tariff::new(self.schedule(weak)?.clone(), self.schedule(gold)?.clone()))
     }
 
-    fn schedule(&self, source: &str) -> Result<&Schedule, AnalysisError> {
+    fn schedule(&self, source: &str) -> Result<&PriceSchedule, AnalysisError> {
         self.sources.get(source).ok_or_else(|| AnalysisError::UnknownSource {
             source_name: source.to_owned(),
             known: self.sources.keys().cloned().collect::<Vec<_>>().join(", "),
@@ -163,12 +163,12 @@ mod tests {
 
     #[test]
     fn three_sources_make_any_pair() {
-        let panel = Schedule::new(200.0, vec![Tier { from_label: 1, usd_per_label: 5.0 }]).unwrap();
+        let panel = PriceSchedule::new(200.0, vec![Tier { from_label: 1, usd_per_label: 5.0 }]).unwrap();
         let sources = SourcePrices::default()
-            .with("crowd", Schedule::flat(0.08).unwrap())
-            .with("expert", Schedule::flat(1.0).unwrap())
+            .with("crowd", PriceSchedule::flat(0.08).unwrap())
+            .with("expert", PriceSchedule::flat(1.0).unwrap())
             .with("panel", panel);
-        let purchase = Purchase::from([("crowd".to_owned(), 100), ("panel".to_owned(), 10)]);
+        let purchase = LabelCounts::from([("crowd".to_owned(), 100), ("panel".to_owned(), 10)]);
         assert_eq!(sources.cost_usd(&purchase).unwrap(), 258.0);
         let tariff = sources.tariff("crowd", "panel").unwrap();
         assert_eq!(tariff.cost_usd(Allocation { n_weak: 100, n_gold: 10 }), 258.0);

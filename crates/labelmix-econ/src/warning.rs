@@ -12,7 +12,7 @@ pub enum Warning {
     SingleSeed {
         /// How many pairs of task, method and allocation.
         cells: usize,
-        /// The deviation between seeds that is reckoned with.
+        /// The standard deviation between seeds that is assumed.
         deviation: f64,
         /// Whether it was assumed, because no allocation has two seeds.
         assumed: bool,

@@ -125,7 +125,7 @@ fn a_method_ties_with_its_double() {
 
 #[test]
 fn single_runs_say_what_they_are() {
-    // Ten points apart on the same items, but with one seed each: seeds are reckoned to deviate by three points.
+    // Ten points apart on the same items, but with one seed each: seeds are assumed to deviate by three points.
     let runs = vec![run("one", 0, 10, 0, &first_right(700)), run("other", 0, 10, 0, &first_right(650))];
     let found = compared(&Measurements::new(runs).unwrap(), &[10.0], None);
     let pair = &found.budgets[0].pairs[0];

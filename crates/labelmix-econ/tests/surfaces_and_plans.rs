@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
 
 use labelmix_econ::{
-    Allocation, AnalysisError, HeldOut, MeasuredRun, Measurements, Outcome, PlanQuestion, PlanTrial, Prices, Regime,
-    Rule, Schedule, Surface, SurfaceKind, SurfaceRegimeAt, SurfaceSettings, Tariff, Tier, Warning, World, WorldKind,
-    backtest, cheapest_mix, compare_surfaces, expansion_path, isoquant, marginal_values, plan, regime_boundaries,
-    surface_regimes_over_budgets, surface_regimes_over_price_ratios,
+    Allocation, AnalysisError, HeldOut, MeasuredRun, Measurements, Outcome, PlanQuestion, PlanTrial, PriceSchedule,
+    Prices, Regime, Rule, Surface, SurfaceKind, SurfaceRegimeAt, SurfaceSettings, Tariff, Tier, Warning, World,
+    WorldKind, backtest, cheapest_mix, compare_surfaces, expansion_path, isoquant, marginal_values, plan,
+    regime_boundaries, surface_regimes_over_budgets, surface_regimes_over_price_ratios,
 };
 
 fn ten_cents() -> Prices {
@@ -265,14 +265,15 @@ fn a_set_up_cost_beyond_the_budget_buys_nothing() {
     let surface = fitted(&measured);
     let tier = Tier { from_label: 1, usd_per_label: 0.01 };
     let with_set_up = |set_up_usd| {
-        let tariff = Tariff::new(Schedule::new(set_up_usd, vec![tier]).unwrap(), Schedule::flat(1.0).unwrap());
+        let tariff =
+            Tariff::new(PriceSchedule::new(set_up_usd, vec![tier]).unwrap(), PriceSchedule::flat(1.0).unwrap());
         plan(&[&surface], &tariff, &question(100.0, (0, 0))).unwrap()
     };
     assert!(with_set_up(0.0).buy.n_weak > 0);
     let planned = with_set_up(600.0);
     assert_eq!(planned.buy, Allocation { n_weak: 0, n_gold: 100 });
     // What is paid already needs no set-up again.
-    let tariff = Tariff::new(Schedule::new(600.0, vec![tier]).unwrap(), Schedule::flat(1.0).unwrap());
+    let tariff = Tariff::new(PriceSchedule::new(600.0, vec![tier]).unwrap(), PriceSchedule::flat(1.0).unwrap());
     assert!(plan(&[&surface], &tariff, &question(100.0, (10, 0))).unwrap().buy.n_weak > 0);
 }
 

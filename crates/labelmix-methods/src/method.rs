@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::methods::METHODS;
-use crate::plan::{Choice, Source, StagePlan};
+use crate::plan::{Choice, DrawSource, StagePlan};
 
 /// A way to spend labels: a method with its options.
 pub trait Method: fmt::Debug + Send + Sync {
@@ -19,8 +19,8 @@ pub trait Method: fmt::Debug + Send + Sync {
     }
 
     /// Which splits of what is left make sense.
-    fn splits(&self) -> Splits {
-        Splits::All
+    fn splits(&self) -> UsableSplits {
+        UsableSplits::All
     }
 
     /// The stages, in order, for a split of what is left. Empty if there is nothing to train on, and something has to
@@ -35,7 +35,7 @@ pub trait Method: fmt::Debug + Send + Sync {
 
 /// Which splits of a budget a method can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Splits {
+pub enum UsableSplits {
     All,
     /// It trains on labels of one kind.
     One(LabelKind),
@@ -49,7 +49,7 @@ impl dyn Method {
     pub fn chooses_gold(&self) -> bool {
         let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
         let mut draws = stages.iter().flat_map(StagePlan::draws);
-        let gold = Source::Labels(LabelKind::Gold);
+        let gold = DrawSource::Labels(LabelKind::Gold);
         draws.any(|draw| draw.source == gold && matches!(draw.choice, Choice::LeastCertain { .. }))
     }
 

@@ -17,10 +17,10 @@ pub struct ErrorRates {
     pub of_class_1: f64,
 }
 
-/// The way in which a loss is corrected.
+/// How a loss is corrected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CorrectionWay {
+pub enum LossCorrection {
     /// Cross-entropy between the labels and what the classifier and the rates make of them, q (Patrini et al. 2017).
     #[default]
     Forward,
@@ -36,7 +36,7 @@ pub enum CorrectionWay {
 pub struct Correction {
     /// How often labels are wrong.
     pub rates: ErrorRates,
-    pub way: CorrectionWay,
+    pub kind: LossCorrection,
 }
 
 /// Error rates are kept between these: labels that are never wrong, or tell nothing, cannot be divided by.
@@ -79,7 +79,7 @@ impl Correction {
     /// Whether targets depend on what the model predicts.
     #[must_use]
     pub fn reads_predictions(self) -> bool {
-        self.way == CorrectionWay::Forward
+        self.kind == LossCorrection::Forward
     }
 
     /// The target of a label where the model predicts these log-odds: the cross-entropy's gradient against it is the
@@ -90,13 +90,13 @@ impl Correction {
     #[must_use]
     pub fn target(self, log_odds: f32, label: f32) -> f32 {
         let label = f64::from(label);
-        let target = match self.way {
-            CorrectionWay::Forward => self.rates.posterior(probability(f64::from(log_odds)), label),
-            CorrectionWay::Backward => {
+        let target = match self.kind {
+            LossCorrection::Forward => self.rates.posterior(probability(f64::from(log_odds)), label),
+            LossCorrection::Backward => {
                 let (r, s) = (self.rates.of_class_0, 1.0 - self.rates.of_class_1);
                 (label - r) / (s - r)
             }
-            CorrectionWay::None => label,
+            LossCorrection::None => label,
         };
         target as f32
     }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_forward_corrections_target_has_the_gradient_of_the_corrected_loss() {
-        let correction = Correction { rates: RATES, way: CorrectionWay::Forward };
+        let correction = Correction { rates: RATES, kind: LossCorrection::Forward };
         for label in [0.0, 1.0] {
             for z in [-3.0, -0.5, 0.0, 1.25, 4.0] {
                 let loss = |z: f64| {
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_backward_corrections_loss_is_on_average_the_loss_of_the_class() {
-        let correction = Correction { rates: RATES, way: CorrectionWay::Backward };
+        let correction = Correction { rates: RATES, kind: LossCorrection::Backward };
         let target = |label| f64::from(correction.target(0.0, label));
         // (0 − .2)/.7 and (1 − .2)/.7.
         assert!((target(0.0) + 2.0 / 7.0).abs() < 1e-6 && (target(1.0) - 8.0 / 7.0).abs() < 1e-6);

@@ -6,7 +6,7 @@ use labelmix_stats::stream;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::noise::CorrectionWay;
+use crate::noise::LossCorrection;
 
 /// What training makes small, with soft targets y in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +64,8 @@ pub struct TrainPlan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
     /// Whose labels they have.
-    pub source: Source,
-    /// How many; fewer of [`Source::Predictions`] if the pools have no more texts.
+    pub source: DrawSource,
+    /// How many; fewer of [`DrawSource::Predictions`] if the pools have no more texts.
     pub count: usize,
     /// Labels at the front of the pool that it leaves to the prompt.
     pub skip: usize,
@@ -76,7 +76,7 @@ pub struct Draw {
 
 /// Where labels come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum DrawSource {
     /// A pool, which sells them.
     Labels(LabelKind),
     /// The mean predictions of the classifiers that the stage reads, on texts of all pools. They cost nothing.
@@ -108,7 +108,8 @@ pub struct JointLoss {
 /// How the loss is corrected for the errors of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Denoise {
-    pub way: CorrectionWay,
+    #[serde(rename = "way")]
+    pub correction: LossCorrection,
     /// Where the error rates come from.
     pub rates: RatesFrom,
     /// Whether a label counts as much as the classifiers that the stage reads believe in it.
@@ -256,15 +257,15 @@ pub enum Trains {
 impl Draw {
     /// Labels at the front of a pool.
     pub(crate) fn front(labels: LabelKind, count: usize, role: Role) -> Self {
-        Self { source: Source::Labels(labels), count, skip: 0, choice: Choice::Front, role }
+        Self { source: DrawSource::Labels(labels), count, skip: 0, choice: Choice::Front, role }
     }
 
     /// The kind of its labels, if they are bought.
     #[must_use]
     pub fn labels(&self) -> Option<LabelKind> {
         match self.source {
-            Source::Labels(labels) => Some(labels),
-            Source::Predictions => None,
+            DrawSource::Labels(labels) => Some(labels),
+            DrawSource::Predictions => None,
         }
     }
 }
@@ -291,7 +292,7 @@ impl TrainPlan {
     }
 
     /// The same, trained jointly on more.
-    pub(crate) fn jointly(mut self, source: Source, count: usize, loss: JointLoss) -> Self {
+    pub(crate) fn jointly(mut self, source: DrawSource, count: usize, loss: JointLoss) -> Self {
         self.draws.push(Draw { source, count, skip: 0, choice: Choice::Front, role: Role::Jointly(loss) });
         self
     }
@@ -346,7 +347,7 @@ impl TrainPlan {
 
     /// Whether classifiers take the place of labelers for it.
     pub(crate) fn is_taught(&self) -> bool {
-        self.draws.iter().any(|draw| draw.source == Source::Predictions)
+        self.draws.iter().any(|draw| draw.source == DrawSource::Predictions)
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Adapter {
 
 impl Adapter {
     /// A freshly initialised adapter: A Kaiming-uniform with a = √5, B zero, the head normal with the
-    /// architecture's deviation times 0.01, its bias zero (Mallen & Belrose 2024).
+    /// architecture's standard deviation times 0.01, its bias zero (Mallen & Belrose 2024).
     pub(crate) fn initial(site: &AdapterSite, settings: LoraSettings, seed: u64, device: &Device) -> Result<Self> {
         let AdapterSite { layers: sites, head, prefix, transposed } = site;
         let mut parameters = Vec::with_capacity(2 * sites.len() + 2);
@@ -81,7 +81,7 @@ impl Adapter {
                 .push(Parameter::new(format!("{name}.lora_B.weight"), Array::new(b, &[site.outputs, settings.rank])));
         }
         let name = format!("{PEFT_PREFIX}{}", head.name);
-        let normal = Normal::new(0.0, head.initial_std * 0.01).expect("a deviation is finite");
+        let normal = Normal::new(0.0, head.initial_std * 0.01).expect("a standard deviation is finite");
         let mut random = stream(seed, &format!("initial {name}"));
         let weight = (0..2 * head.hidden).map(|_| normal.sample(&mut random) as f32).collect();
         parameters.push(Parameter::new(format!("{name}.weight"), Array::new(weight, &[2, head.hidden])));

@@ -1,7 +1,7 @@
-//! How much memory training takes, reckoned from the configuration alone.
+//! How much memory training takes, computed from the configuration alone.
 //!
 //! The activations are counted as the operations keep them: every result that a backward pass will read stays until
-//! that pass has read it. `tests/memory.rs` holds the reckoning against what a training step allocates.
+//! that pass has read it. `tests/memory.rs` holds the numbers against what a training step allocates.
 
 use labelmix_nn::Precision;
 

@@ -39,7 +39,7 @@ struct Tensor {
 
 #[derive(Clone, Copy)]
 enum Beginning {
-    /// Drawn from a normal distribution with the configuration's deviation.
+    /// Drawn from a normal distribution with the configuration's standard deviation.
     Normal,
     /// The same everywhere.
     Constant(f32),
@@ -47,7 +47,7 @@ enum Beginning {
 
 impl TrainableLanguageModel {
     /// A model that knows nothing, of the shape that `folder`'s config.json describes: matrices normal with the
-    /// deviation `initializer_range`, norms one, biases zero, as transformers begins. A function of the seed and the
+    /// standard deviation `initializer_range`, norms one, biases zero, as transformers begins. A function of the seed and the
     /// tensors' names alone.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl TrainableLanguageModel {
     pub fn initial(folder: &Path, seed: u64, device: &Device) -> Result<Self> {
         let config = Config::read(&folder.join("config.json"))?;
         let description = config.describe()?;
-        let normal = Normal::new(0.0, description.initializer_range).expect("a deviation is finite");
+        let normal = Normal::new(0.0, description.initializer_range).expect("a standard deviation is finite");
         Self::new(&config, description, device, |tensor| {
             let length = tensor.shape.iter().product();
             let mut random = stream(seed, &format!("initial {}", tensor.name));

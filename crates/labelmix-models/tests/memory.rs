@@ -1,4 +1,4 @@
-//! What a training step allocates, against what was reckoned from the configuration.
+//! What a training step allocates, against what was computed from the configuration.
 
 #![expect(clippy::unwrap_used, reason = "this file is all test, including the functions beside the tests")]
 
@@ -45,8 +45,8 @@ const RANK: usize = 4;
 const SEQUENCES: u32 = 1536;
 const TOKENS: u32 = 14;
 
-/// The most that two training steps have in use beyond the loaded model, and what was reckoned.
-fn measured_and_reckoned(case: &str, activation_checkpointing: bool) -> (f64, f64) {
+/// The most that two training steps have in use beyond the loaded model, and what was computed.
+fn measured_and_computed(case: &str, activation_checkpointing: bool) -> (f64, f64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case);
     let options = LoadOptions { activation_checkpointing, ..LoadOptions::default() };
     let model = Classifier::new(&Model::load(&folder, &options).unwrap(), None).unwrap();
@@ -75,19 +75,19 @@ fn measured_and_reckoned(case: &str, activation_checkpointing: bool) -> (f64, f6
 }
 
 #[test]
-fn a_step_takes_about_what_was_reckoned() {
+fn a_step_takes_about_what_was_computed() {
     let _turn = TURN.lock().unwrap();
     // Each measurement in a thread of its own: buffers that are kept for reuse belong to a thread.
     for case in ["llama_gqa", "qwen3", "gemma2", "gpt_neox", "gpt2", "bert_mean", "modernbert"] {
         for checkpointing in [false, true] {
-            let (measured, reckoned) = std::thread::spawn(move || {
+            let (measured, computed) = std::thread::spawn(move || {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
-                pool.install(|| measured_and_reckoned(case, checkpointing))
+                pool.install(|| measured_and_computed(case, checkpointing))
             })
             .join()
             .unwrap();
-            let ratio = measured / reckoned;
-            println!("{case}, checkpointing {checkpointing}: {measured:.0} bytes, {ratio:.2} of what was reckoned");
+            let ratio = measured / computed;
+            println!("{case}, checkpointing {checkpointing}: {measured:.0} bytes, {ratio:.2} of what was computed");
             assert!((0.7..1.15).contains(&ratio), "{case}, checkpointing {checkpointing}: {ratio:.2}");
         }
     }

@@ -28,7 +28,7 @@ pub struct Replay {
     pub study: String,
     /// The share of the budget that the pilot spent.
     pub pilot_share: f64,
-    /// What came of it.
+    /// The outcome.
     #[serde(flatten)]
     pub backtest: Backtest,
 }

@@ -104,7 +104,7 @@ impl Economics {
     }
 }
 
-/// No places where none pays for a run, which a dear method among cheap ones is no reason to refuse.
+/// No places where none pays for a run, which an expensive method among cheap ones is no reason to refuse.
 fn if_affordable(places: Result<Vec<RegimeAt>, AnalysisError>) -> Result<Vec<RegimeAt>, AnalysisError> {
     match places {
         Err(AnalysisError::NothingAffordable { .. }) => Ok(Vec::new()),

@@ -68,7 +68,7 @@ pub use own_shares::{OwnShares, OwnSharesEntry};
 pub use page::{LivePage, live_page, page, page_data, studies_page};
 pub use plan::{
     Budget, BudgetStep, EqualAccuracy, MeasuredBasis, MethodPlan, NotPlanned, PlanBasis, PlanError, PlanReport,
-    PlanRequest, Purchase, PurchaseList, render_plan,
+    PlanRequest, PlannedPurchase, PurchaseList, render_plan,
 };
 pub use prompted::{PromptedMethod, TrainedOn};
 pub use regimes::RegimeEntry;

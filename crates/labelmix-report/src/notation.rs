@@ -1,6 +1,6 @@
 //! How amounts are written for people.
 
-use labelmix_econ::{Schedule, Tariff};
+use labelmix_econ::{PriceSchedule, Tariff};
 use labelmix_stats::Interval;
 
 /// Dollars: `$64`, `$0.50`, `$1,024`. Whole dollars go without cents; less than a cent is written out.
@@ -97,7 +97,7 @@ pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 { "<.001".to_owned() } else { proportion(p) }
 }
 
-/// A mean with its deviation, where there is one: `.742 ± .013`.
+/// A mean with its standard deviation, where there is one: `.742 ± .013`.
 pub(crate) fn mean_and_deviation(mean: f64, deviation: Option<f64>) -> String {
     match deviation {
         Some(deviation) => format!("{} ± {}", proportion(mean), proportion(deviation)),
@@ -133,7 +133,7 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// What labels cost, as a sentence without its stop.
 pub(crate) fn prices_in_words(tariff: &Tariff) -> String {
-    let schedule = |schedule: &Schedule| {
+    let schedule = |schedule: &PriceSchedule| {
         let tiers: Vec<String> = schedule
             .tiers()
             .iter()
@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn prices_with_their_tiers() {
         let tier = |from_label, usd_per_label| labelmix_econ::Tier { from_label, usd_per_label };
-        let weak = Schedule::new(50.0, vec![tier(1, 0.1), tier(1001, 0.05)]).unwrap();
-        let tariff = Tariff::new(weak, Schedule::flat(1.0).unwrap());
+        let weak = PriceSchedule::new(50.0, vec![tier(1, 0.1), tier(1001, 0.05)]).unwrap();
+        let tariff = Tariff::new(weak, PriceSchedule::flat(1.0).unwrap());
         assert_eq!(
             prices_in_words(&tariff),
             "A weak label costs $0.10, $0.05 from the 1,001st label on and $50 to set it up, a gold label $1"

@@ -18,7 +18,7 @@ use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
 pub use self::error::PlanError;
-pub use self::purchase::{Purchase, PurchaseList};
+pub use self::purchase::{PlannedPurchase, PurchaseList};
 pub use self::text::render_plan;
 
 /// How much may be spent.
@@ -94,7 +94,7 @@ pub struct PlanReport {
     pub warnings: Vec<Warning>,
     /// The lists of texts that were written for the plan, if any were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub purchase: Option<Purchase>,
+    pub purchase: Option<PlannedPurchase>,
 }
 
 /// What was measured.

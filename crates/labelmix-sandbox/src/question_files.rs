@@ -1,4 +1,4 @@
-//! The whole organism in a folder: models, data, and studies that use them.
+//! The sandbox in a folder: models, data, and studies that use them.
 
 use std::path::Path;
 

@@ -157,12 +157,12 @@ fn normalise(joint: [f64; 2]) -> (Belief, f64) {
 struct Estimates {
     /// The probability of each class.
     classes: Belief,
-    annotators: Vec<Estimate>,
+    annotators: Vec<AnnotatorRates>,
 }
 
 /// What is estimated of one annotator, by class and then by vote.
 #[derive(Default)]
-struct Estimate {
+struct AnnotatorRates {
     votes: usize,
     /// How many votes there are, each counted by the belief in the class.
     counts: [[f64; 2]; 2],
@@ -174,7 +174,7 @@ struct Estimate {
 impl Estimates {
     /// The estimates that maximise the expected objective under the beliefs.
     fn from_beliefs(votes: &Votes, informative: &[usize], beliefs: &[Belief], smoothing: f64) -> Self {
-        let mut annotators: Vec<Estimate> = (0..votes.annotators()).map(|_| Estimate::default()).collect();
+        let mut annotators: Vec<AnnotatorRates> = (0..votes.annotators()).map(|_| AnnotatorRates::default()).collect();
         for vote in votes.all() {
             let annotator = &mut annotators[vote.annotator];
             annotator.votes += 1;
@@ -212,7 +212,7 @@ impl Estimates {
     }
 
     fn qualities(&self) -> Vec<AnnotatorQuality> {
-        let quality = |annotator: &Estimate| {
+        let quality = |annotator: &AnnotatorRates| {
             let [specificity, sensitivity] = [0, 1].map(|class| {
                 let votes: f64 = annotator.counts[class].iter().sum();
                 (votes >= NEGLIGIBLE_VOTES).then_some(annotator.probabilities[class][class])

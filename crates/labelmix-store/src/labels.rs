@@ -81,13 +81,13 @@ impl LabelAccuracy {
 #[derive(Serialize, Deserialize)]
 struct KeptLabel {
     id: ExampleId,
-    split: Split,
+    split: DataSplit,
     weak: f32,
 }
 
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Split {
+enum DataSplit {
     Pool,
     Test,
 }
@@ -128,8 +128,8 @@ impl Store {
             let KeptLabel { id, split, weak } =
                 serde_json::from_str(line).map_err(|error| damaged(format!("line {number}: {error}")))?;
             match split {
-                Split::Pool => labels.pool.push((id, weak)),
-                Split::Test => labels.test.push((id, weak)),
+                DataSplit::Pool => labels.pool.push((id, weak)),
+                DataSplit::Test => labels.test.push((id, weak)),
             }
         }
         let (have, want) = ([labels.pool.len(), labels.test.len()], [outcome.pool_labels, outcome.test_labels]);
@@ -172,7 +172,7 @@ impl Store {
 
 fn write_labels(path: &Path, labels: &KeptLabels) -> io::Result<()> {
     let mut file = BufWriter::new(fs::File::create(path)?);
-    for (split, labels) in [(Split::Pool, &labels.pool), (Split::Test, &labels.test)] {
+    for (split, labels) in [(DataSplit::Pool, &labels.pool), (DataSplit::Test, &labels.test)] {
         for &(id, weak) in labels {
             serde_json::to_writer(&mut file, &KeptLabel { id, split, weak })?;
             file.write_all(b"\n")?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use labelmix_econ::{Allocation, LabelKind, Prices, allocation_for};
-use labelmix_methods::{Method, Splits};
+use labelmix_methods::{Method, UsableSplits};
 
 use crate::error::Result;
 use crate::points::GridPoint;
@@ -49,7 +49,7 @@ fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> 
         let within = left >= -1e-9 * budget_usd;
         for weak_fraction in fractions(&**method, &grid.weak_fractions) {
             let split = match method.splits() {
-                Splits::Nothing => Allocation::default(),
+                UsableSplits::Nothing => Allocation::default(),
                 _ => allocation_for(left.max(0.0), weak_fraction, prices)?,
             };
             let refusal = if !within {
@@ -77,10 +77,10 @@ fn points_of_counts(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> V
     }
     let none = &[0][..];
     let (weak_counts, gold_counts) = match method.splits() {
-        Splits::Nothing => (none, none),
-        Splits::One(LabelKind::Weak) => (&grid.weak_counts[..], none),
-        Splits::One(LabelKind::Gold) => (none, &grid.gold_counts[..]),
-        Splits::All => (&grid.weak_counts[..], &grid.gold_counts[..]),
+        UsableSplits::Nothing => (none, none),
+        UsableSplits::One(LabelKind::Weak) => (&grid.weak_counts[..], none),
+        UsableSplits::One(LabelKind::Gold) => (none, &grid.gold_counts[..]),
+        UsableSplits::All => (&grid.weak_counts[..], &grid.gold_counts[..]),
     };
     let pairs =
         weak_counts.iter().flat_map(|&n_weak| gold_counts.iter().map(move |&n_gold| Allocation { n_weak, n_gold }));
@@ -119,9 +119,11 @@ pub fn weak_share(allocation: Allocation, prices: &Prices) -> f64 {
 fn fractions(method: &dyn Method, grid: &[f64]) -> Vec<f64> {
     let of_kind = |kind| if kind == LabelKind::Weak { 1.0 } else { 0.0 };
     match method.splits() {
-        Splits::All => grid.to_vec(),
-        Splits::One(kind) => vec![of_kind(kind)],
-        Splits::Nothing => vec![of_kind(if method.extra().n_weak > 0 { LabelKind::Weak } else { LabelKind::Gold })],
+        UsableSplits::All => grid.to_vec(),
+        UsableSplits::One(kind) => vec![of_kind(kind)],
+        UsableSplits::Nothing => {
+            vec![of_kind(if method.extra().n_weak > 0 { LabelKind::Weak } else { LabelKind::Gold })]
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
 use labelmix_econ::{Prices, Tariff};
-use labelmix_methods::{PromptTemplate, Recipe, Splits};
+use labelmix_methods::{PromptTemplate, Recipe, UsableSplits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StudyError};
@@ -127,16 +127,16 @@ impl Study {
     #[must_use]
     pub fn splitting_methods(&self) -> Vec<String> {
         let methods = self.configured_methods().into_iter();
-        methods.filter(|named| named.method.splits() == Splits::All).map(|named| named.name).collect()
+        methods.filter(|named| named.method.splits() == UsableSplits::All).map(|named| named.name).collect()
     }
 
-    /// What first labels cost, with which the grid and ledgers reckon.
+    /// What first labels cost, which the grid and ledgers use.
     #[must_use]
     pub fn prices(&self) -> Prices {
         self.prices.first().expect("a study's prices are checked when it is read")
     }
 
-    /// What labels cost, tiers and set-up included, with which plans reckon.
+    /// What labels cost, tiers and set-up included, which plans use.
     #[must_use]
     pub fn tariff(&self) -> Tariff {
         self.prices.tariff().expect("a study's prices are checked when it is read")

@@ -1,6 +1,7 @@
 //! What a sweep will take, before it starts: what the store has already, and the time of the rest, from a short trial of
 //! the model on the study's own texts.
 
+use labelmix_engine::Calibration;
 use labelmix_store::{Scrutiny, Store, StoreError};
 use serde::Serialize;
 
@@ -9,11 +10,10 @@ use crate::execute::{pool_of, threads_per_job};
 use crate::graph::StageNode;
 use crate::sweep::Sweep;
 use crate::workload::Workload;
-use labelmix_engine::Calibration;
 
 /// What is left to do, and what it will take.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Estimate {
+pub struct WorkEstimate {
     pub runs: usize,
     /// Stages that they would take if none were shared.
     pub unshared_stages: usize,
@@ -32,11 +32,11 @@ pub struct Estimate {
     pub calibration: Option<Calibration>,
 }
 
-/// Reckons what is missing, and tries how fast the model is. Nothing is written.
+/// Counts what is missing, and tries how fast the model is. Nothing is written.
 ///
 /// # Errors
 /// If the store cannot be read, or the model not be run.
-pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
+pub fn estimate(sweep: &Sweep, store: &Store) -> Result<WorkEstimate> {
     let nodes = sweep.graph().nodes();
     let mut missing: Vec<&StageNode> = Vec::new();
     let mut is_missing = vec![false; nodes.len()];
@@ -50,15 +50,15 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
             Err(error) => return Err(error.into()),
         }
     }
-    let jobs = sweep.engine().slots().clamp(1, missing.len().max(1));
+    let jobs = sweep.engine.slots().clamp(1, missing.len().max(1));
     let (mut seconds, mut calibration) = (None, None);
     if !missing.is_empty() {
         let speed = std::thread::scope(|scope| {
             // In a thread of its own, because a pool makes the thread that it is made in its own.
-            let trial = scope.spawn(|| pool_of(threads_per_job(jobs)).install(|| sweep.engine().calibrate()));
+            let trial = scope.spawn(|| pool_of(threads_per_job(jobs)).install(|| sweep.engine.calibrate()));
             trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
-        let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
+        let (recipe, n_test) = (&sweep.study().recipe, sweep.data.test.len());
         let time = |stage: &StageNode| {
             let Workload { trained, read, texts } = Workload::of(stage, recipe, n_test);
             texts as f64 * (trained as f64 * speed.train_seconds + read as f64 * speed.read_seconds)
@@ -75,7 +75,7 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
         seconds = Some((total / jobs as f64).max(longest));
         calibration = Some(speed);
     }
-    Ok(Estimate {
+    Ok(WorkEstimate {
         runs: sweep.graph().runs().len(),
         unshared_stages: sweep.summary().unshared_stages,
         stages: nodes.len(),
@@ -83,7 +83,7 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<Estimate> {
         missing: missing.len(),
         jobs,
         seconds,
-        memory_bytes: sweep.engine().memory_bytes(),
+        memory_bytes: sweep.engine.memory_bytes(),
         calibration,
     })
 }

@@ -49,9 +49,9 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
         .filter(|(index, node)| !done.contains(index) && chosen(node))
         .map(|(_, node)| node)
         .collect();
-    let jobs = sweep.engine().slots().clamp(1, missing.len().max(1));
+    let jobs = sweep.engine.slots().clamp(1, missing.len().max(1));
     if !missing.is_empty() {
-        let (recipe, n_test) = (&sweep.study().recipe, sweep.test().len());
+        let (recipe, n_test) = (&sweep.study().recipe, sweep.data.test.len());
         let work: Vec<f64> = missing.iter().map(|stage| Workload::of(stage, recipe, n_test).readings()).collect();
         observer.hear(&SweepEvent::Began { stages: &missing, work: &work, jobs });
     }

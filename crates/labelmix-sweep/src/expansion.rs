@@ -36,13 +36,24 @@ impl Expansion {
         Ok(Self { methods, pools, supply, points, not_affordable })
     }
 
+    /// The first seed, which decides what is bought outside a sweep, where there is one order only; with its pools.
+    pub(crate) fn first(&self) -> (u64, &Pools) {
+        let (seed, pools) = &self.pools[0];
+        (*seed, pools)
+    }
+
+    pub(crate) fn pools_of(&self, seed: u64) -> &Pools {
+        let (_, pools) = self.pools.iter().find(|(of, _)| *of == seed).expect("every seed has its pools");
+        pools
+    }
+
     /// The runs of the grid, in the order of methods, seeds and allocations.
     pub(crate) fn chains(&self) -> Vec<Chain<'_>> {
         let seeds: Vec<u64> = self.pools.iter().map(|(seed, _)| *seed).collect();
         let runs = runs_of(&self.methods, &self.points, &seeds).into_iter();
         let chain = |WantedRun { method, seed, allocation }| {
             let NamedMethod { name, method, .. } = method;
-            let (_, pools) = self.pools.iter().find(|(of, _)| *of == seed).expect("every seed has its pools");
+            let pools = self.pools_of(seed);
             let stages = method.stages(split_of(&**method, allocation));
             Chain { method: name, seed, pools, allocation, stages }
         };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
 use labelmix_econ::LabelKind;
-use labelmix_methods::{Draw, PromptPlan, Role, Source, StagePlan, TrainPlan};
+use labelmix_methods::{Draw, DrawSource, PromptPlan, Role, StagePlan, TrainPlan};
 use labelmix_store::StageKey;
 use labelmix_study::run_name;
 
@@ -52,9 +52,9 @@ fn learnt_from(training: &TrainPlan) -> String {
     let mut parts: Vec<String> = Vec::new();
     for draw in training.draws.iter().filter(|draw| draw.count > 0) {
         parts.push(match draw.source {
-            Source::Predictions => "texts that others labelled".to_owned(),
-            Source::Labels(kind) if parts.is_empty() => format!("{} {} labels", draw.count, kind.name()),
-            Source::Labels(kind) => format!("{} {}", draw.count, kind.name()),
+            DrawSource::Predictions => "texts that others labelled".to_owned(),
+            DrawSource::Labels(kind) if parts.is_empty() => format!("{} {} labels", draw.count, kind.name()),
+            DrawSource::Labels(kind) => format!("{} {}", draw.count, kind.name()),
         });
     }
     parts.join(" and ")

@@ -5,7 +5,7 @@
 
 use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_methods::{
-    Choice, HeadStart, JointLoss, PromptPlan, PromptTemplate, Recipe, Role, Source, StageOptions, StagePlan, Start,
+    Choice, DrawSource, HeadStart, JointLoss, PromptPlan, PromptTemplate, Recipe, Role, StageOptions, StagePlan, Start,
     TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
@@ -139,14 +139,14 @@ impl SharedInputs {
         for drawn in drawn {
             let Role::Jointly(JointLoss { weight, by_confidence, denoise }) = drawn.draw.role else { continue };
             match drawn.draw.source {
-                Source::Labels(kind) => {
+                DrawSource::Labels(kind) => {
                     part("kind beside", kind.name().as_bytes());
                     part("labels beside", labels_of(drawn, kind).as_bytes());
                     part("weight beside", &weight.to_bits().to_le_bytes());
                     part("by confidence", &[u8::from(by_confidence)]);
                     part("denoise", canonical(&denoise).as_bytes());
                 }
-                Source::Predictions => {
+                DrawSource::Predictions => {
                     let ids = drawn.examples(train).flat_map(|example| example.id.number().to_le_bytes());
                     part("texts beside", &ids.collect::<Vec<u8>>());
                     part("weight beside", &weight.to_bits().to_le_bytes());
@@ -174,7 +174,7 @@ pub(crate) fn key_of_text(text: &str) -> StageKey {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::LabelKind;
-    use labelmix_methods::{CorrectionWay, Denoise, Draw, FollowUp, Loss, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_methods::{Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains};
 
     use super::*;
 
@@ -261,12 +261,13 @@ mod tests {
             let follow_up = Some(FollowUp { template: template.to_owned(), answer_tokens });
             changed(|plan| plan.prompt = Some(PromptPlan { follow_up, ..prompt(LabelKind::Gold, one) }))
         };
-        let jointly = |source, weight, by_confidence, way: Option<CorrectionWay>| {
-            let denoise = way.map(|way| Denoise { way, rates: RatesFrom::OwnLabels, by_agreement: false });
+        let jointly = |source, weight, by_confidence, correction: Option<LossCorrection>| {
+            let denoise =
+                correction.map(|correction| Denoise { correction, rates: RatesFrom::OwnLabels, by_agreement: false });
             let role = Role::Jointly(JointLoss { weight, by_confidence, denoise });
             changed(|plan| plan.draws.push(Draw { source, role, ..plan.draws[0] }))
         };
-        let weak_labels = Source::Labels(LabelKind::Weak);
+        let weak_labels = DrawSource::Labels(LabelKind::Weak);
         for plan in [
             StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, usual)),
             options(StageOptions { loss: Loss::LogConfidence, ..usual }),
@@ -292,10 +293,10 @@ mod tests {
             jointly(weak_labels, 0.3, false, None),
             jointly(weak_labels, 0.4, false, None),
             jointly(weak_labels, 0.3, true, None),
-            jointly(weak_labels, 0.3, false, Some(CorrectionWay::Forward)),
-            jointly(weak_labels, 0.3, false, Some(CorrectionWay::Backward)),
-            jointly(Source::Predictions, 1.0, false, None),
-            jointly(Source::Predictions, 0.5, false, None),
+            jointly(weak_labels, 0.3, false, Some(LossCorrection::Forward)),
+            jointly(weak_labels, 0.3, false, Some(LossCorrection::Backward)),
+            jointly(DrawSource::Predictions, 1.0, false, None),
+            jointly(DrawSource::Predictions, 0.5, false, None),
         ] {
             keys.push(key(&shared(), &plan));
         }

@@ -5,26 +5,26 @@ use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId};
 use labelmix_econ::{Ledger, Purpose};
+use labelmix_engine::Drawn;
 use labelmix_methods::{Choice, PromptPlan, Recipe, Role};
 use labelmix_store::StageOutcome;
 use labelmix_train::stage_split;
 
 use crate::graph::Run;
 use crate::sweep::Sweep;
-use labelmix_engine::Drawn;
 
 impl Sweep {
     /// What a run buys, at the study's prices. `outcomes` are those of its stages: some choose their labels as they go.
     #[must_use]
     pub fn ledger(&self, run: &Run, outcomes: &[StageOutcome]) -> Ledger {
-        let mut ledger = Ledger::new(*self.prices());
+        let mut ledger = Ledger::new(self.prices);
         let mut shots_before = None;
         for (stage, outcome) in run.stages.iter().zip(outcomes) {
             let node = &self.graph().nodes()[*stage];
             let mut drawn = self.drawn(node);
             for drawn in drawn.iter_mut().filter(|drawn| matches!(drawn.draw.choice, Choice::LeastCertain { .. })) {
                 let places: HashMap<ExampleId, usize> =
-                    drawn.places.iter().map(|place| (self.train()[*place].id, *place)).collect();
+                    drawn.places.iter().map(|place| (self.data.train[*place].id, *place)).collect();
                 drawn.places = outcome.chosen.iter().filter_map(|id| places.get(id).copied()).collect();
             }
             // The prompt of a run is bought with its first stage.
@@ -34,7 +34,7 @@ impl Sweep {
             }
             shots_before = shots;
             let seed = node.plan.training().map_or(node.seed, |training| training.training_seed(node.seed));
-            enter_stage(&mut ledger, self.train(), &drawn, &self.study().recipe, seed);
+            enter_stage(&mut ledger, &self.data.train, &drawn, &self.study().recipe, seed);
         }
         ledger
     }
@@ -67,7 +67,7 @@ mod tests {
 
     use labelmix_data::{Boundary, Pools};
     use labelmix_econ::{Allocation, Prices};
-    use labelmix_methods::{Splits, method_kinds};
+    use labelmix_methods::{UsableSplits, method_kinds};
     use proptest::prelude::*;
 
     use super::*;
@@ -111,8 +111,8 @@ mod tests {
                     continue;
                 }
                 let split = match method.splits() {
-                    Splits::Nothing => Allocation::default(),
-                    Splits::All | Splits::One(_) => split_of(&*method, allocation),
+                    UsableSplits::Nothing => Allocation::default(),
+                    UsableSplits::All | UsableSplits::One(_) => split_of(&*method, allocation),
                 };
                 let bought = Allocation { n_weak: split.n_weak + extra.n_weak, n_gold: split.n_gold + extra.n_gold };
                 let mut ledger = Ledger::new(prices);

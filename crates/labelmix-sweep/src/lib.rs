@@ -29,7 +29,7 @@ mod weak_labels;
 mod workload;
 
 pub use error::{Error, Result};
-pub use estimate::{Estimate, estimate};
+pub use estimate::{WorkEstimate, estimate};
 pub use execute::{Execution, Observer, SweepEvent, execute};
 pub use export::{ExportError, ExportForm, ExportedRun, RunExport};
 pub use graph::{Run, StageGraph, StageNode};

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
-use labelmix_methods::{Choice, Source, StagePlan, least_certain};
+use labelmix_methods::{Choice, DrawSource, StagePlan, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store};
 use labelmix_train::Interrupt;
 
@@ -33,16 +33,16 @@ impl Sweep {
         let chooser = self.chooser(store, method)?;
         let Some((node, n_weak, temperature)) = chooser else {
             let gold: Vec<&Example> = queue.gold.iter().take(buy.n_gold).copied().collect();
-            return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.first_seed() }));
+            return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.expansion.first().0 }));
         };
         let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
         let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
         // Texts that the model cannot read cannot be trained on either.
-        let can_read = self.engine().readable(&texts)?;
+        let can_read = self.engine.readable(&texts)?;
         let readable = queue.gold.iter().zip(can_read).filter(|(_, readable)| *readable);
         let readable: Vec<&Example> = readable.map(|(example, _)| *example).collect();
         let texts: Vec<&str> = readable.iter().map(|example| example.text.as_str()).collect();
-        let scores = self.engine().scorer(&store.stage_folder(key))?.score(&texts, &Interrupt::default())?;
+        let scores = self.engine.scorer(&store.stage_folder(key))?.score(&texts, &Interrupt::default())?;
         let chosen = least_certain(&scores.log_odds(), buy.n_gold, temperature, seed);
         let gold = chosen.into_iter().map(|place| readable[place]).collect();
         Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))
@@ -51,11 +51,11 @@ impl Sweep {
     /// The weak stage with the most labels whose classifier chooses gold labels for a method, with their number and the
     /// temperature of the choice: none where the method does not choose, or nothing is trained yet.
     fn chooser(&self, store: &Store, method: &str) -> Result<Option<(usize, usize, f64)>> {
-        let named = self.methods().iter().find(|named| named.name == method);
+        let named = self.expansion.methods.iter().find(|named| named.name == method);
         let named = named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?;
         let stages = named.method.stages(Allocation { n_weak: 1, n_gold: 1 });
         let temperature = stages.iter().flat_map(StagePlan::draws).find_map(|draw| match (draw.source, draw.choice) {
-            (Source::Labels(LabelKind::Gold), Choice::LeastCertain { temperature, .. }) => Some(temperature),
+            (DrawSource::Labels(LabelKind::Gold), Choice::LeastCertain { temperature, .. }) => Some(temperature),
             _ => None,
         });
         let Some(temperature) = temperature else { return Ok(None) };
@@ -83,8 +83,8 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     fn new(sweep: &'a Sweep, have: Allocation) -> Self {
-        let pools = sweep.first_pools();
-        let (train, unlabeled) = (sweep.train(), sweep.unlabeled());
+        let (first_seed, pools) = sweep.expansion.first();
+        let (train, unlabeled) = (&sweep.data.train, &sweep.unlabeled);
         let pooled = |indices: Option<&[usize]>, have: usize| {
             let all = indices.unwrap_or_default();
             all[have.min(all.len())..].iter().map(|index| &train[*index]).collect::<Vec<_>>()
@@ -92,7 +92,7 @@ impl<'a> Queue<'a> {
         let mut gold = pooled(pools.gold(pools.gold_size()), have.n_gold);
         let mut weak = pooled(pools.weak(pools.weak_size()), have.n_weak);
         let mut from_weak = pooled(pools.weak(pools.weak_size()), 0);
-        let order = order_of_sale(unlabeled.iter().map(|example| example.id), sweep.first_seed());
+        let order = order_of_sale(unlabeled.iter().map(|example| example.id), first_seed);
         gold.extend(order.iter().map(|index| &unlabeled[*index]));
         weak.extend(order.iter().rev().map(|index| &unlabeled[*index]));
 

@@ -10,7 +10,7 @@ use crate::workload::Workload;
 
 /// Keeps a sweep's plan, in place of an earlier one, and its test set.
 pub(crate) fn keep_plan(sweep: &Sweep, store: &Store) -> Result<(), StoreError> {
-    let test_set = store.write_test_set(sweep.test())?;
+    let test_set = store.write_test_set(&sweep.data.test)?;
     store.write_plan(&plan_of(sweep, test_set))
 }
 
@@ -22,7 +22,7 @@ fn plan_of(sweep: &Sweep, test_set: TestSetKey) -> StudyPlan {
     let model = if in_folder.is_dir() { std::path::absolute(&in_folder).unwrap_or(in_folder) } else { path.clone() };
     let found = SweptInputs {
         study: as_kept(study),
-        supply: sweep.supply().clone(),
+        supply: sweep.expansion.supply.clone(),
         test_set,
         own_share: summary.data.test.own_shares().map(|(_, share)| share),
         model: model.display().to_string(),
@@ -30,14 +30,14 @@ fn plan_of(sweep: &Sweep, test_set: TestSetKey) -> StudyPlan {
     };
     let question = StudyQuestion {
         study_file: study.absolute_file(),
-        prices: *sweep.prices(),
-        points: sweep.points().to_vec(),
-        not_affordable: sweep.not_affordable().to_vec(),
+        prices: sweep.prices,
+        points: sweep.expansion.points.to_vec(),
+        not_affordable: sweep.expansion.not_affordable.to_vec(),
         weak_label_accuracy: summary.data.train.weak_accuracy,
         labels: summary.labels.as_ref().map(|labels| labels.key.clone()),
         found: Some(Box::new(found)),
     };
-    let work = |stage: &StageNode| Workload::of(stage, &study.recipe, sweep.test().len()).readings();
+    let work = |stage: &StageNode| Workload::of(stage, &study.recipe, sweep.data.test.len()).readings();
     let graph = sweep.graph();
     let runs = graph.runs().iter().map(|run| PlannedRun {
         run: run.name.clone(),

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use labelmix_data::{Example, Pools};
 use labelmix_econ::LabelKind;
 use labelmix_engine::{Drawn, label};
-use labelmix_methods::{Choice, Draw, Role, Source, StagePlan, surest_labels};
+use labelmix_methods::{Choice, Draw, DrawSource, Role, StagePlan, surest_labels};
 
 /// What the draws of a plan take, in their order. The pools can serve them: points that they cannot were set aside.
 pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<Drawn> {
     let mut drawn: Vec<Drawn> = Vec::new();
     for draw in plan.draws() {
         let (queried, places) = match draw.source {
-            Source::Labels(kind) => taken(train, pools, &draw, kind),
-            Source::Predictions => {
+            DrawSource::Labels(kind) => taken(train, pools, &draw, kind),
+            DrawSource::Predictions => {
                 let others = drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot);
                 let labelled: HashSet<usize> = others.flat_map(|drawn| &drawn.places).copied().collect();
                 let all = pools.weak_candidates().iter().chain(pools.gold_candidates()).copied();

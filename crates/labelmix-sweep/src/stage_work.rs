@@ -1,5 +1,6 @@
 //! Doing one stage: its job, the engine, and what is kept of it.
 
+use labelmix_engine::{StageJob, StageScores, kept_shot};
 use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, test_metrics};
 use labelmix_store::{PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
 use labelmix_train::{Continuation, StageProgress};
@@ -7,8 +8,6 @@ use labelmix_train::{Continuation, StageProgress};
 use crate::graph::StageNode;
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
-use labelmix_engine::kept_shot;
-use labelmix_engine::{StageJob, StageScores};
 
 /// Does a stage and keeps its outcome.
 ///
@@ -25,14 +24,11 @@ pub(crate) fn do_stage(
     let job = work.job();
     store.write_stage(&node.key, |folder| {
         let averages = matches!(node.plan, StagePlan::Average { .. });
-        let StageScores { history, chosen, scores, shortened } = if averages {
-            work.average()?
-        } else {
-            sweep.engine().do_stage(&job, folder, continuation, &mut observe)?
-        };
+        let StageScores { history, chosen, scores, shortened } =
+            if averages { work.average()? } else { sweep.engine.do_stage(&job, folder, continuation, &mut observe)? };
         let log_odds = scores.log_odds();
         let gold: Vec<bool> =
-            sweep.test().iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
+            sweep.data.test.iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
         let outcome = StageOutcome {
             key: node.key.clone(),
             parent: work.parent().cloned(),
@@ -46,7 +42,7 @@ pub(crate) fn do_stage(
             averages: if averages { work.reads().cloned().collect() } else { Vec::new() },
             metrics: test_metrics(&log_odds, &gold),
         };
-        let ids = sweep.test().iter().map(|example| example.id).collect();
+        let ids = sweep.data.test.iter().map(|example| example.id).collect();
         let prompt = node.plan.prompt().map(|prompt| work.prompt_file(prompt, &job, shortened));
         Ok((outcome, TestLogOdds { ids, log_odds }, prompt))
     })
@@ -63,7 +59,7 @@ impl<'a> Work<'a> {
     fn job(self) -> StageJob<'a> {
         let Self { sweep, store, node } = self;
         StageJob {
-            data: sweep.data(),
+            data: &sweep.data,
             plan: &node.plan,
             seed: node.seed,
             drawn: sweep.drawn(node),
@@ -104,7 +100,10 @@ impl<'a> Work<'a> {
             seed: node.seed,
             follow_up: follow_up.clone(),
             asks_language_model: matches!(node.plan, StagePlan::Ask(_)),
-            shots: drawn.flat_map(|drawn| drawn.examples(sweep.train())).map(|shot| kept_shot(shot, *shots)).collect(),
+            shots: drawn
+                .flat_map(|drawn| drawn.examples(&sweep.data.train))
+                .map(|shot| kept_shot(shot, *shots))
+                .collect(),
             shortened,
         }
     }

@@ -2,14 +2,14 @@
 
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use labelmix_data::{Accounted, Dataset, Example, Pools};
+use labelmix_data::{Accounted, Dataset, Example};
 use labelmix_econ::Prices;
 use labelmix_methods::Role;
 use labelmix_store::LabelsOutcome;
-use labelmix_study::{GridPoint, MethodTable, NamedMethod, NotAffordable, Study, Supply};
+use labelmix_study::{MethodTable, Study};
 
 pub use self::summary::SweepSummary;
 use crate::error::{Error, Result};
@@ -27,19 +27,17 @@ use labelmix_engine::{
 /// A study with its data and model loaded, expanded into stages.
 pub struct Sweep {
     study: Study,
-    prices: Prices,
-    methods: Vec<NamedMethod>,
-    data: Arc<StageData>,
-    unlabeled: Vec<Example>,
-    pools: Vec<(u64, Pools)>,
-    supply: Supply,
-    points: Vec<GridPoint>,
-    not_affordable: Vec<NotAffordable>,
+    pub(crate) prices: Prices,
+    pub(crate) data: Arc<StageData>,
+    /// Training texts without any label.
+    pub(crate) unlabeled: Vec<Example>,
+    pub(crate) expansion: Expansion,
     graph: StageGraph,
     summary: SweepSummary,
-    model_folder: PathBuf,
-    pooling: &'static str,
-    engine: Box<dyn Engine>,
+    pub(crate) model_folder: PathBuf,
+    /// How texts become vectors: a pooling's name.
+    pub(crate) pooling: &'static str,
+    pub(crate) engine: Box<dyn Engine>,
 }
 
 /// An engine, and what it cannot read.
@@ -102,7 +100,7 @@ impl Sweep {
         let pooling = identity.pooling;
         let graph = graph_of(&chains, &SharedInputs::new(&study, identity, &data.test), &data.train);
         drop(chains);
-        let Expansion { methods, pools, supply, points, not_affordable } = expansion;
+        let Expansion { supply, not_affordable, .. } = &expansion;
         let summary = SweepSummary {
             data: data_summary,
             labels,
@@ -116,33 +114,12 @@ impl Sweep {
             parameters: engine.parameters(),
             shortened,
         };
-        Ok(Self {
-            study,
-            prices,
-            methods,
-            data,
-            unlabeled,
-            pools,
-            supply,
-            points,
-            not_affordable,
-            graph,
-            summary,
-            model_folder,
-            pooling,
-            engine,
-        })
+        Ok(Self { study, prices, data, unlabeled, expansion, graph, summary, model_folder, pooling, engine })
     }
 
     #[must_use]
     pub fn study(&self) -> &Study {
         &self.study
-    }
-
-    /// What labels cost.
-    #[must_use]
-    pub fn prices(&self) -> &Prices {
-        &self.prices
     }
 
     /// The stages and runs.
@@ -151,90 +128,20 @@ impl Sweep {
         &self.graph
     }
 
-    /// The points of the grid that can be bought.
-    #[must_use]
-    pub fn points(&self) -> &[GridPoint] {
-        &self.points
-    }
-
-    /// The points of the grid that cannot be bought.
-    #[must_use]
-    pub fn not_affordable(&self) -> &[NotAffordable] {
-        &self.not_affordable
-    }
-
-    /// What is for sale.
-    pub(crate) fn supply(&self) -> &Supply {
-        &self.supply
-    }
-
     /// What was read and what will be done.
     #[must_use]
     pub fn summary(&self) -> &SweepSummary {
         &self.summary
     }
 
-    #[must_use]
-    pub fn test(&self) -> &[Example] {
-        &self.data.test
-    }
-
-    /// The examples whose labels are for sale.
-    pub(crate) fn train(&self) -> &[Example] {
-        &self.data.train
-    }
-
-    /// Training texts without any label.
-    pub(crate) fn unlabeled(&self) -> &[Example] {
-        &self.unlabeled
-    }
-
-    /// The study's methods.
-    pub(crate) fn methods(&self) -> &[NamedMethod] {
-        &self.methods
-    }
-
-    /// The first of the study's seeds, which decides what is bought outside a sweep, where there is one order only.
-    pub(crate) fn first_seed(&self) -> u64 {
-        self.pools[0].0
-    }
-
-    /// The pools of the first seed.
-    pub(crate) fn first_pools(&self) -> &Pools {
-        &self.pools[0].1
-    }
-
-    /// The checkpoint's folder.
-    #[must_use]
-    pub fn model_folder(&self) -> &Path {
-        &self.model_folder
-    }
-
-    /// Who does its stages.
-    pub(crate) fn engine(&self) -> &dyn Engine {
-        &*self.engine
-    }
-
-    /// What its stages have in common.
-    pub(crate) fn data(&self) -> &StageData {
-        &self.data
-    }
-
-    /// How texts become vectors: a pooling's name.
-    pub(crate) fn pooling(&self) -> &'static str {
-        self.pooling
-    }
-
     /// A run's method, with its options if it has any.
     pub(crate) fn method_table(&self, run: &Run) -> Option<&MethodTable> {
-        self.methods.iter().find(|method| method.name == run.method).and_then(|method| method.table.as_ref())
+        self.expansion.methods.iter().find(|method| method.name == run.method).and_then(|method| method.table.as_ref())
     }
 
     /// The labels of a stage.
     pub(crate) fn drawn(&self, node: &StageNode) -> Vec<Drawn> {
-        let (_, pools) =
-            self.pools.iter().find(|(seed, _)| *seed == node.seed).expect("every stage's seed has its pools");
-        drawn(&self.data.train, pools, &node.plan)
+        drawn(&self.data.train, self.expansion.pools_of(node.seed), &node.plan)
     }
 }
 

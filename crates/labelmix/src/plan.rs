@@ -4,7 +4,7 @@ mod backtest;
 
 use std::path::Path;
 
-use labelmix_econ::{Allocation, Schedule, SurfaceSettings, Tariff};
+use labelmix_econ::{Allocation, PriceSchedule, SurfaceSettings, Tariff};
 use labelmix_engine::EngineOptions;
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
 use labelmix_store::Store;
@@ -59,7 +59,7 @@ fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
 
 /// Prices with those of an argument in their place.
 pub(crate) fn repriced(mut tariff: Tariff, price: Option<PriceList>) -> Result<Tariff, Failure> {
-    let flat = |usd| Schedule::flat(usd).map_err(|_| UnusablePrice(usd));
+    let flat = |usd| PriceSchedule::flat(usd).map_err(|_| UnusablePrice(usd));
     if let Some(PriceList { weak_usd, gold_usd }) = price {
         if let Some(usd) = weak_usd {
             tariff.weak = flat(usd)?;

@@ -10,7 +10,7 @@ use labelmix_study::Study;
 use crate::arguments::ServeArguments;
 use crate::diagnosis::{Failure, SignalError, Status, print_data};
 use crate::signals::Signals;
-use crate::task::{Splits, files_at_hand};
+use crate::task::{TaskSplits, files_at_hand};
 
 /// The environment's variable for a token.
 const TOKEN_VARIABLE: &str = "LABELMIX_SERVE_TOKEN";
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Status, Failure> {
     };
     let task_files = |study: &Study| {
         let Some(task) = study.named_task().map_err(|error| error.to_string())? else { return Ok(SplitFiles::new()) };
-        let files = files_at_hand(&task, Splits::All).map_err(|error| error.to_string())?;
+        let files = files_at_hand(&task, TaskSplits::All).map_err(|error| error.to_string())?;
         files.ok_or_else(|| format!("the data of task {} is not on this machine", task.name()))
     };
     let settings = Settings {

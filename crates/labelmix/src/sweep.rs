@@ -11,8 +11,8 @@ use labelmix_report::{Answer, count, render};
 use labelmix_store::{StageKey, Store};
 use labelmix_study::Study;
 use labelmix_sweep::{
-    Error as SweepError, Estimate, ExecuteOptions, Execution, Inputs, LabelerProgress, StageFailure, Sweep,
-    WeakLabeling, estimate, execute,
+    Error as SweepError, ExecuteOptions, Execution, Inputs, LabelerProgress, StageFailure, Sweep, WeakLabeling,
+    WorkEstimate, estimate, execute,
 };
 
 use crate::arguments::{Executor, SweepArguments};
@@ -99,8 +99,8 @@ fn dry_run(study: Study, store: &Path, options: &EngineOptions, json: bool) -> R
     Ok(Status::Done)
 }
 
-fn in_words(estimate: &Estimate) -> String {
-    let Estimate { runs, unshared_stages, stages, in_store, missing, jobs, seconds, memory_bytes, calibration } =
+fn in_words(estimate: &WorkEstimate) -> String {
+    let WorkEstimate { runs, unshared_stages, stages, in_store, missing, jobs, seconds, memory_bytes, calibration } =
         *estimate;
     let shared = unshared_stages - stages;
     let mut out = format!(

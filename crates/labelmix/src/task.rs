@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use labelmix_data::{HubTable, Source, SplitFiles, Task, TaskError};
+use labelmix_data::{DataSource, HubTable, SplitFiles, Task, TaskError};
 use labelmix_hub::{Hub, HubError, Repository, RepositoryNameError};
 use labelmix_study::Study;
 use miette::Diagnostic;
@@ -14,7 +14,7 @@ use crate::progress::DownloadProgress;
 
 /// Which splits of a task are wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Splits {
+pub(crate) enum TaskSplits {
     All,
     Training,
 }
@@ -48,16 +48,16 @@ pub(crate) fn task(name: &str, folder: Option<&Path>) -> Result<Task, TaskError>
 }
 
 /// The files of a task's splits; those of the Hub are downloaded unless the cache has them.
-pub(crate) fn files(task: &Task, splits: Splits) -> Result<SplitFiles, Failure> {
+pub(crate) fn files(task: &Task, splits: TaskSplits) -> Result<SplitFiles, Failure> {
     Ok(match task.source() {
-        Source::Local(_) => task.local_files()?,
-        Source::Hub(table) => hub_files(&hub()?, task, table, splits)?,
+        DataSource::Local(_) => task.local_files()?,
+        DataSource::Hub(table) => hub_files(&hub()?, task, table, splits)?,
     })
 }
 
 /// The same without a download: `None` where the cache lacks them.
-pub(crate) fn files_at_hand(task: &Task, splits: Splits) -> Result<Option<SplitFiles>, Failure> {
-    let Source::Hub(table) = task.source() else { return files(task, splits).map(Some) };
+pub(crate) fn files_at_hand(task: &Task, splits: TaskSplits) -> Result<Option<SplitFiles>, Failure> {
+    let DataSource::Hub(table) = task.source() else { return files(task, splits).map(Some) };
     match hub_files(&cache()?, task, table, splits) {
         Ok(files) => Ok(Some(files)),
         // What others left of the dataset in the cache may be no data at all.
@@ -68,11 +68,11 @@ pub(crate) fn files_at_hand(task: &Task, splits: Splits) -> Result<Option<SplitF
 
 /// The files of a study's task; none if its data is files of texts.
 pub(crate) fn files_of(study: &Study) -> Result<SplitFiles, Failure> {
-    study.named_task()?.map_or_else(|| Ok(SplitFiles::new()), |task| files(&task, Splits::All))
+    study.named_task()?.map_or_else(|| Ok(SplitFiles::new()), |task| files(&task, TaskSplits::All))
 }
 
 #[expect(clippy::result_large_err, reason = "it is made once in a command, and then boxed")]
-fn hub_files(hub: &Hub, task: &Task, table: &HubTable, splits: Splits) -> Result<SplitFiles, NoData> {
+fn hub_files(hub: &Hub, task: &Task, table: &HubTable, splits: TaskSplits) -> Result<SplitFiles, NoData> {
     let of_hub = |cause| NoData::Hub { task: task.name().to_owned(), cause };
     let repository = Repository::dataset(&table.dataset)?;
     let repository = match &table.revision {
@@ -83,7 +83,7 @@ fn hub_files(hub: &Hub, task: &Task, table: &HubTable, splits: Splits) -> Result
     let listing = hub.list(&repository, &progress).map_err(of_hub)?;
     let names: Vec<String> = listing.files.into_iter().map(|file| file.path).collect();
     let mut files = task.hub_files(&names)?;
-    if splits == Splits::Training {
+    if splits == TaskSplits::Training {
         let wanted = task.train_splits();
         files.retain(|split, _| wanted.contains(&split.as_str()));
     }

@@ -4,7 +4,7 @@ mod check;
 mod show;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use labelmix_data::{Source, Task, TaskDescription};
+use labelmix_data::{DataSource, Task, TaskDescription};
 
 use crate::arguments::{TasksArguments, TasksCommand};
 use crate::diagnosis::{Failure, Status, print_data, print_json};
@@ -36,11 +36,11 @@ fn table(tasks: &[Task]) -> String {
     for task in tasks {
         let TaskDescription { name, kind, description, licence, .. } = task.describe();
         let dataset = match task.source() {
-            Source::Hub(hub) => match &hub.config {
+            DataSource::Hub(hub) => match &hub.config {
                 Some(config) => format!("{} ({config})", hub.dataset),
                 None => hub.dataset.clone(),
             },
-            Source::Local(_) => String::new(),
+            DataSource::Local(_) => String::new(),
         };
         table.add_row([name, kind.to_owned(), dataset, description, licence.unwrap_or_default()]);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{LoadOptions, OneOrMore, Source, SplitFiles, Task, TaskError};
+use super::{DataSource, LoadOptions, OneOrMore, SplitFiles, Task, TaskError};
 use crate::dataset::Dataset;
 use crate::example::{Example, ExampleId};
 use crate::summary::{DataSummary, grouped};
@@ -125,15 +125,15 @@ impl From<&Example> for RenderedExample {
     }
 }
 
-fn described_source(source: Source) -> String {
+fn described_source(source: DataSource) -> String {
     match source {
-        Source::Hub(hub) => {
+        DataSource::Hub(hub) => {
             let mut details: Vec<String> = hub.config.iter().map(|config| format!("configuration {config}")).collect();
             details.extend(hub.revision.iter().map(|revision| format!("revision {revision}")));
             let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
             format!("{}{details} on the Hugging Face Hub", hub.dataset)
         }
-        Source::Local(local) => {
+        DataSource::Local(local) => {
             let files = local.files.values().flat_map(OneOrMore::as_slice);
             let paths = local.folder.iter().chain(files).map(|path| path.display().to_string());
             paths.collect::<Vec<_>>().join(", ")

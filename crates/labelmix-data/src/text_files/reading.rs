@@ -9,7 +9,7 @@ use super::columns::{RowColumns, TextReader, TextSource, round_of};
 use super::joined::{Contradictions, Joined};
 use super::labels::LabelRead;
 use crate::cell::Cell;
-use crate::clean::Split;
+use crate::clean::DataSplit;
 use crate::error::DataError;
 use crate::example::{Example, ExampleId, ROUNDS};
 use crate::place::{Place, RowNumber};
@@ -193,9 +193,9 @@ pub fn read_texts<'a>(file: impl Into<TableFile<'a>>, text: impl Into<TextSource
 
 impl TextRows {
     /// The texts of a file, whose rows are joined already, to be cleaned.
-    pub(super) fn into_split(self) -> Split {
+    pub(super) fn into_split(self) -> DataSplit {
         let Self { name, rows, left_out, dropped, notes, examples, .. } = self;
         let (cleaned_class_counts, unlabeled) = ([0; 2], Vec::new());
-        Split { name, rows, left_out, dropped, notes, cleaned_class_counts, examples, unlabeled }
+        DataSplit { name, rows, left_out, dropped, notes, cleaned_class_counts, examples, unlabeled }
     }
 }

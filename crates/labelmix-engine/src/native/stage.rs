@@ -202,7 +202,7 @@ impl<'a> Work<'a> {
             }
         }
         let mut correction = None;
-        if let Some(Denoise { way, rates, by_agreement }) = loss.denoise {
+        if let Some(Denoise { correction: kind, rates, by_agreement }) = loss.denoise {
             let rates = match rates {
                 RatesFrom::OwnLabels => {
                     let own = || before.iter().flatten();
@@ -220,7 +220,7 @@ impl<'a> Work<'a> {
                     ErrorRates::estimated(classes.into_iter().zip(labels64()))
                 }
             };
-            correction = Some(Correction { rates, way });
+            correction = Some(Correction { rates, kind });
         }
         let examples = texts.iter().zip(labels).zip(weights).map(|((text, target), weight)| StageExample {
             token_ids: text,

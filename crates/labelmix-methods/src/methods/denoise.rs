@@ -7,15 +7,15 @@ use super::WEAK;
 use super::joint::check_weight;
 use super::seq_sft::smallest_batch;
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::noise::CorrectionWay;
+use crate::noise::LossCorrection;
 use crate::plan::{
-    Denoise as Correct, FirstStageOptions, JointLoss, RatesFrom, Source, StageOptions, StagePlan, TrainPlan,
+    Denoise as Correct, DrawSource, FirstStageOptions, JointLoss, RatesFrom, StageOptions, StagePlan, TrainPlan,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Denoise {
-    correction: CorrectionWay,
+    correction: LossCorrection,
     by_confidence: bool,
     by_agreement: bool,
     weak_weight: f64,
@@ -26,7 +26,7 @@ pub(crate) struct Denoise {
 impl Default for Denoise {
     fn default() -> Self {
         Self {
-            correction: CorrectionWay::Forward,
+            correction: LossCorrection::Forward,
             by_confidence: true,
             by_agreement: false,
             weak_weight: 0.3,
@@ -54,9 +54,9 @@ impl Method for Denoise {
             let loss = JointLoss {
                 weight: self.weak_weight,
                 by_confidence: self.by_confidence,
-                denoise: Some(Correct { way: self.correction, rates, by_agreement }),
+                denoise: Some(Correct { correction: self.correction, rates, by_agreement }),
             };
-            let jointly = gold.clone().jointly(Source::Labels(LabelKind::Weak), split.n_weak, loss);
+            let jointly = gold.clone().jointly(DrawSource::Labels(LabelKind::Weak), split.n_weak, loss);
             stages.push(StagePlan::Train(TrainPlan { reads: vec![round], ..jointly }));
         }
         stages

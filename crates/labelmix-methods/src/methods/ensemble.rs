@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
-use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
 use crate::plan::StagePlan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl Method for Ensemble {
         inner(&self.of, &self.options).extra()
     }
 
-    fn splits(&self) -> Splits {
+    fn splits(&self) -> UsableSplits {
         inner(&self.of, &self.options).splits()
     }
 

@@ -3,7 +3,7 @@
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
-use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
 use crate::plan::{PromptPlan, ShotOrder, ShotsPlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ impl Method for FewShot {
         Allocation::of_kind(self.shot_labels, self.shots)
     }
 
-    fn splits(&self) -> Splits {
-        Splits::Nothing
+    fn splits(&self) -> UsableSplits {
+        UsableSplits::Nothing
     }
 
     fn stages(&self, _: Allocation) -> Vec<StagePlan> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::few_shot::check_shots;
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
-use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
 use crate::plan::{FirstStageOptions, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,11 +42,11 @@ impl Method for FewShotSft {
         Allocation::of_kind(self.shot_labels, self.shots)
     }
 
-    fn splits(&self) -> Splits {
+    fn splits(&self) -> UsableSplits {
         match self.sft {
-            Sft::Weak => Splits::One(LabelKind::Weak),
-            Sft::Gold => Splits::One(LabelKind::Gold),
-            Sft::Sequential => Splits::All,
+            Sft::Weak => UsableSplits::One(LabelKind::Weak),
+            Sft::Gold => UsableSplits::One(LabelKind::Gold),
+            Sft::Sequential => UsableSplits::All,
         }
     }
 
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn what_is_trained_on_says_which_splits_make_sense() {
         let splits = |sft| FewShotSft { sft, ..FewShotSft::default() }.splits();
-        assert_eq!(splits(Sft::Weak), Splits::One(LabelKind::Weak));
-        assert_eq!(splits(Sft::Gold), Splits::One(LabelKind::Gold));
-        assert_eq!(splits(Sft::Sequential), Splits::All);
+        assert_eq!(splits(Sft::Weak), UsableSplits::One(LabelKind::Weak));
+        assert_eq!(splits(Sft::Gold), UsableSplits::One(LabelKind::Gold));
+        assert_eq!(splits(Sft::Sequential), UsableSplits::All);
     }
 }

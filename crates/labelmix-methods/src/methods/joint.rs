@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{FirstStageOptions, JointLoss, Source, StagePlan, TrainPlan};
+use crate::plan::{DrawSource, FirstStageOptions, JointLoss, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,7 +28,7 @@ impl Method for Joint {
             return TrainPlan::sequence([TrainPlan::new(LabelKind::Weak, split.n_weak, self.stage), gold]);
         }
         let loss = JointLoss { weight: self.weak_weight, by_confidence: self.by_confidence, denoise: None };
-        vec![StagePlan::Train(gold.jointly(Source::Labels(LabelKind::Weak), split.n_weak, loss))]
+        vec![StagePlan::Train(gold.jointly(DrawSource::Labels(LabelKind::Weak), split.n_weak, loss))]
     }
 
     fn smallest_batch(&self) -> usize {

@@ -7,8 +7,8 @@ use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use super::joint::check_weight;
-use crate::method::{Configuration, Method, OptionError, OptionHelp, Splits};
-use crate::plan::{Draw, JointLoss, Source, StageOptions, StagePlan, TrainPlan};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
+use crate::plan::{Draw, DrawSource, JointLoss, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,7 +38,7 @@ impl SelfTraining {
             student.draws[0] = Draw { count: *count, skip: *skip, ..student.draws[0] };
         }
         let loss = JointLoss { weight: self.pseudo_weight, by_confidence: false, denoise: None };
-        let student = student.jointly(Source::Predictions, self.texts.unwrap_or(usize::MAX), loss);
+        let student = student.jointly(DrawSource::Predictions, self.texts.unwrap_or(usize::MAX), loss);
         Some(TrainPlan { prompt: last.prompt.clone(), start: first.start, ..student })
     }
 }
@@ -48,7 +48,7 @@ impl Method for SelfTraining {
         inner(&self.of, &self.options).extra()
     }
 
-    fn splits(&self) -> Splits {
+    fn splits(&self) -> UsableSplits {
         inner(&self.of, &self.options).splits()
     }
 

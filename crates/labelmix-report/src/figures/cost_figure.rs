@@ -8,7 +8,7 @@ use super::canvas::{
 };
 use super::key::Symbol;
 use super::marks::{aside, draw_marker, fine_bar, ring};
-use super::series::{Priced, Purchase, price_panels};
+use super::series::{Priced, PricedAllocation, price_panels};
 use crate::notation::dollars;
 use crate::{Analysis, Answer};
 
@@ -60,7 +60,7 @@ fn draw_chart(
 ) -> Result<(), DrawError> {
     let pixels = axis_width(area);
     let most = MOST_ASIDE.min(f64::from(pixels) / 12.0);
-    let x = |purchase: &Purchase| costs.moved(purchase.cost_usd, aside(purchase.method, methods, most), pixels);
+    let x = |purchase: &PricedAllocation| costs.moved(purchase.cost_usd, aside(purchase.method, methods, most), pixels);
     let dearest = costs.range.end;
     let within = accuracies.range.clone();
     let mut chart = chart(area, title, (x_title, costs.clone()), ("Test accuracy", accuracies))?;

@@ -54,7 +54,7 @@ pub(super) fn curves(answer: &Answer, method: &str, all: &[f64]) -> Vec<Curve> {
 
 /// What a method made of an allocation, at some prices.
 #[derive(Debug)]
-pub(super) struct Purchase {
+pub(super) struct PricedAllocation {
     /// The method's place in [`Answer::methods`].
     pub(super) method: usize,
     pub(super) cost_usd: f64,
@@ -70,7 +70,7 @@ pub(super) struct Purchase {
 pub(super) struct Priced {
     pub(super) prices: Prices,
     /// Those on the frontier last and by rising cost, so that they are drawn over the others.
-    pub(super) purchases: Vec<Purchase>,
+    pub(super) purchases: Vec<PricedAllocation>,
     /// Cost, and the interval of the best accuracy from there on.
     pub(super) band: Vec<(f64, Interval)>,
 }
@@ -79,7 +79,7 @@ impl Priced {
     pub(super) fn new(answer: &Answer, analysis: &Analysis, prices: Prices) -> Self {
         let frontier = UncertainFrontier::new(&analysis.measurements, &analysis.resamples, &prices.into());
         let with_labels = frontier.points.iter().filter(|point| point.cost_usd > 0.0);
-        let purchase = |point: &labelmix_econ::FrontierPoint| Purchase {
+        let purchase = |point: &labelmix_econ::FrontierPoint| PricedAllocation {
             method: answer.place_of(&point.method),
             cost_usd: point.cost_usd,
             accuracy: point.accuracy,
@@ -87,7 +87,7 @@ impl Priced {
             weak_share: point.allocation.n_weak as f64 * prices.weak_usd() / point.cost_usd,
             on_frontier: point.on_frontier,
         };
-        let mut purchases: Vec<Purchase> = with_labels.map(purchase).collect();
+        let mut purchases: Vec<PricedAllocation> = with_labels.map(purchase).collect();
         purchases.sort_by_key(|purchase| purchase.on_frontier);
         let band = frontier.band.iter().filter(|step| step.cost_usd > 0.0);
         Self { prices, purchases, band: band.map(|step| (step.cost_usd, step.interval)).collect() }
@@ -157,9 +157,10 @@ mod tests {
 
     #[test]
     fn every_purchase_once_with_its_weak_share_and_interval() {
-        let line = |purchase: &Purchase| {
+        let line = |purchase: &PricedAllocation| {
             let frontier = if purchase.on_frontier { " frontier" } else { "" };
-            let Purchase { method, cost_usd, accuracy, interval: Interval { low, high }, weak_share, .. } = purchase;
+            let PricedAllocation { method, cost_usd, accuracy, interval: Interval { low, high }, weak_share, .. } =
+                purchase;
             format!("{method} ${cost_usd:.2} {accuracy:.3} ({low:.3} to {high:.3}) weak {weak_share:.3}{frontier}")
         };
         let priced = Priced::new(&answer(), &analysis(), answer().prices);

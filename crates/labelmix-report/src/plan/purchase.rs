@@ -12,7 +12,7 @@ use crate::export::write_files;
 
 /// What is bought and where its texts are: `purchase.json` beside the lists.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Purchase {
+pub struct PlannedPurchase {
     /// The study's name.
     pub study: String,
     /// The method that it is bought for.
@@ -61,7 +61,7 @@ impl PlanReport {
             lists.extend(list.map(|file| PurchaseList { kind, texts: examples.len(), file }));
             files.extend(requests.into_iter().map(|request| (request.name, request.content)));
         }
-        let purchase = Purchase {
+        let purchase = PlannedPurchase {
             study: self.study.clone(),
             method: self.plan.method.clone(),
             have: self.plan.have,

@@ -1,4 +1,4 @@
-use labelmix_econ::{MeasuredRun, Outcome, Prices, Schedule, Tier};
+use labelmix_econ::{MeasuredRun, Outcome, PriceSchedule, Prices, Tier};
 
 use super::*;
 use crate::text_table::Style;
@@ -154,8 +154,8 @@ fn prices_scaled_together_change_no_plan() {
 
 #[test]
 fn a_set_up_cost_is_reckoned_with() {
-    let weak = Schedule::new(100.0, vec![Tier { from_label: 1, usd_per_label: 0.1 }]).unwrap();
-    let basis = PlanBasis { tariff: Tariff::new(weak, Schedule::flat(1.0).unwrap()), ..basis(runs("seq-sft", 3)) };
+    let weak = PriceSchedule::new(100.0, vec![Tier { from_label: 1, usd_per_label: 0.1 }]).unwrap();
+    let basis = PlanBasis { tariff: Tariff::new(weak, PriceSchedule::flat(1.0).unwrap()), ..basis(runs("seq-sft", 3)) };
     let report = planned(basis, &request(Some(Budget::InAll(90.0)))).unwrap();
     assert_eq!(report.plan.buy, Allocation { n_weak: 0, n_gold: 90 });
 }

@@ -1,11 +1,11 @@
 //! `[prices]`: what labels cost. A number of dollars each, or a table with quantity tiers and a set-up cost.
 //!
-//! A sweep's grid and ledgers reckon with the price of the first label, so that budgets mean the same numbers of labels
-//! whatever the tiers; plans and the economics of a report reckon with all of it.
+//! A sweep's grid and ledgers use the price of the first label, so that budgets mean the same numbers of labels
+//! whatever the tiers; plans and the economics of a report use all of it.
 
 use std::fmt;
 
-use labelmix_econ::{EconError, Prices, Schedule, Tariff, Tier};
+use labelmix_econ::{EconError, PriceSchedule, Prices, Tariff, Tier};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -48,7 +48,7 @@ pub struct ScheduleTable {
 }
 
 impl PricesTable {
-    /// The prices of first labels, with which grids and ledgers reckon.
+    /// The prices of first labels, which grids and ledgers use.
     ///
     /// # Errors
     /// If a price is not a positive number.
@@ -57,7 +57,7 @@ impl PricesTable {
         Prices::new(tariff.weak.next_label_usd(0), tariff.gold.next_label_usd(0))
     }
 
-    /// All prices, with which plans reckon.
+    /// All prices, which plans use.
     ///
     /// # Errors
     /// If a price is not a positive number, or tiers are out of order.
@@ -71,10 +71,10 @@ impl PricesTable {
 }
 
 impl LabelPrice {
-    fn schedule(&self) -> Result<Schedule, EconError> {
+    fn schedule(&self) -> Result<PriceSchedule, EconError> {
         match self {
-            Self::Flat(usd) => Schedule::flat(*usd),
-            Self::Scheduled(ScheduleTable { setup, tiers }) => Schedule::new(*setup, tiers.clone()),
+            Self::Flat(usd) => PriceSchedule::flat(*usd),
+            Self::Scheduled(ScheduleTable { setup, tiers }) => PriceSchedule::new(*setup, tiers.clone()),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn damage_in_words(Damage { path, reason }: &Damage) -> String {
     format!("damaged: {}: {reason}", path.display())
 }
 
-/// Shows a sweep. Stages differ a thousandfold in length, so the time left is reckoned from the work that the finished
+/// Shows a sweep. Stages differ a thousandfold in length, so the time left is estimated from the work that the finished
 /// stages and the waiting ones are expected to be, not from their number.
 pub(crate) struct SweepProgress {
     bars: MultiProgress,

@@ -13,7 +13,7 @@ use crate::arguments::TaskCheckArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint};
 use crate::progress::counting_bar;
-use crate::task::{Splits, files, task};
+use crate::task::{TaskSplits, files, task};
 
 /// Everything that is printed.
 #[derive(Serialize)]
@@ -46,7 +46,7 @@ struct LengthSummary {
 
 pub(crate) fn run(arguments: &TaskCheckArguments) -> Result<Status, Failure> {
     let task = task(&arguments.task, arguments.folder.as_deref())?;
-    let files = files(&task, Splits::All)?;
+    let files = files(&task, TaskSplits::All)?;
     let model = match &arguments.model {
         Some(name) => Some((name, Tokenizer::load(&checkpoint(Path::new(name), Path::new(""), Parts::Tokenizer)?)?)),
         None => None,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::arguments::TaskShowArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
-use crate::task::{Splits, files, files_at_hand, task};
+use crate::task::{TaskSplits, files, files_at_hand, task};
 
 /// Everything that is printed.
 #[derive(Serialize)]
@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: &TaskShowArguments) -> Result<Status, Failure> {
 
 /// The first examples of each class; `None` where there is no data.
 fn examples(task: &Task, per_class: usize, download: bool) -> Result<Option<Vec<RenderedExample>>, Failure> {
-    let found = if download { Some(files(task, Splits::Training)?) } else { files_at_hand(task, Splits::Training)? };
+    let found =
+        if download { Some(files(task, TaskSplits::Training)?) } else { files_at_hand(task, TaskSplits::Training)? };
     let Some(files) = found else { return Ok(None) };
     let examples = task.first_examples(&files, per_class)?;
     Ok(Some(examples.iter().map(RenderedExample::from).collect()))

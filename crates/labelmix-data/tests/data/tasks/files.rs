@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_json::reader::{ReaderBuilder, infer_json_schema};
 use insta::assert_snapshot;
-use labelmix_data::{Source, SplitFiles, Task};
+use labelmix_data::{DataSource, SplitFiles, Task};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
@@ -58,7 +58,7 @@ fn taken(task: &Task, listing: &[&str]) -> String {
 #[test]
 fn every_task_finds_its_files_on_the_hub() {
     for task in Task::all() {
-        let Source::Hub(hub) = task.source() else { panic!("{} is not on the Hub", task.name()) };
+        let DataSource::Hub(hub) = task.source() else { panic!("{} is not on the Hub", task.name()) };
         let file = |split: &str| match (&hub.revision, &hub.config) {
             (Some(_), config) => format!("{}/{split}/0000.parquet", config.as_deref().unwrap_or("default")),
             (None, config) => format!("{}/{split}-00000-of-00001.parquet", config.as_deref().unwrap_or("data")),
