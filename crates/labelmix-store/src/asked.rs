@@ -44,6 +44,7 @@ impl Store {
     /// # Errors
     /// If the study has not been swept, its plan is damaged, or no point of its grid can be bought.
     pub fn asked(&self, study: &Study) -> Result<Asked> {
+        self.is_marked()?;
         let not_swept = || StoreError::NotSwept { study: study.name.clone(), path: self.root().to_owned() };
         self.plan(&study.name)?.ok_or_else(not_swept)?.asked_by(study)?.ok_or_else(not_swept)
     }

@@ -277,16 +277,24 @@ impl Store {
         Ok(entries(&self.stages())?.into_iter().map(|(key, _)| StageKey::of_folder(key)).collect())
     }
 
-    /// All runs that are kept and can be read, by study and name.
+    /// All runs that are kept and can be read, by study and name; `verify` tells of the others.
     pub(crate) fn kept_runs(&self) -> Result<Vec<KeptRun>> {
+        let runs = self.read_kept_runs()?.into_iter();
+        runs.filter(|run| !matches!(run, Err(StoreError::Damaged { .. }))).collect()
+    }
+
+    /// The same, if all can be read.
+    pub(crate) fn all_kept_runs(&self) -> Result<Vec<KeptRun>> {
+        self.read_kept_runs()?.into_iter().collect()
+    }
+
+    fn read_kept_runs(&self) -> Result<Vec<Result<KeptRun>>> {
         let mut runs = Vec::new();
-        for (study, folder) in entries(&self.root.join(Kind::Runs.name()))? {
-            for (_, folder) in entries(&folder)? {
-                match read_json(&folder.join(RUN_FILE)) {
-                    Ok(Some(run)) => runs.push(KeptRun { study: study.clone(), folder, run }),
-                    // A run that is not there yet, or damaged: `verify` tells.
-                    Ok(None) | Err(StoreError::Damaged { .. }) => {}
-                    Err(error) => return Err(error),
+        for study in self.studies_with_runs()? {
+            for (_, folder) in self.run_folders(&study)? {
+                // One that is not there yet is none.
+                if let Some(run) = read_json(&folder.join(RUN_FILE)).transpose() {
+                    runs.push(run.map(|run| KeptRun { study: study.clone(), folder, run }));
                 }
             }
         }

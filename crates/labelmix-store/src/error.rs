@@ -25,6 +25,14 @@ pub enum StoreError {
         "give the folder that `labelmix sweep` keeps its results in: labelmix-store beside the study file, unless --store names another"
     ))]
     NoStore { path: PathBuf },
+    #[error("{} has no labelmix-store.json, which says that it is a store", path.display())]
+    #[diagnostic(help(
+        "nothing is deleted from what may be something else; if it is a store from before, `labelmix sweep` marks it"
+    ))]
+    NoMarker { path: PathBuf },
+    #[error("{}: the store has the format {format}, which this version of labelmix does not know", path.display())]
+    #[diagnostic(help("use the version of labelmix that wrote it, or a later one"))]
+    NewerFormat { path: PathBuf, format: u32 },
     #[error("the study {study} has not been swept into {}", path.display())]
     #[diagnostic(help(
         "`labelmix sweep` does it, and finds again what is done already; --store names the store, if it is another one"

@@ -25,6 +25,12 @@ pub fn process_tag() -> &'static str {
     })
 }
 
+/// Whether a name is what [`process_tag`] gave some process.
+pub(crate) fn is_process_tag(name: &str) -> bool {
+    let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.split_once('-').is_some_and(|(process, random)| process.parse::<u32>().is_ok() && is_hex(random))
+}
+
 /// Moves a folder with an outcome that was written beside its place to that place.
 pub(crate) fn put(folder: &Path, place: PathBuf) -> Result<()> {
     match fs::rename(folder, &place) {
@@ -73,7 +79,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Takes a file or a folder away, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|file| file.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(StoreError::Io { path: path.to_owned(), source })

@@ -15,6 +15,11 @@ impl fmt::Display for StageKey {
 }
 
 impl StageKey {
+    /// Whether a name is a key.
+    pub(crate) fn is_key(name: &str) -> bool {
+        name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
     /// The key after which a folder is named.
     pub(crate) fn of_folder(name: String) -> Self {
         Self(name)

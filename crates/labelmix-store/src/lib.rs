@@ -10,6 +10,7 @@ mod export;
 mod failures;
 mod files;
 mod finished;
+mod format;
 mod garbage;
 mod key;
 mod labels;

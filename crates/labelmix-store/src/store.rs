@@ -1,6 +1,7 @@
 //! Where outcomes are kept: plain files, a folder for each stage, named by its key.
 //!
 //! ```text
+//! STORE/labelmix-store.json                  that it is a store, and of which format
 //! STORE/stages/KEY/outcome.json              what the stage was, how it went, how good it is
 //!                  test_log_odds.json        the test examples' ids and log-odds
 //!                  adapter_model.safetensors what was trained, in PEFT's layout
@@ -116,6 +117,7 @@ impl Store {
         for folder in [store.root.join("stages"), store.root.join("runs"), store.unfinished()] {
             fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
         }
+        store.mark()?;
         // A folder that exists may still be read-only: better to know before the first hour of training.
         let probe = store.unfinished().join(format!("probe.{}", process_tag()));
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(StoreError::io(&probe))?;
@@ -130,7 +132,9 @@ impl Store {
         if !root.join("stages").is_dir() {
             return Err(StoreError::NoStore { path: root.to_owned() });
         }
-        Ok(Self { root: root.to_owned() })
+        let store = Self { root: root.to_owned() };
+        store.is_marked()?;
+        Ok(store)
     }
 
     /// A store to look at, whether it is there or not: what is not there holds nothing.

@@ -154,11 +154,15 @@ struct GarbageReport<'a> {
 
 fn garbage(arguments: &StoreGarbageArguments) -> Result<Status, Failure> {
     let store = Store::open_to_read(&arguments.store)?;
-    let garbage = store.garbage()?;
-    let bytes = garbage.iter().map(|item| item.bytes).sum();
+    let mut garbage = store.garbage()?;
     if arguments.delete {
-        store.delete(&garbage)?;
+        let found = garbage.len();
+        garbage = store.delete(&garbage)?;
+        if garbage.len() < found {
+            anstream::eprintln!("{} items stay: a process is at them, or wants them by now", found - garbage.len());
+        }
     }
+    let bytes = garbage.iter().map(|item| item.bytes).sum();
     if arguments.json {
         print_json(&GarbageReport { garbage: &garbage, bytes, deleted: arguments.delete })?;
         return Ok(Status::Done);
