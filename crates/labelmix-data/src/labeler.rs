@@ -48,10 +48,7 @@ impl Dataset {
             }
             summary.count(examples);
         }
-        match self.balance_of_files {
-            Some(_) => self.offer(),
-            None => self.train.iter_mut().for_each(Example::offer_all),
-        }
+        self.offer_anew();
         self.summary.weak_file = None;
     }
 }

@@ -28,6 +28,7 @@ pub use self::reading::read_texts;
 use self::reading::{Purpose, TextRows, read_rows};
 pub use self::test_part::TestSize;
 use crate::account::Accounted;
+use crate::clean::Balance;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::example::Example;
@@ -82,6 +83,7 @@ impl Dataset {
         }
         train.hold_out(&test);
         train.notes.near_test = near::near_texts(&train, &test);
+        // Texts that a labeler will give a label stay among the examples.
         let unlabeled = if options.weak_from_elsewhere { Vec::new() } else { train.take_unlabeled() };
         let (mut train, mut test) = (train.into_split(), test.into_split());
         Self::accounted(&mut train, &mut test, |train, test| {
@@ -91,7 +93,7 @@ impl Dataset {
         })?;
         let mut dataset = Self::of_splits(train, test, unlabeled);
         dataset.balance_of_files = Some(options.cleaning.balance);
-        dataset.offer();
+        dataset.offer(options.cleaning.balance);
         dataset.require_something_for_sale(options)?;
         Ok(dataset)
     }
@@ -107,18 +109,24 @@ impl Dataset {
         Err(DataError::OfWhatWasRead(Accounted::new(error, &self.summary)))
     }
 
-    /// Decides anew which labels of files of texts are for sale, and moves texts without any out of the training examples.
-    pub(crate) fn offer(&mut self) {
-        let Some(balance) = self.balance_of_files else { return };
-        let mut waiting: Vec<Example> = self.train.extract_if(.., |example| !example.is_labeled()).collect();
-        if !waiting.is_empty() {
-            self.summary.train.dropped.unlabeled += waiting.len();
-            self.unlabeled.append(&mut waiting);
-            self.unlabeled.sort_by_key(|example| example.id);
-        }
+    /// Decides which labels of files of texts are for sale.
+    fn offer(&mut self, balance: Balance) {
         let pools = offer(&mut self.train, balance);
         self.summary.train.count(&self.train);
         self.summary.train.pools = Some(pools);
+    }
+
+    /// Decides anew which labels are for sale, now that there are others. Of files of texts, texts without any label leave the
+    /// training examples.
+    pub(crate) fn offer_anew(&mut self) {
+        let Some(balance) = self.balance_of_files else {
+            return self.train.iter_mut().for_each(Example::offer_all);
+        };
+        let waiting: Vec<Example> = self.train.extract_if(.., |example| !example.is_labeled()).collect();
+        self.summary.train.dropped.unlabeled += waiting.len();
+        self.unlabeled.extend(waiting);
+        self.unlabeled.sort_by_key(|example| example.id);
+        self.offer(balance);
     }
 }
 

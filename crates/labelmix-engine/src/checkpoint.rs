@@ -7,7 +7,7 @@ use labelmix_methods::Recipe;
 use labelmix_models::{
     Adapter, Classifier, Device, LoadOptions, MatmulPrecision, MemoryRequest, Model, Pooling, Precision, Tokenizer,
 };
-use labelmix_store::{RunFile, StoreError};
+use labelmix_store::{RunFile, StoreError, check_folder};
 use labelmix_study::{MatmulPrecisionName, ModelTable, PoolingName, WeightPrecision};
 use labelmix_train::lora_settings;
 
@@ -97,12 +97,19 @@ pub fn run_adapter(run: &RunFile, classifier: &Classifier, stage: &Path) -> labe
     Ok(adapter)
 }
 
-/// Writes an adapter; that the disk is full is said of the store, and not of the model.
-pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -> crate::error::Result<()> {
+/// Writes an adapter; that the disk is full is said of the store, and not of the model. The names of its files.
+pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -> crate::error::Result<Vec<String>> {
     adapter.save(folder, base_model).map_err(|error| match error {
-        labelmix_models::Error::Write { path, source } => StoreError::Io { path, source }.into(),
+        labelmix_models::Error::Write { path, source } => crate::error::Error::from(StoreError::Io { path, source }),
         error => error.into(),
-    })
+    })?;
+    Ok(Adapter::FILES.map(str::to_owned).to_vec())
+}
+
+/// Loads what a stage trained, if it is what was written.
+pub(crate) fn load_adapter(adapter: &mut Adapter, stage: &Path) -> crate::error::Result<()> {
+    check_folder(stage)?;
+    Ok(adapter.load(stage)?)
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that

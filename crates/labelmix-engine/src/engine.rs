@@ -40,6 +40,12 @@ pub struct Identity {
     pub max_length: Option<usize>,
 }
 
+/// A hash as it is written in records.
+#[must_use]
+pub fn in_digits(hash: &[u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What all stages of a sweep have in common.
 #[derive(Debug, Default)]
 pub struct StageData {
@@ -79,6 +85,8 @@ pub struct StageScores {
     pub scores: Scores,
     /// What became of prompts that were too long.
     pub shortened: Shortened,
+    /// The names of the files that it wrote.
+    pub written: Vec<String>,
 }
 
 /// Everything that determines a labeler.
@@ -101,6 +109,8 @@ pub struct LabelerTraining {
     pub history: StageHistory,
     /// Where it stopped, if it aimed at an accuracy.
     pub target_stop: Option<TargetStop>,
+    /// The names of the files that it wrote.
+    pub written: Vec<String>,
 }
 
 /// How fast one job is, in seconds for a text of the study.
@@ -159,7 +169,7 @@ pub trait Engine: Send + Sync {
     /// If the rule is to refuse them, for the first.
     fn readable(&self, texts: &[&str]) -> Result<Vec<bool>>;
 
-    /// What a stage or a labeler trained, ready to score texts.
+    /// What a stage or a labeler trained, ready to score texts. Who asks has checked that its files are what was written.
     ///
     /// # Errors
     /// If it is damaged, or of another model.

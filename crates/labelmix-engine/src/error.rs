@@ -1,5 +1,7 @@
 //! What can go wrong in an engine.
 
+use std::path::PathBuf;
+
 use labelmix_models::ByteSize;
 use labelmix_store::StoreError;
 use miette::Diagnostic;
@@ -38,6 +40,9 @@ pub enum Error {
         method: String,
         pooling: &'static str,
     },
+    #[error("{} is not the model that the run {run} fine-tuned: its weights or its configuration are others", path.display())]
+    #[diagnostic(help("put the model of the run there again, or sweep with this one"))]
+    OtherModel { run: String, path: PathBuf },
     #[error("the model could not be tried")]
     Trial(
         #[source]

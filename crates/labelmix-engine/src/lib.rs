@@ -17,7 +17,8 @@ pub use available_memory::available_memory;
 pub use checkpoint::{run_adapter, run_classifier, run_load_options, tokenizer, weight_precision};
 pub use drawn::{Drawn, label};
 pub use engine::{
-    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob, StageScores,
+    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob,
+    StageScores, in_digits,
 };
 pub use error::{Error, Result};
 pub use native::{NativeEngine, NeededStage};

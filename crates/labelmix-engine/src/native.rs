@@ -20,7 +20,8 @@ use crate::checkpoint::{
     load_options_of, memory_request, pooling, rounding, run_classifier, run_load_options, tokenizer,
 };
 use crate::engine::{
-    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob, StageScores,
+    Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob,
+    StageScores, in_digits,
 };
 use crate::error::{Error, Result};
 use crate::memory::Demand;
@@ -134,6 +135,11 @@ impl NativeEngine {
     pub fn for_run(run: &RunFile, too_long: TooLong, options: &EngineOptions) -> Result<Self> {
         let load = run_load_options(run, &options.device);
         let model = run_classifier(run, &Model::load(&run.model_path, &load)?)?;
+        if let Some(hash) = &run.model_blake3
+            && *hash != in_digits(&model.model().content_hash()?)
+        {
+            return Err(Error::OtherModel { run: run.record.run.clone(), path: run.model_path.clone() });
+        }
         Ok(Self::new(model, tokenizer(&run.model_path, run.max_length)?, too_long, &run.recipe, &run.model_path, &load))
     }
 

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use half::{bf16, f16};
 use labelmix_nn::{Array, Bytes, FrozenMatrix, Mapped, Precision};
@@ -42,6 +43,13 @@ pub(crate) struct Weights {
 struct Source {
     path: PathBuf,
     bytes: Bytes,
+    /// The file's size and time when it was opened.
+    stamp: Option<(u64, SystemTime)>,
+}
+
+fn stamp(file: &std::io::Result<std::fs::Metadata>) -> Option<(u64, SystemTime)> {
+    let file = file.as_ref().ok()?;
+    Some((file.len(), file.modified().ok()?))
 }
 
 /// Where a tensor lies and what it is.
@@ -63,7 +71,8 @@ impl Source {
             Err(_) => Arc::new(std::fs::read(&path).map_err(read_error)?),
         };
         crate::lfs::refuse_pointer(&path, (*bytes).as_ref())?;
-        Ok(Self { path, bytes })
+        let stamp = stamp(&file.metadata());
+        Ok(Self { path, bytes, stamp })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -122,7 +131,7 @@ impl Weights {
     }
 
     fn enter_pickle(&mut self, file: usize) -> Result<()> {
-        let Source { path, bytes } = &self.sources[file];
+        let Source { path, bytes, .. } = &self.sources[file];
         let (path, bytes) = (path.clone(), Arc::clone(bytes));
         for tensor in pickle::read(&path, (*bytes).as_ref())? {
             let (dtype, shape) = (tensor.dtype, tensor.shape);
@@ -139,7 +148,7 @@ impl Weights {
     /// Puts a tensor that is not in a file in the place of the one of its name.
     fn add(&mut self, name: String, path: &Path, dtype: Dtype, shape: Vec<usize>, numbers: Vec<u8>) {
         let stored = Stored { source: self.sources.len(), dtype, shape, range: 0..numbers.len() };
-        self.sources.push(Source { path: path.to_owned(), bytes: Arc::new(numbers) });
+        self.sources.push(Source { path: path.to_owned(), bytes: Arc::new(numbers), stamp: None });
         self.tensors.insert(name, stored);
     }
 
@@ -284,6 +293,16 @@ impl Weights {
     /// The size of all files.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| self.sources[*file].bytes().len() as u64).sum()
+    }
+
+    /// The first file that may have changed since it was opened, and whether it is shorter, so that nothing can be read any more.
+    pub(crate) fn changed(&self) -> Option<(&Path, bool)> {
+        let files = self.files.iter().map(|file| &self.sources[*file]);
+        files.filter(|source| source.stamp.is_some()).find_map(|source| {
+            let now = stamp(&std::fs::metadata(&source.path));
+            let is_shorter = now.is_none_or(|(bytes, _)| bytes < source.bytes().len() as u64);
+            (now != source.stamp).then_some((source.path.as_path(), is_shorter))
+        })
     }
 
     /// A hash of the contents of all files.

@@ -21,6 +21,11 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    #[error("{} changed while it was in use", path.display())]
+    #[diagnostic(help(
+        "nothing that was computed meanwhile is kept: put the checkpoint there again, whole, and repeat the command"
+    ))]
+    Changed { path: PathBuf },
     /// A file cannot be written.
     #[error("{}: {source}", path.display())]
     #[diagnostic(help("choose a folder that you may write to, on a disk with space"))]

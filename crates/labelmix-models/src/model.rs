@@ -132,14 +132,31 @@ impl Model {
     /// # Errors
     /// If config.json cannot be read any more.
     pub fn content_hash(&self) -> Result<[u8; 32]> {
-        if let Some(hash) = self.0.content_hash.get() {
-            return Ok(*hash);
+        match self.0.content_hash.get() {
+            Some(hash) => Ok(*hash),
+            None => self.hashed().map(|hash| *self.0.content_hash.get_or_init(|| hash)),
         }
+    }
+
+    /// Passes if the files that the weights lie in are still those that were opened.
+    ///
+    /// # Errors
+    /// If one has changed: what was computed meanwhile may be of another model.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let Some((path, is_shorter)) = self.0.weights.changed() else { return Ok(()) };
+        // Who only touched it did no harm.
+        if !is_shorter && self.0.content_hash.get() == Some(&self.hashed()?) {
+            return Ok(());
+        }
+        Err(Error::Changed { path: path.to_owned() })
+    }
+
+    fn hashed(&self) -> Result<[u8; 32]> {
         let path = self.0.folder.join("config.json");
         let mut hasher = blake3::Hasher::new();
         hasher.update(&std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
         self.0.weights.hash_into(&mut hasher);
-        Ok(*self.0.content_hash.get_or_init(|| *hasher.finalize().as_bytes()))
+        Ok(*hasher.finalize().as_bytes())
     }
 
     pub(crate) fn folder(&self) -> &Path {

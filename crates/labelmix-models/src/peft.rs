@@ -19,6 +19,9 @@ pub(crate) const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 pub(crate) const CONFIG_FILE: &str = "adapter_config.json";
 
 impl Adapter {
+    /// The names of the files that [`save`](Self::save) writes.
+    pub const FILES: [&str; 2] = [WEIGHTS_FILE, CONFIG_FILE];
+
     /// Writes the adapter into an existing folder.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use labelmix_econ::{Allocation, CorrectItems, LabelKind, MeasuredRun, Outcome, Prices, allocation_for};
 use labelmix_methods::{Recipe, StageHistory, StageOptions, StopReason, TestMetrics, ValidationPoint};
-use labelmix_store::{RunRecord, StageOutcome};
+use labelmix_store::{RunRecord, StageKey, StageOutcome};
 use labelmix_study::{GridPoint, NotAffordable};
 
 use crate::{Analysis, Answer, Details, Report, RunDetails, TestText};
@@ -99,7 +99,7 @@ pub(crate) fn analysis() -> Analysis {
 
 /// A weak stage, a gold stage on its shoulders, and a gold stage by itself.
 pub(crate) fn stages() -> Vec<StageOutcome> {
-    let stage = |name: &str, parent: Option<&str>, labels, count: usize| {
+    let stage = |number: u8, parent: Option<u8>, labels, count: usize| {
         let validation = (1..=4).map(|evaluation| ValidationPoint {
             step: 10 * evaluation,
             training_loss: 0.7,
@@ -107,9 +107,9 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
             accuracy: None,
             auroc: Some(0.5 + 0.05 * evaluation as f64),
         });
-        let key = |name: &str| serde_json::from_value(serde_json::Value::from(name)).unwrap();
+        let key = |number: u8| StageKey::try_from(format!("{number:032x}")).unwrap();
         StageOutcome {
-            key: key(name),
+            key: key(number),
             parent: parent.map(key),
             labels,
             count,
@@ -131,9 +131,9 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
         }
     };
     vec![
-        stage("weak", None, LabelKind::Weak, 160),
-        stage("gold", Some("weak"), LabelKind::Gold, 48),
-        stage("alone", None, LabelKind::Gold, 64),
+        stage(0, None, LabelKind::Weak, 160),
+        stage(1, Some(0), LabelKind::Gold, 48),
+        stage(2, None, LabelKind::Gold, 64),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What is in a store: lists with sizes, single items, and whether they are whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -10,9 +10,10 @@ use crate::files::{entries, read_json, size};
 use crate::key::StageKey;
 use crate::labels::LabelsOutcome;
 use crate::manifest::{Damage, Scrutiny, damage};
+use crate::plans::StudyPlan;
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
-use crate::store::{RUN_FILE, StageOutcome, Store};
+use crate::store::{LEDGER_FILE, RUN_FILE, StageOutcome, Store};
 
 /// Everything in a store, in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -218,12 +219,16 @@ impl Store {
             damages.extend(damage(folder, Scrutiny::Everything)?);
             observe(done + 1, folders.len());
         }
-        for (_, folder) in entries(&self.root.join(Kind::Runs.name()))? {
-            for (_, run) in entries(&folder)? {
-                match read_json::<RunFile>(&run.join(RUN_FILE)) {
-                    Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
-                    other => drop(other?),
-                }
+        for run in self.read_kept_runs()? {
+            match run.and_then(|kept| self.check_run(&kept)) {
+                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
+                other => other?,
+            }
+        }
+        for path in self.plan_files()? {
+            match Self::read_plan(&path).and_then(|plan| self.check_plan(&path, plan)) {
+                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
+                other => other?,
             }
         }
         for test in self.all_test_sets()? {
@@ -235,6 +240,36 @@ impl Store {
         Ok((folders.len(), damages))
     }
 
+    /// Passes if what a run's record refers to is there: its ledger, as it was written, and its stages.
+    fn check_run(&self, KeptRun { folder, run, .. }: &KeptRun) -> Result<()> {
+        let damaged = |path: PathBuf, reason: &str| Err(StoreError::Damaged { path, reason: reason.to_owned() });
+        if let Some(hash) = &run.ledger_blake3 {
+            let path = folder.join(LEDGER_FILE);
+            match std::fs::read(&path) {
+                Ok(ledger) if blake3::hash(&ledger).to_hex().as_str() == hash => {}
+                Ok(_) => return damaged(path, "its content is not what was written (the checksum differs)"),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return damaged(path, "it is missing"),
+                Err(source) => return Err(StoreError::Io { path, source }),
+            }
+        }
+        match run.stages.iter().map(|key| self.stage_folder(key)).find(|folder| !folder.exists()) {
+            Some(gone) => damaged(folder.join(RUN_FILE), &format!("its stage {} is missing", gone.display())),
+            None => Ok(()),
+        }
+    }
+
+    /// Passes if the test set that a plan refers to is there.
+    fn check_plan(&self, path: &Path, plan: Option<StudyPlan>) -> Result<()> {
+        let found = plan.and_then(|plan| plan.question?.found);
+        match found.filter(|found| !self.has_test_set(&found.test_set)) {
+            Some(found) => {
+                let reason = format!("its test set {} is missing", self.test_set_file(&found.test_set).display());
+                Err(StoreError::Damaged { path: path.to_owned(), reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Moves what [`verify`](Self::verify) found to `damaged/`, so that the next sweep does it anew.
     ///
     /// # Errors
@@ -242,7 +277,7 @@ impl Store {
     pub fn set_all_aside(&self, damages: &[Damage]) -> Result<()> {
         for damage in damages {
             let what = match damage.path.parent() {
-                Some(folder) if folder != self.test_sets() => folder,
+                Some(folder) if folder != self.test_sets() && folder != self.plans_folder() => folder,
                 _ => &damage.path,
             };
             self.set_aside(what, damage)?;
@@ -293,7 +328,7 @@ impl Store {
         for study in self.studies_with_runs()? {
             for (_, folder) in self.run_folders(&study)? {
                 // One that is not there yet is none.
-                if let Some(run) = read_json(&folder.join(RUN_FILE)).transpose() {
+                if let Some(run) = Store::read_run_file(&folder).transpose() {
                     runs.push(run.map(|run| KeptRun { study: study.clone(), folder, run }));
                 }
             }

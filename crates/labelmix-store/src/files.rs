@@ -59,6 +59,46 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_whole(path, &bytes)
 }
 
+/// The last key of a record: the BLAKE3 hash of what the file would be without it.
+const CHECKSUM: &str = "blake3";
+
+/// Writes a JSON file that says by itself whether it is what was written.
+pub(crate) fn write_record(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).expect("records have string keys");
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    let body = text.strip_suffix("\n}").expect("a record has keys").len();
+    text.truncate(body);
+    write_whole(path, format!("{text},\n  \"{CHECKSUM}\": \"{hash}\"\n}}\n").as_bytes())
+}
+
+/// Reads a record; `None` if there is no such file. One from before records had a checksum is taken as it is.
+pub(crate) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let Some(text) = read_text(path)? else { return Ok(None) };
+    let damaged = |reason: String| StoreError::Damaged { path: path.into(), reason };
+    if let Some((body, hash)) = split_checksum(&text)
+        && blake3::hash(format!("{body}\n}}").as_bytes()).to_hex().as_str() != hash
+    {
+        return Err(damaged("its content is not what was written (the checksum differs)".to_owned()));
+    }
+    serde_json::from_str(&text).map(Some).map_err(|error| damaged(error.to_string()))
+}
+
+fn split_checksum(text: &str) -> Option<(&str, &str)> {
+    let (body, rest) = text.rsplit_once(&format!(",\n  \"{CHECKSUM}\": \""))?;
+    Some((body, rest.strip_suffix("\"\n}\n")?))
+}
+
+fn read_text(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(StoreError::Damaged { path: path.into(), reason: error.to_string() })
+        }
+        Err(source) => Err(StoreError::Io { path: path.into(), source }),
+    }
+}
+
 /// Writes a file beside its place and renames it.
 ///
 /// # Errors

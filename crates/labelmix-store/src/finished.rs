@@ -12,6 +12,7 @@ use labelmix_study::Study;
 use crate::asked::Asked;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
+use crate::manifest::Scrutiny;
 use crate::plans::StudyQuestion;
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
@@ -58,7 +59,7 @@ impl FinishedRun {
         for key in &file.stages {
             let stage = match shared.stages.get(key) {
                 Some(stage) => Arc::clone(stage),
-                None => Arc::new(store.outcome(key)?.ok_or_else(|| missing(key))?),
+                None => Arc::new(store.sound_outcome(key, Scrutiny::Texts)?.ok_or_else(|| missing(key))?),
             };
             shared.stages.entry(key.clone()).or_insert_with(|| Arc::clone(&stage));
             stages.push(stage);
@@ -227,6 +228,8 @@ pub struct FinishedStudy {
     pub test: Vec<Example>,
     /// The share of class 1 in the test file, where balancing changed it.
     pub own_share: Option<f64>,
+    /// Runs whose records are from before records had a checksum, so that they are taken as they are.
+    pub unchecked: usize,
     /// Runs that are asked for and not finished.
     pub unfinished: usize,
     /// The tables of the study file that are not what was swept.
@@ -262,7 +265,9 @@ impl Store {
             Some(found) => self.test_set(&found.test_set)?,
             None => None,
         };
-        let finished = FinishedStudy { runs, unfinished, changed, ..FinishedStudy::empty(&study.name, question) };
+        let unchecked = runs.iter().filter(|run| run.file.ledger_blake3.is_none()).count();
+        let finished =
+            FinishedStudy { runs, unchecked, unfinished, changed, ..FinishedStudy::empty(&study.name, question) };
         match test {
             Some(test) => finished.tested_on(&test),
             None => Ok(finished),
@@ -281,6 +286,7 @@ impl FinishedStudy {
             runs: Vec::new(),
             test: Vec::new(),
             own_share,
+            unchecked: 0,
             unfinished: 0,
             changed: Vec::new(),
         }

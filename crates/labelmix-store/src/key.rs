@@ -6,7 +6,17 @@ use serde::{Deserialize, Serialize};
 
 /// The name of what a stage or a labeler made: 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct StageKey(String);
+
+impl TryFrom<String> for StageKey {
+    type Error = String;
+
+    /// A key names a folder: anything else might lead out of the store.
+    fn try_from(name: String) -> Result<Self, String> {
+        if Self::is_key(&name) { Ok(Self(name)) } else { Err(format!("{name:?} is no key of 32 hexadecimal digits")) }
+    }
+}
 
 impl fmt::Display for StageKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -148,24 +148,26 @@ impl Store {
         self.remove_failure(key)
     }
 
-    /// Keeps the weak labels that `work` makes, beside what it writes to their folder.
+    /// Keeps the weak labels that `work` makes, beside what it writes to their folder; it names the files of
+    /// that.
     ///
     /// # Errors
     /// If they cannot be made, or not be written.
     pub fn write_weak_labels<E: From<StoreError>>(
         &self,
         key: &StageKey,
-        work: impl FnOnce(&Path) -> std::result::Result<(LabelsOutcome, KeptLabels), E>,
+        work: impl FnOnce(&Path) -> std::result::Result<(LabelsOutcome, KeptLabels, Vec<String>), E>,
     ) -> std::result::Result<(LabelsOutcome, KeptLabels), E> {
         let labelers = self.root.join("labelers");
         fs::create_dir_all(&labelers).map_err(StoreError::io(&labelers))?;
         self.write_folder(&key.to_string(), self.labels_folder(key), |folder| {
-            let (outcome, labels) = work(folder)?;
+            let (outcome, labels, mut written) = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             let path = folder.join(LABELS_FILE);
             write_labels(&path, &labels).map_err(StoreError::io(&path))?;
             write_json(&folder.join(OUTCOME_FILE), &outcome)?;
-            Ok((outcome, labels))
+            written.extend([LABELS_FILE, OUTCOME_FILE].map(str::to_owned));
+            Ok(((outcome, labels), written))
         })
     }
 }

@@ -49,9 +49,20 @@ impl From<Damage> for StoreError {
     }
 }
 
-/// Writes the manifest of a finished folder.
-pub(crate) fn write_manifest(folder: &Path) -> Result<()> {
+/// Passes if every byte of what a stage or a labeler left in a folder is what was written.
+///
+/// # Errors
+/// If something is missing or damaged.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    damage(folder, Scrutiny::Everything)?.map_or(Ok(()), |damage| Err(damage.into()))
+}
+
+/// Writes the manifest of a finished folder. `written` are files that have to be among its own.
+pub(crate) fn write_manifest(folder: &Path, written: &[String]) -> Result<()> {
     let mut files = BTreeMap::new();
+    if let Some(path) = written.iter().map(|name| folder.join(name)).find(|path| !path.exists()) {
+        return Err(StoreError::Damaged { path, reason: "it went away before its stage was finished".to_owned() });
+    }
     for (name, path) in entries(folder)? {
         files.insert(name, facts(&path).map_err(StoreError::io(&path))?);
     }
@@ -88,6 +99,9 @@ pub(crate) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>
         return at(folder.join(MANIFEST_FILE), format!("it does not name {OUTCOME_FILE}"));
     }
     for (name, written) in &manifest.files {
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return at(folder.join(MANIFEST_FILE), format!("it names {name:?}, which is no file of the folder"));
+        }
         let path = folder.join(name);
         let bytes = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
@@ -147,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("outcome.json"), "{}").unwrap();
         fs::write(folder.path().join("adapter_model.safetensors"), vec![7; 100]).unwrap();
-        write_manifest(folder.path()).unwrap();
+        write_manifest(folder.path(), &[]).unwrap();
         folder
     }
 

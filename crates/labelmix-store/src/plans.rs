@@ -10,7 +10,7 @@ use labelmix_study::{GridPoint, NotAffordable, Supply};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
-use crate::files::{entries, read_json, write_json};
+use crate::files::{entries, read_record, write_record};
 use crate::key::StageKey;
 use crate::store::Store;
 use crate::test_sets::TestSetKey;
@@ -111,7 +111,7 @@ impl Store {
     pub fn write_plan(&self, plan: &StudyPlan) -> Result<()> {
         let folder = self.plans_folder();
         fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
-        write_json(&self.plan_file(&plan.study), plan)
+        write_record(&self.plan_file(&plan.study), plan)
     }
 
     fn plan_file(&self, study: &str) -> PathBuf {
@@ -126,7 +126,7 @@ impl Store {
         Self::read_plan(&self.plan_file(study))
     }
 
-    fn plans_folder(&self) -> PathBuf {
+    pub(crate) fn plans_folder(&self) -> PathBuf {
         self.root.join("studies")
     }
 
@@ -138,11 +138,16 @@ impl Store {
 
     /// A plan; `None` if there is no such file.
     pub(crate) fn read_plan(path: &Path) -> Result<Option<StudyPlan>> {
-        Ok(read_json(path)?.map(StudyPlan::with_stages))
+        let Some(plan) = read_record::<StudyPlan>(path)? else { return Ok(None) };
+        if path.file_stem() != Some(plan.study.as_ref()) {
+            let reason = format!("it is the plan of the study {:?}", plan.study);
+            return Err(StoreError::Damaged { path: path.to_owned(), reason });
+        }
+        Ok(Some(plan.with_stages()))
     }
 
     /// The plans of all studies, by name.
     pub(crate) fn plans(&self) -> Result<Vec<StudyPlan>> {
-        self.plan_files()?.iter().filter_map(|path| read_json(path).transpose()).collect()
+        self.plan_files()?.iter().filter_map(|path| Self::read_plan(path).transpose()).collect()
     }
 }

@@ -20,6 +20,9 @@ pub struct RunFile {
     /// Its ledger in numbers; none in files from before there were ledgers.
     #[serde(default)]
     pub labels: Option<LedgerTotals>,
+    /// A hash of its ledger's file; none in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_blake3: Option<String>,
     /// Its stages, first to last.
     pub stages: Vec<StageKey>,
     /// The study's file, where the run's test set is named; none in files from before this was kept.
@@ -30,6 +33,9 @@ pub struct RunFile {
     pub text: Option<TextSource>,
     /// The checkpoint's folder.
     pub model_path: PathBuf,
+    /// A hash of the checkpoint; none in files from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_blake3: Option<String>,
     /// The precision in which the frozen weights were kept.
     #[serde(default)]
     pub weights: WeightPrecision,

@@ -38,7 +38,7 @@ use labelmix_methods::{Recipe, StageHistory, StageOptions, TestMetrics};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
-use crate::files::{entries, process_tag, put, read_json, remove, write_json, write_whole};
+use crate::files::{entries, process_tag, put, read_json, read_record, remove, write_json, write_record, write_whole};
 use crate::key::StageKey;
 use crate::ledger_file::to_csv;
 use crate::manifest::{self, Scrutiny};
@@ -85,6 +85,16 @@ fn is_usual(options: &StageOptions) -> bool {
     *options == StageOptions::default()
 }
 
+/// What is kept of a stage that was done.
+pub struct DoneStage {
+    pub outcome: StageOutcome,
+    pub log_odds: TestLogOdds,
+    /// What stands before texts, if something does.
+    pub prompt: Option<PromptFile>,
+    /// The names of the files that were written to the stage's folder already.
+    pub written: Vec<String>,
+}
+
 /// The test set's log-odds of class 1, item by item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestLogOdds {
@@ -96,7 +106,7 @@ pub struct TestLogOdds {
 pub(crate) const OUTCOME_FILE: &str = "outcome.json";
 const LOG_ODDS_FILE: &str = "test_log_odds.json";
 pub(crate) const RUN_FILE: &str = "run.json";
-const LEDGER_FILE: &str = "ledger.csv";
+pub(crate) const LEDGER_FILE: &str = "ledger.csv";
 const PROMPT_FILE: &str = "prompt.json";
 /// The name of the file of an optimizer's state in a stage's folder.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
@@ -231,6 +241,12 @@ impl Store {
         read_json(&self.stage_folder(key).join(OUTCOME_FILE))
     }
 
+    /// Whether a stage is there.
+    #[must_use]
+    pub fn has_outcome(&self, key: &StageKey) -> bool {
+        self.stage_folder(key).join(OUTCOME_FILE).exists()
+    }
+
     /// A stage's outcome, if it is there and its files are what was written.
     ///
     /// # Errors
@@ -257,7 +273,13 @@ impl Store {
     /// # Errors
     /// If it is there and damaged.
     pub fn test_log_odds(&self, key: &StageKey) -> Result<Option<TestLogOdds>> {
-        read_json(&self.stage_folder(key).join(LOG_ODDS_FILE))
+        let folder = self.stage_folder(key);
+        if folder.exists()
+            && let Some(damage) = manifest::damage(&folder, Scrutiny::Texts)?
+        {
+            return Err(damage.into());
+        }
+        read_json(&folder.join(LOG_ODDS_FILE))
     }
 
     /// The run kept in `folder`, and the folder of its last stage, whose texts are what was written. What was trained is not
@@ -267,13 +289,23 @@ impl Store {
     /// If there is none, or one of them is damaged.
     pub fn read_run(folder: &Path) -> Result<(RunFile, PathBuf)> {
         let no_such_run = || StoreError::NoSuchRun { path: folder.to_owned() };
-        let run: RunFile = read_json(&folder.join(RUN_FILE))?.ok_or_else(no_such_run)?;
+        let run = Self::read_run_file(folder)?.ok_or_else(no_such_run)?;
         let last = run.stages.last().ok_or_else(no_such_run)?;
         let stage = Self::of_run(folder)?.stage_folder(last);
         match manifest::damage(&stage, Scrutiny::Texts)? {
             Some(damage) => Err(damage.into()),
             None => Ok((run, stage)),
         }
+    }
+
+    /// The record of the run kept in `folder`; `None` if it is not finished.
+    pub(crate) fn read_run_file(folder: &Path) -> Result<Option<RunFile>> {
+        let path = folder.join(RUN_FILE);
+        let Some(run) = read_record::<RunFile>(&path)? else { return Ok(None) };
+        if folder.file_name().is_some_and(|name| name != run.record.run.as_str()) {
+            return Err(StoreError::Damaged { path, reason: format!("it is the record of {:?}", run.record.run) });
+        }
+        Ok(Some(run))
     }
 
     /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it
@@ -318,31 +350,33 @@ impl Store {
     pub fn write_stage<E: From<StoreError>>(
         &self,
         key: &StageKey,
-        work: impl FnOnce(&Path) -> std::result::Result<(StageOutcome, TestLogOdds, Option<PromptFile>), E>,
+        work: impl FnOnce(&Path) -> std::result::Result<DoneStage, E>,
     ) -> std::result::Result<StageOutcome, E> {
         self.write_folder(&key.to_string(), self.stage_folder(key), |folder| {
-            let (outcome, log_odds, prompt) = work(folder)?;
+            let DoneStage { outcome, log_odds, prompt, mut written } = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             if let Some(prompt) = &prompt {
                 write_json(&folder.join(PROMPT_FILE), prompt)?;
+                written.push(PROMPT_FILE.to_owned());
             }
             write_json(&folder.join(LOG_ODDS_FILE), &log_odds)?;
             write_json(&folder.join(OUTCOME_FILE), &outcome)?;
-            Ok(outcome)
+            written.extend([LOG_ODDS_FILE, OUTCOME_FILE].map(str::to_owned));
+            Ok((outcome, written))
         })
     }
 
-    /// Writes a folder beside its place, with a manifest, and moves it there; `write` makes it. If that fails, nothing is left of
+    /// Writes a folder beside its place, with a manifest, and moves it there; `write` makes it, and names its files. If that fails, nothing is left of
     /// it: on a full disk it would be in everybody's way.
     pub(crate) fn write_folder<T, E: From<StoreError>>(
         &self,
         name: &str,
         place: PathBuf,
-        write: impl FnOnce(&Path) -> std::result::Result<T, E>,
+        write: impl FnOnce(&Path) -> std::result::Result<(T, Vec<String>), E>,
     ) -> std::result::Result<T, E> {
         let folder = self.unfinished().join(format!("{name}.{}", process_tag()));
-        let written = write(&folder).and_then(|written| {
-            manifest::write_manifest(&folder).and_then(|()| put(&folder, place))?;
+        let written = write(&folder).and_then(|(written, files)| {
+            manifest::write_manifest(&folder, &files).and_then(|()| put(&folder, place))?;
             Ok(written)
         });
         if written.is_err() {
@@ -359,7 +393,9 @@ impl Store {
     pub fn write_run(&self, study: &str, run: &RunFile, ledger: &Ledger) -> Result<()> {
         let folder = self.run_folder(study, &run.record.run);
         fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
-        write_whole(&folder.join(LEDGER_FILE), &to_csv(ledger))?;
-        write_json(&folder.join(RUN_FILE), run)
+        let ledger = to_csv(ledger);
+        write_whole(&folder.join(LEDGER_FILE), &ledger)?;
+        let ledger_blake3 = Some(blake3::hash(&ledger).to_hex().to_string());
+        write_record(&folder.join(RUN_FILE), &RunFile { ledger_blake3, ..run.clone() })
     }
 }

@@ -10,12 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::write_whole;
-use crate::key::HashedParts;
+use crate::key::{HashedParts, StageKey};
 use crate::store::Store;
 
 /// The name of a test set: a hash of its file, 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "StageKey")]
 pub struct TestSetKey(String);
+
+impl From<StageKey> for TestSetKey {
+    fn from(key: StageKey) -> Self {
+        Self(key.to_string())
+    }
+}
 
 impl fmt::Display for TestSetKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,6 +116,10 @@ impl Store {
     /// The names of the test sets that are there.
     pub(crate) fn test_set_keys(&self) -> Result<Vec<TestSetKey>> {
         let files = crate::files::entries(&self.test_sets())?.into_iter();
-        Ok(files.filter_map(|(name, _)| Some(TestSetKey(name.strip_suffix(".jsonl")?.to_owned()))).collect())
+        Ok(files
+            .filter_map(|(name, _)| {
+                StageKey::try_from(name.strip_suffix(".jsonl")?.to_owned()).ok().map(TestSetKey::from)
+            })
+            .collect())
     }
 }

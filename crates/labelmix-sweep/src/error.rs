@@ -96,6 +96,11 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    #[error("stages of {runs} runs went away while the sweep was at work, again and again")]
+    #[diagnostic(help(
+        "see what deletes files of the store, such as a cleaner of scratch disks; then run the sweep again"
+    ))]
+    StagesGone { runs: usize },
     /// The cluster does not do what is asked of it.
     #[error(transparent)]
     #[diagnostic(transparent)]

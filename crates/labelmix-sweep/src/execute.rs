@@ -6,12 +6,14 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use labelmix_train::Continuation;
 
 pub use self::event::{Observer, SweepEvent};
-use self::queue::{End, Queue};
-use crate::error::Result;
-use crate::graph::StageNode;
+use self::queue::{End, GivenUp, Queue};
+use crate::error::{Error, Result};
+use crate::graph::{Run, StageNode};
 use crate::options::ExecuteOptions;
 use crate::piece::{Attempt, Piece, attempt, failure_record};
 use crate::plan::keep_plan;
@@ -33,51 +35,121 @@ pub struct Execution {
     pub interrupted: bool,
 }
 
+/// How often stages that were done and are damaged or gone at the end, by another's hand, are done anew.
+const PASSES: usize = 4;
+
 /// Does all stages that the store lacks. Results are kept as they come.
 ///
 /// # Errors
 /// If the store cannot be read, a run's record not be written, or the store take nothing more. A stage that fails is no
 /// error here: it is among the failures.
 pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer: &dyn Observer) -> Result<Execution> {
-    let nodes = sweep.graph().nodes();
     keep_plan(sweep, store)?;
-    let done = survey(sweep.graph(), store, observer)?;
-    let chosen = |node: &StageNode| options.only.as_ref().is_none_or(|only| only.contains(&node.key));
-    let missing: Vec<&StageNode> = nodes
-        .iter()
-        .enumerate()
-        .filter(|(index, node)| !done.contains(index) && chosen(node))
-        .map(|(_, node)| node)
-        .collect();
-    let jobs = sweep.engine.slots().clamp(1, missing.len().max(1));
-    if !missing.is_empty() {
-        let (recipe, n_test) = (&sweep.study().recipe, sweep.data.test.len());
-        let work: Vec<f64> = missing.iter().map(|stage| Workload::of(stage, recipe, n_test).readings()).collect();
-        observer.hear(&SweepEvent::Began { stages: &missing, work: &work, jobs });
-    }
-    let mut runs_ending = vec![Vec::new(); nodes.len()];
-    for (index, run) in sweep.graph().runs().iter().enumerate() {
-        runs_ending[run.last_stage()].push(index);
-    }
-    let queue = Queue::new(sweep.graph(), &done, chosen, &options.interrupt);
-    let context = Context { sweep, store, options, observer, queue: &queue, watch: Watch::default(), runs_ending };
-    for &index in context.queue.without_start() {
-        context.give_up(None, index, StageFailure::of(&nodes[index], StageError::NothingToStartFrom));
-    }
-    std::thread::scope(|scope| {
-        for worker in 0..jobs.min(missing.len()) {
-            let context = &context;
-            scope.spawn(move || context.work(worker, threads_per_job(jobs)));
+    let mut failures = Failures::default();
+    for number in 1..=PASSES {
+        let pass = Pass { sweep, store, options, observer, is_last: number == PASSES };
+        let (new, end) = pass.run(&failures)?;
+        failures.add(new);
+        match end {
+            Some(End::Store(error)) => return Err(error),
+            Some(End::Interrupted) => {
+                return Ok(Execution { records: Vec::new(), failures: failures.list, interrupted: true });
+            }
+            None if !failures.again && !pass.lacks_something(&failures) => break,
+            None => failures.again = false,
         }
-    });
-    drop(context);
-    match queue.into_parts() {
-        (_, Some(End::Store(error))) => Err(error),
-        (failures, Some(End::Interrupted)) => Ok(Execution { records: Vec::new(), failures, interrupted: true }),
-        (failures, None) => {
-            let records = if options.only.is_none() { records(sweep, store)? } else { Vec::new() };
-            Ok(Execution { records, failures, interrupted: false })
+    }
+    let mut kept = Vec::new();
+    if options.only.is_none() {
+        kept = records(sweep, store)?;
+        // A run of a stage that failed has none.
+        let given_up = |run: &&Run| run.stages.iter().any(|stage| failures.given_up.contains(stage));
+        let expected = sweep.graph().runs().len() - sweep.graph().runs().iter().filter(given_up).count();
+        if kept.len() < expected {
+            return Err(Error::StagesGone { runs: expected - kept.len() });
         }
+    }
+    Ok(Execution { records: kept, failures: failures.list, interrupted: false })
+}
+
+/// Stages that failed in a sweep.
+#[derive(Default)]
+struct Failures {
+    list: Vec<StageFailure>,
+    /// Their places in the graph, with those of the stages that need them.
+    given_up: HashSet<usize>,
+    /// Whether some only lack what they start from, which can be done anew.
+    again: bool,
+}
+
+impl Failures {
+    fn add(&mut self, new: GivenUp) {
+        for (failure, places) in new {
+            if let Some(failure) = failure {
+                self.list.push(failure);
+                self.given_up.extend(places);
+            } else {
+                self.again = true;
+            }
+        }
+    }
+}
+
+/// One pass over a sweep: does what is missing.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    sweep: &'a Sweep,
+    store: &'a Store,
+    options: &'a ExecuteOptions,
+    observer: &'a dyn Observer,
+    is_last: bool,
+}
+
+impl Pass<'_> {
+    fn is_wanted(&self, index: usize, failures: &Failures) -> bool {
+        let node = &self.sweep.graph().nodes()[index];
+        !failures.given_up.contains(&index) && self.options.only.as_ref().is_none_or(|only| only.contains(&node.key))
+    }
+
+    /// Whether a stage that has been done is there no more.
+    fn lacks_something(&self, failures: &Failures) -> bool {
+        let nodes = self.sweep.graph().nodes().iter().enumerate();
+        nodes.into_iter().any(|(index, node)| self.is_wanted(index, failures) && !self.store.has_outcome(&node.key))
+    }
+
+    fn run(&self, before: &Failures) -> Result<(GivenUp, Option<End>)> {
+        let Self { sweep, store, options, observer, is_last } = *self;
+        let nodes = sweep.graph().nodes();
+        let done = survey(sweep.graph(), store, observer)?;
+        let wanted = |index: usize| self.is_wanted(index, before);
+        let missing: Vec<&StageNode> = (0..nodes.len())
+            .filter(|index| !done.contains(index) && wanted(*index))
+            .map(|index| &nodes[index])
+            .collect();
+        let jobs = sweep.engine.slots().clamp(1, missing.len().max(1));
+        if !missing.is_empty() {
+            let (recipe, n_test) = (&sweep.study().recipe, sweep.data.test.len());
+            let work: Vec<f64> = missing.iter().map(|stage| Workload::of(stage, recipe, n_test).readings()).collect();
+            observer.hear(&SweepEvent::Began { stages: &missing, work: &work, jobs });
+        }
+        let mut runs_ending = vec![Vec::new(); nodes.len()];
+        for (index, run) in sweep.graph().runs().iter().enumerate() {
+            runs_ending[run.last_stage()].push(index);
+        }
+        let queue = Queue::new(sweep.graph(), &done, wanted, &options.interrupt);
+        let watch = Watch::default();
+        let context = Context { sweep, store, options, observer, queue: &queue, watch, runs_ending, is_last };
+        for &index in context.queue.without_start() {
+            context.give_up(None, index, StageFailure::of(&nodes[index], StageError::NothingToStartFrom));
+        }
+        std::thread::scope(|scope| {
+            for worker in 0..jobs.min(missing.len()) {
+                let context = &context;
+                scope.spawn(move || context.work(worker, threads_per_job(jobs)));
+            }
+        });
+        drop(context);
+        Ok(queue.into_parts())
     }
 }
 
@@ -105,6 +177,7 @@ struct Context<'a> {
     watch: Watch,
     /// For each stage, the runs of which it is the last.
     runs_ending: Vec<Vec<usize>>,
+    is_last: bool,
 }
 
 impl Context<'_> {
@@ -118,6 +191,8 @@ impl Context<'_> {
                 Err(error) if error.is_interruption() => self.queue.end(End::Interrupted),
                 Err(error) => match error.into_full_store() {
                     Ok(error) => self.queue.end(End::Store(error)),
+                    // The next pass makes anew what it starts from.
+                    Err(cause) if cause.is_damaged_start() && !self.is_last => self.queue.failed(index, None),
                     Err(cause @ StageError::FailedBefore { .. }) => {
                         self.give_up(None, index, StageFailure::of(node, cause));
                     }
@@ -137,7 +212,7 @@ impl Context<'_> {
     fn give_up(&self, worker: Option<usize>, index: usize, failure: StageFailure) {
         let stage = &self.sweep.graph().nodes()[index];
         self.observer.hear(&SweepEvent::StageFailed { worker, stage, failure: &failure });
-        self.queue.failed(index, failure);
+        self.queue.failed(index, Some(failure));
     }
 
     /// Does a stage, or puts it back if another process is at it.

@@ -91,6 +91,7 @@ impl Engine for FakeEngine {
             chosen: Vec::new(),
             scores: Scores::of_log_odds(log_odds.collect()),
             shortened: Shortened::default(),
+            written: vec!["trained".to_owned()],
         })
     }
 
@@ -115,7 +116,7 @@ impl Engine for FakeEngine {
             stop_reason: StopReason::ScheduleEnded,
             validation: Vec::new(),
         };
-        Ok(LabelerTraining { history, target_stop: None })
+        Ok(LabelerTraining { history, target_stop: None, written: vec!["trained".to_owned()] })
     }
 
     fn readable(&self, texts: &[&str]) -> Result<Vec<bool>> {

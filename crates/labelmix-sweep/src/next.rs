@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
 use labelmix_methods::{Choice, DrawSource, StagePlan, least_certain};
-use labelmix_store::{NextTexts, Sampling, Store};
+use labelmix_store::{NextTexts, Sampling, Store, check_folder};
 use labelmix_train::Interrupt;
 
 use crate::error::{Error, Result};
@@ -42,7 +42,9 @@ impl Sweep {
         let readable = queue.gold.iter().zip(can_read).filter(|(_, readable)| *readable);
         let readable: Vec<&Example> = readable.map(|(example, _)| *example).collect();
         let texts: Vec<&str> = readable.iter().map(|example| example.text.as_str()).collect();
-        let scores = self.engine.scorer(&store.stage_folder(key))?.score(&texts, &Interrupt::default())?;
+        let folder = store.stage_folder(key);
+        check_folder(&folder)?;
+        let scores = self.engine.scorer(&folder)?.score(&texts, &Interrupt::default())?;
         let chosen = least_certain(&scores.log_odds(), buy.n_gold, temperature, seed);
         let gold = chosen.into_iter().map(|place| readable[place]).collect();
         Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))

@@ -60,6 +60,15 @@ impl StageError {
         )
     }
 
+    /// Whether something that the stage starts from is damaged or gone: it can be made anew, and then the stage done.
+    pub(crate) fn is_damaged_start(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(Error::Store(StoreError::Damaged { .. }))
+                | Self::Engine(EngineError::Store(StoreError::Damaged { .. }))
+        )
+    }
+
     /// The error of a store that can take nothing more: no other stage could be kept either.
     pub(crate) fn into_full_store(self) -> Result<Error, Self> {
         use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};

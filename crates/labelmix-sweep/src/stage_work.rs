@@ -2,7 +2,7 @@
 
 use labelmix_engine::{StageJob, StageScores, kept_shot};
 use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, test_metrics};
-use labelmix_store::{PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
+use labelmix_store::{DoneStage, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
 use labelmix_train::{Continuation, StageProgress};
 
 use crate::graph::StageNode;
@@ -24,7 +24,7 @@ pub(crate) fn do_stage(
     let job = work.job();
     store.write_stage(&node.key, |folder| {
         let averages = matches!(node.plan, StagePlan::Average { .. });
-        let StageScores { history, chosen, scores, shortened } =
+        let StageScores { history, chosen, scores, shortened, written } =
             if averages { work.average()? } else { sweep.engine.do_stage(&job, folder, continuation, &mut observe)? };
         let log_odds = scores.log_odds();
         let gold: Vec<bool> =
@@ -44,7 +44,7 @@ pub(crate) fn do_stage(
         };
         let ids = sweep.data.test.iter().map(|example| example.id).collect();
         let prompt = node.plan.prompt().map(|prompt| work.prompt_file(prompt, &job, shortened));
-        Ok((outcome, TestLogOdds { ids, log_odds }, prompt))
+        Ok(DoneStage { outcome, log_odds: TestLogOdds { ids, log_odds }, prompt, written })
     })
 }
 
@@ -87,7 +87,7 @@ impl<'a> Work<'a> {
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
         let (scores, shortened) = (Scores::of_log_odds(mean_log_odds(&scores)), Shortened::default());
-        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened })
+        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
     }
 
     fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {

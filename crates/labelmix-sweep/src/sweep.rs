@@ -21,7 +21,7 @@ use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 use labelmix_engine::Drawn;
 use labelmix_engine::{
-    Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, tokenize, tokenizer,
+    Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits, tokenize, tokenizer,
 };
 
 /// A study with its data and model loaded, expanded into stages.
@@ -37,6 +37,8 @@ pub struct Sweep {
     pub(crate) model_folder: PathBuf,
     /// How texts become vectors: a pooling's name.
     pub(crate) pooling: &'static str,
+    /// A hash of the checkpoint, in hexadecimal digits.
+    pub(crate) model_blake3: String,
     pub(crate) engine: Box<dyn Engine>,
 }
 
@@ -97,7 +99,7 @@ impl Sweep {
         let chains = expansion.chains();
         let Loaded { engine, too_long, shortened } = load(&study, &data, &chains)?;
         let identity = engine.identity()?;
-        let pooling = identity.pooling;
+        let (pooling, model_blake3) = (identity.pooling, in_digits(&identity.model));
         let graph = graph_of(&chains, &SharedInputs::new(&study, identity, &data.test), &data.train);
         drop(chains);
         let Expansion { supply, not_affordable, .. } = &expansion;
@@ -114,7 +116,19 @@ impl Sweep {
             parameters: engine.parameters(),
             shortened,
         };
-        Ok(Self { study, prices, data, unlabeled, expansion, graph, summary, model_folder, pooling, engine })
+        Ok(Self {
+            study,
+            prices,
+            data,
+            unlabeled,
+            expansion,
+            graph,
+            summary,
+            model_folder,
+            pooling,
+            model_blake3,
+            engine,
+        })
     }
 
     #[must_use]

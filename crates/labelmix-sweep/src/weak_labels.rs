@@ -363,7 +363,7 @@ impl Piece for LabelsPiece<'_> {
                 pool: quality(&dataset.train, &made.labels.pool),
                 test: quality(&dataset.test, &made.labels.test),
             };
-            Ok((outcome, made.labels))
+            Ok((outcome, made.labels, made.written))
         })
     }
 }

@@ -257,3 +257,25 @@ fn later_rounds_take_nothing_back() {
     assert_eq!(more_gold[..2], gold);
     assert_eq!(same_weak, weak);
 }
+
+#[test]
+fn texts_without_any_label_wait_for_a_labeler_and_its_labels_are_for_sale() {
+    let scratch = Scratch::new();
+    let train = "text,gold\none,1\nnought,0\nthird,\nfourth,\n";
+    let columns = TextColumns { weak: Vec::new(), ..TextColumns::default() };
+    let options = TextOptions { weak_from_elsewhere: true, ..TextOptions::default() };
+    let mut dataset = Dataset::load(&files(&scratch, train, columns), &options).unwrap();
+    assert_eq!((dataset.train.len(), dataset.unlabeled.len()), (4, 0));
+    // It leaves one text out.
+    let labels: Vec<Option<f32>> = dataset
+        .train
+        .iter()
+        .map(|example| (example.text != "fourth").then_some(if example.text == "third" { 0.9 } else { 0.1 }))
+        .collect();
+    dataset.set_weak_labels(&labels, &[None, None]);
+    let for_sale = |example: &&labelmix_data::Example| example.for_sale.weak.is_some();
+    let sold: Vec<&str> = dataset.train.iter().filter(for_sale).map(|example| example.text.as_str()).collect();
+    // Balanced: one of class 1, and one of the two of class 0.
+    assert!(sold.len() == 2 && sold.contains(&"third"), "{sold:?}");
+    assert_eq!(dataset.unlabeled.iter().map(|example| &*example.text).collect::<Vec<_>>(), ["fourth"]);
+}

@@ -32,8 +32,9 @@ pub(super) fn train(
     };
     let TrainedLabeler { adapter, history, target_stop } = continue_labeler(request, continuation, observe)?;
     std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
-    save_adapter(&adapter, out, &engine.base_model)?;
-    Ok(LabelerTraining { history, target_stop })
+    let written = save_adapter(&adapter, out, &engine.base_model)?;
+    engine.model.model().check_unchanged()?;
+    Ok(LabelerTraining { history, target_stop, written })
 }
 
 /// Texts as token ids, with their gold labels.

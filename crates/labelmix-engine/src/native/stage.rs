@@ -17,7 +17,7 @@ use labelmix_train::{
 };
 
 use super::NativeEngine;
-use crate::checkpoint::save_adapter;
+use crate::checkpoint::{load_adapter, save_adapter};
 use crate::drawn::Drawn;
 use crate::engine::{StageJob, StageScores};
 use crate::error::Result;
@@ -65,7 +65,7 @@ impl<'a> Work<'a> {
         let mut start = model.initial_adapter(lora_settings(&data.recipe), seed)?;
         let mut optimizer = None;
         if let Some(folder) = &job.parent {
-            start.load(folder)?;
+            load_adapter(&mut start, folder)?;
             if options.carry_optimizer {
                 optimizer = Some(OptimizerState::load(&folder.join(OPTIMIZER_FILE))?);
             }
@@ -92,8 +92,9 @@ impl<'a> Work<'a> {
         let test = self.test_texts()?;
         let log_odds = self.log_odds(&result.adapter, &test.slices())?;
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
-        save_adapter(&result.adapter, out, &engine.base_model)?;
+        let mut written = save_adapter(&result.adapter, out, &engine.base_model)?;
         if plan.keep_optimizer {
+            written.push(OPTIMIZER_FILE.to_owned());
             save_optimizer(&result.optimizer, &out.join(OPTIMIZER_FILE))?;
         }
         let texts = || drawn.iter().map(|(_, texts)| texts);
@@ -102,7 +103,9 @@ impl<'a> Work<'a> {
             test: test.shortened,
             most_lost: texts().map(|texts| texts.most_lost).fold(test.most_lost, usize::max),
         };
-        Ok(StageScores { history: Some(result.history), chosen, scores: Scores::of_log_odds(log_odds), shortened })
+        engine.model.model().check_unchanged()?;
+        let scores = Scores::of_log_odds(log_odds);
+        Ok(StageScores { history: Some(result.history), chosen, scores, shortened, written })
     }
 
     /// Asks the language model for the next token behind each prompt of the test set.
@@ -115,7 +118,9 @@ impl<'a> Work<'a> {
         let log_odds =
             score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
         let shortened = Shortened { train: 0, test, most_lost };
-        Ok(StageScores { history: None, chosen: Vec::new(), scores: Scores::of_log_odds(log_odds), shortened })
+        engine.model.model().check_unchanged()?;
+        let scores = Scores::of_log_odds(log_odds);
+        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
     }
 
     /// Of the candidates those of which the classifier that training starts from is least certain.
@@ -238,7 +243,7 @@ impl<'a> Work<'a> {
         let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
         let mut scores = Vec::new();
         for folder in &job.reads {
-            adapter.load(folder)?;
+            load_adapter(&mut adapter, folder)?;
             scores.push(self.log_odds(&adapter, texts)?);
         }
         Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())

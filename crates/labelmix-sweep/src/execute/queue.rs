@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use labelmix_train::Interrupt;
 
 use crate::error::Error;
-use crate::graph::{StageGraph, StageNode};
+use crate::graph::StageGraph;
 use crate::options::LOOK_EVERY;
 use crate::stage_error::StageFailure;
 
@@ -31,10 +31,13 @@ struct State {
     elsewhere: Vec<usize>,
     /// Those of which this was told.
     told: HashSet<usize>,
-    failures: Vec<StageFailure>,
+    failures: GivenUp,
     /// Why no stage is begun any more, if none is.
     end: Option<End>,
 }
+
+/// Stages that were given up: each time why, if it is to be told, and which, as places in the graph.
+pub(super) type GivenUp = Vec<(Option<StageFailure>, Vec<usize>)>;
 
 /// Why a sweep ends before all of its stages are done.
 pub(super) enum End {
@@ -57,12 +60,11 @@ impl<'a> Queue<'a> {
     pub(super) fn new(
         graph: &'a StageGraph,
         done: &HashSet<usize>,
-        chosen: impl Fn(&StageNode) -> bool,
+        chosen: impl Fn(usize) -> bool,
         interrupt: &'a Interrupt,
     ) -> Self {
         let nodes = graph.nodes();
-        let open: HashSet<usize> =
-            (0..nodes.len()).filter(|index| !done.contains(index) && chosen(&nodes[*index])).collect();
+        let open: HashSet<usize> = (0..nodes.len()).filter(|index| !done.contains(index) && chosen(*index)).collect();
         let missing = |needed: &usize| !done.contains(needed);
         let waits_for: Vec<usize> = nodes.iter().map(|node| node.needs().filter(missing).count()).collect();
         let lacks = |index: &usize| nodes[*index].needs().any(|needed| missing(&needed) && !open.contains(&needed));
@@ -148,16 +150,17 @@ impl<'a> Queue<'a> {
     }
 
     /// Gives up a stage and all that need it.
-    pub(super) fn failed(&self, index: usize, failure: StageFailure) {
+    pub(super) fn failed(&self, index: usize, failure: Option<StageFailure>) {
         let mut state = self.lock();
-        let mut waiting = vec![index];
+        let (mut waiting, mut given_up) = (vec![index], Vec::new());
         while let Some(index) = waiting.pop() {
             // A stage may need several that fail, or the same one on several ways.
             if state.open.remove(&index) {
                 waiting.extend(&self.dependents[index]);
+                given_up.push(index);
             }
         }
-        state.failures.push(failure);
+        state.failures.push((failure, given_up));
         drop(state);
         self.changed.notify_all();
     }
@@ -169,7 +172,7 @@ impl<'a> Queue<'a> {
     }
 
     /// What failed, and why the sweep ended early, if it did.
-    pub(super) fn into_parts(self) -> (Vec<StageFailure>, Option<End>) {
+    pub(super) fn into_parts(self) -> (GivenUp, Option<End>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.failures, state.end)
     }
@@ -183,7 +186,6 @@ mod tests {
     use super::*;
     use crate::key::key_of_text;
     use crate::stage_error::StageError;
-    use labelmix_store::StageKey;
 
     /// Stage 0, and stages 1 and 2 that start from it.
     fn graph() -> StageGraph {
@@ -218,18 +220,16 @@ mod tests {
         let (graph, interrupt) = (graph(), Interrupt::default());
         let queue = Queue::new(&graph, &HashSet::from([1]), |_| true, &interrupt);
         assert_eq!(queue.next(), Some(0));
-        queue.failed(0, failure(&graph, 0));
+        queue.failed(0, Some(failure(&graph, 0)));
         assert_eq!(queue.next(), None);
-        assert_eq!(queue.into_parts().0.len(), 1);
+        let (given_up, _) = queue.into_parts();
+        assert_eq!((given_up.len(), &*given_up[0].1), (1, &[0, 2][..]));
     }
 
     #[test]
     fn a_part_of_the_stages_is_done_as_far_as_it_can_start() {
         let (graph, interrupt) = (graph(), Interrupt::default());
-        let only = |wanted: &'static [usize]| {
-            let keys: Vec<StageKey> = wanted.iter().map(|index| graph.nodes()[*index].key.clone()).collect();
-            move |node: &StageNode| keys.contains(&node.key)
-        };
+        let only = |wanted: &'static [usize]| move |index: usize| wanted.contains(&index);
         let queue = Queue::new(&graph, &HashSet::from([0]), only(&[2]), &interrupt);
         assert_eq!((queue.without_start(), queue.next()), (&[][..], Some(2)));
         queue.finished(2);
@@ -237,7 +237,7 @@ mod tests {
 
         let queue = Queue::new(&graph, &HashSet::new(), only(&[1]), &interrupt);
         assert_eq!(queue.without_start(), [1]);
-        queue.failed(1, failure(&graph, 1));
+        queue.failed(1, Some(failure(&graph, 1)));
         assert_eq!(queue.next(), None);
     }
 }

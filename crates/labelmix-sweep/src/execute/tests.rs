@@ -424,3 +424,52 @@ fn a_sweep_in_the_middle_counts_what_is_not_finished() {
     assert_eq!((status.runs, status.finished_runs, status.failed.len(), status.blocked), (3, 1, 1, 1));
     assert_eq!(place.store().study(&study).unwrap().unfinished, 2);
 }
+
+#[test]
+fn a_start_that_is_damaged_or_gone_in_the_middle_is_done_anew() {
+    for remove in [false, true] {
+        let undisturbed = Place::new(SMALL);
+        undisturbed.execute(&ExecuteOptions::default());
+        let place = Place::new(SMALL);
+        let store = place.store();
+        let disturbed = AtomicUsize::new(0);
+        let place = place.script(move |job| {
+            // As somebody else's hand would, when the child has just begun.
+            if let Some(parent) = &job.parent
+                && disturbed.fetch_add(1, Ordering::SeqCst) == 0
+            {
+                if remove { fs::remove_dir_all(parent) } else { fs::write(parent.join("trained"), "other") }.unwrap();
+                return Err(labelmix_store::check_folder(parent).unwrap_err().into());
+            }
+            Ok(())
+        });
+        let execution = place.execute(&ExecuteOptions::default());
+        assert_eq!((execution.records.len(), execution.failures.len()), (3, 0));
+        assert_eq!(place.kept(), undisturbed.kept());
+        assert_eq!(place.begun().iter().filter(|stage| **stage == "16 weak seed 0").count(), 2);
+        assert_eq!(store.failures().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_stage_that_went_away_is_missed_at_the_end() {
+    let place = Place::new(SMALL);
+    let store = place.folder.path().join("store/stages");
+    let gone = AtomicUsize::new(0);
+    let place = place.script(move |job| {
+        // The last stage to be done takes one away that nothing starts from.
+        if job.parent.is_some() && gone.fetch_add(1, Ordering::SeqCst) == 0 {
+            for stage in fs::read_dir(&store).unwrap() {
+                let stage = stage.unwrap().path();
+                if fs::read_to_string(stage.join("trained")).unwrap().starts_with("8 gold") {
+                    fs::remove_dir_all(stage).unwrap();
+                }
+            }
+        }
+        Ok(())
+    });
+    let place = Place { slots: 1, ..place };
+    let execution = place.execute(&ExecuteOptions::default());
+    assert_eq!((execution.records.len(), execution.failures.len()), (3, 0));
+    assert_eq!(place.left("stages"), 3);
+}

@@ -34,6 +34,8 @@ pub(super) struct MadeLabels {
     pub(super) history: Option<StageHistory>,
     pub(super) target_stop: Option<TargetStop>,
     pub(super) temperature: Option<f64>,
+    /// The files that were written.
+    pub(super) written: Vec<String>,
 }
 
 /// Trains a labeler into a folder.
@@ -107,7 +109,7 @@ pub(super) fn make(
         return Ok(MadeLabels { labels: KeptLabels { pool: pool?, test: test? }, ..MadeLabels::default() });
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
-    let (LabelerTraining { history, target_stop }, scores) = rayon::scope(|_| {
+    let (LabelerTraining { history, target_stop, written }, scores) = rayon::scope(|_| {
         let training = train(engine, table, inputs, folder, making)?;
         let scores = predict(engine, table, inputs, folder, making)?;
         Ok::<_, StageError>((training, scores))
@@ -130,7 +132,7 @@ pub(super) fn make(
             labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
         })
     };
-    Ok(MadeLabels { labels: KeptLabels { pool, test }, history: Some(history), target_stop, temperature })
+    Ok(MadeLabels { labels: KeptLabels { pool, test }, history: Some(history), target_stop, temperature, written })
 }
 
 /// How often a simulated annotator errs in either class.
@@ -168,7 +170,8 @@ pub(super) fn shuffle(seed: u64, dataset: &Dataset, outcome: LabelsOutcome, labe
     let LabelsOutcome { history, target_stop, temperature, .. } = outcome;
     let pool = with_shuffled_errors(seed, &dataset.train, &labels.pool)?;
     let test = with_shuffled_errors(seed, &dataset.test, &labels.test)?;
-    Ok(MadeLabels { labels: KeptLabels { pool, test }, history, target_stop, temperature })
+    let labels = KeptLabels { pool, test };
+    Ok(MadeLabels { labels, history, target_stop, temperature, written: Vec::new() })
 }
 
 /// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 from 0

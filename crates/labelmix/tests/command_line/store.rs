@@ -115,11 +115,12 @@ fn garbage_is_what_no_run_refers_to() {
             fs::remove_dir_all(run.path()).unwrap();
         }
     }
-    workplace.write("labelmix-store/unfinished/0123.99/outcome.json", "{}");
+    let left = format!("{}.99-0123abcd", "0123".repeat(8));
+    workplace.write(&format!("labelmix-store/unfinished/{left}/outcome.json"), "{}");
     let [listed, hint] = workplace.said(&gc, 0);
     assert!(listed.ends_with('\n') && listed.lines().last().unwrap().starts_with("8 items, "), "{listed}");
     assert_eq!(listed.matches("no run of any study refers to it").count(), 7);
-    assert!(listed.contains("0123.99: left by a process that was killed"), "{listed}");
+    assert!(listed.contains(&format!("{left}: left by a process that was killed")), "{listed}");
     assert!(hint.contains("--delete"));
     assert_eq!(fs::read_dir(workplace.path().join("labelmix-store/stages")).unwrap().count(), 14);
     let deleted = workplace.output_of(&[&gc[..], &["--delete"]].concat());
@@ -129,6 +130,99 @@ fn garbage_is_what_no_run_refers_to() {
 
     workplace.write("study.toml", Workplace::study());
     assert_eq!(workplace.output_of(&SWEEP), answer);
+}
+
+#[test]
+fn what_labelmix_did_not_write_is_no_garbage() {
+    let (workplace, _) = swept();
+    let delete = ["store", "gc", "labelmix-store", "--delete"];
+    // Names of others, in the store's folders and behind links that lead out of it.
+    for foreign in ["stages/act-one/script.txt", "checkpoints/epoch3.pt", "unfinished/novel/1.txt", "claims/mine"] {
+        workplace.write(&format!("labelmix-store/{foreign}"), "precious");
+    }
+    workplace.write("photos/a.jpg", "precious");
+    workplace.write(&format!("photos/{}/b.jpg", "ab".repeat(16)), "precious");
+    std::os::unix::fs::symlink("../photos", workplace.path().join("labelmix-store/damaged")).unwrap();
+    let link = workplace.path().join("labelmix-store/stages").join("cd".repeat(16));
+    std::os::unix::fs::symlink("../../photos", &link).unwrap();
+    assert_eq!(workplace.output_of(&delete), "0 items, 0 bytes deleted\n");
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_dir(workplace.path().join("photos")).unwrap().count(), 2);
+
+    // A folder that only looks like a store; and a record that cannot be read, whose stages nobody knows.
+    workplace.write("project/stages/0123456789abcdef0123456789abcdef/script.txt", "precious");
+    let refusal = workplace.complaint(&["store", "gc", "project", "--delete"]);
+    insta::assert_snapshot!(refusal, @r#"
+    error: project has no labelmix-store.json, which says that it is a store
+    hint: nothing is deleted from what may be something else; if it is a store from before, `labelmix sweep` marks it
+    "#);
+    let record = workplace.path().join("labelmix-store/runs/small/seq-sft_w80_g8_s0/run.json");
+    fs::write(&record, &fs::read(&record).unwrap()[..300]).unwrap();
+    let refusal = workplace.complaint(&delete);
+    assert!(refusal.contains("seq-sft_w80_g8_s0/run.json: EOF"), "{refusal}");
+    // Of a later version nothing is known.
+    workplace.write("labelmix-store/labelmix-store.json", "{\"format\": 99}");
+    let refusal = workplace.complaint(&delete);
+    assert!(refusal.contains("the store has the format 99, which this version of labelmix does not know"), "{refusal}");
+}
+
+#[test]
+fn a_digit_in_a_record_or_a_plan_is_found_by_whoever_reads_it() {
+    let (workplace, answer) = swept();
+    let run = "labelmix-store/runs/small/seq-sft_w80_g8_s0";
+    let other = "labelmix-store/runs/small/seq-sft_w0_g8_s0";
+    let place = |name: &str| workplace.path().join(name);
+    let changed = |name: &str, old: &str, new: &str| {
+        let text = fs::read_to_string(place(name)).unwrap();
+        assert!(text.contains(old), "{text}");
+        fs::write(place(name), text.replace(old, new)).unwrap();
+    };
+    let mends = |name: &str, reader: &[&str]| {
+        let found = workplace.said(&["store", "verify", "labelmix-store"], 3)[0].clone();
+        assert!(found.contains(name) && found.ends_with(" 1 damaged\n"), "{found}");
+        if !reader.is_empty() {
+            let complaint = workplace.complaint(reader);
+            assert!(complaint.contains(name), "{complaint}");
+        }
+        assert_eq!(workplace.output_of(&SWEEP), answer);
+        assert!(workplace.output_of(&["store", "verify", "labelmix-store"]).ends_with(" 0 damaged\n"));
+    };
+    let (record, plan) = (format!("{run}/run.json"), "labelmix-store/studies/small.json");
+    changed(&record, "\"learning_rate\": 0.005", "\"learning_rate\": 0.009");
+    mends(&record, &["show", run]);
+    changed(plan, "\"weak\": 0.1", "\"weak\": 0.2");
+    mends(plan, &["report", "study.toml"]);
+    let ledger = format!("{run}/ledger.csv");
+    changed(&ledger, "weak", "gold");
+    mends(&ledger, &[]);
+    // Two whole records in each other's places, and one whose stages are gone.
+    let (a, b) = (place(&record), place(&format!("{other}/run.json")));
+    let (of_a, of_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
+    fs::write(&a, of_b).unwrap();
+    fs::write(&b, of_a).unwrap();
+    let found = workplace.said(&["store", "verify", "labelmix-store"], 3)[0].clone();
+    assert!(found.ends_with(" 2 damaged\n"), "{found}");
+    assert_eq!(workplace.output_of(&SWEEP), answer);
+    fs::remove_dir_all(&stages_of(&workplace, "seq-sft_w80_g8_s0")[1]).unwrap();
+    let found = workplace.said(&["store", "verify", "labelmix-store"], 3)[0].clone();
+    assert!(found.contains("its stage") && found.contains("is missing"), "{found}");
+    assert_eq!(workplace.output_of(&SWEEP), answer);
+}
+
+#[test]
+fn records_from_before_checksums_are_read_with_a_word() {
+    let (workplace, _) = swept();
+    let record = workplace.path().join("labelmix-store/runs/small/seq-sft_w80_g8_s0/run.json");
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    for key in ["blake3", "ledger_blake3", "model_blake3"] {
+        assert!(value.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+    }
+    fs::write(&record, value.to_string()).unwrap();
+    let [_, said] = workplace.said(&["report", "study.toml"], 0);
+    assert!(said.contains("1 records are from before records had a checksum"), "{said}");
+    workplace.output_of(&SWEEP);
+    let [_, said] = workplace.said(&["report", "study.toml"], 0);
+    assert!(!said.contains("from before"), "{said}");
 }
 
 #[test]
