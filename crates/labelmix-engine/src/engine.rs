@@ -1,5 +1,6 @@
 //! The trait. A stage is a pure function of its [`StageJob`], so whatever does it can be anything.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{Example, ExampleId};
@@ -43,7 +44,11 @@ pub struct Identity {
 /// A hash as it is written in records.
 #[must_use]
 pub fn in_digits(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// What all stages of a sweep have in common.

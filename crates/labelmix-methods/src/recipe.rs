@@ -89,6 +89,8 @@ impl Default for Recipe {
     }
 }
 
+const LARGEST_RANK: usize = 1 << 16;
+
 /// A hyper-parameter that makes no sense.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{key} = {value} in [recipe]")]
@@ -117,6 +119,10 @@ impl Recipe {
             if count == 0 {
                 return Err(RecipeError { key, value: 0.0, expected: "at least 1" });
             }
+        }
+        // Beyond any model's width, and small enough that no size of a tensor overflows.
+        if self.lora_rank > LARGEST_RANK {
+            return Err(RecipeError { key: "lora_rank", value: self.lora_rank as f64, expected: "at most 65536" });
         }
         let positive = [
             ("learning_rate", self.learning_rate),

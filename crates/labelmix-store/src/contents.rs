@@ -212,11 +212,16 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn verify(&self, mut observe: impl FnMut(usize, usize)) -> Result<(usize, Vec<Damage>)> {
-        let mut folders = entries(&self.stages())?;
-        folders.extend(entries(&self.root.join(Kind::Labelers.name()))?);
+        let folders = self.kept_folders()?;
         let mut damages = Vec::new();
-        for (done, (_, folder)) in folders.iter().enumerate() {
-            damages.extend(damage(folder, Scrutiny::Everything)?);
+        for (done, (key, folder)) in folders.iter().enumerate() {
+            match self.require_manifest(key, folder) {
+                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
+                other => {
+                    other?;
+                    damages.extend(damage(folder, Scrutiny::Everything)?);
+                }
+            }
             observe(done + 1, folders.len());
         }
         for run in self.read_kept_runs()? {
@@ -238,6 +243,13 @@ impl Store {
             }
         }
         Ok((folders.len(), damages))
+    }
+
+    /// The folders of all stages and weak labels, by their keys.
+    pub(crate) fn kept_folders(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut folders = entries(&self.stages())?;
+        folders.extend(entries(&self.root.join(Kind::Labelers.name()))?);
+        Ok(folders)
     }
 
     /// Passes if what a run's record refers to is there: its ledger, as it was written, and its stages.

@@ -42,6 +42,9 @@ pub enum StoreError {
         study: String,
         path: PathBuf,
     },
+    #[error("{} is there already", path.display())]
+    #[diagnostic(help("name a folder that is not there yet"))]
+    Taken { path: PathBuf },
     /// Something that was asked for is not in the store.
     #[error("{} has no {what} {name:?}", path.display())]
     #[diagnostic(help("{help}"))]

@@ -1,15 +1,14 @@
 //! A study's results for elsewhere: a smaller store of its own, or records line by line.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::contents::{KeptRun, Kind};
 use crate::error::{Result, StoreError};
-use crate::files::entries;
+use crate::files::{entries, process_tag, remove, write_whole};
 use crate::key::StageKey;
 use crate::record::RunRecord;
 use crate::store::Store;
@@ -37,13 +36,29 @@ impl Store {
     /// If the study has no finished run, the folder is there already, or cannot be written.
     pub fn export_folder(&self, study: &str, out: &Path) -> Result<Exported> {
         let runs = self.runs_of(study)?;
+        if out.exists() {
+            return Err(StoreError::Taken { path: out.to_owned() });
+        }
+        let beside = out.with_added_extension(process_tag());
+        let exported = self.write_export(study, &runs, &beside).and_then(|exported| {
+            fs::rename(&beside, out).map_err(StoreError::io(out))?;
+            Ok(exported)
+        });
+        if exported.is_err() {
+            // The first error is the one to report.
+            let _ = remove(&beside);
+        }
+        exported
+    }
+
+    fn write_export(&self, study: &str, runs: &[KeptRun], out: &Path) -> Result<Exported> {
         fs::create_dir(out).map_err(StoreError::io(out))?;
         let other = Self::open(out)?;
         let keys: BTreeSet<&StageKey> = runs.iter().flat_map(|kept| &kept.run.stages).collect();
         for key in &keys {
             copy(&self.stage_folder(key), &other.stage_folder(key))?;
         }
-        for kept in &runs {
+        for kept in runs {
             copy(&kept.folder, &other.run_folder(study, &kept.run.record.run))?;
         }
         if let Some(plan) = self.plans()?.into_iter().find(|plan| plan.study == study) {
@@ -63,15 +78,13 @@ impl Store {
     /// If the study has no finished run, or the file cannot be written.
     pub fn export_records(&self, study: &str, out: &Path) -> Result<Exported> {
         let runs = self.runs_of(study)?;
-        let write = || -> io::Result<()> {
-            let mut file = BufWriter::new(File::create(out)?);
-            for kept in &runs {
-                serde_json::to_writer(&mut file, &Line { record: &kept.run.record, stages: &kept.run.stages })?;
-                file.write_all(b"\n")?;
-            }
-            file.flush()
-        };
-        write().map_err(StoreError::io(out))?;
+        let mut lines = Vec::new();
+        for kept in &runs {
+            let line = Line { record: &kept.run.record, stages: &kept.run.stages };
+            serde_json::to_writer(&mut lines, &line).expect("records become JSON");
+            lines.push(b'\n');
+        }
+        write_whole(out, &lines)?;
         Ok(Exported { runs: runs.len(), stages: 0 })
     }
 

@@ -164,8 +164,8 @@ impl FinishedRun {
         let mut best: Option<(usize, PathBuf)> = None;
         let own = &self.file.record;
         for (_, folder) in self.store()?.run_folders(&study.to_string_lossy())? {
-            let Ok((file, _)) = Store::read_run(&folder) else { continue };
-            let record = file.record;
+            // One that is not finished is none.
+            let Some(RunFile { record, .. }) = Store::read_run_file(&folder)? else { continue };
             let fits = record.method == own.method && record.seed == own.seed && record.allocation.n_weak == 0;
             if fits && best.as_ref().is_none_or(|(n_gold, _)| record.allocation.n_gold > *n_gold) {
                 best = Some((record.allocation.n_gold, folder));

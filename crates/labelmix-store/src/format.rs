@@ -1,12 +1,14 @@
 //! The marker of a store: it says that a folder is one, and of which format, so that nothing is deleted from a folder that only
 //! looks like one.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::{read_json, write_json};
+use crate::manifest::MANIFEST_FILE;
 use crate::store::Store;
 
 const MARKER_FILE: &str = "labelmix-store.json";
@@ -17,6 +19,9 @@ const FORMAT: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Marker {
     format: u32,
+    /// Folders from before there were manifests, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    without_manifest: BTreeSet<String>,
 }
 
 impl Store {
@@ -29,16 +34,39 @@ impl Store {
     /// # Errors
     /// If it was written by a later version.
     pub(crate) fn is_marked(&self) -> Result<bool> {
+        self.marker().map(|marker| marker.is_some())
+    }
+
+    fn marker(&self) -> Result<Option<Marker>> {
         let path = self.marker_file();
         match read_json::<Marker>(&path)? {
-            None => Ok(false),
-            Some(Marker { format }) if format <= FORMAT => Ok(true),
-            Some(Marker { format }) => Err(StoreError::NewerFormat { path, format }),
+            Some(Marker { format, .. }) if format > FORMAT => Err(StoreError::NewerFormat { path, format }),
+            marker => Ok(marker),
         }
     }
 
     /// Marks a store that is not marked yet.
     pub(crate) fn mark(&self) -> Result<()> {
-        if self.is_marked()? { Ok(()) } else { write_json(&self.marker_file(), &Marker { format: FORMAT }) }
+        if self.is_marked()? {
+            return Ok(());
+        }
+        let mut without_manifest = BTreeSet::new();
+        for (key, folder) in self.kept_folders()? {
+            if !folder.join(MANIFEST_FILE).exists() {
+                without_manifest.insert(key);
+            }
+        }
+        write_json(&self.marker_file(), &Marker { format: FORMAT, without_manifest })
+    }
+
+    /// Passes if a folder has a manifest, or is from before there were any.
+    pub(crate) fn require_manifest(&self, key: &str, folder: &Path) -> Result<()> {
+        let path = folder.join(MANIFEST_FILE);
+        match self.marker()? {
+            Some(marker) if !path.exists() && !marker.without_manifest.contains(key) => {
+                Err(StoreError::Damaged { path, reason: "it is missing".to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -56,7 +56,12 @@ impl StageError {
     pub(crate) fn repeats(&self) -> bool {
         matches!(
             self,
-            Self::Engine(EngineError::Training(TrainError::Diverged { .. } | TrainError::TargetNotReached { .. }))
+            Self::Engine(EngineError::Training(
+                TrainError::Diverged { .. }
+                    | TrainError::ValidationDiverged { .. }
+                    | TrainError::ScoresAreNoNumbers { .. }
+                    | TrainError::TargetNotReached { .. }
+            ))
         )
     }
 

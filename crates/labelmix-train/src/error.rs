@@ -17,6 +17,18 @@ pub enum Error {
         step: usize,
         loss: f32,
     },
+    #[error("the validation loss became {loss} after step {step}")]
+    #[diagnostic(help(
+        "the learning rate is too high for this model: lower `learning_rate` in the study's [recipe] (a weak labeler's: in [labeler])"
+    ))]
+    ValidationDiverged {
+        /// The steps that were made.
+        step: usize,
+        loss: f64,
+    },
+    #[error("{count} of the {texts} scores of the test set are not numbers")]
+    #[diagnostic(help("the model says nothing after this training: lower `learning_rate` in the study's [recipe]"))]
+    ScoresAreNoNumbers { count: usize, texts: usize },
     #[error(
         "no checkpoint of the weak labeler comes near the accuracy {target}: the nearest had {nearest:.3}, after \
              {step} of {steps} steps"

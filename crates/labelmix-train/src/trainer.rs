@@ -332,7 +332,8 @@ impl Training<'_> {
         step: usize,
         training_loss: f64,
     ) -> Result<ValidationPoint> {
-        Ok(validation_point(&self.log_odds(adapter, labels)?, labels, step, training_loss))
+        let point = validation_point(&self.log_odds(adapter, labels)?, labels, step, training_loss);
+        if point.loss.is_finite() { Ok(point) } else { Err(Error::ValidationDiverged { step, loss: point.loss }) }
     }
 
     pub(crate) fn log_odds(&self, adapter: &Adapter, labels: &[StageExample<'_>]) -> Result<Vec<f32>> {

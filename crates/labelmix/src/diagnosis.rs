@@ -107,16 +107,16 @@ pub(crate) fn print_diagnostic(error: &dyn Diagnostic) {
     }
     // What was read comes before what is wrong with it.
     for account in error.related().into_iter().flatten() {
-        anstream::eprintln!("{account}");
+        say!("{account}");
     }
-    anstream::eprintln!("{message}");
+    say!("{message}");
     if let Some(help) = help {
-        anstream::eprintln!("hint: {help}");
+        say!("hint: {help}");
     }
 }
 
 /// Says that work was interrupted, and what becomes of it.
 pub(crate) fn print_interrupted() -> Status {
-    anstream::eprintln!("interrupted: what was done is kept, and the same command goes on where it was");
+    say!("interrupted: what was done is kept, and the same command goes on where it was");
     Status::Interrupted
 }

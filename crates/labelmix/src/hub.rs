@@ -26,6 +26,6 @@ pub(crate) fn cache() -> Result<Hub, UnusableSettings> {
 pub(crate) fn warn(mut warnings: Vec<Warning>) {
     warnings.dedup();
     for warning in warnings {
-        anstream::eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
         let on_points = |record: &&RunRecord| bought.contains(&(&record.method, record.allocation));
         let beyond = study.records.len() - study.records.iter().filter(on_points).count();
         if beyond > 0 {
-            anstream::eprintln!("{name}: {beyond} runs cost more than the largest budget; --budgets takes more");
+            say!("{name}: {beyond} runs cost more than the largest budget; --budgets takes more");
         }
         let answer = Answer::new(&name, &prices, &points, &[], &study.records, study.weak_accuracy)
             .with_regimes(study.measured.clone());
@@ -63,15 +63,15 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
 /// Says where files are; standard output has the tables.
 fn tell_paths(paths: &[PathBuf]) {
     for path in paths {
-        anstream::eprintln!("{}", path.display());
+        say!("{}", path.display());
     }
 }
 
 fn name_set_aside(set_aside: &[SetAside]) {
     for SetAside { folder, reason } in set_aside.iter().take(NAMED) {
-        anstream::eprintln!("left out: {}: {reason}", folder.display());
+        say!("left out: {}: {reason}", folder.display());
     }
     if set_aside.len() > NAMED {
-        anstream::eprintln!("left out: {} more", set_aside.len() - NAMED);
+        say!("left out: {} more", set_aside.len() - NAMED);
     }
 }

@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
         bar.finish_and_clear();
         if let Some(out) = &arguments.logits {
             write_logits(out, &reader, &inspection.texts)?;
-            anstream::eprintln!("written to {}", out.display());
+            say!("written to {}", out.display());
         }
     }
     if arguments.json {

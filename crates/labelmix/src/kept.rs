@@ -49,17 +49,17 @@ pub(crate) fn finished_runs(study: &Study, store: &Store) -> Result<FinishedStud
 pub(crate) fn tell_unfinished(finished: &FinishedStudy) {
     let missing = finished.unfinished;
     if missing > 0 {
-        anstream::eprintln!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
+        say!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
     }
     if finished.unchecked > 0 {
-        anstream::eprintln!(
+        say!(
             "{} records are from before records had a checksum and are taken as they are; `labelmix sweep` writes them anew",
             finished.unchecked
         );
     }
     if !finished.changed.is_empty() {
         let tables: Vec<String> = finished.changed.iter().map(|table| format!("[{table}]")).collect();
-        anstream::eprintln!("since its last sweep the study has another {}", tables.join(", "));
+        say!("since its last sweep the study has another {}", tables.join(", "));
     }
 }
 

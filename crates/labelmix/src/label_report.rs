@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
     let report = LabelReport::new(&study.name, &fields, &data.train, &data.test)?;
     if let Some(folder) = &arguments.out {
         for path in write_label_report(&report, folder, &arguments.figures.formats())? {
-            anstream::eprintln!("{}", path.display());
+            say!("{}", path.display());
         }
     }
     print_data(&if arguments.json { report.to_json() } else { render_labels(&report, terminal_style()) })?;
@@ -40,5 +40,5 @@ fn name_fields(names: &[String]) {
     }
     let more = if names.len() > MOST_NAMES { ", …" } else { "" };
     let names = names[..names.len().min(MOST_NAMES)].join(", ");
-    anstream::eprintln!("\n`--by FIELD` breaks the accuracy down by a field of the rows: {names}{more}");
+    say!("\n`--by FIELD` breaks the accuracy down by a field of the rows: {names}{more}");
 }

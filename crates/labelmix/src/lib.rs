@@ -1,5 +1,8 @@
 //! The command line: arguments, printing, exit codes. One file per command.
 
+#[macro_use]
+mod say;
+
 mod arguments;
 mod compare;
 mod demo;
@@ -58,8 +61,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return status.into();
         }
     };
+    signals::explain_bus_errors();
     progress::show_reading();
-    let result = match &arguments.command {
+    match std::panic::catch_unwind(|| obey(&arguments.command)) {
+        Ok(Ok(status)) => status.into(),
+        Ok(Err(Failure::ReaderLeft)) => Status::Done.into(),
+        Ok(Err(failure)) => {
+            diagnosis::print(&failure);
+            failure.status().into()
+        }
+        // What it was has been said.
+        Err(_) => {
+            say!("error: labelmix made a mistake\nhint: please report this, with the command and the message above");
+            Status::OurError.into()
+        }
+    }
+}
+
+fn obey(command: &Command) -> Result<Status, Failure> {
+    match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Status(arguments) => status::run(arguments),
@@ -82,13 +102,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::SlurmTask(arguments) => slurm::do_task(arguments),
-    };
-    match result {
-        Ok(status) => status.into(),
-        Err(Failure::ReaderLeft) => Status::Done.into(),
-        Err(failure) => {
-            diagnosis::print(&failure);
-            failure.status().into()
-        }
     }
 }

@@ -24,14 +24,14 @@ pub(crate) fn write_overview(
 ) -> Result<Vec<(TaskMean, PathBuf)>, Failure> {
     let drawn = overview.write_figures(&out.join("figures"), figures)?;
     if drawn.is_empty() {
-        anstream::eprintln!("no method was tried on two tasks or with two models: there is nothing to see together");
+        say!("no method was tried on two tasks or with two models: there is nothing to see together");
     }
     tell(&drawn)?;
     let several = overview.models().len() > 1;
     let mut written = Vec::new();
     for (model, mean) in overview.means() {
         let Some(mean) = mean else {
-            anstream::eprintln!("{}: no split was measured on all of its tasks, so there is no mean", model.name);
+            say!("{}: no split was measured on all of its tasks, so there is no mean", model.name);
             continue;
         };
         let name = if several { format!("mean_{}", mean.model.file_name()) } else { "mean".to_owned() };

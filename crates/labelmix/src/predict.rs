@@ -40,7 +40,7 @@ impl AddedColumns {
             let mut names = [name.to_owned(), prefixed.clone()].into_iter().chain(numbered);
             let free = names.find(|name| !columns.contains(name)).expect("numbers do not end");
             if free != name {
-                anstream::eprintln!("the input has a column `{name}`: that of the predictions is `{free}`");
+                say!("the input has a column `{name}`: that of the predictions is `{free}`");
             }
             example(columns, &free);
             free
@@ -139,9 +139,9 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     predict(rows)?;
     bar.finish_and_clear();
     writer.finish()?;
-    anstream::eprintln!("{n_texts} predictions written to {}", arguments.output.display());
+    say!("{n_texts} predictions written to {}", arguments.output.display());
     if n_texts < n_rows {
-        anstream::eprintln!("rows without a text, and so without a prediction: {}", n_rows - n_texts);
+        say!("rows without a text, and so without a prediction: {}", n_rows - n_texts);
     }
     Ok(Status::Done)
 }

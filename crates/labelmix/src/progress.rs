@@ -44,7 +44,7 @@ pub(crate) fn patiently<T: Send>(what: &str, work: impl FnOnce() -> T + Send) ->
             if io::stderr().is_terminal() {
                 spinner.enable_steady_tick(Duration::from_millis(200));
             } else {
-                anstream::eprintln!("{what} …");
+                say!("{what} …");
             }
             // An error means that the work panicked, which `join` passes on.
             let _ = is_done.recv();
@@ -80,7 +80,7 @@ impl labelmix_hub::Progress for DownloadProgress {
             self.bar.reset();
             self.bar.set_message(file.to_owned());
             if !io::stderr().is_terminal() {
-                anstream::eprintln!("downloading {file} ({})", HumanBytes(total));
+                say!("downloading {file} ({})", HumanBytes(total));
             }
         }
         self.bar.set_length(total);
@@ -88,11 +88,11 @@ impl labelmix_hub::Progress for DownloadProgress {
     }
 
     fn queued(&self, file: &str) {
-        self.bar.suspend(|| anstream::eprintln!("another process downloads {file}; waiting for it"));
+        self.bar.suspend(|| say!("another process downloads {file}; waiting for it"));
     }
 
     fn waiting(&self, reason: &str, delay: Duration) {
-        self.bar.suspend(|| anstream::eprintln!("{reason}; trying again in {}", HumanDuration(delay)));
+        self.bar.suspend(|| say!("{reason}; trying again in {}", HumanDuration(delay)));
     }
 }
 
@@ -120,11 +120,11 @@ impl MessageBar {
     pub(crate) fn labeling(&self, progress: LabelerProgress<'_>) {
         match progress {
             LabelerProgress::Damaged(damage) => self.bar.suspend(|| {
-                anstream::eprintln!("{}; the weak labels are set aside and made anew", damage_in_words(damage));
+                say!("{}; the weak labels are set aside and made anew", damage_in_words(damage));
             }),
             LabelerProgress::Elsewhere(holder) => {
                 let who = holder.map_or_else(|| "another process".to_owned(), ToString::to_string);
-                self.bar.suspend(|| anstream::eprintln!("{who} makes the weak labels; waiting for it"));
+                self.bar.suspend(|| say!("{who} makes the weak labels; waiting for it"));
             }
             LabelerProgress::Training(StageProgress { step, scheduled_steps, training_loss, .. }) => {
                 let message =
@@ -150,7 +150,7 @@ impl MessageBar {
         let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.on_terminal && last_line.elapsed() > LINE_EVERY {
             *last_line = Instant::now();
-            anstream::eprintln!("{message}, {} elapsed", HumanDuration(self.started.elapsed()));
+            say!("{message}, {} elapsed", HumanDuration(self.started.elapsed()));
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<Status, Failure> {
 fn seen_with_others(finished: &Finished, tasks: &mut KnownTasks) -> Option<StudyAnswer> {
     let Finished { study, runs, measured, answer } = finished;
     if measured.is_empty() {
-        anstream::eprintln!("{}: without a finished run it is not seen together with the others", answer.study);
+        say!("{}: without a finished run it is not seen together with the others", answer.study);
         return None;
     }
     let model = match &runs.question.found {
@@ -86,7 +86,7 @@ pub(crate) fn write_analysed(
     folder: &Path,
     figures: &FigureSettings,
 ) -> Result<Vec<PathBuf>, Failure> {
-    anstream::eprintln!("resampling {} runs and fitting response surfaces", runs.len());
+    say!("resampling {} runs and fitting response surfaces", runs.len());
     let analysis = Analysis::new(answer, runs.to_vec());
     Ok(write_report(&Report { answer: answer.clone(), analysis, details }, folder, figures)?)
 }

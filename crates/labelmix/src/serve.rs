@@ -41,12 +41,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Status, Failure> {
     let signals = Signals::handle().map_err(SignalError)?;
     signals.catch();
     if arguments.expose {
-        anstream::eprintln!(
+        say!(
             "warning: whoever can read this network's traffic can read the pages and the token; `ssh -L` keeps them private"
         );
     }
     print_data(&format!("{}\n", server.url()))?;
-    anstream::eprintln!("serving until Ctrl-C");
+    say!("serving until Ctrl-C");
     server.run(&|| signals.interrupt().is_requested())?;
     Ok(Status::Done)
 }

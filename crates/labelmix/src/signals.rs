@@ -6,8 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use labelmix_train::Interrupt;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGBUS, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
+
+/// A file that is mapped and becomes shorter ends the process with SIGBUS: this says why.
+pub(crate) fn explain_bus_errors() {
+    const WORDS: &[u8] =
+        b"error: a file that is in use became shorter, such as a checkpoint that somebody overwrites\n\
+        hint: put it there again, whole, and repeat the command: what was finished is kept\n";
+    let explain = || {
+        // SAFETY: the words are bytes that live for ever. That they cannot be written changes nothing.
+        let _ = unsafe { libc::write(libc::STDERR_FILENO, WORDS.as_ptr().cast(), WORDS.len()) };
+        signal_hook::low_level::exit(1);
+    };
+    // SAFETY: the handler calls nothing but write and _exit, which may be called in handlers.
+    let registered = unsafe { signal_hook::low_level::register(SIGBUS, explain) };
+    // Without a handler the signal does what it always does.
+    let _ = registered;
+}
 
 /// Handlers that are in place.
 pub(crate) struct Signals {

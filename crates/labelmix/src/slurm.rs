@@ -96,8 +96,8 @@ pub(crate) fn submit(
             print_data(&format!("{now}; {queued} were in the queue, {done} are done\n"))?;
         }
     }
-    anstream::eprintln!("what tasks say: {}", logs.display());
-    anstream::eprintln!(
+    say!("what tasks say: {}", logs.display());
+    say!(
         "`labelmix status {}` tells how far they are; the same command submits what is missing then, and prints the answer \
          when nothing is",
         arguments.study.display()
@@ -197,7 +197,7 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
         _ => {
             if warned.load(Ordering::Relaxed) {
                 let job = number("SLURM_ARRAY_JOB_ID").ok_or(NoTask)?;
-                anstream::eprintln!("the time runs out: task {task} of job {job} goes back to the queue");
+                say!("the time runs out: task {task} of job {job} goes back to the queue");
                 requeue(&format!("{job}_{task}"))?;
             }
             print_interrupted()

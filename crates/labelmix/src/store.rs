@@ -139,7 +139,7 @@ fn verify(arguments: &StoreVerifyArguments) -> Result<Status, Failure> {
         return Ok(Status::Done);
     }
     if !arguments.set_aside {
-        anstream::eprintln!("hint: with --set-aside they are moved to damaged/; the next sweep does them anew");
+        say!("hint: with --set-aside they are moved to damaged/; the next sweep does them anew");
     }
     Ok(Status::SomeStagesFailed)
 }
@@ -159,7 +159,7 @@ fn garbage(arguments: &StoreGarbageArguments) -> Result<Status, Failure> {
         let found = garbage.len();
         garbage = store.delete(&garbage)?;
         if garbage.len() < found {
-            anstream::eprintln!("{} items stay: a process is at them, or wants them by now", found - garbage.len());
+            say!("{} items stay: a process is at them, or wants them by now", found - garbage.len());
         }
     }
     let bytes = garbage.iter().map(|item| item.bytes).sum();
@@ -176,7 +176,7 @@ fn garbage(arguments: &StoreGarbageArguments) -> Result<Status, Failure> {
     let _ = writeln!(out, "{} items, {}{deleted}", count(garbage.len()), ByteSize(bytes));
     print_data(&out)?;
     if !arguments.delete && !garbage.is_empty() {
-        anstream::eprintln!("hint: with --delete they are taken away");
+        say!("hint: with --delete they are taken away");
     }
     Ok(Status::Done)
 }
@@ -191,6 +191,6 @@ fn export(arguments: &StoreExportArguments) -> Result<Status, Failure> {
         store.export_folder(&arguments.study, out)?
     };
     let stages = if records_alone { String::new() } else { format!(" and {} stages", count(exported.stages)) };
-    anstream::eprintln!("{} runs{stages} written to {}", count(exported.runs), out.display());
+    say!("{} runs{stages} written to {}", count(exported.runs), out.display());
     Ok(Status::Done)
 }

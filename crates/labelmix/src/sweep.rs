@@ -76,7 +76,7 @@ fn print_answer(answer: &Answer, json: bool) -> Result<(), Failure> {
 fn nothing_to_do(study: Study, store: &Path, options: &EngineOptions) -> Result<Option<Finished>, Failure> {
     let Ok(store) = Store::open_to_read(store) else { return Ok(None) };
     let sweep = kept_sweep(study.clone(), &store, options)?;
-    anstream::eprintln!("{}", sweep.summary());
+    say!("{}", sweep.summary());
     for stage in sweep.graph().nodes() {
         if store.outcome(&stage.key)?.is_none() {
             return Ok(None);
@@ -89,7 +89,7 @@ fn nothing_to_do(study: Study, store: &Path, options: &EngineOptions) -> Result<
 fn dry_run(study: Study, store: &Path, options: &EngineOptions, json: bool) -> Result<Status, Failure> {
     let store = Store::to_look_at(store);
     let sweep = kept_sweep(study, &store, options)?;
-    anstream::eprintln!("{}", sweep.summary());
+    say!("{}", sweep.summary());
     let estimate = estimate(&sweep, &store)?;
     if json {
         print_json(&estimate)?;
@@ -153,7 +153,7 @@ impl Swept {
     /// Prints the failures, if there are any, or that the sweep was interrupted.
     pub(crate) fn status(&self) -> Status {
         if !self.failures.is_empty() {
-            anstream::eprintln!();
+            say!();
         }
         for failure in &self.failures {
             print_diagnostic(failure);
@@ -208,7 +208,7 @@ pub(crate) fn prepared(
         Err(SweepError::NoWeakLabels { key, .. }) => Ok(Prepared::NeedsLabels(key)),
         sweep => {
             let sweep = sweep?;
-            anstream::eprintln!("{}", sweep.summary());
+            say!("{}", sweep.summary());
             Ok(Prepared::Ready(Box::new(sweep)))
         }
     }

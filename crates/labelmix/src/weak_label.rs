@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         print_data(&describe(&outcome, origin, dataset.train.len()))?;
     }
     let written = outcome.pool_labels + outcome.test_labels;
-    anstream::eprintln!("{} labels written to {}", count(written), arguments.out.display());
+    say!("{} labels written to {}", count(written), arguments.out.display());
     Ok(Status::Done)
 }
 

@@ -319,7 +319,9 @@ impl RowReader {
 
 pub(crate) fn render_error(place: Place, template: &str, error: &minijinja::Error) -> TaskError {
     // The engine looks these up when it comes to them, but no row is at fault.
-    if let ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction = error.kind() {
+    if let ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::OutOfFuel =
+        error.kind()
+    {
         return syntax_error(template, error);
     }
     TaskError::Render {

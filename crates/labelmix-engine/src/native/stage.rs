@@ -104,7 +104,7 @@ impl<'a> Work<'a> {
             most_lost: texts().map(|texts| texts.most_lost).fold(test.most_lost, usize::max),
         };
         engine.model.model().check_unchanged()?;
-        let scores = Scores::of_log_odds(log_odds);
+        let scores = finite_scores(log_odds)?;
         Ok(StageScores { history: Some(result.history), chosen, scores, shortened, written })
     }
 
@@ -119,7 +119,7 @@ impl<'a> Work<'a> {
             score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
         let shortened = Shortened { train: 0, test, most_lost };
         engine.model.model().check_unchanged()?;
-        let scores = Scores::of_log_odds(log_odds);
+        let scores = finite_scores(log_odds)?;
         Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
     }
 
@@ -247,6 +247,14 @@ impl<'a> Work<'a> {
             scores.push(self.log_odds(&adapter, texts)?);
         }
         Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())
+    }
+}
+
+/// Scores that are all numbers: nothing else can be kept, or read again.
+fn finite_scores(log_odds: Vec<f32>) -> Result<Scores> {
+    match log_odds.iter().filter(|score| !score.is_finite()).count() {
+        0 => Ok(Scores::of_log_odds(log_odds)),
+        count => Err(labelmix_train::Error::ScoresAreNoNumbers { count, texts: log_odds.len() }.into()),
     }
 }
 

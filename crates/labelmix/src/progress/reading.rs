@@ -47,7 +47,7 @@ fn bar(file: &Path, total: u64) -> ProgressBar {
     let template = "{bar:30} {bytes}/{total_bytes} reading {msg}, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is valid");
     if !io::stderr().is_terminal() {
-        anstream::eprintln!("reading {} ({}) …", file.display(), HumanBytes(total));
+        say!("reading {} ({}) …", file.display(), HumanBytes(total));
     }
     ProgressBar::new(total).with_style(style).with_message(file.display().to_string())
 }

@@ -96,9 +96,9 @@ impl State {
             return;
         }
         self.last_line = Instant::now();
-        anstream::eprintln!("{}/{} stages{}", self.finished, self.stages, self.time_left());
+        say!("{}/{} stages{}", self.finished, self.stages, self.time_left());
         for worker in self.workers.iter().filter(|worker| !worker.stage.is_empty()) {
-            anstream::eprintln!("  {}", worker.in_words());
+            say!("  {}", worker.in_words());
         }
     }
 }
@@ -126,7 +126,7 @@ impl SweepProgress {
 
     /// A line above the bars.
     fn say(&self, line: &str) {
-        self.bars.suspend(|| anstream::eprintln!("{line}"));
+        self.bars.suspend(|| say!("{line}"));
     }
 
     fn begin(&self, stages: &[&StageNode], work: &[f64], jobs: usize) {

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &TaskShowArguments) -> Result<Status, Failure> {
         print_data(&described(&shown))?;
     }
     if let (Some(per_class), None) = (arguments.examples, &shown.examples) {
-        anstream::eprintln!(
+        say!(
             "no examples: {} is not in the cache\nhint: `labelmix tasks show {} --examples {per_class} --download` \
              downloads the splits for training; --folder DIR takes the data from a folder",
             shown.task.data,

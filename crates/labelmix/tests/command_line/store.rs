@@ -191,7 +191,7 @@ fn a_digit_in_a_record_or_a_plan_is_found_by_whoever_reads_it() {
     changed(&record, "\"learning_rate\": 0.005", "\"learning_rate\": 0.009");
     mends(&record, &["show", run]);
     changed(plan, "\"weak\": 0.1", "\"weak\": 0.2");
-    mends(plan, &["report", "study.toml"]);
+    mends(plan, &["report", "study.toml", "--out", "report"]);
     let ledger = format!("{run}/ledger.csv");
     changed(&ledger, "weak", "gold");
     mends(&ledger, &[]);
@@ -218,10 +218,10 @@ fn records_from_before_checksums_are_read_with_a_word() {
         assert!(value.as_object_mut().unwrap().remove(key).is_some(), "{key}");
     }
     fs::write(&record, value.to_string()).unwrap();
-    let [_, said] = workplace.said(&["report", "study.toml"], 0);
+    let [_, said] = workplace.said(&["report", "study.toml", "--out", "report"], 0);
     assert!(said.contains("1 records are from before records had a checksum"), "{said}");
     workplace.output_of(&SWEEP);
-    let [_, said] = workplace.said(&["report", "study.toml"], 0);
+    let [_, said] = workplace.said(&["report", "study.toml", "--out", "report"], 0);
     assert!(!said.contains("from before"), "{said}");
 }
 
@@ -287,4 +287,10 @@ fn stages_from_before_there_were_manifests_are_found() {
     let kept = workplace.stages("labelmix-store");
     assert_eq!(workplace.output_of(&SWEEP), answer);
     assert!(workplace.stages("labelmix-store") == kept, "nothing was done again");
+    // In a store that was marked while they were there they are missing; one from before is marked without.
+    let [found, _] = workplace.said(&["store", "verify", "labelmix-store"], 3);
+    assert!(found.contains("manifest.json: it is missing") && found.ends_with(" 14 damaged\n"), "{found}");
+    fs::remove_file(workplace.path().join("labelmix-store/labelmix-store.json")).unwrap();
+    assert_eq!(workplace.output_of(&SWEEP), answer);
+    assert!(workplace.output_of(&["store", "verify", "labelmix-store"]).ends_with(" 0 damaged\n"));
 }

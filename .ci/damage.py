@@ -1,0 +1,199 @@
+"""Damages stores and kills commands at random, and holds what labelmix makes of it against an undisturbed store.
+
+    python3 .ci/damage.py LABELMIX [--damages 50] [--kills 20] [--seed 0]
+
+A damage flips a bit of a file of the store, cuts it off, deletes it or swaps it with another; before a sweep or while one
+runs. Every reader then names a file or says what it would have said; `store verify` finds what is wrong; after `--set-aside` the
+next sweep gives the undisturbed answer. A command that is killed is started again until it ends: the same bytes, and nothing is
+left of the killed ones.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What comes and goes, or says when it was written.
+PASSING = {"claims", "unfinished", "checkpoints", "failures", "damaged"}
+
+
+def files(store):
+    """The files that are kept, by their places."""
+    found = {path.relative_to(store): path for path in sorted(store.rglob("*")) if path.is_file()}
+    return {place: path for place, path in found.items() if place.parts[0] not in PASSING}
+
+
+def contents(store):
+    return {place: path.read_bytes() for place, path in files(store).items()}
+
+
+class Trial:
+    def __init__(self, labelmix, folder, seed):
+        self.labelmix, self.folder, self.random = Path(labelmix).resolve(), Path(folder), random.Random(seed)
+        shutil.copytree(ROOT / "examples/reviews", self.folder, dirs_exist_ok=True)
+        study = (self.folder / "study.toml").read_text().splitlines()
+        wanted = {"seeds": "seeds = [0]", "budgets": "budgets = [8, 16, 32]"}
+        study = [wanted.get(line.split(" ")[0], line) for line in study]
+        (self.folder / "study.toml").write_text("\n".join(study) + "\n")
+        self.sweep = ["sweep", "study.toml", "--json", "--store"]
+        self.answer = self.run(*self.sweep, "ref").stdout
+        self.reference = contents(self.folder / "ref")
+        run = next(path for path in sorted((self.folder / "ref/runs").glob("*/*")) if "_w0_" not in path.name)
+        self.named = run.relative_to(self.folder / "ref")
+        self.undisturbed = [self.read(reader)[1] for reader in self.readers("ref")]
+
+    def run(self, *arguments):
+        command = [str(self.labelmix), *map(str, arguments)]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=300)
+        if done.returncode not in (0, 1, 3):
+            raise AssertionError(f"{arguments} ended with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def readers(self, store):
+        return [
+            ["plan", "study.toml", "--store", store, "--budget", "40", "--json"],
+            ["report", "study.toml", "--store", store, "--out", "report"],
+            ["predict", "--run", f"{store}/{self.named}", "--input", "test.jsonl", "--output", "predictions.jsonl"],
+            ["status", "study.toml", "--store", store, "--json"],
+            ["show", f"{store}/{self.named}", "--json"],
+        ]
+
+    def read(self, reader):
+        """A reader's end, and what it says and writes."""
+        predictions = self.folder / "predictions.jsonl"
+        predictions.unlink(missing_ok=True)
+        done = self.run(*reader)
+        written = predictions.read_text() if predictions.exists() else ""
+        return done, done.stdout.replace("s/runs", "ref/runs") + written
+
+    def damage(self, store):
+        """Damages a random file; what was done, or nothing if it is as before."""
+        places = list(files(store))
+        if not places:
+            return None
+        place = self.random.choice(places)
+        path, how = store / place, self.random.choice(["flip", "truncate", "delete", "swap"])
+        try:
+            content = bytearray(path.read_bytes())
+            if how == "flip" and content:
+                content[self.random.randrange(len(content))] ^= 1 << self.random.randrange(8)
+                path.write_bytes(content)
+            elif how == "truncate" and content:
+                path.write_bytes(content[: self.random.randrange(len(content))])
+            elif how == "delete":
+                path.unlink()
+            elif how == "swap":
+                alike = [other for other in places if other.name == place.name and other != place]
+                if not alike:
+                    return None
+                other = store / self.random.choice(alike)
+                content_of_other = other.read_bytes()
+                other.write_bytes(content)
+                path.write_bytes(content_of_other)
+        except FileNotFoundError:
+            return None
+        return f"{how} {place}"
+
+    def mended(self, what):
+        """The store `s` is found wrong or as it was, and the next sweep makes it so."""
+        store = self.folder / "s"
+        is_as_before = contents(store) == self.reference
+        verified = self.run("store", "verify", "s", "--set-aside")
+        if not is_as_before and verified.returncode == 0:
+            raise AssertionError(f"{what}: verify found nothing")
+        again = self.run(*self.sweep, "s")
+        if again.stdout != self.answer:
+            raise AssertionError(f"{what}: another answer after verify --set-aside and a sweep: {again.stderr}")
+        self.same(what)
+
+    def same(self, what):
+        after = contents(self.folder / "s")
+        wrong = [str(place) for place in {*after, *self.reference} if after.get(place) != self.reference.get(place)]
+        if wrong:
+            raise AssertionError(f"{what}: other files: {wrong}")
+
+    def damaged_store(self):
+        store = self.folder / "s"
+        shutil.rmtree(store, ignore_errors=True)
+        shutil.copytree(self.folder / "ref", store)
+        what = self.damage(store)
+        if what is None:
+            return
+        for reader, undisturbed in zip(self.readers("s"), self.undisturbed):
+            done, said = self.read(reader)
+            if done.returncode == 0 and said != undisturbed and "from before" not in done.stderr:
+                raise AssertionError(f"{what}: `{' '.join(reader)}` says something else:\n{done.stderr}")
+            if done.returncode != 0 and "s/" not in done.stderr:
+                raise AssertionError(f"{what}: `{' '.join(reader)}` names no file:\n{done.stderr}")
+        self.mended(what)
+
+    def damaged_sweep(self):
+        store = self.folder / "s"
+        shutil.rmtree(store, ignore_errors=True)
+        sweep = subprocess.Popen([self.labelmix, *self.sweep, "s", "--jobs", "1"], cwd=self.folder,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(self.random.uniform(0.2, 1.5))
+        what = f"in mid-sweep: {self.damage(store)}"
+        said, errors = sweep.communicate(timeout=300)
+        if sweep.returncode not in (0, 1, 3):
+            raise AssertionError(f"{what}: the sweep ended with {sweep.returncode}:\n{errors}")
+        if sweep.returncode == 0 and said != self.answer:
+            raise AssertionError(f"{what}: another answer")
+        self.mended(what)
+
+    def killed(self):
+        """A sweep that is killed again and again, with `gc --delete` beside it."""
+        store, kills = self.folder / "s", 0
+        shutil.rmtree(store, ignore_errors=True)
+        while True:
+            sweep = subprocess.Popen([self.labelmix, *self.sweep, "s"], cwd=self.folder,
+                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            try:
+                said, _ = sweep.communicate(timeout=self.random.uniform(0.1, 0.9) * (1 + kills / 4))
+                break
+            except subprocess.TimeoutExpired:
+                if (store / "labelmix-store.json").exists():
+                    self.run("store", "gc", "s", "--delete")
+                sweep.send_signal(signal.SIGKILL)
+                sweep.communicate()
+                kills += 1
+        if sweep.returncode != 0 or said != self.answer:
+            raise AssertionError(f"after {kills} kills: status {sweep.returncode}, or another answer")
+        self.run("store", "gc", "s", "--delete")
+        self.same(f"after {kills} kills")
+        left = [path for name in PASSING for path in (store / name).glob("*")]
+        if left:
+            raise AssertionError(f"after {kills} kills: left are {left}")
+        return kills
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("labelmix")
+    arguments.add_argument("--damages", type=int, default=50)
+    arguments.add_argument("--kills", type=int, default=20)
+    arguments.add_argument("--seed", type=int, default=0)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(given.labelmix, folder, given.seed)
+        for number in range(given.damages):
+            trial.damaged_sweep() if number % 10 == 9 else trial.damaged_store()
+        kills = 0
+        while kills < given.kills:
+            kills += trial.killed()
+    print(f"{given.damages} damages and {kills} kills: every one was named, mended or without effect")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(str(error))
