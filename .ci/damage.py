@@ -129,9 +129,13 @@ class Trial:
             return
         for reader, undisturbed in zip(self.readers("s"), self.undisturbed):
             done, said = self.read(reader)
-            if done.returncode == 0 and said != undisturbed and "from before" not in done.stderr:
+            if reader[0] == "status" and done.returncode == 0:
+                # It counts what is there.
+                if json.loads(said)["finished"] > json.loads(undisturbed)["finished"]:
+                    raise AssertionError(f"{what}: more stages than there are")
+            elif done.returncode == 0 and said != undisturbed and "are not finished yet" not in done.stderr:
                 raise AssertionError(f"{what}: `{' '.join(reader)}` says something else:\n{done.stderr}")
-            if done.returncode != 0 and "s/" not in done.stderr:
+            if done.returncode != 0 and not any(name in done.stderr for name in ("s/", "swept into s")):
                 raise AssertionError(f"{what}: `{' '.join(reader)}` names no file:\n{done.stderr}")
         self.mended(what)
 

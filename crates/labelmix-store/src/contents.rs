@@ -1,6 +1,6 @@
 //! What is in a store: lists with sizes, single items, and whether they are whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::files::{entries, read_json, size};
 use crate::key::StageKey;
 use crate::labels::LabelsOutcome;
 use crate::manifest::{Damage, Scrutiny, damage};
-use crate::plans::StudyPlan;
+use crate::plans::{PlannedRun, StudyPlan};
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
 use crate::store::{LEDGER_FILE, RUN_FILE, StageOutcome, Store};
@@ -213,14 +213,13 @@ impl Store {
     /// If the store cannot be read.
     pub fn verify(&self, mut observe: impl FnMut(usize, usize)) -> Result<(usize, Vec<Damage>)> {
         let folders = self.kept_folders()?;
-        let mut damages = Vec::new();
-        for (done, (key, folder)) in folders.iter().enumerate() {
-            match self.require_manifest(key, folder) {
-                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
-                other => {
-                    other?;
-                    damages.extend(damage(folder, Scrutiny::Everything)?);
-                }
+        let mut damages = match self.missing_files() {
+            Err(StoreError::Damaged { path, reason }) => vec![Damage { path, reason }],
+            missing => missing?,
+        };
+        for (done, (_, folder)) in folders.iter().enumerate() {
+            if !damages.iter().any(|damage| damage.path.parent() == Some(folder)) {
+                damages.extend(damage(folder, Scrutiny::Everything)?);
             }
             observe(done + 1, folders.len());
         }
@@ -228,6 +227,13 @@ impl Store {
             match run.and_then(|kept| self.check_run(&kept)) {
                 Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
                 other => other?,
+            }
+        }
+        for study in self.studies_with_runs()? {
+            let of_today = |kept: &KeptRun| kept.study == study && kept.run.ledger_blake3.is_some();
+            let path = self.plan_file(&study);
+            if !path.exists() && self.kept_runs()?.iter().any(of_today) {
+                damages.push(Damage { path, reason: "it is missing".to_owned() });
             }
         }
         for path in self.plan_files()? {
@@ -270,14 +276,20 @@ impl Store {
         }
     }
 
-    /// Passes if the test set that a plan refers to is there.
+    /// Passes if what a plan refers to is there: its test set, and the records of runs all of whose stages are.
     fn check_plan(&self, path: &Path, plan: Option<StudyPlan>) -> Result<()> {
-        let found = plan.and_then(|plan| plan.question?.found);
-        match found.filter(|found| !self.has_test_set(&found.test_set)) {
-            Some(found) => {
-                let reason = format!("its test set {} is missing", self.test_set_file(&found.test_set).display());
-                Err(StoreError::Damaged { path: path.to_owned(), reason })
-            }
+        let Some(StudyPlan { study, runs, question, .. }) = plan else { return Ok(()) };
+        let damaged = |path: PathBuf, reason: String| Err(StoreError::Damaged { path, reason });
+        if let Some(found) = question.and_then(|question| question.found)
+            && !self.has_test_set(&found.test_set)
+        {
+            let reason = format!("its test set {} is missing", self.test_set_file(&found.test_set).display());
+            return damaged(path.to_owned(), reason);
+        }
+        let is_done = |run: &&PlannedRun| run.stages.iter().all(|stage| self.has_outcome(stage));
+        let records = runs.iter().filter(is_done).map(|run| self.run_folder(&study, &run.run).join(RUN_FILE));
+        match records.into_iter().find(|record| !record.exists()) {
+            Some(record) => damaged(record, "it is missing, and all stages of its run are there".to_owned()),
             None => Ok(()),
         }
     }
@@ -287,12 +299,14 @@ impl Store {
     /// # Errors
     /// If it cannot be moved.
     pub fn set_all_aside(&self, damages: &[Damage]) -> Result<()> {
+        let kept = self.kept_folders()?.into_iter().map(|(_, folder)| folder);
+        let runs = self.studies_with_runs()?.into_iter().map(|study| self.run_folders(&study));
+        let runs = runs.collect::<Result<Vec<_>>>()?.into_iter().flatten().map(|(_, folder)| folder);
+        let folders: HashSet<PathBuf> = kept.chain(runs).collect();
         for damage in damages {
-            let what = match damage.path.parent() {
-                Some(folder) if folder != self.test_sets() && folder != self.plans_folder() => folder,
-                _ => &damage.path,
-            };
-            self.set_aside(what, damage)?;
+            // A stage or a run goes as a whole; of anything else the file alone.
+            let whole = damage.path.parent().filter(|folder| folders.contains(*folder));
+            self.set_aside(whole.unwrap_or(&damage.path), damage)?;
         }
         Ok(())
     }

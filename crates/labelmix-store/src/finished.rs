@@ -16,7 +16,7 @@ use crate::manifest::Scrutiny;
 use crate::plans::StudyQuestion;
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
-use crate::store::{StageOutcome, Store};
+use crate::store::{LEDGER_FILE, RUN_FILE, StageOutcome, Store};
 
 /// A finished run with what it predicts.
 #[derive(Clone, Debug)]
@@ -164,8 +164,14 @@ impl FinishedRun {
         let mut best: Option<(usize, PathBuf)> = None;
         let own = &self.file.record;
         for (_, folder) in self.store()?.run_folders(&study.to_string_lossy())? {
-            // One that is not finished is none.
-            let Some(RunFile { record, .. }) = Store::read_run_file(&folder)? else { continue };
+            let Some(RunFile { record, .. }) = Store::read_run_file(&folder)? else {
+                if folder.join(LEDGER_FILE).exists() {
+                    // It was finished: which run is the ceiling is not known without it.
+                    let path = folder.join(RUN_FILE);
+                    return Err(StoreError::Damaged { path, reason: "it is missing".to_owned() });
+                }
+                continue;
+            };
             let fits = record.method == own.method && record.seed == own.seed && record.allocation.n_weak == 0;
             if fits && best.as_ref().is_none_or(|(n_gold, _)| record.allocation.n_gold > *n_gold) {
                 best = Some((record.allocation.n_gold, folder));

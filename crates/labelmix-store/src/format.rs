@@ -2,13 +2,13 @@
 //! looks like one.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
 use crate::files::{read_json, write_json};
-use crate::manifest::MANIFEST_FILE;
+use crate::manifest::{Damage, MANIFEST_FILE};
 use crate::store::Store;
 
 const MARKER_FILE: &str = "labelmix-store.json";
@@ -59,14 +59,16 @@ impl Store {
         write_json(&self.marker_file(), &Marker { format: FORMAT, without_manifest })
     }
 
-    /// Passes if a folder has a manifest, or is from before there were any.
-    pub(crate) fn require_manifest(&self, key: &str, folder: &Path) -> Result<()> {
-        let path = folder.join(MANIFEST_FILE);
-        match self.marker()? {
-            Some(marker) if !path.exists() && !marker.without_manifest.contains(key) => {
-                Err(StoreError::Damaged { path, reason: "it is missing".to_owned() })
-            }
-            _ => Ok(()),
-        }
+    /// What is missing that a store of today has: its marker, and the manifest of a folder that is not from before there were any.
+    pub(crate) fn missing_files(&self) -> Result<Vec<Damage>> {
+        let missing = |path: PathBuf| Damage { path, reason: "it is missing".to_owned() };
+        let Some(marker) = self.marker()? else {
+            let is_of_today = self.kept_runs()?.iter().any(|kept| kept.run.ledger_blake3.is_some());
+            return Ok(if is_of_today { vec![missing(self.marker_file())] } else { Vec::new() });
+        };
+        let folders = self.kept_folders()?.into_iter();
+        let manifests = folders.filter(|(key, _)| !marker.without_manifest.contains(key));
+        let manifests = manifests.map(|(_, folder)| folder.join(MANIFEST_FILE));
+        Ok(manifests.filter(|path| !path.exists()).map(missing).collect())
     }
 }

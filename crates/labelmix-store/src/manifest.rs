@@ -137,6 +137,9 @@ impl Store {
             number += 1;
             place = damaged.join(format!("{name}.{number}"));
         }
+        if !what.exists() {
+            return Ok(());
+        }
         let moved = if what.is_dir() {
             std::fs::rename(what, &place)
         } else {

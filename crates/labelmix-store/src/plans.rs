@@ -114,7 +114,7 @@ impl Store {
         write_record(&self.plan_file(&plan.study), plan)
     }
 
-    fn plan_file(&self, study: &str) -> PathBuf {
+    pub(crate) fn plan_file(&self, study: &str) -> PathBuf {
         self.plans_folder().join(format!("{study}.json"))
     }
 

@@ -143,8 +143,11 @@ impl Store {
             return Err(StoreError::NoStore { path: root.to_owned() });
         }
         let store = Self { root: root.to_owned() };
-        store.is_marked()?;
-        Ok(store)
+        match store.is_marked() {
+            // Whoever wants to set it aside has to open the store.
+            Ok(_) | Err(StoreError::Damaged { .. }) => Ok(store),
+            Err(error) => Err(error),
+        }
     }
 
     /// A store to look at, whether it is there or not: what is not there holds nothing.

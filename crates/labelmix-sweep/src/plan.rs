@@ -31,8 +31,8 @@ fn plan_of(sweep: &Sweep, test_set: TestSetKey) -> StudyPlan {
     let question = StudyQuestion {
         study_file: study.absolute_file(),
         prices: sweep.prices,
-        points: sweep.expansion.points.to_vec(),
-        not_affordable: sweep.expansion.not_affordable.to_vec(),
+        points: sweep.expansion.points.clone(),
+        not_affordable: sweep.expansion.not_affordable.clone(),
         weak_label_accuracy: summary.data.train.weak_accuracy,
         labels: summary.labels.as_ref().map(|labels| labels.key.clone()),
         found: Some(Box::new(found)),

@@ -43,7 +43,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         stages: run.stages.iter().map(|index| nodes[*index].key.clone()).collect(),
         study_file: study.absolute_file(),
         text: study.training_file().map(|(_, columns)| columns.text),
-        model_path: std::path::absolute(&sweep.model_folder).unwrap_or_else(|_| sweep.model_folder.to_owned()),
+        model_path: std::path::absolute(&sweep.model_folder).unwrap_or_else(|_| sweep.model_folder.clone()),
         model_blake3: Some(sweep.model_blake3.clone()),
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,
