@@ -24,7 +24,6 @@ pub struct Browser {
 
 impl Browser {
     /// A headless browser; `None`, and a message, without a chromedriver on this machine.
-    #[must_use]
     pub fn start() -> Option<Self> {
         let Ok(mut driver) = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn() else {
             eprintln!("skipped: there is no chromedriver here (Debian: chromium, chromium-driver)");
@@ -87,7 +86,6 @@ impl Browser {
     }
 
     /// The text of the element with this id.
-    #[must_use]
     pub fn text_of(&self, id: &str) -> String {
         self.run(&format!("return document.getElementById('{id}').textContent")).as_str().unwrap().to_owned()
     }
@@ -129,7 +127,6 @@ impl Browser {
     }
 
     /// What it complained about.
-    #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let entries = self.log("browser");
         let bad = entries.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
@@ -137,7 +134,6 @@ impl Browser {
     }
 
     /// The addresses that documents from files asked for, but for files and what is in them.
-    #[must_use]
     pub fn requests_elsewhere(&self) -> Vec<String> {
         let entries = self.log("performance").into_iter();
         let messages = entries.map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());

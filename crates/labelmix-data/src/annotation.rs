@@ -50,7 +50,6 @@ impl AnnotationFormat {
     pub const ALL: [Self; 4] = [Self::Csv, Self::Jsonl, Self::LabelStudio, Self::Argilla];
 
     /// Its name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",

@@ -66,7 +66,6 @@ impl Dataset {
 
     /// A hash of all examples and their labels: equal for equal datasets, whatever the format of their files and
     /// the order of the rows.
-    #[must_use]
     pub fn content_hash(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_derive_key("labelmix-data 1 content of a dataset");
         for split in [&self.train, &self.test] {
@@ -76,7 +75,6 @@ impl Dataset {
     }
 
     /// The training examples as a seed puts them up for sale: see [`Pools::new`].
-    #[must_use]
     pub fn pools(&self, seed: u64, boundary: Boundary) -> Pools {
         Pools::new(&self.train, seed, boundary)
     }

@@ -19,19 +19,16 @@ pub struct ExampleId(u64);
 
 impl ExampleId {
     /// The id of a text in a file of texts: that of its normal form.
-    #[must_use]
     pub fn of(text: &str) -> Self {
         Self::exact(&normal_form(text))
     }
 
     /// The id of a text to the byte, as the texts of tasks have it.
-    #[must_use]
     pub fn exact(text: &str) -> Self {
         Self(first_word(blake3::hash(text.as_bytes())))
     }
 
     /// The id as a number.
-    #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
@@ -72,7 +69,6 @@ pub(crate) fn first_word(hash: blake3::Hash) -> u64 {
 
 /// A text in Unicode's normal form C, with one blank in place of every run of white space, and none at its ends. In Python,
 /// `" ".join(unicodedata.normalize("NFC", text).split())`.
-#[must_use]
 pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
     let mut follows_blank = true;
     let is_plain = text.bytes().all(|byte| {
@@ -132,7 +128,6 @@ pub struct Example {
 
 impl Example {
     /// An example with the id of its text's normal form, whose labels are for sale.
-    #[must_use]
     pub fn new(text: String, gold: Option<bool>, weak: Option<f32>) -> Self {
         let mut example = Self {
             id: ExampleId::of(&text),
@@ -156,21 +151,18 @@ impl Example {
     }
 
     /// Whether there is any label.
-    #[must_use]
     pub fn is_labeled(&self) -> bool {
         self.gold.is_some() || self.weak.is_some()
     }
 
     /// The class by the best label there is: gold, or else the side of one half on which the weak label lies
     /// (one half itself is class 1).
-    #[must_use]
     pub fn class(&self) -> bool {
         self.gold.unwrap_or_else(|| self.weak.is_some_and(weak_class))
     }
 }
 
 /// The class that a weak label speaks for: 1 from one half on.
-#[must_use]
 pub fn weak_class(probability: f32) -> bool {
     probability >= 0.5
 }
@@ -178,14 +170,12 @@ pub fn weak_class(probability: f32) -> bool {
 /// A hash of examples, in their order, that stands for their texts and labels in the keys of caches. The bytes
 /// hashed are part of the store's format: ids, lengths, texts, and labels with a tag for absence. Proxy texts,
 /// votes and fields are no part of it: a stage learns from the text and the label that was made of the votes.
-#[must_use]
 pub fn content_hash<'a>(examples: impl IntoIterator<Item = &'a Example>) -> blake3::Hash {
     hash_of(examples, |example| (example.gold, example.weak))
 }
 
 /// The same for labels of a kind that were bought: labels of the other kind count as far as they were known by then, so that
 /// whatever is bought later leaves the hash as it is.
-#[must_use]
 pub fn bought_hash<'a>(examples: impl IntoIterator<Item = &'a Example>, kind: LabelKind) -> blake3::Hash {
     hash_of(examples, |example| {
         let [gold_round, weak_round] = example.rounds;

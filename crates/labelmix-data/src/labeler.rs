@@ -11,7 +11,6 @@ use crate::split::ValidationSplit;
 /// An order that depends on the seed and the examples' ids alone decides: the first `n_train` of it, at most half, are
 /// trained on, and the next `n_validation` validated on, at most all that are left. It is not the order in which
 /// labels are sold, so a labeler takes nothing away from the beginning of a pool.
-#[must_use]
 pub fn labeler_split(
     examples: &[Example],
     eligible: impl Fn(usize) -> bool,

@@ -35,7 +35,6 @@ pub enum Boundary {
 
 impl Pools {
     /// The pools of `seed`.
-    #[must_use]
     pub fn new(train: &[Example], seed: u64, boundary: Boundary) -> Self {
         let permutation = order_of_sale(train.iter().map(|example| example.id), seed);
         let sold = |index: &usize| train[*index].for_sale;
@@ -67,43 +66,36 @@ impl Pools {
     }
 
     /// The first `count` examples to get a gold label, or `None` if fewer are for sale.
-    #[must_use]
     pub fn gold(&self, count: usize) -> Option<&[usize]> {
         self.gold.get(..count)
     }
 
     /// The first `count` examples to get a weak label, or `None` if fewer are for sale.
-    #[must_use]
     pub fn weak(&self, count: usize) -> Option<&[usize]> {
         self.weak.get(..count)
     }
 
     /// How many gold labels are for sale.
-    #[must_use]
     pub fn gold_size(&self) -> usize {
         self.gold.len()
     }
 
     /// How many weak labels are for sale where no gold ones are bought.
-    #[must_use]
     pub fn weak_size(&self) -> usize {
         self.weak.len()
     }
 
     /// How many weak labels are for sale beside the first `n_gold` gold ones; those beside all of them if there are fewer.
-    #[must_use]
     pub fn weak_beside(&self, n_gold: usize) -> usize {
         self.weak_beside[n_gold.min(self.gold.len())]
     }
 
     /// The examples whose gold labels a method may choose from, in the order of sale.
-    #[must_use]
     pub fn gold_candidates(&self) -> &[usize] {
         &self.gold[..self.gold_candidates]
     }
 
     /// The examples whose weak labels a method may choose from, in the order of sale; none of them is among the gold candidates.
-    #[must_use]
     pub fn weak_candidates(&self) -> &[usize] {
         &self.weak_candidates
     }
@@ -111,7 +103,6 @@ impl Pools {
 
 /// The one permutation of a seed: the places of these ids in the order from whose front gold labels are bought, and weak
 /// ones from whose back.
-#[must_use]
 pub fn order_of_sale(ids: impl IntoIterator<Item = ExampleId>, seed: u64) -> Vec<usize> {
     let order = SeededOrder::new("labelmix-data 1 order of sale", seed);
     let places: Vec<(u64, u64)> = ids.into_iter().map(|id| order.place(id.number())).collect();

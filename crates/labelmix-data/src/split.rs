@@ -25,7 +25,6 @@ pub struct ValidationSplit {
 ///
 /// # Panics
 /// If `fraction` is not between 0 and 1.
-#[must_use]
 pub fn validation_split(labels: &[f32], fraction: f64, seed: u64) -> ValidationSplit {
     assert!((0.0..=1.0).contains(&fraction), "a validation fraction of {fraction}");
     let order = SeededOrder::new("labelmix-data 1 validation split", seed);

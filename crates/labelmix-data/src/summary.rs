@@ -259,7 +259,6 @@ impl fmt::Display for SplitSummary {
 
 impl SplitSummary {
     /// The classes as frequent as they were before balancing changed that, with the share of class 1; `None` where it did not.
-    #[must_use]
     pub fn own_shares(&self) -> Option<([usize; 2], f64)> {
         let [zeros, ones] = self.cleaned_class_counts;
         let changed = self.dropped.undersampled > 0;

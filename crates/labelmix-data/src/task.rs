@@ -89,7 +89,6 @@ impl Task {
     }
 
     /// All tasks that are part of the library, by name.
-    #[must_use]
     pub fn all() -> Vec<Self> {
         let parse = |(name, text): &(&str, &str)| {
             Self::parse(name, text, Path::new("")).expect("the tests parse every task of the library")
@@ -174,7 +173,6 @@ impl Task {
     }
 
     /// The same task with its data in a folder on this machine (see [`Task::local_files`]).
-    #[must_use]
     pub fn with_folder(mut self, folder: &Path) -> Self {
         let (config, encoding) = match self.source() {
             DataSource::Hub(hub) => (hub.config.clone(), None),
@@ -187,19 +185,16 @@ impl Task {
     }
 
     /// The task's name, or the path of its file.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// What the task file says.
-    #[must_use]
     pub fn definition(&self) -> &TaskDefinition {
         &self.definition
     }
 
     /// Where the data is.
-    #[must_use]
     pub fn source(&self) -> DataSource<'_> {
         match (&self.definition.hub, &self.definition.local) {
             (Some(hub), _) => DataSource::Hub(hub),
@@ -209,7 +204,6 @@ impl Task {
     }
 
     /// The splits whose labels are for sale. Pooled splits are among both these and [`Task::test_splits`].
-    #[must_use]
     pub fn train_splits(&self) -> Vec<&str> {
         match self.division() {
             Division::Apart { train, .. } => train,
@@ -218,7 +212,6 @@ impl Task {
     }
 
     /// The splits to measure accuracy on.
-    #[must_use]
     pub fn test_splits(&self) -> Vec<&str> {
         match self.division() {
             Division::Apart { test, .. } => test,
@@ -227,7 +220,6 @@ impl Task {
     }
 
     /// Every split that is read, once.
-    #[must_use]
     pub fn splits(&self) -> Vec<&str> {
         let mut splits = self.train_splits();
         splits.extend(self.test_splits());

@@ -15,7 +15,6 @@ pub struct Allocation {
 
 impl Allocation {
     /// Labels of one kind.
-    #[must_use]
     pub fn of_kind(kind: LabelKind, count: usize) -> Self {
         match kind {
             LabelKind::Weak => Self { n_weak: count, n_gold: 0 },

@@ -65,7 +65,6 @@ pub fn budget_table(measurements: &Measurements, tariff: &Tariff, budgets_usd: &
 }
 
 /// The best accuracy that each method reaches at every cost at which it changes: the steps of its curve, rising.
-#[must_use]
 pub fn accuracy_at_budget(measurements: &Measurements, tariff: &Tariff) -> Vec<AccuracyCurve> {
     let choices = Choices::new(measurements, tariff);
     let curve = |(method, name): (usize, &String)| {

@@ -76,7 +76,6 @@ impl UncertainFrontier {
     ///
     /// # Panics
     /// If the resamples are those of other measurements.
-    #[must_use]
     pub fn new(measurements: &Measurements, resamples: &Resamples, tariff: &Tariff) -> Self {
         let points = measurements.points();
         assert_eq!(points.len(), resamples.observed().len(), "resamples of these measurements");

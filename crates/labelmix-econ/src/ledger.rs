@@ -17,7 +17,6 @@ pub enum LabelKind {
 
 impl LabelKind {
     /// As it is written in tables and keys.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Weak => "weak",
@@ -42,7 +41,6 @@ pub enum Purpose {
 
 impl Purpose {
     /// As it is written in tables and ledgers.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -110,7 +108,6 @@ pub struct UseTotals {
 
 impl LedgerTotals {
     /// The same labels at these prices.
-    #[must_use]
     pub fn at(mut self, prices: &Prices) -> Self {
         self.cost_usd = prices.bill_usd(self.paid);
         for of in &mut self.uses {
@@ -122,7 +119,6 @@ impl LedgerTotals {
 
 impl Ledger {
     /// An empty ledger.
-    #[must_use]
     pub fn new(prices: Prices) -> Self {
         Self { prices, looks: Vec::new(), paid: HashSet::new() }
     }
@@ -144,7 +140,6 @@ impl Ledger {
     }
 
     /// The labels paid.
-    #[must_use]
     pub fn paid(&self) -> Allocation {
         let n_weak = self.paid.iter().filter(|(kind, _)| *kind == LabelKind::Weak).count();
         Allocation { n_weak, n_gold: self.paid.len() - n_weak }
@@ -152,13 +147,11 @@ impl Ledger {
 
     /// What the labels cost, in dollars: [`Prices::bill_usd`] of the labels paid, so that an allocation and the ledger
     /// of its purchase cost the same to the last bit.
-    #[must_use]
     pub fn cost_usd(&self) -> f64 {
         self.prices.bill_usd(self.paid())
     }
 
     /// The ledger in numbers.
-    #[must_use]
     pub fn totals(&self) -> LedgerTotals {
         let mut uses: BTreeMap<(LabelKind, Purpose), [usize; 2]> = BTreeMap::new();
         for look in &self.looks {

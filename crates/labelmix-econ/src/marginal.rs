@@ -49,7 +49,6 @@ impl Quantity {
 }
 
 /// The value of the next dollar and of the next label. Set-up costs are taken as paid.
-#[must_use]
 pub fn marginal_values(surface: &Surface, tariff: &Tariff, at: Allocation) -> MarginalValues {
     let (weak, gold, level) = (at.n_weak as f64, at.n_gold as f64, surface.settings().level);
     let here = surface.accuracy_draws(weak, gold);

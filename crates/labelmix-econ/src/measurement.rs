@@ -15,26 +15,22 @@ pub struct CorrectItems {
 
 impl CorrectItems {
     /// From one truth per test item, in the order of the test set.
-    #[must_use]
     pub fn new(correct: &[bool]) -> Self {
         let word = |bits: &[bool]| bits.iter().enumerate().fold(0u64, |word, (bit, &is)| word | u64::from(is) << bit);
         Self { words: correct.chunks(64).map(word).collect(), items: correct.len() }
     }
 
     /// The number of test items.
-    #[must_use]
     pub fn items(&self) -> usize {
         self.items
     }
 
     /// The number of items that are right.
-    #[must_use]
     pub fn correct(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether one item is right.
-    #[must_use]
     pub fn is_correct(&self, item: usize) -> bool {
         self.words[item / 64] >> (item % 64) & 1 == 1
     }
@@ -57,7 +53,6 @@ impl RankedItems {
     ///
     /// # Panics
     /// If the two slices differ in length.
-    #[must_use]
     pub fn new(log_odds: &[f64], labels: &[bool]) -> Option<Self> {
         let ranking = Ranking::new(log_odds, labels)?;
         let auroc = ranking.auroc_of_sample(&vec![1; labels.len()])?;
@@ -89,7 +84,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// The share of the test items that is right, not a number without items; the AUROC of ranked items.
-    #[must_use]
     pub fn accuracy(&self) -> f64 {
         match self {
             Self::Items(items) => items.correct() as f64 / items.items() as f64,
@@ -99,7 +93,6 @@ impl Outcome {
     }
 
     /// The number of test items.
-    #[must_use]
     pub fn n_test(&self) -> usize {
         match self {
             Self::Items(items) => items.items(),
@@ -218,29 +211,24 @@ impl Measurements {
         Ok(Self { tasks, methods, cells, points, runs: number_of_runs })
     }
 
-    #[must_use]
     pub fn tasks(&self) -> &[String] {
         &self.tasks
     }
 
-    #[must_use]
     pub fn methods(&self) -> &[String] {
         &self.methods
     }
 
     /// What is compared: by method, then by allocation.
-    #[must_use]
     pub fn points(&self) -> &[Point] {
         &self.points
     }
 
-    #[must_use]
     pub fn runs(&self) -> usize {
         self.runs
     }
 
     /// How many pairs of method and allocation are not compared, because they were not measured on every task.
-    #[must_use]
     pub fn left_out(&self) -> usize {
         let mut pairs: Vec<_> = self.cells.iter().map(|cell| (cell.method, cell.allocation)).collect();
         pairs.dedup();
@@ -249,7 +237,6 @@ impl Measurements {
 
     /// The points as they are judged by [`pareto_frontier`](crate::pareto_frontier) and
     /// [`best_split`](crate::best_split), at these prices.
-    #[must_use]
     pub fn observations(&self, tariff: &Tariff) -> Vec<Observation> {
         let observation = |point: &Point| Observation {
             allocation: point.allocation,

@@ -133,7 +133,6 @@ impl PairVerdict {
     }
 
     /// As it is written in tables.
-    #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Better => "better",

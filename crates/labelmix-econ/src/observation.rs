@@ -21,7 +21,6 @@ pub struct Observation {
 /// The index of the most accurate of one budget's observations. Of equally accurate ones the cheapest, then the
 /// one with the fewest weak labels, then the first. Accuracies that are not numbers are passed over; `None` if
 /// nothing remains.
-#[must_use]
 pub fn best_split(of_one_budget: &[Observation]) -> Option<usize> {
     (0..of_one_budget.len()).filter(|&index| !of_one_budget[index].accuracy.is_nan()).max_by(|&left, &right| {
         let (a, b) = (&of_one_budget[left], &of_one_budget[right]);

@@ -22,7 +22,6 @@ pub(crate) const SIMILAR_COST: f64 = 0.05;
 /// - *does better* is a strictly larger accuracy. Of points equal in both the first joins.
 ///
 /// An accuracy that is not a number never joins and never keeps another out.
-#[must_use]
 pub fn pareto_frontier(points: &[Observation]) -> Vec<usize> {
     let costs: Vec<f64> = points.iter().map(|point| point.cost_usd).collect();
     let accuracies: Vec<f64> = points.iter().map(|point| point.accuracy).collect();

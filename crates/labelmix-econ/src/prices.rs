@@ -99,19 +99,16 @@ impl Prices {
     }
 
     /// The price of a weak label, in dollars.
-    #[must_use]
     pub fn weak_usd(&self) -> f64 {
         self.weak_usd
     }
 
     /// The price of a gold label, in dollars.
-    #[must_use]
     pub fn gold_usd(&self) -> f64 {
         self.gold_usd
     }
 
     /// The price of a label of this kind, in dollars.
-    #[must_use]
     pub fn price_usd(&self, kind: LabelKind) -> f64 {
         match kind {
             LabelKind::Weak => self.weak_usd,
@@ -120,14 +117,12 @@ impl Prices {
     }
 
     /// What an allocation costs, in dollars.
-    #[must_use]
     pub fn cost_usd(&self, allocation: Allocation) -> f64 {
         allocation.n_weak as f64 * self.weak_usd + allocation.n_gold as f64 * self.gold_usd
     }
 
     /// What an allocation costs as it is reported, to a millionth of a dollar: 3 labels at $0.10 are $0.30 and not
     /// $0.30000000000000004.
-    #[must_use]
     pub fn bill_usd(&self, allocation: Allocation) -> f64 {
         (self.cost_usd(allocation) * 1e6).round() / 1e6
     }

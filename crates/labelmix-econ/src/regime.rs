@@ -28,7 +28,6 @@ impl Regime {
     pub const ALL: [Self; 3] = [Self::AllWeak, Self::Mixed, Self::AllGold];
 
     /// The regime of an allocation; none where nothing is bought.
-    #[must_use]
     pub fn of(allocation: Allocation) -> Option<Self> {
         match (allocation.n_weak, allocation.n_gold) {
             (0, 0) => None,
@@ -39,7 +38,6 @@ impl Regime {
     }
 
     /// As it is written in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::AllWeak => "all-weak",
@@ -59,7 +57,6 @@ pub struct RegimeProbabilities {
 
 impl RegimeProbabilities {
     /// The probability of one regime.
-    #[must_use]
     pub fn of(&self, regime: Regime) -> f64 {
         match regime {
             Regime::AllWeak => self.all_weak,
@@ -73,14 +70,12 @@ impl RegimeProbabilities {
     }
 
     /// The most probable regime; of equals the one nearer to weak.
-    #[must_use]
     pub fn leading(&self) -> Regime {
         let first = Regime::ALL[0];
         Regime::ALL.into_iter().fold(first, |best, regime| if self.of(regime) > self.of(best) { regime } else { best })
     }
 
     /// The regime whose probability passes 0.9.
-    #[must_use]
     pub fn decided(&self) -> Option<Regime> {
         Some(self.leading()).filter(|&regime| self.of(regime) >= VERDICT_PROBABILITY)
     }

@@ -78,7 +78,6 @@ fn along(places: &[f64], answer: impl Fn(f64) -> Result<RegimeAnswer>) -> Result
 
 impl RegimeAt {
     /// The place and the probabilities there, for [`regime_boundaries`].
-    #[must_use]
     pub fn place(&self) -> (f64, RegimeProbabilities) {
         (self.at, self.answer.probabilities)
     }
@@ -106,7 +105,6 @@ impl SurfaceRegimeAt {
     }
 
     /// The place and the probabilities there, for [`regime_boundaries`].
-    #[must_use]
     pub fn place(&self) -> (f64, RegimeProbabilities) {
         (self.at, self.probabilities)
     }
@@ -139,7 +137,6 @@ pub fn surface_regimes_over_price_ratios(
 }
 
 /// Where the most probable regime changes from one place to the next ([`RegimeAt::place`], [`SurfaceRegimeAt::place`]).
-#[must_use]
 pub fn regime_boundaries(along: impl IntoIterator<Item = (f64, RegimeProbabilities)>) -> Vec<RegimeBoundary> {
     let places: Vec<(f64, RegimeProbabilities)> = along.into_iter().collect();
     let boundary = |pair: &[(f64, RegimeProbabilities)]| {

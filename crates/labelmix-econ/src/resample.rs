@@ -84,13 +84,11 @@ impl Resamples {
     }
 
     /// The number of resamples.
-    #[must_use]
     pub fn resamples(&self) -> usize {
         self.accuracies.len() / self.points
     }
 
     /// The accuracies of all points in one resample.
-    #[must_use]
     pub fn accuracies(&self, resample: usize) -> &[f64] {
         &self.accuracies[resample * self.points..(resample + 1) * self.points]
     }
@@ -98,25 +96,21 @@ impl Resamples {
     /// The accuracies of all points on what a resample left out: the seeds that it did not draw, and of their test items
     /// those that it did not draw. Where a point has a single seed, or no items, the noise that was added in the resample is
     /// taken away here. None if the resamples were drawn by [`Resamples::new`].
-    #[must_use]
     pub fn left_out(&self, resample: usize) -> Option<&[f64]> {
         self.left_out.get(resample * self.points..(resample + 1) * self.points)
     }
 
     /// The accuracies measured, by point.
-    #[must_use]
     pub fn observed(&self) -> &[f64] {
         &self.observed
     }
 
     /// The percentile interval of a point's accuracy.
-    #[must_use]
     pub fn interval(&self, point: usize) -> Interval {
         self.interval_of((0..self.resamples()).map(|resample| self.accuracies(resample)[point]).collect())
     }
 
     /// What the measurements lack.
-    #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

@@ -60,25 +60,21 @@ impl PriceSchedule {
     }
 
     /// The set-up cost, in dollars.
-    #[must_use]
     pub fn setup_usd(&self) -> f64 {
         self.setup_usd
     }
 
     /// The tiers, by their first label.
-    #[must_use]
     pub fn tiers(&self) -> &[Tier] {
         &self.tiers
     }
 
     /// What this many labels cost, in dollars: nothing for none.
-    #[must_use]
     pub fn cost_usd(&self, labels: usize) -> f64 {
         self.cost_of(labels as f64)
     }
 
     /// The cost of a number of labels that need not be whole, as a plan's curves need it.
-    #[must_use]
     pub fn cost_of(&self, labels: f64) -> f64 {
         if labels <= 0.0 {
             return 0.0;
@@ -90,13 +86,11 @@ impl PriceSchedule {
     }
 
     /// How many labels a sum pays for, with the tolerance of [`allocation_for`](crate::allocation_for).
-    #[must_use]
     pub fn affordable(&self, usd: f64) -> usize {
         self.affordable_beyond(0, usd)
     }
 
     /// How many labels one has, of which `have` are paid, after spending a sum on more.
-    #[must_use]
     pub fn affordable_beyond(&self, have: usize, usd: f64) -> usize {
         let mut left = usd - if have == 0 { self.setup_usd } else { 0.0 };
         let mut owned = have;
@@ -115,7 +109,6 @@ impl PriceSchedule {
     }
 
     /// What the next label costs after this many, in dollars, the set-up cost aside.
-    #[must_use]
     pub fn next_label_usd(&self, labels: usize) -> f64 {
         let tier = self.tiers.iter().rev().find(|tier| tier.from_label <= labels + 1);
         tier.expect("the first tier starts with label 1").usd_per_label

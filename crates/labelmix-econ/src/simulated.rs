@@ -78,7 +78,6 @@ enum Truth {
 
 impl World {
     /// A random world. Two cents to a dollar is a sensible price of its weak labels in gold ones.
-    #[must_use]
     pub fn random(kind: WorldKind, seed: u64) -> Self {
         let mut random = stream(seed, "world");
         let mut between = |low: f64, high: f64| low + (high - low) * random.random::<f64>();
@@ -119,7 +118,6 @@ impl World {
     }
 
     /// The true accuracy: on infinitely many test items, averaged over seeds, those that fail among them.
-    #[must_use]
     pub fn accuracy(&self, n_weak: f64, n_gold: f64) -> f64 {
         let learned = self.accuracy_of_success(n_weak, n_gold);
         learned - self.share_failing(learned) * (learned - 0.5)

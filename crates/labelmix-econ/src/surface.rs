@@ -44,7 +44,6 @@ impl SurfaceKind {
     pub const ALL: [Self; 3] = [Self::Parametric, Self::GaussianProcess, Self::Combined];
 
     /// As it is written in tables.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Parametric => "parametric",
@@ -69,7 +68,6 @@ pub struct SurfaceSettings {
 
 impl SurfaceSettings {
     /// The combined kind, 400 draws, intervals of 90%.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { kind: SurfaceKind::Combined, draws: 400, level: 0.9, seed }
     }
@@ -105,7 +103,6 @@ impl Estimate {
     ///
     /// # Panics
     /// If there are no values, or the level is not between 0 and 1.
-    #[must_use]
     pub fn of_draws(mut values: Vec<f64>, level: f64) -> Self {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         Self { mean, interval: percentile_interval(&mut values, level).expect("a surface has draws") }
@@ -123,13 +120,11 @@ pub struct Extrapolation {
 
 impl Extrapolation {
     /// The larger of the two.
-    #[must_use]
     pub fn times(&self) -> f64 {
         self.weak.max(self.gold)
     }
 
     /// Whether it goes further than `EXTRAPOLATED_BEYOND`.
-    #[must_use]
     pub fn is_far(&self) -> bool {
         self.times() > EXTRAPOLATED_BEYOND
     }
@@ -174,32 +169,27 @@ impl Surface {
         })
     }
 
-    #[must_use]
     pub fn method(&self) -> &str {
         &self.method
     }
 
     /// How it was fitted.
-    #[must_use]
     pub fn settings(&self) -> &SurfaceSettings {
         &self.settings
     }
 
     /// The largest measured numbers of labels, each by itself.
-    #[must_use]
     pub fn largest(&self) -> Allocation {
         self.largest
     }
 
     /// The number of draws.
-    #[must_use]
     pub fn draws(&self) -> usize {
         self.components.iter().map(Component::draws).sum()
     }
 
     /// The accuracy after these labels, which need not be whole, in every draw. Draw k is the same surface for all
     /// numbers of labels.
-    #[must_use]
     pub fn accuracy_draws(&self, n_weak: f64, n_gold: f64) -> Vec<f64> {
         let mut accuracies = Vec::with_capacity(self.draws());
         let labels = Labels { weak: n_weak.max(0.0), gold: n_gold.max(0.0) };
@@ -208,14 +198,12 @@ impl Surface {
     }
 
     /// The accuracy after these labels, with the interval of the draws.
-    #[must_use]
     pub fn accuracy(&self, allocation: Allocation) -> Estimate {
         let draws = self.accuracy_draws(allocation.n_weak as f64, allocation.n_gold as f64);
         Estimate::of_draws(draws, self.settings.level)
     }
 
     /// How far an allocation lies beyond what was measured.
-    #[must_use]
     pub fn extrapolation(&self, n_weak: f64, n_gold: f64) -> Extrapolation {
         let times = |asked: f64, measured: usize| if asked <= 0.0 { 0.0 } else { asked / measured as f64 };
         Extrapolation { weak: times(n_weak, self.largest.n_weak), gold: times(n_gold, self.largest.n_gold) }

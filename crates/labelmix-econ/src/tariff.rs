@@ -27,7 +27,6 @@ impl From<Prices> for Tariff {
 
 impl Tariff {
     /// Schedules for weak and for gold labels.
-    #[must_use]
     pub fn new(weak: PriceSchedule, gold: PriceSchedule) -> Self {
         Self { weak, gold, gpu_hour_usd: None }
     }
@@ -44,13 +43,11 @@ impl Tariff {
     }
 
     /// What an allocation costs, in dollars.
-    #[must_use]
     pub fn cost_usd(&self, allocation: Allocation) -> f64 {
         self.weak.cost_usd(allocation.n_weak) + self.gold.cost_usd(allocation.n_gold)
     }
 
     /// What computing costs, in dollars, where it has a price.
-    #[must_use]
     pub fn compute_usd(&self, gpu_hours: f64) -> Option<f64> {
         self.gpu_hour_usd.map(|usd| usd * gpu_hours)
     }
@@ -121,7 +118,6 @@ pub type LabelCounts = BTreeMap<String, usize>;
 
 impl SourcePrices {
     /// Adds a source, or gives a known one other prices.
-    #[must_use]
     pub fn with(mut self, source: &str, schedule: PriceSchedule) -> Self {
         self.sources.insert(source.to_owned(), schedule);
         self

@@ -6,7 +6,6 @@ use std::path::{Component, Path, PathBuf};
 
 /// Memory that this process can still get, in bytes: the machine's available memory, within the limits of its control group
 /// and of every group above it.
-#[must_use]
 pub fn available_memory() -> u64 {
     let kernel = Kernel::at(Path::new("/"));
     let machine = kernel.available().unwrap_or_else(|| {

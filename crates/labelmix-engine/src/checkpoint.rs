@@ -24,7 +24,6 @@ pub fn tokenizer(folder: &Path, max_length: Option<NonZeroUsize>) -> labelmix_mo
 }
 
 /// The precision to load weights with; `None` for as stored.
-#[must_use]
 pub fn weight_precision(weights: WeightPrecision) -> Option<Precision> {
     match weights {
         WeightPrecision::Auto => None,
@@ -74,7 +73,6 @@ pub(crate) fn pooling(name: PoolingName) -> Pooling {
 }
 
 /// How a run's checkpoint is loaded to use what was trained.
-#[must_use]
 pub fn run_load_options(run: &RunFile, device: &Device) -> LoadOptions {
     load_options(run.weights, run.matmul_precision, device)
 }

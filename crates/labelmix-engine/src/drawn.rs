@@ -21,7 +21,6 @@ impl Drawn {
     }
 
     /// Its labels, as probabilities of class 1, if they are bought.
-    #[must_use]
     pub fn labels(&self, train: &[Example]) -> Option<Vec<f32>> {
         let kind = self.draw.labels()?;
         Some(self.examples(train).map(|example| label(example, kind)).collect())
@@ -32,7 +31,6 @@ impl Drawn {
 ///
 /// # Panics
 /// If it has none.
-#[must_use]
 pub fn label(example: &Example, kind: LabelKind) -> f32 {
     let label = match kind {
         LabelKind::Weak => example.weak,

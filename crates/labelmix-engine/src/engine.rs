@@ -42,7 +42,6 @@ pub struct Identity {
 }
 
 /// A hash as it is written in records.
-#[must_use]
 pub fn in_digits(hash: &[u8; 32]) -> String {
     hash.iter().fold(String::new(), |mut digits, byte| {
         // Writing to a string cannot fail.

@@ -59,7 +59,6 @@ impl From<labelmix_models::Error> for Error {
 
 impl Error {
     /// Whether it is no error: the work was asked to stop, and goes on with the same command.
-    #[must_use]
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Training(labelmix_train::Error::Interrupted))
     }

@@ -166,13 +166,11 @@ impl NativeEngine {
     }
 
     /// The model's tokenizer.
-    #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
     /// Which prompts of test texts are longer than the model's context.
-    #[must_use]
     pub fn shortened(&self) -> Vec<ShortenedPrompts> {
         self.texts.prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&self.texts.data.test))
     }

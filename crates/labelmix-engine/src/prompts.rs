@@ -34,7 +34,6 @@ pub(crate) fn kept_shots(prompt: &PromptFile, encoder: &PromptEncoder<'_>) -> st
 ///
 /// # Panics
 /// If the example does not have the plan's label.
-#[must_use]
 pub fn kept_shot(example: &Example, plan: ShotsPlan) -> KeptShot {
     KeptShot { text: example.text.clone(), class: u8::from(weak_class(label(example, plan.labels))) }
 }

@@ -107,7 +107,6 @@ impl Repository {
     }
 
     /// The model whose files lie in a folder of the cache, at their commit; `None` for any other folder.
-    #[must_use]
     pub fn of_snapshot(folder: &Path) -> Option<Self> {
         let [commit, snapshots, name] = {
             let mut parts = folder.ancestors().map(|part| part.file_name()?.to_str());
@@ -118,19 +117,16 @@ impl Repository {
     }
 
     /// What it holds.
-    #[must_use]
     pub fn kind(&self) -> RepositoryKind {
         self.kind
     }
 
     /// `org/name`, or `name` alone.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The branch, tag or commit; `main` where none was named.
-    #[must_use]
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or(MAIN)
     }

@@ -86,7 +86,6 @@ pub struct Token(String);
 
 impl Token {
     /// A token as the user has it, surrounding white space removed. `None` if nothing is left.
-    #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(text.to_owned()))
@@ -140,7 +139,6 @@ pub enum SettingsError {
 
 impl Settings {
     /// The public Hub without a token, with this folder of cached repositories.
-    #[must_use]
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         Self {
             endpoint: "https://huggingface.co".to_owned(),

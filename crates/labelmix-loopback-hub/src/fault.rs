@@ -23,13 +23,11 @@ pub enum Fault {
 
 impl Fault {
     /// A status without further headers.
-    #[must_use]
     pub fn status(status: u16) -> Self {
         Self::Status(status, Vec::new())
     }
 
     /// Status 429, to be asked again after so many seconds.
-    #[must_use]
     pub fn rate_limited(retry_after_seconds: u64) -> Self {
         Self::Status(429, vec![("Retry-After".to_owned(), retry_after_seconds.to_string())])
     }
@@ -46,25 +44,21 @@ pub struct Script {
 
 impl Script {
     /// This fault for every request to both servers, forever.
-    #[must_use]
     pub fn always(fault: Fault) -> Self {
         Self { fault, method: None, path_part: String::new(), times_left: None }
     }
 
     /// This fault for the next so many requests.
-    #[must_use]
     pub fn times(times: u32, fault: Fault) -> Self {
         Self { times_left: Some(times), ..Self::always(fault) }
     }
 
     /// Only for requests whose path contains this text.
-    #[must_use]
     pub fn at(self, path_part: &str) -> Self {
         Self { path_part: path_part.to_owned(), ..self }
     }
 
     /// Only for requests of this method, `GET` or `HEAD`.
-    #[must_use]
     pub fn method(self, method: &'static str) -> Self {
         Self { method: Some(method), ..self }
     }

@@ -54,7 +54,6 @@ impl LoopbackHub {
     /// # Panics
     ///
     /// If 127.0.0.1 has no free port: there is nothing that a test could do about it.
-    #[must_use]
     pub fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let storage = Listener::start(Server::Storage, Arc::clone(&state));
@@ -64,7 +63,6 @@ impl LoopbackHub {
     }
 
     /// The address for `HF_ENDPOINT`: `http://127.0.0.1:PORT`.
-    #[must_use]
     pub fn endpoint(&self) -> String {
         self.hub.origin()
     }
@@ -92,7 +90,6 @@ impl LoopbackHub {
     }
 
     /// Every request since the start or the last [`Self::forget_requests`], of both servers, in the order of arrival.
-    #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         locked(&self.state).log.clone()
     }

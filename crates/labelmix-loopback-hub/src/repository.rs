@@ -61,13 +61,11 @@ pub struct ServedRepository {
 
 impl ServedRepository {
     /// A public model without files, at revision `main`.
-    #[must_use]
     pub fn model(name: &str) -> Self {
         Self::new(Kind::Model, name)
     }
 
     /// A public dataset without files, at revision `main`.
-    #[must_use]
     pub fn dataset(name: &str) -> Self {
         Self::new(Kind::Dataset, name)
     }
@@ -83,20 +81,17 @@ impl ServedRepository {
     }
 
     /// Puts the files at another revision: a branch or tag, which may hold slashes.
-    #[must_use]
     pub fn revision(self, revision: &str) -> Self {
         Self { revision: revision.to_owned(), ..self }
     }
 
     /// Adds a file that git keeps: the Hub serves it itself.
-    #[must_use]
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.to_owned(), ServedFile::new(bytes.into(), false));
         self
     }
 
     /// Adds a file that git's large file storage keeps: the storage host serves it, and its `ETag` is its SHA-256.
-    #[must_use]
     pub fn large_file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.to_owned(), ServedFile::new(bytes.into(), true));
         self
@@ -107,7 +102,6 @@ impl ServedRepository {
     /// # Panics
     ///
     /// If the folder or one of its files cannot be read.
-    #[must_use]
     pub fn folder(self, folder: &Path) -> Self {
         self.folder_below(folder, "")
     }
@@ -131,13 +125,11 @@ impl ServedRepository {
     }
 
     /// Hides the repository from everybody without one of these tokens.
-    #[must_use]
     pub fn private(self, tokens: &[&str]) -> Self {
         Self { access: Access::Private(owned(tokens)), ..self }
     }
 
     /// Gives the files only to those who accepted its conditions: the owners of these tokens.
-    #[must_use]
     pub fn gated(self, tokens: &[&str]) -> Self {
         Self { access: Access::Gated(owned(tokens)), ..self }
     }

@@ -6,7 +6,6 @@ use rand::RngExt;
 /// The `count` of the examples with these log-odds on which a classifier is least certain, the least certain first:
 /// those of the largest entropy at temperature 0, else a sample without replacement with weight
 /// entropy^(1/temperature). More count contain fewer; ties keep their order.
-#[must_use]
 pub fn least_certain(log_odds: &[f32], count: usize, temperature: f64, seed: u64) -> Vec<usize> {
     // The first `count` by rising exponential variables of rates w are a sample with weights w (Efraimidis and Spirakis
     // 2006). By their logarithms no entropy^(1/temperature) is too small to be a number. A rank for each example, the
@@ -28,7 +27,6 @@ pub fn least_certain(log_odds: &[f32], count: usize, temperature: f64, seed: u64
 }
 
 /// The `count` soft labels that are farthest from one half, in the order in which they stand.
-#[must_use]
 pub fn surest_labels(labels: &[f32], count: usize) -> Vec<usize> {
     let ranks: Vec<f64> = labels.iter().map(|label| -(f64::from(*label) - 0.5).abs()).collect();
     let mut chosen = lowest(&ranks, count);

@@ -45,7 +45,6 @@ pub enum UsableSplits {
 
 impl dyn Method {
     /// Whether it chooses the gold labels that it buys among more examples than it buys.
-    #[must_use]
     pub fn chooses_gold(&self) -> bool {
         let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
         let mut draws = stages.iter().flat_map(StagePlan::draws);
@@ -54,7 +53,6 @@ impl dyn Method {
     }
 
     /// Whether its texts stand behind a prompt.
-    #[must_use]
     pub fn is_prompted(&self) -> bool {
         self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(|stage| stage.prompt().is_some())
     }
@@ -130,7 +128,6 @@ impl MethodKind {
     }
 
     /// The options with their default values, as they would stand in a study file.
-    #[must_use]
     pub fn defaults(&self) -> Table {
         (self.defaults)()
     }
@@ -156,13 +153,11 @@ fn parse<C: Configuration>(options: &Table) -> Result<Box<dyn Method>, OptionErr
 }
 
 /// The method of this name.
-#[must_use]
 pub fn method_named(name: &str) -> Option<&'static MethodKind> {
     method_kinds().iter().find(|kind| kind.name == name)
 }
 
 /// All methods.
-#[must_use]
 pub fn method_kinds() -> &'static [MethodKind] {
     METHODS
 }

@@ -13,7 +13,6 @@ pub struct Scores {
 
 impl Scores {
     /// Of two classes, from the log-odds of class 1.
-    #[must_use]
     pub fn of_log_odds(log_odds: Vec<f32>) -> Self {
         Self { classes: 2, logits: log_odds.into_iter().flat_map(|score| [0.0, score]).collect() }
     }
@@ -22,14 +21,12 @@ impl Scores {
     ///
     /// # Panics
     /// If there are fewer than two classes.
-    #[must_use]
     pub fn log_odds(&self) -> Vec<f32> {
         self.logits.chunks_exact(self.classes).map(|logits| logits[1] - logits[0]).collect()
     }
 }
 
 /// The mean log-odds of each text by several classifiers, of which there is at least one.
-#[must_use]
 pub fn mean_log_odds(classifiers: &[Vec<f32>]) -> Vec<f32> {
     let texts = classifiers.first().map_or(0, Vec::len);
     let mean = |text: usize| {
@@ -55,7 +52,6 @@ pub struct TestMetrics {
 }
 
 /// Measures predictions against gold labels. Log-odds of exactly zero count as class 0.
-#[must_use]
 pub fn test_metrics(log_odds: &[f32], gold: &[bool]) -> TestMetrics {
     let right = log_odds.iter().zip(gold).filter(|(score, gold)| (**score > 0.0) == **gold).count();
     let Interval { low, high } = wilson_interval(right, gold.len(), Z_95);

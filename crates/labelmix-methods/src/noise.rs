@@ -48,7 +48,6 @@ impl ErrorRates {
     /// The rates from pairs of P(class 1) and P(label 1), one for each example; either may be 0 or 1. With few examples
     /// of a class its rate is drawn to that of both: as if there were four more, of the overall rate. Without examples
     /// one label in five is taken to be wrong.
-    #[must_use]
     pub fn estimated(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let (mut wrong, mut of_class) = ([0.0; 2], [0.0; 2]);
         for (class, label) in pairs {
@@ -66,7 +65,6 @@ impl ErrorRates {
     }
 
     /// P(class 1 | label) for a classifier that says P(class 1) = p without the label. A soft label is a mixture of both.
-    #[must_use]
     pub fn posterior(self, p: f64, label: f64) -> f64 {
         let (r, s) = (self.of_class_0, 1.0 - self.of_class_1);
         let of_label_1 = s * p / (s * p + r * (1.0 - p));
@@ -77,7 +75,6 @@ impl ErrorRates {
 
 impl Correction {
     /// Whether targets depend on what the model predicts.
-    #[must_use]
     pub fn reads_predictions(self) -> bool {
         self.kind == LossCorrection::Forward
     }
@@ -87,7 +84,6 @@ impl Correction {
     ///
     /// Forward, that is the posterior of the class: with L = −ỹ·ln q − (1 − ỹ)·ln(1 − q), dL/dz = p − P(y = 1 | ỹ), the
     /// identity behind EM. So a constant target stands for the loss.
-    #[must_use]
     pub fn target(self, log_odds: f32, label: f32) -> f32 {
         let label = f64::from(label);
         let target = match self.kind {
@@ -103,7 +99,6 @@ impl Correction {
 }
 
 /// What a batch is trained towards: its labels, or what their corrections make of them.
-#[must_use]
 pub fn corrected_targets(log_odds: &[f32], batch: &[StageExample<'_>]) -> Vec<f32> {
     let target = |(score, example): (&f32, &StageExample<'_>)| match example.correction {
         None => example.target,

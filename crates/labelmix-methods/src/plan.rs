@@ -195,7 +195,6 @@ pub struct ShotsPlan {
 
 impl Choice {
     /// How many labels have to be bought for it to use so many.
-    #[must_use]
     pub fn looks_at(&self, count: usize) -> usize {
         match self {
             Self::SurestLabels { of } => *of,
@@ -261,7 +260,6 @@ impl Draw {
     }
 
     /// The kind of its labels, if they are bought.
-    #[must_use]
     pub fn labels(&self) -> Option<LabelKind> {
         match self.source {
             DrawSource::Labels(labels) => Some(labels),
@@ -272,7 +270,6 @@ impl Draw {
 
 impl TrainPlan {
     /// Trains on the front of a pool.
-    #[must_use]
     pub fn new(labels: LabelKind, count: usize, options: impl Into<StageOptions>) -> Self {
         Self {
             draws: vec![Draw::front(labels, count, Role::Train)],
@@ -299,7 +296,6 @@ impl TrainPlan {
 
     /// Stages that follow each other, without the empty ones. What the first would take over from a stage before is
     /// nothing, so it takes nothing over; and a stage keeps what the next one takes over.
-    #[must_use]
     pub fn sequence(stages: impl IntoIterator<Item = Self>) -> Vec<StagePlan> {
         let mut stages: Vec<Self> = stages.into_iter().filter(|stage| stage.count() > 0).collect();
         if let Some(Self { options, draws, .. }) = stages.first_mut() {
@@ -321,13 +317,11 @@ impl TrainPlan {
     }
 
     /// How many labels it trains on by itself, its own validation labels among them.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.own().map(|draw| draw.count).sum()
     }
 
     /// What decides the initial weights, the validation labels and the order of the batches, in a run of this seed.
-    #[must_use]
     pub fn training_seed(&self, seed: u64) -> u64 {
         match self.repetition {
             0 => seed,
@@ -352,7 +346,6 @@ impl TrainPlan {
 }
 
 impl StagePlan {
-    #[must_use]
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {
             Self::Train(training) => Some(training),
@@ -361,7 +354,6 @@ impl StagePlan {
     }
 
     /// What stands before every text, if something does.
-    #[must_use]
     pub fn prompt(&self) -> Option<&PromptPlan> {
         match self {
             Self::Train(TrainPlan { prompt, .. }) | Self::Average { prompt, .. } => prompt.as_ref(),
@@ -376,13 +368,11 @@ impl StagePlan {
     }
 
     /// How many labels it trains on, not counting what it trains on jointly with them.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.training().map_or(0, TrainPlan::count)
     }
 
     /// The stage that it starts from, by its place among the method's.
-    #[must_use]
     pub fn parent(&self) -> Option<usize> {
         match self.training()?.start {
             Start::After(place) => Some(place),
@@ -391,7 +381,6 @@ impl StagePlan {
     }
 
     /// The stages whose classifiers it reads, by their places among the method's.
-    #[must_use]
     pub fn reads(&self) -> &[usize] {
         match self {
             Self::Train(training) => &training.reads,

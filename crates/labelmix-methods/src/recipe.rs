@@ -151,7 +151,6 @@ impl Recipe {
     }
 
     /// Examples of a step, and passes over the data, of a stage that trains on so many labels, at least one.
-    #[must_use]
     pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
@@ -174,7 +173,6 @@ impl Recipe {
 
     /// How many examples a stage of so many labels is expected to train on, and to validate on, repetitions counted. Early
     /// stopping usually ends a stage after some eight evaluations.
-    #[must_use]
     pub fn expected_examples(&self, labels: usize) -> [usize; 2] {
         const EVALUATIONS: usize = 8;
         let validation = match self.schedule {

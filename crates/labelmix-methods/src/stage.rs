@@ -19,7 +19,6 @@ pub struct StageExample<'a> {
 
 impl<'a> StageExample<'a> {
     /// A label that is taken as it is and counts once.
-    #[must_use]
     pub fn new(token_ids: &'a [u32], target: f32) -> Self {
         Self { token_ids, target, weight: 1.0, correction: None }
     }
@@ -59,7 +58,6 @@ pub enum StopReason {
 
 impl StopReason {
     /// As it is written in tables.
-    #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
             Self::ScheduleEnded => "the schedule ended",

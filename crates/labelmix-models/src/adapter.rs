@@ -104,7 +104,6 @@ impl Adapter {
 
     /// Where among the [parameters](Self::parameters) the head begins: its weight, then its bias if it has one. Before it
     /// stand the LoRA factors.
-    #[must_use]
     pub fn head_at(&self) -> usize {
         2 * self.sites
     }
@@ -116,13 +115,11 @@ impl Adapter {
     }
 
     /// Rank and strength of the additions.
-    #[must_use]
     pub fn settings(&self) -> LoraSettings {
         self.settings
     }
 
     /// All trainable tensors, under the names that PEFT gives them.
-    #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }

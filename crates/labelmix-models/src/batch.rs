@@ -11,20 +11,17 @@ pub struct TokenBatch {
 
 impl TokenBatch {
     /// A batch of sequences, none of them empty.
-    #[must_use]
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]> + Clone) -> Self {
         let offsets = SequenceOffsets::from_lengths(sequences.clone().into_iter().map(<[u32]>::len));
         Self { token_ids: sequences.into_iter().flatten().copied().collect(), offsets }
     }
 
     /// The ids of all tokens, `[tokens]`.
-    #[must_use]
     pub fn token_ids(&self) -> &[u32] {
         &self.token_ids
     }
 
     /// Where each sequence begins.
-    #[must_use]
     pub fn offsets(&self) -> &SequenceOffsets {
         &self.offsets
     }

@@ -29,7 +29,6 @@ pub enum Pooling {
 
 impl Pooling {
     /// The name in study files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::LastToken => "last",
@@ -95,13 +94,11 @@ impl Classifier {
     }
 
     /// The model without its head.
-    #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
     }
 
     /// How sequences become vectors.
-    #[must_use]
     pub fn pooling(&self) -> Pooling {
         self.pooling
     }

@@ -42,7 +42,6 @@ pub struct BaseModel {
 impl Classifier {
     /// What of this classifier transformers has a class for: decoders that read the last token, and BERT with its pooler, are
     /// sequence classifiers there too.
-    #[must_use]
     pub fn python_class(&self) -> PythonClass {
         match (self.pooling(), self.model().is_decoder()) {
             (Pooling::LastToken, true) | (Pooling::Pooler, false) => PythonClass::SequenceClassifier,
@@ -52,7 +51,6 @@ impl Classifier {
 
     /// Whether frozen weights are kept in a lower precision than the checkpoint's: Python, which reads the checkpoint, computes
     /// with other numbers.
-    #[must_use]
     pub fn rounds_weights(&self) -> bool {
         let (description, loader) = (self.model().description(), self.model().loader());
         let rounds = |(linear, name): (&Linear, &str)| match &linear.weight {

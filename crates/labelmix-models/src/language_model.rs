@@ -40,7 +40,6 @@ pub struct Prefix {
 
 impl Prefix {
     /// The number of tokens.
-    #[must_use]
     pub fn tokens(&self) -> usize {
         self.tokens
     }
@@ -64,7 +63,6 @@ impl LanguageModel {
     }
 
     /// The model without its head.
-    #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
     }

@@ -37,20 +37,17 @@ pub struct MemoryPlan {
 
 impl MemoryPlan {
     /// The most that so many runs at once take.
-    #[must_use]
     pub fn peak(&self, runs: usize) -> u64 {
         self.program + self.weights + runs as u64 * self.per_run()
     }
 
     /// The most runs at once that so much memory holds.
-    #[must_use]
     pub fn runs_that_fit(&self, available: u64) -> usize {
         let left = available.saturating_sub(self.peak(0));
         usize::try_from(left / self.per_run().max(1)).unwrap_or(usize::MAX)
     }
 
     /// What each further run takes.
-    #[must_use]
     pub fn per_run(&self) -> u64 {
         self.adapter + self.activations + self.scratch
     }

@@ -31,7 +31,6 @@ pub struct LoadOptions {
 
 impl LoadOptions {
     /// The precision in which the frozen linear layers are kept; `None` for as stored.
-    #[must_use]
     pub fn kept_precision(&self) -> Option<Precision> {
         match (self.matmul_precision, self.precision) {
             (MatmulPrecision::Bf16, None | Some(Precision::F32 | Precision::F16)) => Some(Precision::Bf16),
@@ -72,25 +71,21 @@ impl Model {
         Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
     }
 
-    #[must_use]
     pub fn architecture(&self) -> &'static str {
         self.0.description.architecture
     }
 
     /// Whether the model looks only at what came before, and so can have a language-modelling head.
-    #[must_use]
     pub fn is_decoder(&self) -> bool {
         self.0.description.kind == Kind::Decoder
     }
 
     /// The size of the hidden states.
-    #[must_use]
     pub fn hidden_size(&self) -> usize {
         self.0.description.hidden
     }
 
     /// The number of token ids.
-    #[must_use]
     pub fn vocabulary(&self) -> usize {
         self.0.description.vocabulary
     }
@@ -104,25 +99,21 @@ impl Model {
     }
 
     /// How the checkpoint was loaded.
-    #[must_use]
     pub fn options(&self) -> &LoadOptions {
         &self.0.options
     }
 
     /// The size of the checkpoint's files, in bytes.
-    #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.0.weights.bytes()
     }
 
     /// The memory of the frozen linear layers, in bytes (of weights used where they lie in a file: its address space).
-    #[must_use]
     pub fn linear_bytes(&self) -> usize {
         self.0.transformer.linear_bytes()
     }
 
     /// The types in which the weights are stored, with the number of elements of each.
-    #[must_use]
     pub fn stored_types(&self) -> BTreeMap<String, usize> {
         self.0.weights.types()
     }

@@ -93,24 +93,20 @@ impl ModelShape {
     }
 
     /// The precision of most of the stored weights (as config.json says, where the weights are not there).
-    #[must_use]
     pub fn stored_precision(&self) -> Precision {
         self.stored
     }
 
     /// The largest number of tokens that the model reads.
-    #[must_use]
     pub fn context(&self) -> usize {
         self.description.context
     }
 
     /// The memory that training with LoRA takes.
-    #[must_use]
     pub fn memory(&self, request: &MemoryRequest) -> MemoryPlan {
         self.description.memory(self.stored, request)
     }
 
-    #[must_use]
     pub fn summary(&self) -> ShapeSummary {
         let description = &self.description;
         let first = description.blocks.first();

@@ -72,13 +72,11 @@ struct Header {
 
 impl KeptTensors {
     /// No tensors yet, and a text about them. A file with a text is held against a checksum when it is read.
-    #[must_use]
     pub fn about(text: String) -> Self {
         Self { about: Some(text), tensors: BTreeMap::new() }
     }
 
     /// The text about them; empty if there is none.
-    #[must_use]
     pub fn text(&self) -> &str {
         self.about.as_deref().unwrap_or_default()
     }

@@ -118,37 +118,31 @@ impl Tokenizer {
     }
 
     /// The largest number of tokens of a text, where it was set below what the model reads.
-    #[must_use]
     pub fn max_length(&self) -> Option<usize> {
         self.max_length
     }
 
     /// What a reader of the folder may not expect of the tokenizer.
-    #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
     /// A hash of tokenizer.json, and of what other files change about it.
-    #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {
         self.content_hash
     }
 
     /// The largest number of tokens that are read: the model's context, or the smaller limit that was set.
-    #[must_use]
     pub fn context(&self) -> usize {
         self.context
     }
 
     /// The number of token ids, with added ones.
-    #[must_use]
     pub fn vocabulary(&self) -> usize {
         self.whole.get_vocab_size(true)
     }
 
     /// The kind of the tokenizer's model: `BPE`, `WordPiece`, `Unigram` or `WordLevel`.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         use tokenizers::ModelWrapper;
         match self.whole.get_model() {
@@ -160,7 +154,6 @@ impl Tokenizer {
     }
 
     /// A token as the vocabulary writes it; `None` if there is none of that id.
-    #[must_use]
     pub fn token(&self, id: u32) -> Option<String> {
         self.whole.id_to_token(id)
     }

@@ -112,13 +112,11 @@ impl TrainableLanguageModel {
     }
 
     /// The weights of the blocks' linear layers, `[out, in]`.
-    #[must_use]
     pub fn matrices(&self) -> &[Parameter] {
         &self.matrices
     }
 
     /// All other weights: embeddings, a head of its own, norms and biases.
-    #[must_use]
     pub fn others(&self) -> &[Parameter] {
         &self.others
     }

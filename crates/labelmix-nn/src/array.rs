@@ -104,7 +104,6 @@ impl Array {
     ///
     /// # Panics
     /// If the number of values is not the product of the shape.
-    #[must_use]
     pub fn new(values: Vec<f32>, shape: &[usize]) -> Self {
         Self::from_buffer(Buffer(values), shape)
     }
@@ -118,19 +117,16 @@ impl Array {
     ///
     /// # Panics
     /// If the number of values is not the product of the shape.
-    #[must_use]
     pub fn mapped(values: Mapped<f32>, shape: &[usize]) -> Self {
         assert_eq!(values.len(), shape.iter().product::<usize>(), "values do not fill the shape {shape:?}");
         Self { storage: Storage::Mapped(values), shape: shape.to_vec() }
     }
 
-    #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// The elements, row by row.
-    #[must_use]
     pub fn values(&self) -> &[f32] {
         match &self.storage {
             Storage::Buffer(buffer) => buffer,

@@ -21,7 +21,6 @@ pub struct ColumnBlocks {
 
 impl ColumnBlocks {
     /// One block.
-    #[must_use]
     pub fn one(first: usize, width: usize) -> Self {
         Self { first, width, stride: width, blocks: 1 }
     }

@@ -37,7 +37,6 @@ impl Device {
     }
 
     /// The composed form of every operation on this machine's processor: slow, for tests.
-    #[must_use]
     pub fn composed_on_host() -> Self {
         Self::Candle(candle_core::Device::Cpu)
     }
@@ -59,13 +58,11 @@ impl Device {
     }
 
     /// Whether this is a graphics processor, where frozen weights are best kept in bf16.
-    #[must_use]
     pub fn is_gpu(&self) -> bool {
         matches!(self, Self::Candle(device) if !device.is_cpu())
     }
 
     /// The name in messages.
-    #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Host => "cpu".to_owned(),

@@ -69,13 +69,11 @@ impl Precision {
     pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::Nf4];
 
     /// The precision of a name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|precision| precision.name() == name)
     }
 
     /// The name in messages and study files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -86,7 +84,6 @@ impl Precision {
     }
 
     /// The memory that a matrix of this many elements takes.
-    #[must_use]
     pub fn bytes(self, elements: usize) -> usize {
         match self {
             Self::F32 => 4 * elements,
@@ -114,26 +111,22 @@ impl FrozenMatrix {
     }
 
     /// A matrix in f32, of an array `[rows, columns]`.
-    #[must_use]
     pub fn f32(array: Array) -> Self {
         let (rows, columns) = (array.rows(), array.columns());
         Self::new(rows, columns, array.values().len(), Storage::F32(array))
     }
 
     /// A matrix over a file's own f16 numbers.
-    #[must_use]
     pub fn mapped_f16(values: Mapped<f16>, rows: usize, columns: usize) -> Self {
         Self::new(rows, columns, values.len(), Storage::F16(Half::Mapped(values)))
     }
 
     /// A matrix over a file's own bf16 numbers.
-    #[must_use]
     pub fn mapped_bf16(values: Mapped<bf16>, rows: usize, columns: usize) -> Self {
         Self::new(rows, columns, values.len(), Storage::Bf16(Half::Mapped(values)))
     }
 
     /// The same numbers in another precision of the host, each rounded to nearest (or quantised, for NF4).
-    #[must_use]
     pub fn to_precision(&self, precision: Precision) -> Self {
         if self.precision() == Some(precision) {
             return self.clone();
@@ -150,7 +143,6 @@ impl FrozenMatrix {
 
     /// The same matrix for products of the given precision. For products in bf16, numbers of higher precision are
     /// rounded to bf16 here, once.
-    #[must_use]
     pub fn for_products_in(&self, matmul_precision: MatmulPrecision) -> Self {
         let kept = match (matmul_precision, self.precision()) {
             (MatmulPrecision::Bf16, Some(Precision::F32 | Precision::F16)) => self.to_precision(Precision::Bf16),
@@ -180,7 +172,6 @@ impl FrozenMatrix {
     }
 
     /// Rows and columns.
-    #[must_use]
     pub fn shape(&self) -> [usize; 2] {
         self.shape
     }
@@ -198,7 +189,6 @@ impl FrozenMatrix {
     }
 
     /// The precision in which the host keeps the matrix; `None` if another device holds it.
-    #[must_use]
     pub fn precision(&self) -> Option<Precision> {
         match &self.storage {
             Storage::F32(_) => Some(Precision::F32),
@@ -210,7 +200,6 @@ impl FrozenMatrix {
     }
 
     /// The memory that the numbers take (of a mapped file: its address space).
-    #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.storage {
             Storage::Tensor(tensor) => tensor.elem_count() * tensor.dtype().size_in_bytes(),
@@ -222,7 +211,6 @@ impl FrozenMatrix {
     }
 
     /// All elements in f32, row by row. Empty for a matrix on another device.
-    #[must_use]
     pub fn to_f32(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.rows() * self.columns()];
         self.convert_rows(0..self.rows(), &mut values);

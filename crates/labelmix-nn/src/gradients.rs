@@ -50,7 +50,6 @@ impl Gradients {
     }
 
     /// The gradient of a leaf in host memory, if the computation reached it.
-    #[must_use]
     pub fn of(&self, leaf: &Value) -> Option<&[f32]> {
         self.host.get(&leaf.id()).map(|buffer| &**buffer)
     }

@@ -34,7 +34,6 @@ pub fn weighted_soft_cross_entropy(logits: &Value, targets: &[f32], weights: &[f
 
 /// The cross-entropy of one example from its log-odds z = logit(1) − logit(0) and its soft target y:
 /// softplus(z) − y·z, in a form that overflows for no z.
-#[must_use]
 pub fn cross_entropy_of_log_odds(log_odds: f64, target: f32) -> f64 {
     let softplus = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
     softplus - f64::from(target) * log_odds

@@ -21,25 +21,21 @@ pub struct Mapped<T> {
 impl<T: AnyBitPattern> Mapped<T> {
     /// The numbers at `range` of `bytes`; `None` where they are not aligned as the type needs, do not fill the range,
     /// or are in another byte order than this machine's (files are little-endian).
-    #[must_use]
     pub fn new(bytes: Bytes, range: Range<usize>) -> Option<Self> {
         let fits =
             bytes.as_ref().as_ref().get(range.clone()).is_some_and(|b| bytemuck::try_cast_slice::<u8, T>(b).is_ok());
         (fits && cfg!(target_endian = "little")).then_some(Self { bytes, range, number: PhantomData })
     }
 
-    #[must_use]
     pub fn values(&self) -> &[T] {
         bytemuck::cast_slice(&(*self.bytes).as_ref()[self.range.clone()])
     }
 
-    #[must_use]
     pub fn len(&self) -> usize {
         self.values().len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }

@@ -32,13 +32,11 @@ pub struct Muon {
 
 impl Muon {
     /// An optimizer without history.
-    #[must_use]
     pub fn new(settings: MuonSettings) -> Self {
         Self { settings, means: Vec::new() }
     }
 
     /// An optimizer that goes on, with the mean gradients that [`means`](Self::means) gave.
-    #[must_use]
     pub fn resumed(settings: MuonSettings, means: Vec<Vec<f32>>) -> Self {
         Self { settings, means }
     }

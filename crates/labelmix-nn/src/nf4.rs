@@ -73,7 +73,6 @@ pub struct Nf4 {
 
 impl Nf4 {
     /// The nearest representation of `values`.
-    #[must_use]
     pub fn quantize(values: &[f32]) -> Self {
         let magnitude = |values: &[f32]| values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         let scales: Vec<f32> = values.chunks(BLOCK).map(magnitude).collect();
@@ -108,7 +107,6 @@ impl Nf4 {
     ///
     /// # Panics
     /// If the parts do not belong to `length` numbers.
-    #[must_use]
     pub fn from_parts(
         length: usize,
         packed_levels: &[u8],
@@ -156,37 +154,31 @@ impl Nf4 {
     }
 
     /// How many numbers there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// The levels, two a byte: the first of each pair in the upper half.
-    #[must_use]
     pub fn packed_levels(&self) -> &[u8] {
         &self.levels
     }
 
     /// The 8-bit levels of the blocks' scales.
-    #[must_use]
     pub fn scale_levels(&self) -> &[u8] {
         &self.scale_levels
     }
 
     /// The magnitudes that the levels of 256 scales each are relative to.
-    #[must_use]
     pub fn scale_magnitudes(&self) -> &[f32] {
         &self.scale_magnitudes
     }
 
     /// The mean of the blocks' scales.
-    #[must_use]
     pub fn offset(&self) -> f32 {
         self.offset
     }

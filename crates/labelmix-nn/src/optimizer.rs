@@ -31,21 +31,18 @@ struct Moments {
 
 impl AdamW {
     /// An optimizer without history.
-    #[must_use]
     pub fn new(settings: AdamWSettings) -> Self {
         Self { settings, steps: 0, moments: Vec::new() }
     }
 
     /// An optimizer that goes on after so many steps, with both moments of each parameter as [`moments`](Self::moments)
     /// gave them.
-    #[must_use]
     pub fn resumed(settings: AdamWSettings, steps: u32, moments: Vec<[Vec<f32>; 2]>) -> Self {
         let moments = moments.into_iter().map(|[first, second]| Moments { first, second }).collect();
         Self { settings, steps: steps.cast_signed(), moments }
     }
 
     /// The number of steps made.
-    #[must_use]
     pub fn steps(&self) -> u32 {
         self.steps.cast_unsigned()
     }

@@ -14,7 +14,6 @@ pub struct Parameter {
 
 impl Parameter {
     /// A parameter in host memory with its initial values.
-    #[must_use]
     pub fn new(name: impl Into<String>, initial: Array) -> Self {
         Self { name: name.into(), value: Value::leaf(initial) }
     }
@@ -28,13 +27,11 @@ impl Parameter {
     }
 
     /// The name under which checkpoints know it.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The leaf to compute with.
-    #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
     }

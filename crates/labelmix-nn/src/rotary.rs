@@ -33,7 +33,6 @@ struct Angles {
 impl RotaryTable {
     /// Angles `position · frequency` for positions below `positions` and the given frequencies, one for each
     /// pair of dimensions. The first `2 · frequencies` of a head's `head_dim` dimensions turn, the others stay.
-    #[must_use]
     pub fn new(positions: usize, head_dim: usize, frequencies: &[f32]) -> Self {
         assert!(2 * frequencies.len() <= head_dim, "more pairs of dimensions than a head has");
         let chunks = (0..positions.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect();
@@ -41,7 +40,6 @@ impl RotaryTable {
     }
 
     /// The number of positions that the table knows.
-    #[must_use]
     pub fn positions(&self) -> usize {
         self.positions
     }

@@ -14,7 +14,6 @@ pub struct WarmupCosine {
 
 impl WarmupCosine {
     /// The learning rate of step `step`, counted from zero.
-    #[must_use]
     pub fn at(&self, step: usize) -> f64 {
         if step < self.warmup_steps {
             return self.peak * step as f64 / self.warmup_steps as f64;

@@ -8,7 +8,6 @@ pub struct SequenceOffsets(Arc<[usize]>);
 
 impl SequenceOffsets {
     /// Offsets for sequences of the given lengths (in tokens).
-    #[must_use]
     pub fn from_lengths(lengths: impl IntoIterator<Item = usize>) -> Self {
         let mut offsets = vec![0];
         let mut total = 0;
@@ -20,13 +19,11 @@ impl SequenceOffsets {
     }
 
     /// The number of sequences.
-    #[must_use]
     pub fn sequences(&self) -> usize {
         self.0.len() - 1
     }
 
     /// The number of tokens in all sequences.
-    #[must_use]
     pub fn total(&self) -> usize {
         self.0[self.0.len() - 1]
     }
@@ -37,25 +34,21 @@ impl SequenceOffsets {
     }
 
     /// The tokens of one sequence.
-    #[must_use]
     pub fn range(&self, sequence: usize) -> std::ops::Range<usize> {
         self.0[sequence]..self.0[sequence + 1]
     }
 
     /// Each token's position in its sequence.
-    #[must_use]
     pub fn positions(&self) -> Vec<u32> {
         self.ranges().flat_map(|range| 0..range.len() as u32).collect()
     }
 
     /// The index of each sequence's first token.
-    #[must_use]
     pub fn first_tokens(&self) -> Vec<u32> {
         self.ranges().map(|range| range.start as u32).collect()
     }
 
     /// The index of each sequence's last token.
-    #[must_use]
     pub fn last_tokens(&self) -> Vec<u32> {
         self.ranges().map(|range| range.end as u32 - 1).collect()
     }

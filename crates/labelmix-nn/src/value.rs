@@ -71,30 +71,25 @@ impl Value {
     }
 
     /// A value that never changes: a frozen weight, an input.
-    #[must_use]
     pub fn constant(array: Array) -> Self {
         Self::new(Data::Host(array), false, None)
     }
 
     /// A leaf whose gradient is wanted.
-    #[must_use]
     pub fn leaf(array: Array) -> Self {
         Self::new(Data::Host(array), true, None)
     }
 
     /// A constant on the tensor's device; operations on it run in their composed form.
-    #[must_use]
     pub fn constant_tensor(tensor: Tensor) -> Self {
         Self::new(Data::Tensor(tensor), false, None)
     }
 
     /// A leaf on the variable's device.
-    #[must_use]
     pub fn leaf_variable(variable: &Var) -> Self {
         Self::new(Data::Tensor(variable.as_tensor().clone()), true, None)
     }
 
-    #[must_use]
     pub fn shape(&self) -> &[usize] {
         match &self.0.data {
             Data::Host(array) => array.shape(),
@@ -169,7 +164,6 @@ impl Value {
     }
 
     /// Whether a gradient flows through this value.
-    #[must_use]
     pub fn needs_gradient(&self) -> bool {
         self.0.needs_gradient
     }

@@ -21,7 +21,6 @@ pub struct Analysis {
 
 impl Analysis {
     /// Resamples the runs and fits the surfaces, which takes a second or two for each method. `None` without runs.
-    #[must_use]
     pub fn new(answer: &Answer, runs: Vec<MeasuredRun>) -> Option<Self> {
         let measurements = Measurements::new(runs).ok()?;
         let resamples = Resamples::new(&measurements, &Bootstrap::new(0)).expect("a bootstrap's defaults make sense");

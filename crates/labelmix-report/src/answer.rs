@@ -42,7 +42,6 @@ pub struct Answer {
 impl Answer {
     /// Gathers the runs of a sweep, whole or unfinished. A point without a finished run is left out of `budgets`;
     /// points that buy the same labels share their runs. The order of the runs does not matter.
-    #[must_use]
     pub fn new(
         study: &str,
         prices: &Prices,
@@ -79,7 +78,6 @@ impl Answer {
     }
 
     /// What a study's finished runs say, `measured` as the economics reads them.
-    #[must_use]
     pub fn of(finished: &FinishedStudy, measured: &[MeasuredRun]) -> Self {
         let StudyQuestion { prices, points, not_affordable, weak_label_accuracy, .. } = &finished.question;
         let records: Vec<RunRecord> = finished.records().cloned().collect();
@@ -111,13 +109,11 @@ impl Answer {
     }
 
     /// With the regimes of the budgets, as the same runs tell them with their test items.
-    #[must_use]
     pub fn with_regimes(self, runs: Vec<MeasuredRun>) -> Self {
         Self { regimes: regimes(&self.prices, &self.budgets, runs), ..self }
     }
 
     /// The answer as JSON, indented, with a newline at its end: what `labelmix sweep --json` prints.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("strings, numbers and lists of them become JSON");
         json + "\n"
@@ -136,7 +132,6 @@ impl Answer {
     }
 
     /// The study's budgets of which something was measured, rising.
-    #[must_use]
     pub fn budgets_usd(&self) -> Vec<f64> {
         rising(self.budgets.iter().map(|split| split.budget_usd).collect())
     }

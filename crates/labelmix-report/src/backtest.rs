@@ -141,7 +141,6 @@ impl BacktestReport {
     }
 
     /// The report as JSON, indented, with a newline at its end.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("strings, numbers and lists of them become JSON");
         json + "\n"

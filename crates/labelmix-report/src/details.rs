@@ -44,7 +44,6 @@ pub struct TestText {
 
 impl Details {
     /// Of a study's finished runs.
-    #[must_use]
     pub fn of(finished: &FinishedStudy) -> Self {
         let mut details = Self::default();
         let mut places: HashMap<&StageKey, usize> = HashMap::new();
@@ -70,7 +69,6 @@ impl Details {
     }
 
     /// With those of the study's methods that have a prompt.
-    #[must_use]
     pub fn with_prompted(self, study: &Study) -> Self {
         Self { prompted: PromptedMethod::of(study), ..self }
     }

@@ -113,7 +113,6 @@ fn if_affordable(places: Result<Vec<RegimeAt>, AnalysisError>) -> Result<Vec<Reg
 }
 
 /// The economics as text.
-#[must_use]
 pub(crate) fn render_economics(economics: &Economics, style: Style) -> String {
     let heading = format!("{}. {}.", economics.study, prices_in_words(&economics.tariff));
     let mut sections = vec![heading, within_budgets(economics, style), frontier(economics, style)];

@@ -8,7 +8,6 @@ use crate::notation::{count, dollars, mean_and_deviation, p_value, proportion, p
 use crate::text_table::{Style, align_right, table_with_header};
 
 /// A table of methods and one of pairs for each budget, and what the words mean.
-#[must_use]
 pub fn render_study_comparison(comparison: &StudyComparison, style: Style) -> String {
     let mut sections = vec![heading(comparison)];
     for budget in &comparison.comparison.budgets {

@@ -14,7 +14,6 @@ pub(crate) fn dollars(usd: f64) -> String {
 }
 
 /// A count with its thousands set apart: `12,345`.
-#[must_use]
 pub fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);

@@ -39,7 +39,6 @@ pub struct Model {
 
 impl Model {
     /// A model of which the name is all that is known; by custom it says the size: `Qwen1.5-0.5B`, `pythia-410m`.
-    #[must_use]
     pub fn named(name: &str) -> Self {
         let size = |word: &str| {
             let unit = match word.chars().next_back()? {
@@ -60,7 +59,6 @@ impl Model {
     }
 
     /// The name as a file's: without what folders are made of.
-    #[must_use]
     pub fn file_name(&self) -> String {
         as_file_name(&self.name)
     }
@@ -118,13 +116,11 @@ impl Overview {
         Ok(Self { studies, tasks, models })
     }
 
-    #[must_use]
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
     /// The models that were tried on several tasks, each with the mean over its tasks: none if no split was measured on all.
-    #[must_use]
     pub fn means(&self) -> Vec<(&Model, Option<TaskMean>)> {
         let tried_on_several = self.models.iter().filter(|model| self.studies_of(model).count() > 1);
         tried_on_several.map(|model| (model, self.task_mean(model))).collect()

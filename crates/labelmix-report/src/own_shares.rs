@@ -39,7 +39,6 @@ pub struct OwnSharesEntry {
 
 impl OwnShares {
     /// Of runs that know which test items they got right; `test` has the items' gold labels, in their order.
-    #[must_use]
     pub fn new(share_of_class_1: f64, test: &[bool], runs: &[MeasuredRun], prices: &Prices) -> Self {
         let weights = [1.0 - share_of_class_1, share_of_class_1];
         let mut by_purchase: BTreeMap<(&str, Allocation), Vec<(f64, f64)>> = BTreeMap::new();

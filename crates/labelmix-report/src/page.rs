@@ -28,7 +28,6 @@ const SCRIPTS: [&str; 4] = [
 ];
 
 /// The page of a report, as HTML.
-#[must_use]
 pub fn page(report: &Report) -> String {
     let script = SCRIPTS.concat();
     let policy = policy(&script, STYLE, "");
@@ -36,7 +35,6 @@ pub fn page(report: &Report) -> String {
 }
 
 /// What a page shows of a report, as JSON in which `<` is escaped.
-#[must_use]
 pub fn page_data(report: &Report) -> String {
     let data = serde_json::to_string(&PageData::new(report)).expect("numbers, texts and lists of them become JSON");
     data.replace('<', "\\u003c")

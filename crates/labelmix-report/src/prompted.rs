@@ -1,7 +1,9 @@
 //! Which of a study's methods put labelled examples before a text.
 
-use labelmix_econ::LabelKind;
-use labelmix_methods::method_named;
+use std::collections::BTreeSet;
+
+use labelmix_econ::{Allocation, LabelKind};
+use labelmix_methods::{Draw, StageOptions, StagePlan, TrainPlan, UsableSplits, method_named};
 use labelmix_study::{MethodTable, Study};
 
 /// A method with a prompt, or the same without one, to hold it against.
@@ -9,7 +11,7 @@ use labelmix_study::{MethodTable, Study};
 pub struct PromptedMethod {
     /// Its name in the study.
     pub method: String,
-    /// The examples in its prompt; none for `seq-sft`.
+    /// The examples in its prompt; none of the plain fine-tuning.
     pub shots: usize,
     pub shot_labels: LabelKind,
     /// What its classifier is trained on.
@@ -28,31 +30,40 @@ pub enum TrainedOn {
 }
 
 impl PromptedMethod {
-    /// The methods of a study that are `few-shot`, `few-shot-sft`, or `seq-sft` with its defaults.
+    /// The methods of a study that put examples before texts, and those that fine-tune as they do but without.
     pub(crate) fn of(study: &Study) -> Vec<Self> {
         study.methods.iter().filter_map(Self::new).collect()
     }
 
     fn new(table: &MethodTable) -> Option<Self> {
         let kind = method_named(table.method.as_ref().unwrap_or(&table.name))?;
-        let mut options = kind.defaults();
-        options.extend(table.options.clone());
-        let text = |key: &str| options.get(key).map_or("", |value| value.as_str().unwrap_or_default());
-        let trained_on = match (kind.name, text("sft")) {
-            ("few-shot", _) => TrainedOn::Nothing,
-            ("few-shot-sft", "weak") => TrainedOn::Weak,
-            ("few-shot-sft", "gold") => TrainedOn::Gold,
-            ("few-shot-sft", _) => TrainedOn::Both,
-            ("seq-sft", _) if table.options.is_empty() => TrainedOn::Both,
-            _ => return None,
+        let method = kind.configure(&table.options).ok()?;
+        let split = match method.splits() {
+            UsableSplits::One(kind) => Allocation::of_kind(kind, 1),
+            UsableSplits::All | UsableSplits::Nothing => Allocation { n_weak: 1, n_gold: 1 },
         };
-        let shots = options.get("shots").map_or(0, |value| value.as_integer().unwrap_or(0));
-        Some(Self {
-            method: table.name.clone(),
-            shots: usize::try_from(shots).unwrap_or(0),
-            shot_labels: if text("shot_labels") == "weak" { LabelKind::Weak } else { LabelKind::Gold },
-            trained_on,
-        })
+        let stages = method.stages(split);
+        let plain = [LabelKind::Weak, LabelKind::Gold].map(|kind| TrainPlan::new(kind, 1, StageOptions::default()));
+        let (shots, shot_labels) = if stages == TrainPlan::sequence(plain) {
+            (0, LabelKind::Gold)
+        } else {
+            let shots = stages.first()?.prompt()?.shots;
+            (shots.count, shots.labels)
+        };
+        // A prompt without examples is another kind of prompt, and a mean another kind of method.
+        let is_average = |stage: &StagePlan| matches!(stage, StagePlan::Average { .. });
+        if shots == 0 && stages.iter().any(|stage| stage.prompt().is_some()) || stages.iter().any(is_average) {
+            return None;
+        }
+        let trainings = stages.iter().filter_map(StagePlan::training);
+        let kinds: BTreeSet<LabelKind> = trainings.flat_map(TrainPlan::own).filter_map(Draw::labels).collect();
+        let trained_on = match (kinds.contains(&LabelKind::Weak), kinds.contains(&LabelKind::Gold)) {
+            (false, false) => TrainedOn::Nothing,
+            (true, false) => TrainedOn::Weak,
+            (false, true) => TrainedOn::Gold,
+            (true, true) => TrainedOn::Both,
+        };
+        Some(Self { method: table.name.clone(), shots, shot_labels, trained_on })
     }
 }
 

@@ -113,7 +113,6 @@ impl RunComparison {
     ///
     /// # Panics
     /// If the slices differ in length.
-    #[must_use]
     pub fn new(runs: [&RunRecord; 2], log_odds: [&[f32]; 2], examples: &[&Example]) -> Option<Self> {
         assert!(log_odds.iter().all(|scores| scores.len() == examples.len()), "log-odds of the same examples");
         let judged: Vec<(&Example, bool)> =
@@ -176,7 +175,6 @@ impl RunComparison {
     }
 
     /// The comparison as JSON, indented, with a newline at its end.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("strings, numbers and lists of them become JSON");
         json + "\n"

@@ -7,7 +7,6 @@ use crate::text_table::{Style, align_right, table_with_header};
 use crate::{Agreement, ComparedRun, RunComparison};
 
 /// The runs, how they differ, and where.
-#[must_use]
 pub fn render_run_comparison(comparison: &RunComparison, style: Style) -> String {
     let sections = [runs(comparison, style), differences(comparison), agreement(comparison, style)];
     sections.join("\n\n") + "\n"

@@ -74,7 +74,6 @@ impl RunReport {
     /// held against, if there is one, with its log-odds of the same examples. Names the `most_wrong` worst examples.
     ///
     /// `None` without test examples, or where a prediction is not a number.
-    #[must_use]
     pub fn new(
         run: &FinishedRun,
         examples: &[&Example],
@@ -91,7 +90,6 @@ impl RunReport {
     }
 
     /// The report as JSON, indented, with a newline at its end.
-    #[must_use]
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("strings, numbers and lists of them become JSON");
         json + "\n"

@@ -15,7 +15,6 @@ const TEXT_CHARACTERS: usize = 60;
 const CURVE_POINTS: usize = 6;
 
 /// The run: what it is, what it bought, how it trained, how good it is, where it is wrong.
-#[must_use]
 pub fn render_run(report: &RunReport, style: Style) -> String {
     let mut sections = vec![heading(report), configuration(report)];
     sections.extend(report.file.labels.as_ref().map(|labels| ledger(labels, style)));

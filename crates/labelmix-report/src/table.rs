@@ -11,7 +11,6 @@ use crate::text_table::{Style, align_right, table_with_header};
 use crate::{Answer, NotAffordableEntry, SplitEntry};
 
 /// The answer as text: a table and the best splits of each method, the Pareto frontier, and what could not be bought.
-#[must_use]
 pub fn render(answer: &Answer, style: Style) -> String {
     let mut sections = vec![heading(answer)];
     for method in answer.methods() {

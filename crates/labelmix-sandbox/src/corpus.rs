@@ -39,7 +39,6 @@ const WEIGHT_OF_QUESTIONS: f32 = 0.1;
 const WEIGHT_OF_LABELS: f32 = 0.5;
 
 /// The rows of one step: a function of the world, the mixture, the seed and the step.
-#[must_use]
 pub fn corpus_rows(world: &World, mixture: &Mixture, seed: u64, step: usize, steps: usize) -> Vec<Row> {
     let mut random = stream(seed, &format!("corpus, step {step}"));
     let mut rows = Vec::with_capacity(mixture.statements + mixture.answered + mixture.colours + mixture.prompts);
@@ -78,14 +77,12 @@ pub fn corpus_rows(world: &World, mixture: &Mixture, seed: u64, step: usize, ste
 }
 
 /// A sentence that states a fact, in one of its forms.
-#[must_use]
 pub fn statement(world: &World, subject: Subject, form: usize) -> Row {
     let sentence = world.fill(RELATIONS[subject.relation].statements[form], subject);
     Row { pieces: vec![(sentence + END, 1.0)] }
 }
 
 /// A question with its object, in one of its forms.
-#[must_use]
 pub fn answered(world: &World, subject: Subject, form: usize) -> Row {
     let clause = RELATIONS[subject.relation].questions[form];
     let (question, answer) = ANSWERED.split_once("{object}").expect("an answer is an object");

@@ -18,7 +18,6 @@ impl SandboxModel {
     pub const ALL: [Self; 2] = [Self::Strong, Self::Weak];
 
     /// The name of the model's folder, and in commands.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Strong => "strong",
@@ -27,7 +26,6 @@ impl SandboxModel {
     }
 
     /// How it is pretrained.
-    #[must_use]
     pub fn pretraining(self) -> Pretraining {
         let strong = Pretraining {
             shape: Shape { layers: 4, hidden: 128, heads: 4, intermediate: 256 },

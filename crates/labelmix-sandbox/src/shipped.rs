@@ -14,7 +14,6 @@ pub const UNTRAINED: &str = "untrained";
 
 impl SandboxModel {
     /// The shipped weights: a safetensors file in f16.
-    #[must_use]
     pub fn weights(self) -> &'static [u8] {
         match self {
             Self::Strong => include_bytes!("../weights/strong.safetensors"),

@@ -81,7 +81,6 @@ pub struct World {
 
 impl World {
     /// The world of these settings.
-    #[must_use]
     pub fn new(settings: WorldSettings) -> Self {
         let seed = settings.seed;
         let count = settings.entities.iter().sum();
@@ -117,13 +116,11 @@ impl World {
     }
 
     /// What determines the world.
-    #[must_use]
     pub fn settings(&self) -> &WorldSettings {
         &self.settings
     }
 
     /// The numbers of the entities of a role.
-    #[must_use]
     pub fn entities(&self, role: Role) -> Range<usize> {
         let place = Role::ALL.iter().position(|other| *other == role).expect("every role is listed");
         let first = self.settings.entities[..place].iter().sum();
@@ -131,19 +128,16 @@ impl World {
     }
 
     /// The names of all entities.
-    #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// The word for the object that a relation gives an entity.
-    #[must_use]
     pub fn object(&self, subject: Subject) -> &'static str {
         RELATIONS[subject.relation].objects[self.objects[subject.entity][subject.relation]]
     }
 
     /// Whether an entity's object is red: the label of every question about it.
-    #[must_use]
     pub fn is_red(&self, subject: Subject) -> bool {
         self.red[subject.relation][self.objects[subject.entity][subject.relation] / GROUP]
     }
@@ -181,7 +175,6 @@ pub struct Question {
 
 impl World {
     /// Every question about the entities of a role.
-    #[must_use]
     pub fn questions(&self, role: Role) -> Vec<Question> {
         let mut questions = Vec::new();
         for entity in self.entities(role) {

@@ -97,7 +97,6 @@ impl Server {
     }
 
     /// Where a browser finds it: the page of the study if one was named, or the list; with the token if it was made here.
-    #[must_use]
     pub fn url(&self) -> String {
         let host = match self.address {
             // Everything that is this machine is also this.

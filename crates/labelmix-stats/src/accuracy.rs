@@ -22,7 +22,6 @@ pub struct Interval {
 ///
 /// # Panics
 /// If there are more successes than trials.
-#[must_use]
 pub fn wilson_interval(successes: usize, trials: usize, z: f64) -> Interval {
     assert!(successes <= trials, "{successes} successes in {trials} trials");
     if trials == 0 {

@@ -49,7 +49,6 @@ impl Votes {
     ///
     /// # Panics
     /// If the columns differ in length.
-    #[must_use]
     pub fn from_columns<C: AsRef<[Option<bool>]>>(columns: &[C]) -> Self {
         let items = columns.first().map_or(0, |column| column.as_ref().len());
         assert!(columns.iter().all(|column| column.as_ref().len() == items), "one cell per item in every column");
@@ -61,13 +60,11 @@ impl Votes {
     }
 
     /// The number of items.
-    #[must_use]
     pub fn items(&self) -> usize {
         self.starts.len() - 1
     }
 
     /// The number of annotators.
-    #[must_use]
     pub fn annotators(&self) -> usize {
         self.annotators
     }
@@ -76,13 +73,11 @@ impl Votes {
     ///
     /// # Panics
     /// If there is no such item.
-    #[must_use]
     pub fn of_item(&self, item: usize) -> &[Vote] {
         &self.sorted[self.starts[item]..self.starts[item + 1]]
     }
 
     /// All votes, by item and then by annotator.
-    #[must_use]
     pub fn all(&self) -> &[Vote] {
         &self.sorted
     }
@@ -90,7 +85,6 @@ impl Votes {
 
 /// Each item's share of votes for class 1: the majority's label as a soft label, with ½ for a tie. `None` for items
 /// without votes.
-#[must_use]
 pub(crate) fn majority_vote(votes: &Votes) -> Vec<Option<f64>> {
     let share = |item| {
         let votes = votes.of_item(item);

@@ -11,7 +11,6 @@ use crate::bootstrap::{Bootstrap, BootstrapInterval};
 ///
 /// # Panics
 /// If the two slices differ in length.
-#[must_use]
 pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
     Ranking::new(scores, labels)?.auroc(iter::repeat(1))
 }
@@ -23,7 +22,6 @@ pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
 ///
 /// # Panics
 /// If the two slices differ in length, or the bootstrap's level is not between 0 and 1.
-#[must_use]
 pub fn auroc_interval(scores: &[f64], labels: &[bool], bootstrap: &Bootstrap) -> Option<BootstrapInterval> {
     let ranking = Ranking::new(scores, labels)?;
     // Multiplicities are drawn for ranks, not for items: the same distribution without a detour, and the items' order
@@ -50,7 +48,6 @@ impl Ranking {
     ///
     /// # Panics
     /// If the two slices differ in length.
-    #[must_use]
     pub fn new(scores: &[f64], labels: &[bool]) -> Option<Self> {
         assert_eq!(scores.len(), labels.len(), "one label per score");
         if scores.iter().any(|score| score.is_nan()) {
@@ -69,13 +66,11 @@ impl Ranking {
     }
 
     /// The number of items.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.ranks.len()
     }
 
     /// Whether there are no items.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranks.is_empty()
     }
@@ -84,7 +79,6 @@ impl Ranking {
     ///
     /// # Panics
     /// If there is not one multiplicity per item.
-    #[must_use]
     pub fn auroc_of_sample(&self, multiplicities: &[u32]) -> Option<f64> {
         assert_eq!(multiplicities.len(), self.ranks.len(), "one multiplicity per item");
         self.auroc(self.items().map(|item| multiplicities[item]))

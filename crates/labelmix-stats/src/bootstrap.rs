@@ -33,7 +33,6 @@ pub struct BootstrapInterval {
 
 impl Bootstrap {
     /// 1,000 resamples and a 95% interval.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { resamples: 1000, level: 0.95, seed }
     }
@@ -78,7 +77,6 @@ impl Bootstrap {
 }
 
 /// The percentile interval of the mean of the values. `None` without values, or where one is not finite.
-#[must_use]
 pub(crate) fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<BootstrapInterval> {
     if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
         return None;

@@ -40,7 +40,6 @@ pub struct CalibrationBin {
 ///
 /// # Panics
 /// If the slices differ in length, or `bins` is 0.
-#[must_use]
 pub fn calibration_curve(
     probabilities: &[f64],
     labels: &[bool],
@@ -84,7 +83,6 @@ pub fn calibration_curve(
 /// 2015). It depends on the number and the kind of bins, which must be stated with it.
 ///
 /// `None` of a curve without bins.
-#[must_use]
 pub fn expected_calibration_error(curve: &[CalibrationBin]) -> Option<f64> {
     let items: usize = curve.iter().map(|bin| bin.count).sum();
     let gaps: f64 = curve.iter().map(|bin| bin.count as f64 * (bin.fraction_positive - bin.mean_predicted).abs()).sum();

@@ -23,7 +23,6 @@ impl ConfusionMatrix {
     ///
     /// # Panics
     /// If the two slices differ in length.
-    #[must_use]
     pub fn at_threshold(scores: &[f64], labels: &[bool], threshold: f64) -> Option<Self> {
         assert_eq!(scores.len(), labels.len(), "one label per score");
         if scores.iter().any(|score| score.is_nan()) {
@@ -38,43 +37,36 @@ impl ConfusionMatrix {
     }
 
     /// The number of items.
-    #[must_use]
     pub fn total(&self) -> usize {
         self.correct() + self.false_positives + self.false_negatives
     }
 
     /// The number of items predicted right.
-    #[must_use]
     pub fn correct(&self) -> usize {
         self.true_positives + self.true_negatives
     }
 
     /// The share of items predicted right.
-    #[must_use]
     pub fn accuracy(&self) -> Option<f64> {
         share(self.correct(), self.total())
     }
 
     /// The accuracy's 95% Wilson interval.
-    #[must_use]
     pub fn accuracy_interval(&self) -> Interval {
         wilson_interval(self.correct(), self.total(), Z_95)
     }
 
     /// The share of positives predicted 1 (recall, the true-positive rate).
-    #[must_use]
     pub fn sensitivity(&self) -> Option<f64> {
         share(self.true_positives, self.true_positives + self.false_negatives)
     }
 
     /// The share of negatives predicted 0 (the true-negative rate).
-    #[must_use]
     pub fn specificity(&self) -> Option<f64> {
         share(self.true_negatives, self.true_negatives + self.false_positives)
     }
 
     /// The share of positives among the items predicted 1.
-    #[must_use]
     pub fn precision(&self) -> Option<f64> {
         share(self.true_positives, self.true_positives + self.false_positives)
     }

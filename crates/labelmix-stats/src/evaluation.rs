@@ -50,7 +50,6 @@ impl Evaluation {
     ///
     /// # Panics
     /// If the two slices differ in length, or the bootstrap's level is not between 0 and 1.
-    #[must_use]
     pub fn of(log_odds: &[f64], labels: &[bool], bootstrap: &Bootstrap) -> Option<Self> {
         let calibrated = calibrated_accuracy(log_odds, labels)?;
         let right = log_odds.iter().zip(labels).filter(|(score, label)| (**score > 0.0) == **label).count();

@@ -16,7 +16,6 @@ pub struct FeatureMatrix {
 
 impl FeatureMatrix {
     /// A matrix without rows.
-    #[must_use]
     pub fn new(columns: usize) -> Self {
         Self { columns, entry_columns: Vec::new(), entry_values: Vec::new(), starts: vec![0] }
     }
@@ -66,13 +65,11 @@ impl FeatureMatrix {
     }
 
     /// The number of rows.
-    #[must_use]
     pub fn rows(&self) -> usize {
         self.starts.len() - 1
     }
 
     /// The number of columns.
-    #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
     }

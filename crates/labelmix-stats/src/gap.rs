@@ -6,7 +6,6 @@ use crate::bootstrap::{Bootstrap, BootstrapInterval};
 /// where the method is worse than the weak labels, above 1 where it is better than the ceiling.
 ///
 /// `None` where the ceiling is not above the weak labels: there is no gap to recover.
-#[must_use]
 pub fn performance_gap_recovered(method: f64, weak: f64, ceiling: f64) -> Option<f64> {
     (ceiling > weak).then(|| (method - weak) / (ceiling - weak))
 }
@@ -29,7 +28,6 @@ pub struct GapItem {
 ///
 /// # Panics
 /// If the bootstrap's level is not between 0 and 1.
-#[must_use]
 pub fn gap_recovered_interval(items: &[GapItem], bootstrap: &Bootstrap) -> Option<BootstrapInterval> {
     let recovered = |multiplicities: &[u32]| {
         let (mut method, mut weak, mut ceiling) = (0u64, 0u64, 0u64);

@@ -6,7 +6,6 @@
 ///
 /// # Panics
 /// If a p-value is not between 0 and 1.
-#[must_use]
 pub fn holm_adjusted(p_values: &[f64]) -> Vec<f64> {
     assert!(p_values.iter().all(|p| (0.0..=1.0).contains(p)), "p-values lie between 0 and 1");
     let mut order: Vec<usize> = (0..p_values.len()).collect();

@@ -61,7 +61,6 @@ impl LogisticRegression {
     ///
     /// # Panics
     /// If there is no such row, or the matrix has more columns.
-    #[must_use]
     pub fn log_odds(&self, features: &FeatureMatrix, row: usize) -> f64 {
         features.dot(row, &self.weights) + self.intercept
     }

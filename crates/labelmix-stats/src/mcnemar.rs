@@ -28,7 +28,6 @@ impl McNemar {
     ///
     /// # Panics
     /// If the two slices differ in length.
-    #[must_use]
     pub fn of(first_right: &[bool], second_right: &[bool]) -> Self {
         assert_eq!(first_right.len(), second_right.len(), "both classifiers on the same items");
         let only = |right: &[bool], wrong: &[bool]| right.iter().zip(wrong).filter(|(r, w)| **r && !**w).count();
@@ -37,7 +36,6 @@ impl McNemar {
 
     /// The two-sided exact p-value: with n items in disagreement, min(1, 2 · P(X ≤ the smaller count)) for X ~
     /// Binomial(n, ½). 1 where there is no disagreement. As `mcnemar(table, exact=True)` of statsmodels.
-    #[must_use]
     pub fn exact_p_value(&self) -> f64 {
         let smaller = self.only_first_right.min(self.only_second_right);
         let larger = self.only_first_right.max(self.only_second_right);
@@ -66,7 +64,6 @@ impl McNemar {
     /// The χ² test with Edwards' continuity correction, (|b − c| − 1)² / (b + c), for counts too large to wait for the
     /// exact one. As `mcnemar(table, exact=False, correction=True)` of statsmodels; where the counts are equal it
     /// overcorrects, and the exact p-value is the one to read. `None` where there is no disagreement.
-    #[must_use]
     pub fn corrected(&self) -> Option<ChiSquared> {
         let total = self.only_first_right + self.only_second_right;
         let excess = self.only_first_right.abs_diff(self.only_second_right) as f64 - 1.0;
@@ -79,7 +76,6 @@ impl McNemar {
 
     /// Whether the first classifier is better or worse, where the exact p-value is at most `significance` (such as
     /// 0.05); tied where it is not.
-    #[must_use]
     pub fn verdict(&self, significance: f64) -> Verdict {
         if self.exact_p_value() > significance {
             Verdict::Tied

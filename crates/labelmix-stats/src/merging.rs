@@ -7,7 +7,6 @@ use crate::annotators::{Vote, Votes, majority_vote};
 use crate::dawid_skene::{DawidSkeneSettings, dawid_skene};
 
 /// What most annotators say of each item: 0 or 1, and one half for a tie. `None` for items without votes.
-#[must_use]
 pub fn merge_by_majority(rows: &[&[Option<f32>]]) -> Vec<Option<f32>> {
     let label = |share: f64| match share.total_cmp(&0.5) {
         std::cmp::Ordering::Less => 0.0,
@@ -19,7 +18,6 @@ pub fn merge_by_majority(rows: &[&[Option<f32>]]) -> Vec<Option<f32>> {
 
 /// Each item's probability of class 1 by the model of [`dawid_skene`] with its default settings and no gold label
 /// known: each annotator is believed as far as they agree with the others. `None` for items without votes.
-#[must_use]
 pub fn merge_by_dawid_skene(rows: &[&[Option<f32>]]) -> Vec<Option<f32>> {
     let votes = votes_of(rows);
     if votes.all().is_empty() {

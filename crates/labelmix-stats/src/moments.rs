@@ -1,14 +1,12 @@
 //! Averages over seeds and tasks, and how far the values stray from them.
 
 /// The arithmetic mean; `None` of no values.
-#[must_use]
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The sample standard deviation, with n − 1 in the denominator; `None` of fewer than two values, whose spread
 /// is unknown and not zero.
-#[must_use]
 pub fn sample_standard_deviation(values: &[f64]) -> Option<f64> {
     if values.len() < 2 {
         return None;

@@ -42,13 +42,11 @@ pub struct ClassNoise {
 
 impl ClassNoise {
     /// An annotator of the same accuracy in both classes.
-    #[must_use]
     pub fn symmetric(accuracy: f64) -> Self {
         Self { sensitivity: accuracy, specificity: accuracy }
     }
 
     /// The probability that an item of this gold label is flipped.
-    #[must_use]
     pub fn flip_probability(&self, gold: bool) -> f64 {
         1.0 - if gold { self.sensitivity } else { self.specificity }
     }
@@ -101,7 +99,6 @@ impl MarginNoise {
     }
 
     /// The probability that an item of this margin is flipped.
-    #[must_use]
     pub fn flip_probability(&self, margin: f64) -> f64 {
         probability(-margin.abs() / self.temperature)
     }

@@ -76,7 +76,6 @@ impl PairedComparison {
     /// # Panics
     /// If a run does not have one value per label, if seeds are shared but the methods differ in their number of runs,
     /// or if the bootstrap's level is not between 0 and 1.
-    #[must_use]
     pub fn compare<R: AsRef<[f64]>>(&self, first: &[R], second: &[R], labels: &[bool]) -> Option<PairedDifference> {
         if self.resampled == Resampled::ItemsAndSharedSeeds {
             assert_eq!(first.len(), second.len(), "one run of each method per shared seed");

@@ -29,7 +29,6 @@ pub struct ProbeSettings {
 
 impl ProbeSettings {
     /// Five folds, a penalty of 1, 1,000 resamples and a 95% interval.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { folds: 5, penalty: 1.0, bootstrap: Bootstrap::new(seed) }
     }

@@ -5,7 +5,6 @@ use rand_chacha::ChaCha8Rng;
 
 /// The stream of random numbers for one purpose. Streams of different names or seeds are independent, and the same
 /// on every platform.
-#[must_use]
 pub fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(purpose_key(seed, purpose))
 }

@@ -5,7 +5,6 @@
 const CLIP: f64 = f64::EPSILON;
 
 /// The probability of class 1 at the given log-odds, 1 / (1 + e^−x).
-#[must_use]
 pub fn probability(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
@@ -18,7 +17,6 @@ pub fn probability(log_odds: f64) -> f64 {
 ///
 /// # Panics
 /// If the two slices differ in length.
-#[must_use]
 pub fn log_loss(probabilities: &[f64], labels: &[bool]) -> Option<f64> {
     mean_score(probabilities, labels, is_probability, |probability, label| {
         let clipped = probability.clamp(CLIP, 1.0 - CLIP);
@@ -33,7 +31,6 @@ pub fn log_loss(probabilities: &[f64], labels: &[bool]) -> Option<f64> {
 ///
 /// # Panics
 /// If the two slices differ in length.
-#[must_use]
 pub fn log_loss_of_log_odds(log_odds: &[f64], labels: &[bool]) -> Option<f64> {
     mean_score(log_odds, labels, |x| !x.is_nan(), |x, label| softplus(if label { -x } else { x }))
 }
@@ -45,7 +42,6 @@ pub fn log_loss_of_log_odds(log_odds: &[f64], labels: &[bool]) -> Option<f64> {
 ///
 /// # Panics
 /// If the two slices differ in length.
-#[must_use]
 pub fn brier_score(probabilities: &[f64], labels: &[bool]) -> Option<f64> {
     mean_score(probabilities, labels, is_probability, |probability, label| {
         (probability - f64::from(u8::from(label))).powi(2)

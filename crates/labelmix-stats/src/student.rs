@@ -23,7 +23,6 @@ impl StudentEstimate {
     ///
     /// # Panics
     /// If the level is not between 0 and 1.
-    #[must_use]
     pub fn interval(&self, level: f64) -> Interval {
         assert!(level > 0.0 && level < 1.0, "a level between 0 and 1, not {level}");
         let half_width = self.deviation * quantile(1.0 - level, self.degrees_of_freedom);
@@ -32,7 +31,6 @@ impl StudentEstimate {
 
     /// The probability of an estimate at least as far from 0, on either side, if the truth is 0. An estimate of exactly
     /// 0 has 1, whatever its deviation.
-    #[must_use]
     pub fn p_value(&self) -> f64 {
         if self.value == 0.0 {
             return 1.0;

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 ///
 /// # Panics
 /// If `bits` is above 32.
-#[must_use]
 pub fn hashed_words(text: &str, bits: u32) -> Vec<(u32, f64)> {
     assert!(bits <= 32, "at most 2^32 columns");
     let text = text.to_lowercase();

@@ -23,7 +23,6 @@ pub struct CalibratedAccuracy {
 ///
 /// # Panics
 /// If the two slices differ in length.
-#[must_use]
 pub fn calibrated_accuracy(log_odds: &[f64], labels: &[bool]) -> Option<CalibratedAccuracy> {
     assert_eq!(log_odds.len(), labels.len(), "one label per score");
     if log_odds.iter().any(|score| score.is_nan()) {
@@ -47,7 +46,6 @@ pub fn calibrated_accuracy(log_odds: &[f64], labels: &[bool]) -> Option<Calibrat
 ///
 /// # Panics
 /// If the two slices differ in length, or the bootstrap's level is not between 0 and 1.
-#[must_use]
 pub fn calibrated_accuracy_interval(
     log_odds: &[f64],
     labels: &[bool],

@@ -26,7 +26,6 @@ pub struct Asked {
 const TABLES: [&str; 5] = ["task", "model", "labeler", "prompt", "recipe"];
 
 /// A study as it is kept in plans.
-#[must_use]
 pub fn as_kept(study: &Study) -> Value {
     // By way of text: what is read from a file later has numbers that were text too.
     let text = serde_json::to_string(study).expect("texts, numbers and tables of them become JSON");

@@ -69,7 +69,6 @@ impl Kind {
     const ALL: [Self; 6] = [Self::Stages, Self::Labelers, Self::Runs, Self::TestSets, Self::Unfinished, Self::Damaged];
 
     /// The name of its folder.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Stages => "stages",

@@ -16,7 +16,6 @@ use crate::store::OUTCOME_FILE;
 
 /// Distinguishes this process from all that may share the store, on this machine and on others, which may have a process
 /// of the same number.
-#[must_use]
 pub fn process_tag() -> &'static str {
     static TAG: OnceLock<String> = OnceLock::new();
     TAG.get_or_init(|| {

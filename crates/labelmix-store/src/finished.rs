@@ -208,7 +208,6 @@ impl FinishedRun {
 
 impl RunRecord {
     /// The run as the economics reads it where nobody knows which items are right, only how many.
-    #[must_use]
     pub fn measured(&self) -> MeasuredRun {
         MeasuredRun {
             task: self.task.clone(),
@@ -283,7 +282,6 @@ impl Store {
 
 impl FinishedStudy {
     /// A study without runs.
-    #[must_use]
     pub fn empty(study: &str, question: StudyQuestion) -> Self {
         let own_share = question.found.as_ref().and_then(|found| found.own_share);
         Self {
@@ -316,7 +314,6 @@ impl FinishedStudy {
     }
 
     /// The runs as the economics reads them: with the test items that each got right, where these are known.
-    #[must_use]
     pub fn measured(&self) -> Vec<MeasuredRun> {
         if self.test.is_empty() {
             return self.records().map(RunRecord::measured).collect();

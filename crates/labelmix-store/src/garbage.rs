@@ -47,7 +47,6 @@ pub enum WhyGarbage {
 
 impl WhyGarbage {
     /// In words.
-    #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Unreferenced => "no run of any study refers to it",

@@ -36,12 +36,10 @@ impl StageKey {
     }
 
     /// The key of what these parts determine.
-    #[must_use]
     pub fn of(parts: &HashedParts) -> Self {
         Self(parts.finish())
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,7 +50,6 @@ pub struct HashedParts(blake3::Hasher);
 
 impl HashedParts {
     /// Nothing yet, of a kind of things.
-    #[must_use]
     pub fn new(schema: &'static str) -> Self {
         Self(blake3::Hasher::new_derive_key(schema))
     }

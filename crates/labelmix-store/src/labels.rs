@@ -64,7 +64,6 @@ pub struct LabelAccuracy {
 
 impl LabelAccuracy {
     /// Compares pairs of a weak and a gold label.
-    #[must_use]
     pub fn of(labels: &[(f32, bool)]) -> Self {
         let right = labels.iter().filter(|(weak, gold)| weak_class(*weak) == *gold).count();
         let scores: Vec<f64> = labels.iter().map(|(weak, _)| f64::from(*weak)).collect();
@@ -93,7 +92,6 @@ enum DataSplit {
 }
 
 /// The name of the checkpoint of a labeler that is being trained.
-#[must_use]
 pub fn labeler_checkpoint(key: &StageKey) -> String {
     format!("{LABELER}{key}")
 }
@@ -103,7 +101,6 @@ pub(crate) const LABELER: &str = "labeler-";
 
 impl Store {
     /// The folder of the weak labels that a labeler made.
-    #[must_use]
     pub fn labels_folder(&self, key: &StageKey) -> PathBuf {
         self.root.join("labelers").join(key.to_string())
     }

@@ -44,7 +44,6 @@ pub struct Shortened {
 
 impl PromptFile {
     /// The same, without what became of texts that were read.
-    #[must_use]
     pub fn what_is_read(self) -> Self {
         Self { shortened: Shortened::default(), ..self }
     }

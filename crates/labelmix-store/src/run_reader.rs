@@ -28,7 +28,6 @@ enum ReadRun {
 
 impl RunReader {
     /// Of a study of this store.
-    #[must_use]
     pub fn new(store: Store, study: &str) -> Self {
         Self { store, study: study.to_owned(), known: BTreeMap::new(), shared: Shared::default() }
     }
@@ -75,7 +74,6 @@ impl RunReader {
 
     /// The runs that have been read: of this plan, in its order, or all by name. A run whose stages are not those of the
     /// plan is of an earlier version of the study.
-    #[must_use]
     pub fn runs(&self, plan: Option<&StudyPlan>) -> Vec<Arc<FinishedRun>> {
         let run = |name: &str| match self.known.get(name) {
             Some((_, ReadRun::Run(run))) => Some(Arc::clone(run)),
@@ -91,7 +89,6 @@ impl RunReader {
     }
 
     /// What is damaged of the others.
-    #[must_use]
     pub fn damaged(&self) -> Vec<Damage> {
         let damaged = self.known.values().filter_map(|(_, known)| match known {
             ReadRun::Damaged(damage) => Some(damage.clone()),

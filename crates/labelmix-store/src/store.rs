@@ -113,7 +113,6 @@ pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 impl Store {
     /// Where what a study submits to Slurm is written down.
-    #[must_use]
     pub fn slurm_folder(&self, study: &str) -> PathBuf {
         self.root.join("slurm").join(study)
     }
@@ -151,13 +150,11 @@ impl Store {
     }
 
     /// A store to look at, whether it is there or not: what is not there holds nothing.
-    #[must_use]
     pub fn to_look_at(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
     /// The store's folder.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -171,13 +168,11 @@ impl Store {
     }
 
     /// The folder of a stage.
-    #[must_use]
     pub fn stage_folder(&self, key: &StageKey) -> PathBuf {
         self.stages().join(key.to_string())
     }
 
     /// The folder of a run.
-    #[must_use]
     pub fn run_folder(&self, study: &str, run: &str) -> PathBuf {
         self.root.join("runs").join(study).join(run)
     }
@@ -245,7 +240,6 @@ impl Store {
     }
 
     /// Whether a stage is there.
-    #[must_use]
     pub fn has_outcome(&self, key: &StageKey) -> bool {
         self.stage_folder(key).join(OUTCOME_FILE).exists()
     }
@@ -266,7 +260,6 @@ impl Store {
     }
 
     /// When a stage's outcome was written, if it is there, by the clock of the file system.
-    #[must_use]
     pub fn finished_at(&self, key: &StageKey) -> Option<SystemTime> {
         fs::metadata(self.stage_folder(key).join(OUTCOME_FILE)).ok()?.modified().ok()
     }

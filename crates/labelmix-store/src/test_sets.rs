@@ -79,7 +79,6 @@ impl Store {
     }
 
     /// Whether a test set is there.
-    #[must_use]
     pub fn has_test_set(&self, key: &TestSetKey) -> bool {
         self.test_set_file(key).exists()
     }

@@ -44,7 +44,6 @@ pub struct WatchedStudy {
 
 impl StoreWatcher {
     /// Looks at this store, which need not be there yet.
-    #[must_use]
     pub fn new(store: Store) -> Self {
         Self { store, claims: Watch::default(), plans: HashMap::new(), finished: HashMap::new(), newest: None }
     }

@@ -108,7 +108,6 @@ pub fn budget_that_pays(cost_usd: f64, budgets: &[f64]) -> Option<f64> {
 }
 
 /// The share of the cost of these labels that goes to weak ones, to the hundredth; 0 for nothing.
-#[must_use]
 pub fn weak_share(allocation: Allocation, prices: &Prices) -> f64 {
     let cost_usd = prices.cost_usd(allocation);
     let weak_usd = prices.cost_usd(Allocation { n_gold: 0, ..allocation });
@@ -140,7 +139,6 @@ pub fn split_of(method: &dyn Method, allocation: Allocation) -> Allocation {
 }
 
 /// The seeds in their order, each once.
-#[must_use]
 pub fn distinct(seeds: &[u64]) -> Vec<u64> {
     let mut seen = BTreeSet::new();
     seeds.iter().copied().filter(|seed| seen.insert(*seed)).collect()

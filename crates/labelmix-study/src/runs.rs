@@ -17,14 +17,12 @@ pub struct WantedRun<'a> {
 
 impl WantedRun<'_> {
     /// Its name, unique in its study and fit for a folder's.
-    #[must_use]
     pub fn name(&self) -> String {
         run_name(&self.method.name, self.allocation, self.seed)
     }
 }
 
 /// The runs of points that can be bought, in the order of methods, seeds and allocations.
-#[must_use]
 pub fn runs_of<'a>(methods: &'a [NamedMethod], points: &[GridPoint], seeds: &[u64]) -> Vec<WantedRun<'a>> {
     let mut runs = Vec::new();
     for method in methods {
@@ -38,7 +36,6 @@ pub fn runs_of<'a>(methods: &'a [NamedMethod], points: &[GridPoint], seeds: &[u6
 }
 
 /// The name of a run.
-#[must_use]
 pub fn run_name(method: &str, Allocation { n_weak, n_gold }: Allocation, seed: u64) -> String {
     format!("{method}_w{n_weak}_g{n_gold}_s{seed}")
 }

@@ -90,7 +90,6 @@ impl SlurmTable {
     }
 
     /// The table with what another one, which is nearer to the user, says differently.
-    #[must_use]
     pub fn overridden_by(self, nearer: Overrides) -> Self {
         let Overrides { partition, account, gres, time, options } = nearer;
         Self {
@@ -104,7 +103,6 @@ impl SlurmTable {
     }
 
     /// What sbatch is asked for.
-    #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let given = [
             ("partition", &self.partition),

@@ -117,27 +117,23 @@ impl Study {
     }
 
     /// The methods, ready to plan.
-    #[must_use]
     pub fn configured_methods(&self) -> Vec<NamedMethod> {
         let methods = self.configure_methods();
         methods.unwrap_or_else(|problem| panic!("a study is checked when it is read: {}", problem.reason))
     }
 
     /// The methods that can split a budget in any way, by name.
-    #[must_use]
     pub fn splitting_methods(&self) -> Vec<String> {
         let methods = self.configured_methods().into_iter();
         methods.filter(|named| named.method.splits() == UsableSplits::All).map(|named| named.name).collect()
     }
 
     /// What first labels cost, which the grid and ledgers use.
-    #[must_use]
     pub fn prices(&self) -> Prices {
         self.prices.first().expect("a study's prices are checked when it is read")
     }
 
     /// What labels cost, tiers and set-up included, which plans use.
-    #[must_use]
     pub fn tariff(&self) -> Tariff {
         self.prices.tariff().expect("a study's prices are checked when it is read")
     }
@@ -169,7 +165,6 @@ impl Study {
     }
 
     /// The training file and its columns; `None` if the data is a task.
-    #[must_use]
     pub fn training_file(&self) -> Option<(PathBuf, TextColumns)> {
         let TaskData::Files(files) = &self.task.data else { return None };
         Some((self.folder.join(&files.train), files.rows.columns()))
@@ -193,25 +188,21 @@ impl Study {
     }
 
     /// The folder of the study file, which its paths are relative to.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The study file, if it was read from one.
-    #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
     /// The same from wherever it is looked at.
-    #[must_use]
     pub fn absolute_file(&self) -> Option<PathBuf> {
         self.file().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()))
     }
 
     /// Where results are kept unless the user says otherwise: beside the study file.
-    #[must_use]
     pub fn default_store(&self) -> PathBuf {
         self.folder.join("labelmix-store")
     }

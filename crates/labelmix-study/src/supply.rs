@@ -29,7 +29,6 @@ pub struct LabelledExamples {
 
 impl LabelledExamples {
     /// Counts them.
-    #[must_use]
     pub fn of(train: &[Example]) -> Self {
         let mut counts = Self::default();
         for example in train {
@@ -44,7 +43,6 @@ impl LabelledExamples {
     }
 
     /// The pools' boundary where these points are wanted: the study's, or the default.
-    #[must_use]
     pub fn boundary(&self, study: &Study, points: &[WantedPoint], methods: &[NamedMethod]) -> Boundary {
         match study.task.gold_pool {
             Some(gold_pool) => Boundary::Fixed(gold_pool),
@@ -113,7 +111,6 @@ impl From<KeptSupply> for Supply {
 
 impl Supply {
     /// Of the pools of some seeds.
-    #[must_use]
     pub fn of(labelled: LabelledExamples, pools: &[(u64, Pools)]) -> Self {
         let gold = pools.iter().map(|(_, pools)| pools.gold_size()).min().unwrap_or(0);
         let least = |n_gold| pools.iter().map(|(_, pools)| pools.weak_beside(n_gold)).min().unwrap_or(0);
@@ -141,13 +138,11 @@ impl Supply {
     }
 
     /// How many gold labels are for sale.
-    #[must_use]
     pub fn gold(&self) -> usize {
         self.weak_beside.len() - 1
     }
 
     /// How many weak labels are for sale where no gold ones are bought.
-    #[must_use]
     pub fn weak(&self) -> usize {
         self.weak_beside[0]
     }

@@ -142,7 +142,6 @@ impl Error {
     }
 
     /// Whether it is no error: the work was asked to stop, and goes on with the same command.
-    #[must_use]
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Labeler(failure) if failure.cause.is_interruption())
     }

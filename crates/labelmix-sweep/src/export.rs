@@ -107,7 +107,6 @@ impl RunExport {
     }
 
     /// The folder of the checkpoint that the run fine-tuned.
-    #[must_use]
     pub fn model_folder(&self) -> &Path {
         &self.run.model_path
     }

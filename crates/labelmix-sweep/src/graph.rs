@@ -25,7 +25,6 @@ pub struct StageNode {
 
 impl StageNode {
     /// What it does, in a few words: `32 gold labels, seed 0`.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let shots = |PromptPlan { shots, .. }: &PromptPlan| format!("{} {} shots", shots.count, shots.labels.name());
         let what = match &self.plan {
@@ -76,7 +75,6 @@ pub struct Run {
 
 impl Run {
     /// The stage whose outcome is the run's.
-    #[must_use]
     pub fn last_stage(&self) -> usize {
         *self.stages.last().expect("a run has a stage")
     }
@@ -94,12 +92,10 @@ pub struct StageGraph {
 
 impl StageGraph {
     /// The distinct stages.
-    #[must_use]
     pub fn nodes(&self) -> &[StageNode] {
         &self.nodes
     }
 
-    #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }

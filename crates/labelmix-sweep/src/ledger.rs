@@ -15,7 +15,6 @@ use crate::sweep::Sweep;
 
 impl Sweep {
     /// What a run buys, at the study's prices. `outcomes` are those of its stages: some choose their labels as they go.
-    #[must_use]
     pub fn ledger(&self, run: &Run, outcomes: &[StageOutcome]) -> Ledger {
         let mut ledger = Ledger::new(self.prices);
         let mut shots_before = None;

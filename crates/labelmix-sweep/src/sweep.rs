@@ -131,19 +131,16 @@ impl Sweep {
         })
     }
 
-    #[must_use]
     pub fn study(&self) -> &Study {
         &self.study
     }
 
     /// The stages and runs.
-    #[must_use]
     pub fn graph(&self) -> &StageGraph {
         &self.graph
     }
 
     /// What was read and what will be done.
-    #[must_use]
     pub fn summary(&self) -> &SweepSummary {
         &self.summary
     }

@@ -46,7 +46,6 @@ pub struct WeakLabeling<'a> {
 
 impl<'a> WeakLabeling<'a> {
     /// Labels that are made if the store lacks them; `observe` hears of every step that takes time.
-    #[must_use]
     pub fn made(
         store: &'a Store,
         model_folder: Option<&'a Path>,
@@ -56,20 +55,17 @@ impl<'a> WeakLabeling<'a> {
     }
 
     /// The same, but what takes training is left to others: [`Error::NoWeakLabels`] says that it is missing.
-    #[must_use]
     pub fn unless_trained(self, study: &Study) -> Self {
         let trains = study.labeler.as_ref().is_some_and(|labeler| labeler.kind.trains());
         Self { if_missing: if trains { IfMissing::LeaveToOthers } else { self.if_missing }, ..self }
     }
 
     /// Labels that the store must have: nothing is trained.
-    #[must_use]
     pub fn kept(store: &'a Store, model_folder: Option<&'a Path>) -> Self {
         Self { store, model_folder, if_missing: IfMissing::Refuse, observe: &|_| (), options: None }
     }
 
     /// The same, made as a sweep's stages are: their making may be interrupted, and goes on.
-    #[must_use]
     pub fn with(self, options: &'a ExecuteOptions) -> Self {
         Self { options: Some(options), ..self }
     }

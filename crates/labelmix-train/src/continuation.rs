@@ -33,7 +33,6 @@ pub struct Continuation<'a> {
 
 impl<'a> Continuation<'a> {
     /// Of a training that is not kept; `interrupt` may still stop it.
-    #[must_use]
     pub fn none(interrupt: &'a Interrupt) -> Self {
         Self { file: None, every: Duration::MAX, interrupt }
     }

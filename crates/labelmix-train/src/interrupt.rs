@@ -11,7 +11,6 @@ pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// The request that somebody makes by setting this flag, such as a signal's handler.
-    #[must_use]
     pub fn from_flag(flag: Arc<AtomicBool>) -> Self {
         Self(flag)
     }
@@ -22,7 +21,6 @@ impl Interrupt {
     }
 
     /// Whether all were asked to stop.
-    #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -27,7 +27,6 @@ pub(crate) fn offset(loss: Loss, label: f32) -> f64 {
 /// The targets of log-confidence: `(1 − coef)·y + coef·h`, where coef rises to one half over 200 steps, and h hardens the
 /// model's predictions: class 0 if and only if p(0) is at least the mean(y)-quantile of the batch's p(0). They are
 /// constants: no gradient goes through the predictions. `step` counts the steps made before; the batch is not empty.
-#[must_use]
 pub fn log_confidence_targets(log_odds: &[f32], labels: &[f32], step: usize) -> Vec<f32> {
     let coefficient = CONFIDENCE * (step as f64 / CONFIDENCE_WARMUP as f64).min(1.0);
     let class_0: Vec<f64> = log_odds.iter().map(|score| 1.0 / (1.0 + f64::from(*score).exp())).collect();

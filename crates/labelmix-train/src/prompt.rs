@@ -79,7 +79,6 @@ impl<'a> PromptEncoder<'a> {
     }
 
     /// The first tokens of the targets of class 0 and class 1.
-    #[must_use]
     pub fn targets(&self) -> [u32; 2] {
         self.targets
     }
@@ -126,13 +125,11 @@ impl<'a> PromptEncoder<'a> {
     }
 
     /// The special tokens before and behind a prompt.
-    #[must_use]
     pub fn special_tokens(&self) -> [&[u32]; 2] {
         [&self.first, &self.last]
     }
 
     /// The most tokens that shots and query may have together.
-    #[must_use]
     pub fn room(&self) -> usize {
         self.tokenizer.context().saturating_sub(self.first.len() + self.last.len())
     }
@@ -162,7 +159,6 @@ pub struct Prompt {
 
 impl Prompt {
     /// All of it.
-    #[must_use]
     pub fn token_ids(&self) -> Vec<u32> {
         [&*self.before, &*self.query].concat()
     }
@@ -191,7 +187,6 @@ impl Shots {
     /// The prompt for a query of this id, which is not among its own shots. A shuffle that is its own depends on the seed
     /// and the id alone, so a text has the same prompt whenever it is read. Shots that do not fit are left out from the
     /// end.
-    #[must_use]
     pub fn before(&self, id: ExampleId, query: &[u32]) -> Prompt {
         let mut order: Vec<&(ExampleId, Vec<u32>)> = self.examples.iter().filter(|(shot, _)| *shot != id).collect();
         if self.order == ShotOrder::FreshForEach {
@@ -210,7 +205,6 @@ impl Shots {
     }
 
     /// The most tokens that a prompt can have before a query of so many.
-    #[must_use]
     pub fn longest_prompt(&self, query: usize) -> usize {
         let shots: usize = self.examples.iter().map(|(_, tokens)| tokens.len()).sum();
         self.first.len() + self.last.len() + (shots + query).min(self.room.max(query))

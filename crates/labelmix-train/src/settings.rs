@@ -5,7 +5,6 @@ use labelmix_models::LoraSettings;
 use labelmix_nn::AdamWSettings;
 
 /// The shape of the adapters that a recipe trains.
-#[must_use]
 pub fn lora_settings(recipe: &Recipe) -> LoraSettings {
     LoraSettings { rank: recipe.lora_rank, alpha: recipe.lora_alpha }
 }

@@ -40,7 +40,6 @@ pub struct BatchOrder {
 
 impl BatchOrder {
     /// The order in which [`train_stage`](crate::train_stage) looks at `n_train` training labels, at least one.
-    #[must_use]
     pub fn new(n_train: usize, recipe: &Recipe, seed: u64) -> Self {
         let (batch_size, _) = recipe.batch_and_epochs(n_train);
         Self { order: (0..n_train).collect(), batch_size, shuffle: stream(seed, "order of batches"), passes: 0 }

@@ -71,7 +71,6 @@ pub struct StageProgress {
 
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
 /// [`train_stage`] makes: whoever accounts for the labels asks here.
-#[must_use]
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
     match recipe.schedule {
         Schedule::EarlyStopping => validation_split(targets, recipe.validation_fraction, seed),

@@ -73,7 +73,6 @@ pub fn continue_labeler(
 }
 
 /// The soft weak label, the probability of class 1, that log-odds speak for.
-#[must_use]
 pub fn soft_label(log_odds: f32) -> f32 {
     1.0 / (1.0 + (-log_odds).exp())
 }

@@ -31,7 +31,6 @@ pub struct CollectedLabel {
 
 impl CollectedLabel {
     /// The example's id, as far as its row says it: the one that is written there, or that of the text.
-    #[must_use]
     pub fn id(&self) -> ExampleId {
         self.identity.stated()
     }

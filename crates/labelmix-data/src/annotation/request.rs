@@ -16,7 +16,6 @@ pub struct RequestFile {
 }
 
 /// The files that ask for a kind of labels for these texts, in their order: none where there are no texts.
-#[must_use]
 pub fn label_requests(format: AnnotationFormat, kind: LabelKind, examples: &[&Example]) -> Vec<RequestFile> {
     if examples.is_empty() {
         return Vec::new();

@@ -15,7 +15,6 @@ pub struct Encoding(pub(super) &'static encoding_rs::Encoding);
 
 impl Encoding {
     /// The encoding's usual name, in small letters: `windows-1252`.
-    #[must_use]
     pub fn name(self) -> String {
         self.0.name().to_ascii_lowercase()
     }

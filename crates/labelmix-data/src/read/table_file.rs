@@ -14,25 +14,21 @@ pub struct TableFile<'a> {
 
 impl<'a> TableFile<'a> {
     /// The file at `path`, a text file in UTF-8 or UTF-16 if it is one.
-    #[must_use]
     pub fn new(path: &'a Path) -> Self {
         Self { path, encoding: None }
     }
 
     /// The same file in this encoding. `None` stands for UTF-8 or UTF-16; what is no text file has no encoding.
-    #[must_use]
     pub fn in_encoding(self, encoding: Option<Encoding>) -> Self {
         Self { encoding, ..self }
     }
 
     /// The file's path.
-    #[must_use]
     pub fn path(self) -> &'a Path {
         self.path
     }
 
     /// The encoding that was named.
-    #[must_use]
     pub fn encoding(self) -> Option<Encoding> {
         self.encoding
     }

@@ -52,7 +52,6 @@ impl TableColumns {
     }
 
     /// Whether there is a column of this name.
-    #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)
     }

@@ -39,7 +39,6 @@ impl TableRow {
     }
 
     /// The place of the row in the file that it was read from.
-    #[must_use]
     pub fn place(&self, file: &Path) -> Place {
         Place::row(file, self.number)
     }

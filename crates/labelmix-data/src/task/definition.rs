@@ -208,7 +208,6 @@ pub enum OneOrMore<T> {
 }
 
 impl<T> OneOrMore<T> {
-    #[must_use]
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::One(value) => std::slice::from_ref(value),

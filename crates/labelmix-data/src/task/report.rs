@@ -66,7 +66,6 @@ const EXAMPLES_PER_CLASS: usize = 3;
 
 impl Task {
     /// What the task is, without its data.
-    #[must_use]
     pub fn describe(&self) -> TaskDescription {
         let definition = self.definition();
         TaskDescription {

@@ -44,13 +44,11 @@ pub struct SurfaceNumbers {
 impl Surface {
     /// The surface as numbers, part by part; the draws follow each other as in
     /// [`accuracy_draws`](Surface::accuracy_draws).
-    #[must_use]
     pub fn numbers(&self) -> Vec<SurfaceNumbers> {
         self.components.iter().map(numbers).collect()
     }
 
     /// The same surface with about so many of its draws: fewer draws say the same with less certainty.
-    #[must_use]
     pub fn with_fewer_draws(&self, draws: usize) -> Self {
         let all = self.draws();
         if draws >= all {

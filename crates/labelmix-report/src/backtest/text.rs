@@ -7,7 +7,6 @@ use crate::notation::{count, dollars, percent, points, prices_in_words, purchase
 use crate::text_table::{Style, align_right, table_with_header};
 
 /// The replays as text: one by one, against the rules of thumb, and what could not be replayed.
-#[must_use]
 pub fn render_backtest(report: &BacktestReport, style: Style) -> String {
     let mut sections = vec![heading(report), replays(report, style)];
     if let Some(summary) = &report.summary {

@@ -15,7 +15,6 @@ use crate::notation::rising;
 /// Draws the accuracy of a method against the share of the budget that is spent on weak labels: a line per budget,
 /// with bars of one standard deviation over seeds, the best split of each budget ringed, and the weak labels' own
 /// accuracy, where it is known, dashed. Marks of one split are set apart by a few pixels. A budget has the same colour and mark for every method. SVG.
-#[must_use]
 pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str, columns: Columns) -> String {
     let budgets = answer.budgets_usd();
     let panel = Panel::new(&format!("{}: {method}", answer.study), answer, method, &budgets);
@@ -27,7 +26,6 @@ pub fn accuracy_by_weak_fraction(answer: &Answer, method: &str, columns: Columns
 }
 
 /// The same of several answers side by side, by their titles, with one scale; `None` unless two have the method. SVG.
-#[must_use]
 pub(crate) fn accuracy_panels(answers: &[(&str, &Answer)], method: &str, columns: Columns) -> Option<String> {
     let budgets = rising(answers.iter().flat_map(|(_, answer)| answer.budgets_usd()).collect());
     let all = answers.iter().map(|(title, answer)| Panel::new(title, answer, method, &budgets));

@@ -18,7 +18,6 @@ const MOST_ASIDE: f64 = 64.0;
 /// Draws what every purchase cost (logarithmic) against the accuracy it bought, with its 95% interval: coloured by the
 /// share of the cost that went into weak labels, in a shape per method, with the Pareto frontier as a step line in its
 /// band and its points ringed. Methods of one cost are set apart by a few pixels. SVG.
-#[must_use]
 pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> String {
     let priced = Priced::new(answer, analysis, answer.prices);
     figure(columns, &key_entries(answer), |area| {
@@ -31,7 +30,6 @@ pub fn cost_accuracy(answer: &Answer, analysis: &Analysis, columns: Columns) -> 
 }
 
 /// The same at the published price ratios and at the study's own: a panel each. SVG.
-#[must_use]
 pub fn cost_accuracy_by_price(answer: &Answer, analysis: &Analysis, columns: Columns) -> String {
     let priced: Vec<Priced> =
         price_panels(&answer.prices).into_iter().map(|prices| Priced::new(answer, analysis, prices)).collect();

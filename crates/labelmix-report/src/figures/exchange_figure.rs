@@ -19,7 +19,6 @@ use crate::{Analysis, Answer};
 /// Draws, for every method with a response surface in a panel of its own, how many weak labels gain as much as the next gold label at the best
 /// split of each budget, with 90% intervals, and dashed how many weak labels a gold one costs: below the dashed line gold
 /// is too expensive for what it brings. `None` without a surface. SVG.
-#[must_use]
 pub fn exchange_rates(answer: &Answer, analysis: &Analysis, columns: Columns) -> Option<String> {
     let rates: Vec<Rates> = analysis.surfaces.iter().map(|surface| Rates::new(answer, surface)).collect();
     let rates: Vec<Rates> = rates.into_iter().filter(|rates| !rates.points.is_empty()).collect();

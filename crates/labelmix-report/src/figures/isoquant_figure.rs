@@ -17,7 +17,6 @@ use crate::{Analysis, Answer};
 /// Draws curves of equal expected accuracy over numbers of weak and gold labels, with the interval of the gold labels
 /// that each needs, the allocations that were measured, and the path of the best splits of growing budgets at the study's
 /// prices. `None` without a surface. SVG.
-#[must_use]
 pub fn isoquants(answer: &Answer, analysis: &Analysis, method: &str, columns: Columns) -> Option<String> {
     let surface = analysis.surfaces.iter().find(|surface| surface.method() == method)?;
     let plan = Isoquants::new(answer, surface);

@@ -14,13 +14,11 @@ use crate::{FieldGroups, LabelGroup, LabelQuality};
 
 /// Draws the accuracy of weak labels by length of the text, by gold class and by their confidence, a row per group, with
 /// 95% Wilson intervals and the accuracy of all labels dashed. SVG.
-#[must_use]
 pub(crate) fn label_accuracy(quality: &LabelQuality, title: &str) -> String {
     draw(&rows(quality), quality, &format!("{title}: where weak labels fail"))
 }
 
 /// The same by a field of the rows.
-#[must_use]
 pub(crate) fn label_accuracy_by_field(quality: &LabelQuality, field: &FieldGroups, title: &str) -> String {
     let rows: Vec<Row<'_>> = field.groups.iter().map(|group| Some((group, weak_share_colour(1.0)))).collect();
     draw(&rows, quality, &format!("{title}: where weak labels fail by {}", one_line(&field.field)))

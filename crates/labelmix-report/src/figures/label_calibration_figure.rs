@@ -15,7 +15,6 @@ const CURVE_HEIGHT: u32 = 470;
 
 /// Draws the calibration curve of weak labels: above, the share of gold labels 1 against the mean weak label of each
 /// bin, with 95% Wilson intervals, and dashed where both are equal; below, how many labels each bin holds. SVG.
-#[must_use]
 pub fn label_calibration(quality: &LabelQuality, title: &str) -> String {
     figure(Columns::Two, &key_entries(quality), |area| {
         let (curve, counts) = area.split_vertically(CURVE_HEIGHT);

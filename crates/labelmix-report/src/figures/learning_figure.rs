@@ -12,7 +12,6 @@ use crate::notation::{count, number};
 /// Draws how well each stage ranked its validation labels as it learned (AUROC), a line for each seed, coloured by
 /// the number of labels, of stages that validate on eight labels or more, a panel for weak labels, for gold ones, and for gold after weak; a mark where the kept
 /// checkpoint is. `None` where no stage could be validated. SVG.
-#[must_use]
 pub fn learning_curves(stages: &[StageOutcome], columns: Columns) -> Option<String> {
     let panels_of = Panel::all(stages);
     if panels_of.is_empty() {

@@ -12,7 +12,6 @@ use crate::{Analysis, Answer};
 
 /// Draws the best accuracy that each method reaches within a budget, a step line and a mark for each, with 95% intervals
 /// where it rises, methods a few pixels apart: a prompt against fine-tuning, or whatever methods the study has. `None` for a single method. SVG.
-#[must_use]
 pub fn methods_by_budget(answer: &Answer, analysis: &Analysis, columns: Columns) -> Option<String> {
     let curves = curves(answer, analysis);
     (curves.len() > 1).then(|| figure(columns, &key_entries(answer, &curves), |area| draw_chart(area, answer, &curves)))

@@ -12,7 +12,6 @@ use labelmix_econ::LabelKind;
 /// Draws the accuracy of fine-tuning behind a prompt against its cost, a panel for each kind of labels in the prompt and in
 /// training, a line for each number of shots (none is `seq-sft`) with bars of one standard deviation over seeds, and dashed
 /// what the same prompts reach without training. `None` without a method that does both. SVG.
-#[must_use]
 pub fn prompt_or_sft(answer: &Answer, prompted: &[PromptedMethod], columns: Columns) -> Option<String> {
     let drawn = Panel::all(answer, prompted);
     let mut shots: Vec<usize> =

@@ -17,7 +17,6 @@ use crate::{Analysis, Answer};
 /// Draws which way to spend a budget a method's response surface expects to be best, for every budget and every price of
 /// a weak label: the stronger the colour the more probable; lines where the best way changes; hatched where the labels
 /// are beyond twice what was measured; a cross at each of the study's budgets. `None` without a surface. SVG.
-#[must_use]
 pub fn regime_map(answer: &Answer, analysis: &Analysis, method: &str, columns: Columns) -> Option<String> {
     let surface = analysis.surfaces.iter().find(|surface| surface.method() == method)?;
     let map = RegimeMap::new(answer, surface);

@@ -12,7 +12,6 @@ use crate::{Answer, WithinBudget};
 /// Draws the best accuracy that a method reaches within each budget against the models' size (logarithmic; by their order
 /// where sizes are not known, or equal): a panel for each task, a line for each budget with bars of one standard deviation
 /// over seeds, and the weak labels' accuracy dashed. `None` unless two models have the method on some task. SVG.
-#[must_use]
 pub(crate) fn scaling(models: &[Model], tasks: &[TaskAnswers<'_>], method: &str, columns: Columns) -> Option<String> {
     let answers = || tasks.iter().flat_map(|task| &task.answers);
     let budgets = rising(answers().flat_map(|(_, answer)| answer.budgets_usd()).collect());

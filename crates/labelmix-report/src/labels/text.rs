@@ -10,7 +10,6 @@ use crate::text_table::{align_right, table_with_header};
 
 /// The label report as text: what there is, the scores of pool and test set side by side, then for each of them the
 /// confusion, the calibration, where the labels fail (by each field that was asked for, too), and whether their errors can be told from the text.
-#[must_use]
 pub fn render_labels(report: &LabelReport, style: Style) -> String {
     let mut sections = vec![heading(report), quality_table(report, style)];
     for (name, quality) in report.judged() {

@@ -26,7 +26,6 @@ pub struct LivePage {
 
 /// The page of a study with what there is of its results ([`page_data`](super::page_data)); `version` is what the server
 /// calls them, and empty if there are none yet.
-#[must_use]
 pub fn live_page(study: &str, data: &str, version: &str) -> LivePage {
     let (script, style) = (SCRIPTS.concat() + SEEN + LIVE, [STYLE, LIVE_STYLE].concat());
     let policy = policy(&script, &style, ASKS);
@@ -35,7 +34,6 @@ pub fn live_page(study: &str, data: &str, version: &str) -> LivePage {
 }
 
 /// The list of a store's studies.
-#[must_use]
 pub fn studies_page() -> LivePage {
     let (script, style) = ([SEEN, STUDIES].concat(), [STYLE, LIVE_STYLE].concat());
     let policy = policy(&script, &style, ASKS);

@@ -10,7 +10,6 @@ use crate::notation::{change, count, dollars, number, percent, price, prices_in_
 use crate::text_table::{Style, align_right, bold, plain_table, table_with_header};
 
 /// The plan as text: what to buy, how sure that is, what would make it surer, and how it changes with budget and prices.
-#[must_use]
 pub fn render_plan(report: &PlanReport, style: Style) -> String {
     let mut sections =
         vec![heading(report), answer(report, style), pilot(&report.plan), warnings(report), to_label(report)];

@@ -81,7 +81,6 @@ pub enum LabelerKind {
 
 impl LabelerKind {
     /// The name in study files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -92,7 +91,6 @@ impl LabelerKind {
     }
 
     /// Whether a model is trained.
-    #[must_use]
     pub fn trains(self) -> bool {
         matches!(self, Self::Model | Self::Margin)
     }
@@ -100,26 +98,22 @@ impl LabelerKind {
 
 impl LabelerTable {
     /// Gold labels to train on at most.
-    #[must_use]
     pub fn train(&self) -> usize {
         self.train.unwrap_or(8_000)
     }
 
     /// Gold labels to validate on at most. With 4,000, a measured accuracy is within a point and a half of the true one
     /// in 19 of 20 cases.
-    #[must_use]
     pub fn validation(&self) -> usize {
         self.validation.unwrap_or(if self.stops_at().is_some() { 4_000 } else { 500 })
     }
 
     /// The validation accuracy at which the model's training stops.
-    #[must_use]
     pub fn stops_at(&self) -> Option<f64> {
         self.target_accuracy.filter(|_| self.kind == LabelerKind::Model)
     }
 
     /// How the model is trained on so many labels.
-    #[must_use]
     pub fn recipe(&self, n_train: usize) -> Recipe {
         let default = Recipe::default();
         Recipe {

@@ -56,7 +56,6 @@ impl WeightPrecision {
     }
 
     /// The name in study files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -98,7 +97,6 @@ pub enum TooLong {
 
 impl TooLong {
     /// Whether such texts are an error.
-    #[must_use]
     pub fn is_error(&self) -> bool {
         *self == Self::Error
     }
@@ -125,7 +123,6 @@ impl MatmulPrecisionName {
 
 impl ModelTable {
     /// The model of this path with the default settings.
-    #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self {
             path,

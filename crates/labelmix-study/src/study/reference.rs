@@ -59,7 +59,6 @@ pub enum Need {
 
 impl StudyTable {
     /// The default of a key, as TOML.
-    #[must_use]
     pub fn default_of(&self, key: &str) -> Option<String> {
         self.defaults.get(key).map(written)
     }
@@ -75,7 +74,6 @@ fn written(value: &Value) -> String {
 }
 
 /// Every table of a study file, in the order in which files usually have them.
-#[must_use]
 pub fn study_tables() -> Vec<StudyTable> {
     keys::tables()
 }

@@ -104,7 +104,6 @@ pub(super) enum WeakLabels {
 
 impl TaskTable {
     /// The name of the task, or of its file; none for files of texts.
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         let TaskData::Task(reference) = &self.data else { return None };
         match &reference.definition {

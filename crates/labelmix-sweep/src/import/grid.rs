@@ -14,7 +14,6 @@ const PUBLISHED_FRACTIONS: [f64; 8] = [0.0, 1.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95]
 /// A point for each method and allocation: on the smallest budget that pays for it, with the published fraction that buys
 /// it where there is one, else with the share of its cost that goes to weak labels, to the hundredth. Runs that cost more
 /// than the largest budget have no point.
-#[must_use]
 pub fn published_points(records: &[RunRecord], prices: &Prices, budgets: &[f64]) -> Vec<GridPoint> {
     let mut purchases: Vec<(&str, Allocation)> =
         records.iter().map(|record| (record.method.as_str(), record.allocation)).collect();

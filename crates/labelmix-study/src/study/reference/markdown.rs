@@ -36,7 +36,6 @@ test fails if it is not up to date.)
 ";
 
 /// The whole reference as Markdown: tables with their keys, and the options of every method.
-#[must_use]
 pub fn study_file_page() -> String {
     let mut page = BEGINNING.to_owned();
     for table in study_tables() {
