@@ -90,8 +90,17 @@ pub fn run_classifier(run: &RunFile, model: &Model) -> labelmix_models::Result<C
 /// # Errors
 /// If it is missing or damaged, or was trained on another model.
 pub fn run_adapter(run: &RunFile, classifier: &Classifier, stage: &Path) -> labelmix_models::Result<Adapter> {
-    let mut adapter = classifier.initial_adapter(lora_settings(&run.recipe), 0)?;
-    adapter.load(stage)?;
+    kept_adapter(&run.recipe, classifier, stage)
+}
+
+/// What is kept in a folder, trained by this recipe, for a classifier of the same model.
+pub(crate) fn kept_adapter(
+    recipe: &Recipe,
+    classifier: &Classifier,
+    folder: &Path,
+) -> labelmix_models::Result<Adapter> {
+    let mut adapter = classifier.initial_adapter(lora_settings(recipe), 0)?;
+    adapter.load(folder)?;
     Ok(adapter)
 }
 

@@ -212,40 +212,41 @@ impl Store {
     /// If the store cannot be read.
     pub fn verify(&self, mut observe: impl FnMut(usize, usize)) -> Result<(usize, Vec<Damage>)> {
         let folders = self.kept_folders()?;
-        let mut damages = match self.missing_files() {
-            Err(StoreError::Damaged { path, reason }) => vec![Damage { path, reason }],
-            missing => missing?,
+        let mut damages = Vec::new();
+        // What is damaged is noted; anything else that goes wrong ends the reading.
+        let note = |damages: &mut Vec<Damage>, checked: Result<()>| match checked {
+            Err(StoreError::Damaged { path, reason }) => {
+                damages.push(Damage { path, reason });
+                Ok(())
+            }
+            checked => checked,
         };
+        match self.missing_files() {
+            Ok(missing) => damages.extend(missing),
+            Err(error) => note(&mut damages, Err(error))?,
+        }
+        let without_manifest: HashSet<PathBuf> =
+            damages.iter().filter_map(|damage| damage.path.parent().map(Path::to_owned)).collect();
         for (done, (_, folder)) in folders.iter().enumerate() {
-            if !damages.iter().any(|damage| damage.path.parent() == Some(folder)) {
+            if !without_manifest.contains(folder) {
                 damages.extend(damage(folder, Scrutiny::Everything)?);
             }
             observe(done + 1, folders.len());
         }
+        let mut studies_of_today = BTreeSet::new();
         for run in self.read_kept_runs()? {
-            match run.and_then(|kept| self.check_run(&kept)) {
-                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
-                other => other?,
+            if let Ok(KeptRun { study, run: RunFile { ledger_blake3: Some(_), .. }, .. }) = &run {
+                studies_of_today.insert(study.clone());
             }
+            note(&mut damages, run.and_then(|kept| self.check_run(&kept)))?;
         }
-        for study in self.studies_with_runs()? {
-            let of_today = |kept: &KeptRun| kept.study == study && kept.run.ledger_blake3.is_some();
-            let path = self.plan_file(&study);
-            if !path.exists() && self.kept_runs()?.iter().any(of_today) {
-                damages.push(Damage { path, reason: "it is missing".to_owned() });
-            }
-        }
+        let plans = studies_of_today.iter().map(|study| self.plan_file(study));
+        damages.extend(plans.filter(|plan| !plan.exists()).map(Damage::missing));
         for path in self.plan_files()? {
-            match Self::read_plan(&path).and_then(|plan| self.check_plan(&path, plan)) {
-                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
-                other => other?,
-            }
+            note(&mut damages, Self::read_plan(&path).and_then(|plan| self.check_plan(&path, plan)))?;
         }
         for test in self.all_test_sets()? {
-            match test {
-                Err(StoreError::Damaged { path, reason }) => damages.push(Damage { path, reason }),
-                other => drop(other?),
-            }
+            note(&mut damages, test.map(drop))?;
         }
         Ok((folders.len(), damages))
     }
@@ -259,18 +260,20 @@ impl Store {
 
     /// Passes if what a run's record refers to is there: its ledger, as it was written, and its stages.
     fn check_run(&self, KeptRun { folder, run, .. }: &KeptRun) -> Result<()> {
-        let damaged = |path: PathBuf, reason: &str| Err(StoreError::Damaged { path, reason: reason.to_owned() });
         if let Some(hash) = &run.ledger_blake3 {
             let path = folder.join(LEDGER_FILE);
             match std::fs::read(&path) {
                 Ok(ledger) if blake3::hash(&ledger).to_hex().as_str() == hash => {}
-                Ok(_) => return damaged(path, "its content is not what was written (the checksum differs)"),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return damaged(path, "it is missing"),
+                Ok(_) => return Err(Damage::changed(path).into()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Damage::missing(path).into()),
                 Err(source) => return Err(StoreError::Io { path, source }),
             }
         }
         match run.stages.iter().map(|key| self.stage_folder(key)).find(|folder| !folder.exists()) {
-            Some(gone) => damaged(folder.join(RUN_FILE), &format!("its stage {} is missing", gone.display())),
+            Some(gone) => {
+                let reason = format!("its stage {} is missing", gone.display());
+                Err(StoreError::Damaged { path: folder.join(RUN_FILE), reason })
+            }
             None => Ok(()),
         }
     }

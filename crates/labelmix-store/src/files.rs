@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Result, StoreError};
+use crate::manifest::Damage;
 use crate::store::OUTCOME_FILE;
 
 /// Distinguishes this process from all that may share the store, on this machine and on others, which may have a process
@@ -77,7 +78,7 @@ pub(crate) fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>>
     if let Some((body, hash)) = split_checksum(&text)
         && blake3::hash(format!("{body}\n}}").as_bytes()).to_hex().as_str() != hash
     {
-        return Err(damaged("its content is not what was written (the checksum differs)".to_owned()));
+        return Err(Damage::changed(path.into()).into());
     }
     serde_json::from_str(&text).map(Some).map_err(|error| damaged(error.to_string()))
 }

@@ -12,7 +12,7 @@ use labelmix_study::Study;
 use crate::asked::Asked;
 use crate::error::{Result, StoreError};
 use crate::key::StageKey;
-use crate::manifest::Scrutiny;
+use crate::manifest::{Damage, Scrutiny};
 use crate::plans::StudyQuestion;
 use crate::record::RunRecord;
 use crate::run_file::RunFile;
@@ -59,13 +59,15 @@ impl FinishedRun {
         for key in &file.stages {
             let stage = match shared.stages.get(key) {
                 Some(stage) => Arc::clone(stage),
+                // The texts of the last stage have been checked with the run.
+                None if Some(key) == file.stages.last() => Arc::new(store.outcome(key)?.ok_or_else(|| missing(key))?),
                 None => Arc::new(store.sound_outcome(key, Scrutiny::Texts)?.ok_or_else(|| missing(key))?),
             };
             shared.stages.entry(key.clone()).or_insert_with(|| Arc::clone(&stage));
             stages.push(stage);
         }
         let last = file.stages.last().expect("a run that could be read has a stage");
-        let predicted = store.test_log_odds(last)?.ok_or_else(|| missing(last))?;
+        let predicted = Store::read_log_odds(&store.stage_folder(last))?.ok_or_else(|| missing(last))?;
         if predicted.ids.len() != predicted.log_odds.len() {
             let reason = format!("{} ids and {} log-odds", predicted.ids.len(), predicted.log_odds.len());
             return Err(StoreError::Damaged { path: store.stage_folder(last), reason });
@@ -167,8 +169,7 @@ impl FinishedRun {
             let Some(RunFile { record, .. }) = Store::read_run_file(&folder)? else {
                 if folder.join(LEDGER_FILE).exists() {
                     // It was finished: which run is the ceiling is not known without it.
-                    let path = folder.join(RUN_FILE);
-                    return Err(StoreError::Damaged { path, reason: "it is missing".to_owned() });
+                    return Err(Damage::missing(folder.join(RUN_FILE)).into());
                 }
                 continue;
             };

@@ -61,14 +61,13 @@ impl Store {
 
     /// What is missing that a store of today has: its marker, and the manifest of a folder that is not from before there were any.
     pub(crate) fn missing_files(&self) -> Result<Vec<Damage>> {
-        let missing = |path: PathBuf| Damage { path, reason: "it is missing".to_owned() };
         let Some(marker) = self.marker()? else {
             let is_of_today = self.kept_runs()?.iter().any(|kept| kept.run.ledger_blake3.is_some());
-            return Ok(if is_of_today { vec![missing(self.marker_file())] } else { Vec::new() });
+            return Ok(if is_of_today { vec![Damage::missing(self.marker_file())] } else { Vec::new() });
         };
         let folders = self.kept_folders()?.into_iter();
         let manifests = folders.filter(|(key, _)| !marker.without_manifest.contains(key));
         let manifests = manifests.map(|(_, folder)| folder.join(MANIFEST_FILE));
-        Ok(manifests.filter(|path| !path.exists()).map(missing).collect())
+        Ok(manifests.filter(|path| !path.exists()).map(Damage::missing).collect())
     }
 }

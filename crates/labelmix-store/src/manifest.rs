@@ -43,6 +43,18 @@ pub struct Damage {
     pub reason: String,
 }
 
+impl Damage {
+    /// Of a file that is not there.
+    pub(crate) fn missing(path: PathBuf) -> Self {
+        Self { path, reason: "it is missing".to_owned() }
+    }
+
+    /// Of a file with another checksum.
+    pub(crate) fn changed(path: PathBuf) -> Self {
+        Self { path, reason: "its content is not what was written (the checksum differs)".to_owned() }
+    }
+}
+
 impl From<Damage> for StoreError {
     fn from(Damage { path, reason }: Damage) -> Self {
         Self::Damaged { path, reason }
@@ -87,7 +99,7 @@ pub(crate) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>
         Ok(None) => {
             return match read_json::<serde_json::Value>(&folder.join(OUTCOME_FILE)) {
                 Ok(Some(_)) => Ok(None),
-                Ok(None) => at(folder.join(OUTCOME_FILE), "it is missing".to_owned()),
+                Ok(None) => Ok(Some(Damage::missing(folder.join(OUTCOME_FILE)))),
                 Err(StoreError::Damaged { path, reason }) => at(path, reason),
                 Err(error) => Err(error),
             };
@@ -105,7 +117,7 @@ pub(crate) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>
         let path = folder.join(name);
         let bytes = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return at(path, "it is missing".to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Damage::missing(path))),
             Err(source) => return Err(StoreError::Io { path, source }),
         };
         if bytes != written.bytes {
@@ -115,7 +127,7 @@ pub(crate) fn damage(folder: &Path, scrutiny: Scrutiny) -> Result<Option<Damage>
         if is_text || scrutiny == Scrutiny::Everything {
             let found = facts(&path).map_err(StoreError::io(&path))?;
             if found != *written {
-                return at(path, "its content is not what was written (the checksum differs)".to_owned());
+                return Ok(Some(Damage::changed(path)));
             }
         }
     }

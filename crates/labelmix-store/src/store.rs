@@ -275,6 +275,11 @@ impl Store {
         {
             return Err(damage.into());
         }
+        Self::read_log_odds(&folder)
+    }
+
+    /// The same from a stage's folder whose texts have been checked.
+    pub(crate) fn read_log_odds(folder: &Path) -> Result<Option<TestLogOdds>> {
         read_json(&folder.join(LOG_ODDS_FILE))
     }
 

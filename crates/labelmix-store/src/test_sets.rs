@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, StoreError};
 use crate::files::write_whole;
 use crate::key::{HashedParts, StageKey};
+use crate::manifest::Damage;
 use crate::store::Store;
 
 /// The name of a test set: a hash of its file, 32 hexadecimal digits.
@@ -95,8 +96,7 @@ impl Store {
             Err(source) => return Err(StoreError::Io { path, source }),
         };
         if TestSetKey::of(&file) != *key {
-            let reason = "its content is not what was written (the checksum differs)".to_owned();
-            return Err(StoreError::Damaged { path, reason });
+            return Err(Damage::changed(path).into());
         }
         let damaged = |error: serde_json::Error| StoreError::Damaged { path: path.clone(), reason: error.to_string() };
         let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

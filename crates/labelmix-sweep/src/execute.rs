@@ -49,22 +49,22 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
     for number in 1..=PASSES {
         let pass = Pass { sweep, store, options, observer, is_last: number == PASSES };
         let (new, end) = pass.run(&failures)?;
-        failures.add(new);
+        let again = failures.add(new);
         match end {
             Some(End::Store(error)) => return Err(error),
             Some(End::Interrupted) => {
                 return Ok(Execution { records: Vec::new(), failures: failures.list, interrupted: true });
             }
-            None if !failures.again && !pass.lacks_something(&failures) => break,
-            None => failures.again = false,
+            None if again || pass.lacks_something(&failures) => {}
+            None => break,
         }
     }
     let mut kept = Vec::new();
     if options.only.is_none() {
         kept = records(sweep, store)?;
         // A run of a stage that failed has none.
-        let given_up = |run: &&Run| run.stages.iter().any(|stage| failures.given_up.contains(stage));
-        let expected = sweep.graph().runs().len() - sweep.graph().runs().iter().filter(given_up).count();
+        let is_done = |run: &&Run| !run.stages.iter().any(|stage| failures.given_up.contains(stage));
+        let expected = sweep.graph().runs().iter().filter(is_done).count();
         if kept.len() < expected {
             return Err(Error::StagesGone { runs: expected - kept.len() });
         }
@@ -78,20 +78,21 @@ struct Failures {
     list: Vec<StageFailure>,
     /// Their places in the graph, with those of the stages that need them.
     given_up: HashSet<usize>,
-    /// Whether some only lack what they start from, which can be done anew.
-    again: bool,
 }
 
 impl Failures {
-    fn add(&mut self, new: GivenUp) {
+    /// Adds those of a pass; whether others only lack what they start from, which can be done anew.
+    fn add(&mut self, new: GivenUp) -> bool {
+        let mut again = false;
         for (failure, places) in new {
             if let Some(failure) = failure {
                 self.list.push(failure);
                 self.given_up.extend(places);
             } else {
-                self.again = true;
+                again = true;
             }
         }
+        again
     }
 }
 
@@ -113,8 +114,8 @@ impl Pass<'_> {
 
     /// Whether a stage that has been done is there no more.
     fn lacks_something(&self, failures: &Failures) -> bool {
-        let nodes = self.sweep.graph().nodes().iter().enumerate();
-        nodes.into_iter().any(|(index, node)| self.is_wanted(index, failures) && !self.store.has_outcome(&node.key))
+        let mut nodes = self.sweep.graph().nodes().iter().enumerate();
+        nodes.any(|(index, node)| self.is_wanted(index, failures) && !self.store.has_outcome(&node.key))
     }
 
     fn run(&self, before: &Failures) -> Result<(GivenUp, Option<End>)> {

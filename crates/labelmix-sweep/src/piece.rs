@@ -60,9 +60,7 @@ pub(crate) fn attempt<P: Piece>(
     if let Some(outcome) = piece.kept(store)? {
         return Ok(Attempt::Kept((outcome, claim)));
     }
-    if let Some(record) = store.failure(piece.key())?.filter(|failure| failure.repeats && !options.retry_failed) {
-        return Err(failed_before(record));
-    }
+    check_failed_before(piece.key(), store, options.retry_failed)?;
     let checkpoint = store.checkpoint_file(&piece.checkpoint())?;
     let continuation =
         Continuation { file: Some(&checkpoint), every: options.keep_every, interrupt: &options.interrupt };
@@ -74,10 +72,16 @@ pub(crate) fn attempt<P: Piece>(
     Ok(Attempt::Made((outcome, claim)))
 }
 
-/// The error of a piece of work that failed before.
-pub(crate) fn failed_before(FailureRecord { log, help, .. }: FailureRecord) -> StageError {
+/// Passes unless a piece of work failed before and would fail again, and is not to be tried all the same.
+///
+/// # Errors
+/// Says why it failed.
+pub(crate) fn check_failed_before(key: &StageKey, store: &Store, retry_failed: bool) -> Result<(), StageError> {
+    let record = store.failure(key)?.filter(|failure| failure.repeats && !retry_failed);
+    let Some(FailureRecord { log, help, .. }) = record else { return Ok(()) };
     let again = "with --retry-failed it is tried all the same";
-    StageError::FailedBefore { log, help: help.map_or_else(|| again.to_owned(), |help| format!("{help}; {again}")) }
+    let help = help.map_or_else(|| again.to_owned(), |help| format!("{help}; {again}"));
+    Err(StageError::FailedBefore { log, help })
 }
 
 /// What is kept of a failure.

@@ -19,9 +19,9 @@ use crate::key::SharedInputs;
 use crate::options::Inputs;
 use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
-use labelmix_engine::Drawn;
 use labelmix_engine::{
-    Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits, tokenize, tokenizer,
+    Drawn, Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits, tokenize,
+    tokenizer,
 };
 
 /// A study with its data and model loaded, expanded into stages.

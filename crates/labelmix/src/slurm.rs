@@ -84,17 +84,19 @@ pub(crate) fn submit(
         print_json(&json!({"jobs": jobs, "submitted_stages": stages, "queued_stages": queued, "done_stages": done}))?;
     } else {
         let ids: Vec<String> = jobs.iter().map(u64::to_string).collect();
-        let now = match &ids[..] {
-            [] => "nothing to submit".to_owned(),
-            [id] => format!("{stages} stages submitted as job {id}"),
-            ids => format!("{stages} stages submitted as jobs {}", ids.join(", ")),
+        let now = match (of_labeler, &ids[..]) {
+            (true, []) => "the labeler is already in the queue".to_owned(),
+            (true, ids) => format!("the labeler is submitted as job {}", ids.join(", ")),
+            (false, []) => "nothing to submit".to_owned(),
+            (false, [id]) => format!("{stages} stages submitted as job {id}"),
+            (false, ids) => format!("{stages} stages submitted as jobs {}", ids.join(", ")),
         };
-        if of_labeler {
-            let job = ids.first().map_or("already in the queue".to_owned(), |id| format!("submitted as job {id}"));
-            print_data(&format!("the labeler is {job}; the stages can be submitted when its labels are there\n"))?;
+        let then = if of_labeler {
+            "the stages can be submitted when its labels are there".to_owned()
         } else {
-            print_data(&format!("{now}; {queued} were in the queue, {done} are done\n"))?;
-        }
+            format!("{queued} were in the queue, {done} are done")
+        };
+        print_data(&format!("{now}; {then}\n"))?;
     }
     say!("what tasks say: {}", logs.display());
     say!(

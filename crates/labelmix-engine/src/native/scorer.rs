@@ -8,10 +8,11 @@ use labelmix_models::{Adapter, LanguageModel};
 use labelmix_store::Store;
 use labelmix_study::TooLong;
 use labelmix_train::{
-    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, log_odds_unless, lora_settings, score_next_token_unless,
+    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, log_odds_unless, score_next_token_unless,
 };
 
 use super::NativeEngine;
+use crate::checkpoint::kept_adapter;
 use crate::engine::Scorer;
 use crate::error::Result;
 use crate::prompts::kept_shots;
@@ -37,11 +38,7 @@ pub(super) struct KeptPrompt<'a> {
 
 impl<'a> NativeScorer<'a> {
     pub(super) fn new(engine: &'a NativeEngine, folder: &Path) -> Result<Self> {
-        let adapter = || -> Result<Adapter> {
-            let mut adapter = engine.model.initial_adapter(lora_settings(&engine.recipe), 0)?;
-            adapter.load(folder)?;
-            Ok(adapter)
-        };
+        let adapter = || kept_adapter(&engine.recipe, &engine.model, folder);
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
         let shots = kept_shots(&file, &encoder)?;

@@ -12,7 +12,7 @@ use super::cluster::{Request, max_tasks, queue, submit};
 use super::records::{Submissions, SubmittedArray};
 use crate::error::{Error, Result};
 use crate::execute::Observer;
-use crate::piece::failed_before;
+use crate::piece::check_failed_before;
 use crate::plan::keep_plan;
 use crate::survey::survey;
 use crate::sweep::Sweep;
@@ -82,9 +82,7 @@ pub fn submit_labeler(
     command: &[String],
     retry_failed: bool,
 ) -> Result<Submitted> {
-    if let Some(record) = store.failure(key)?.filter(|failure| failure.repeats && !retry_failed) {
-        return Err(Error::labeler(failed_before(record)));
-    }
+    check_failed_before(key, store, retry_failed).map_err(Error::labeler)?;
     let submissions = Submissions::read(store, &study.name)?;
     let is_queued = !submissions.queued(std::iter::once(key), &queue()?).is_empty();
     let mut submitter = Submitter::new(submissions, &study.name, table, command)?;
