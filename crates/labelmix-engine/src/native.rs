@@ -112,20 +112,27 @@ impl NativeEngine {
         Ok(engine)
     }
 
-    /// For a labeler that reads these texts, unless training it would not fit into memory.
+    /// For a labeler that reads these texts, unless training it would not fit into memory; and which of them it can read.
     ///
     /// # Errors
     /// If the model cannot be used, or a text not be read.
     ///
     /// # Panics
     /// If the labeler does not train a model.
-    pub fn for_labeler(table: &LabelerTable, folder: &Path, texts: &[&str], options: &EngineOptions) -> Result<Self> {
+    pub fn for_labeler(
+        table: &LabelerTable,
+        folder: &Path,
+        texts: &[&str],
+        options: &EngineOptions,
+    ) -> Result<(Self, Vec<bool>)> {
         let settings = table.model.as_ref().expect("a labeler that trains has a model");
         let tokenizer = tokenizer(folder, settings.max_length)?;
-        let longest = encode_all(texts, &tokenizer, settings.too_long)?.iter().flatten().map(Vec::len).max();
+        let tokens = encode_all(texts, &tokenizer, settings.too_long)?;
+        let longest = tokens.iter().flatten().map(Vec::len).max().unwrap_or(0);
         let recipe = &table.recipe(1);
         let place = Place { folder, settings, recipe, tables: ["[labeler]", "the model of [labeler]"] };
-        place.load(tokenizer, longest.unwrap_or(0), &EngineOptions { jobs: Some(1), ..options.clone() })
+        let engine = place.load(tokenizer, longest, &EngineOptions { jobs: Some(1), ..options.clone() })?;
+        Ok((engine, tokens.iter().map(Option::is_some).collect()))
     }
 
     /// For the classifiers of a run: it scores, and trains nothing.

@@ -140,7 +140,8 @@ pub(crate) fn set_weak_labels(
     labeling: &WeakLabeling<'_>,
 ) -> Result<Option<(LabelsOutcome, Origin)>> {
     set_weak_labels_by(study, dataset, labeling, |table, folder, texts| {
-        Ok(Box::new(NativeEngine::for_labeler(table, folder, texts, options)?))
+        let (engine, readable) = NativeEngine::for_labeler(table, folder, texts, options)?;
+        Ok(LabelerEngine { engine: Box::new(engine), readable })
     })
 }
 
@@ -149,7 +150,7 @@ fn set_weak_labels_by(
     study: &Study,
     dataset: &mut Dataset,
     labeling: &WeakLabeling<'_>,
-    load: impl FnOnce(&LabelerTable, &Path, &[&str]) -> labelmix_engine::Result<Box<dyn Engine>>,
+    load: impl FnOnce(&LabelerTable, &Path, &[&str]) -> labelmix_engine::Result<LabelerEngine>,
 ) -> Result<Option<(LabelsOutcome, Origin)>> {
     let Some(table) = &study.labeler else { return Ok(None) };
     if table.proxy && dataset.train.iter().all(|example| example.proxy.is_none()) {
@@ -167,16 +168,16 @@ fn set_weak_labels_by(
         None
     };
     let mut split = ValidationSplit { train: Vec::new(), validation: Vec::new() };
-    if let Some(engine) = &engine {
-        let texts: Vec<&str> = own_examples.iter().map(|example| seen(table, example)).collect();
-        let readable = engine.readable(&texts).map_err(unreadable)?;
-        split = labeler_split(own_examples, |index| readable[index], table.train(), table.validation(), table.seed);
+    if let Some(LabelerEngine { readable, .. }) = &engine {
+        let first = if gold_file.is_some() { dataset.train.len() + dataset.test.len() } else { 0 };
+        let is_readable = |index: usize| readable[first + index];
+        split = labeler_split(own_examples, is_readable, table.train(), table.validation(), table.seed);
         if split.train.len().min(split.validation.len()) < 2 {
             return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
         }
     }
     let own = OwnExamples { examples: own_examples, split, from_file: gold_file.is_some() };
-    let inputs = Inputs { study: &study.name, engine: engine.as_deref(), own: &own, dataset };
+    let inputs = Inputs { study: &study.name, engine: engine.as_ref(), own: &own, dataset };
     let (outcome, labels, origin) = inputs.find_or_make(table, labeling)?;
     let KeptLabels { pool, test } = labels;
     let (train_labels, test_labels) = (in_order(&dataset.train, &pool), in_order(&dataset.test, &test));
@@ -190,9 +191,16 @@ struct Inputs<'a> {
     /// The study's name.
     study: &'a str,
     /// There if the kind trains a model.
-    engine: Option<&'a dyn Engine>,
+    engine: Option<&'a LabelerEngine>,
     own: &'a OwnExamples<'a>,
     dataset: &'a Dataset,
+}
+
+/// What trains a labeler and labels with it.
+struct LabelerEngine {
+    engine: Box<dyn Engine>,
+    /// Which texts it can read: of the pool, the test set and its own file, in this order.
+    readable: Vec<bool>,
 }
 
 /// The examples that a labeler is trained and validated on.
@@ -265,7 +273,7 @@ impl Inputs<'_> {
         let Self { engine, own, dataset, .. } = *self;
         let mut parts = HashedParts::new(SCHEMA);
         parts.add("kind", table.kind.name().as_bytes());
-        if let Some(engine) = engine {
+        if let Some(LabelerEngine { engine, .. }) = engine {
             let Identity { engine, model, rounding, tokenizer, pooling, max_length } = engine.identity()?;
             let is_cut = table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut);
             if let Some(engine) = engine {

@@ -11,7 +11,7 @@ use labelmix_store::{KeptLabels, LabelsOutcome};
 use labelmix_study::{LabelerKind, LabelerTable};
 use labelmix_train::{Continuation, soft_label};
 
-use super::{Inputs, LabelerProgress, seen};
+use super::{Inputs, LabelerEngine, LabelerProgress, seen};
 use crate::error::{Error, Result};
 use crate::stage_error::StageError;
 
@@ -64,7 +64,7 @@ fn train(
 
 /// The log-odds of the examples of the pool and of the test set that get a label, by the labeler in a folder.
 fn predict(
-    engine: &dyn Engine,
+    LabelerEngine { engine, readable }: &LabelerEngine,
     table: &LabelerTable,
     Inputs { own, dataset, .. }: Inputs<'_>,
     folder: &Path,
@@ -76,7 +76,7 @@ fn predict(
     }
     let examples: Vec<&Example> = dataset.train.iter().chain(&dataset.test).collect();
     let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
-    let mut is_wanted = engine.readable(&texts)?;
+    let mut is_wanted = readable[..texts.len()].to_vec();
     for (wanted, example) in is_wanted.iter_mut().zip(&dataset.train) {
         *wanted &= !left_out.contains(&example.id);
     }
@@ -110,7 +110,7 @@ pub(super) fn make(
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
     let (LabelerTraining { history, target_stop, written }, scores) = rayon::scope(|_| {
-        let training = train(engine, table, inputs, folder, making)?;
+        let training = train(&*engine.engine, table, inputs, folder, making)?;
         let scores = predict(engine, table, inputs, folder, making)?;
         Ok::<_, StageError>((training, scores))
     })?;

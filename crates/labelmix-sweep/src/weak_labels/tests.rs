@@ -129,8 +129,14 @@ const TRAINED: &str = "model = 'a'\ntrain = 100\nvalidation = 50\n";
 fn label_by_nothing(study: &Study, store: &Store, options: &ExecuteOptions) -> Result<(LabelsOutcome, Origin)> {
     let mut dataset = study.load_data(&SplitFiles::new()).unwrap();
     let labeling = WeakLabeling::made(store, Some(Path::new("none")), &|_| ()).with(options);
-    let load = |_: &LabelerTable, _: &Path, _: &[&str]| -> labelmix_engine::Result<Box<dyn Engine>> {
-        Ok(Box::new(FakeEngine { data: Arc::default(), slots: 1, script: Arc::new(|_| Ok(())), asked: Arc::default() }))
+    let load = |_: &LabelerTable, _: &Path, texts: &[&str]| -> labelmix_engine::Result<LabelerEngine> {
+        let engine = Box::new(FakeEngine {
+            data: Arc::default(),
+            slots: 1,
+            script: Arc::new(|_| Ok(())),
+            asked: Arc::default(),
+        });
+        Ok(LabelerEngine { engine, readable: vec![true; texts.len()] })
     };
     Ok(set_weak_labels_by(study, &mut dataset, &labeling, load)?.expect("the study has a labeler"))
 }
