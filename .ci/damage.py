@@ -5,7 +5,7 @@
 A damage flips a bit of a file of the store, cuts it off, deletes it or swaps it with another; before a sweep or while one
 runs. Every reader then names a file or says what it would have said; `store verify` finds what is wrong; after `--set-aside` the
 next sweep gives the undisturbed answer. A command that is killed is started again until it ends: the same bytes, and nothing is
-left of the killed ones.
+left of the killed ones; every other kill is of another command that writes than `sweep`.
 """
 
 import argparse
@@ -179,6 +179,114 @@ class Trial:
         return kills
 
 
+LABELER = """
+[labeler]
+model = "checkpoint"
+train = 300
+epochs = 2
+"""
+
+
+class Writers:
+    """The commands that write, each with what must be there before it."""
+
+    def __init__(self, trial):
+        self.trial, self.folder = trial, trial.folder
+        study = (self.folder / "study.toml").read_text()
+        without_weak = "\n".join(line for line in study.splitlines() if not line.startswith("weak = \"weak\""))
+        (self.folder / "labeler.toml").write_text(without_weak.replace("[prices]", LABELER + "\n[prices]"))
+        (self.folder / "labels.csv").write_text(self.labels())
+        self.published()
+        store, run = ["--store", "ref"], f"ref/{trial.named}"
+        self.commands = {
+            "report": ["report", "study.toml", *store, "--out", "made/out"],
+            "plan": ["plan", "study.toml", *store, "--budget", "40", "--out", "made/out"],
+            "predict": ["predict", "--run", run, "--input", "train.jsonl", "--output", "made/out.csv"],
+            "label-report": ["label-report", "study.toml", *store, "--out", "made/out"],
+            "weak-label": ["weak-label", "labeler.toml", "--store", "made/s", "--out", "made/out.jsonl"],
+            "ingest": ["ingest", "study.toml", "--labels", "labels.csv", "--kind", "weak", "--out", "made/out.parquet"],
+            "import": ["import", "published", "--out", "made/out"],
+            "export": ["export", run, "--out", "made/out"],
+            "export --merged": ["export", run, "--merged", "--out", "made/out"],
+            "store export": ["store", "export", "ref", "reviews", "--out", "made/out"],
+            "store export of records": ["store", "export", "ref", "reviews", "--out", "made/out.jsonl"],
+            "store gc": ["store", "gc", "made/s", "--delete"],
+            "store verify": ["store", "verify", "made/s", "--set-aside"],
+            "sandbox": ["sandbox", "pretrain", "--steps", "3", "--out", "made/out"],
+        }
+        self.undisturbed = {}
+
+    def labels(self):
+        rows = (self.folder / "train.jsonl").read_text().splitlines()
+        listed = self.trial.run("plan", "study.toml", "--store", "ref", "--budget", "40", "--format", "csv", "--out", "lists")
+        ids = [line.split(",")[0] for path in (self.folder / "lists").glob("*weak*.csv") for line in path.read_text().splitlines()[1:]]
+        assert ids, listed.stderr + str(len(rows))
+        return "labelmix_id,label\n" + "".join(f"{name},1\n" for name in ids)
+
+    def published(self):
+        """Runs of the published code, of four test items."""
+        for seed in range(40):
+            folder = self.folder / f"published/boolq_Tiny/nw=64_no=3_m=Tiny_seq_sft_s{seed}"
+            folder.mkdir(parents=True)
+            (folder / "config.json").write_text('{"model": {"name": "tiny"}}')
+            (folder / "results.json").write_text(json.dumps({
+                "auroc": 0.75, "acc": 0.75, "ids": ["b", "a", "c", "d"], "calibrated_logodds": [1.5, -0.25, 0.5, -2.0],
+                "gt_soft_labels": [1.0, 0.0, 1.0, 1.0], "weak_soft_labels": [0.9, 0.2, 0.4, 0.3],
+                "reporter": {"method": "ModularSftReporter", "num_weak": 64, "num_oracle": 3},
+            }))
+
+    def prepare(self, name):
+        made = self.folder / "made"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        if name.startswith("store gc") or name == "store verify":
+            shutil.copytree(self.folder / "ref", made / "s")
+        if name == "store gc":
+            shutil.rmtree(made / "s/runs")
+            (made / "s/studies/reviews.json").unlink()
+        if name == "store verify":
+            for path in sorted((made / "s/stages").glob("*/test_log_odds.json")):
+                path.write_text("[]")
+
+    def made(self):
+        """What is there, but what says when it was written."""
+        files = {path.relative_to(self.folder): path for path in sorted((self.folder / "made").rglob("*")) if path.is_file()}
+        return {place: b"" if place.name == "outcome.json" and "labelers" in place.parts else path.read_bytes()
+                for place, path in files.items()}
+
+    def killed(self, name):
+        """A command that is killed again and again; how often it was."""
+        if name not in self.undisturbed:
+            self.prepare(name)
+            began = time.monotonic()
+            self.trial.run(*self.commands[name])
+            self.undisturbed[name] = time.monotonic() - began, self.made()
+        length, undisturbed = self.undisturbed[name]
+        self.prepare(name)
+        kills, ended = 0, False
+        while kills < 5 and not ended:
+            process = subprocess.Popen([self.trial.labelmix, *self.commands[name]], cwd=self.folder,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                ended = process.wait(timeout=self.trial.random.uniform(0, length)) is not None
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+        if not ended:
+            done = self.trial.run(*self.commands[name])
+            taken = name in ("plan", "ingest", "store export", "store export of records") or name.startswith("export")
+            if done.returncode == 1 and not taken:
+                raise AssertionError(f"{name} after {kills} kills: {done.stderr}")
+        if name == "weak-label":
+            self.trial.run("store", "gc", "made/s", "--delete")
+        after = self.made()
+        wrong = [str(place) for place in {*after, *undisturbed} if after.get(place) != undisturbed.get(place)]
+        if wrong:
+            raise AssertionError(f"{name} after {kills} kills: other files: {wrong}")
+        return kills
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("labelmix")
@@ -190,9 +298,15 @@ def main():
         trial = Trial(given.labelmix, folder, given.seed)
         for number in range(given.damages):
             trial.damaged_sweep() if number % 10 == 9 else trial.damaged_store()
-        kills = 0
+        kills = of_others = 0
+        writers = Writers(trial) if given.kills else None
         while kills < given.kills:
-            kills += trial.killed()
+            if of_others < kills / 2:
+                name = trial.random.choice(list(writers.commands))
+                of_others += (killed := writers.killed(name))
+                kills += killed
+            else:
+                kills += trial.killed()
     print(f"{given.damages} damages and {kills} kills: every one was named, mended or without effect")
 
 

@@ -17,6 +17,7 @@ CRATES = ROOT / "crates"
 
 # From the ground up. Crates of one line do not know each other.
 FLOORS = [
+    ["labelmix-files"],
     ["labelmix-stats", "labelmix-hub", "labelmix-nn"],
     ["labelmix-econ", "labelmix-models"],
     ["labelmix-data", "labelmix-methods"],

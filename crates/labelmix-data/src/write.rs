@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use labelmix_files::{Beside, clear_leftovers};
 use serde::Serialize;
 
 pub use self::error::TableWriteError;
@@ -76,8 +77,8 @@ impl TableWriter {
         if if_there == IfThere::Refuse && path.exists() {
             return Err(TableWriteError::Exists { path: path.to_path_buf() });
         }
-        let beside = Beside::of(path);
-        let file = File::create(&beside.0).map_err(|error| unwritable(path, error.into()))?;
+        clear_leftovers(path);
+        let (beside, file) = Beside::file(path).map_err(|error| unwritable(path, error.into()))?;
         let sink = sink(file, format, columns).map_err(|error| unwritable(path, error))?;
         Ok(Self { path: path.to_path_buf(), beside, if_there, sink, waiting: Vec::new() })
     }
@@ -102,12 +103,10 @@ impl TableWriter {
     /// [`TableWriteError`] where the disk takes no more, or where a file has appeared that is not to be replaced.
     pub fn finish(self) -> Result<(), TableWriteError> {
         let Self { path, beside, if_there, mut sink, waiting } = self;
-        let placed = sink.write(&waiting).and_then(|()| sink.finish()).and_then(|file| {
-            file.sync_all()?;
+        let placed = sink.write(&waiting).and_then(|()| sink.finish()).and_then(|_| {
             match if_there {
-                IfThere::Replace => std::fs::rename(&beside.0, &path)?,
-                // A link is refused where there is a file, which a renaming would replace.
-                IfThere::Refuse => std::fs::hard_link(&beside.0, &path)?,
+                IfThere::Replace => beside.put()?,
+                IfThere::Refuse => beside.put_new()?,
             }
             Ok(())
         });
@@ -140,24 +139,6 @@ fn unwritable(path: &Path, error: SinkError) -> TableWriteError {
     match error {
         SinkError::Io(source) => TableWriteError::Unwritable { path: path.to_path_buf(), source },
         SinkError::TooMuch(what) => TableWriteError::TooMuch { path: path.to_path_buf(), what },
-    }
-}
-
-/// The file beside a place, which is gone when nobody holds it any more.
-struct Beside(PathBuf);
-
-impl Beside {
-    fn of(path: &Path) -> Self {
-        let mut beside = path.to_path_buf().into_os_string();
-        beside.push(format!(".{}", std::process::id()));
-        Self(beside.into())
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // It is no longer there if it was renamed.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -17,9 +17,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use labelmix_files::{unique, write_whole};
 
 use crate::error::HubError;
 use crate::listing::{ListedFile, Tree};
@@ -196,10 +195,7 @@ impl RepositoryCache {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.tmp", unique()));
-        fs::write(&beside, bytes)?;
-        fs::rename(&beside, path)
+        write_whole(path, bytes)
     }
 }
 
@@ -211,14 +207,6 @@ fn symbolic_link(target: &Path, link: &Path) -> io::Result<()> {
 #[cfg(windows)]
 fn symbolic_link(target: &Path, link: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(target, link)
-}
-
-/// A part of a name that no other thread, process or machine uses at the same time.
-fn unique() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Two machines may have the same process id on a cache that they share, but hardly in the same nanosecond.
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed), since_epoch.as_nanos())
 }
 
 /// Whether a file's name stays below the folder that it is put in, on every operating system.

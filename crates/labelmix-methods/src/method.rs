@@ -1,6 +1,7 @@
 //! What a method is, and the registry of methods. Adding one touches its own file and the list in `methods.rs`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use labelmix_econ::{Allocation, LabelKind};
 use miette::Diagnostic;
@@ -112,6 +113,15 @@ pub struct OptionError {
     pub reason: String,
     /// What to do about it; empty if the reason says it.
     pub help: String,
+}
+
+/// Refuses a number of things that makes no sense, or more of them than anybody can pay for.
+pub(crate) fn check_count(name: &str, count: usize, sensible: RangeInclusive<usize>) -> Result<(), OptionError> {
+    if sensible.contains(&count) {
+        return Ok(());
+    }
+    let (least, most) = sensible.into_inner();
+    Err(OptionError { reason: format!("`{name}` = {count}"), help: format!("choose a number from {least} to {most}") })
 }
 
 impl MethodKind {

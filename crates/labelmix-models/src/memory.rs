@@ -25,7 +25,7 @@ pub struct MemoryRequest {
 pub struct MemoryPlan {
     /// The frozen weights, held once however many runs use them.
     pub weights: u64,
-    /// What one run trains: values, gradients, the optimizer's two moments, and the best checkpoint so far.
+    /// What one run trains: values, gradients, the optimizer's two moments, and the best checkpoints, the last and the next.
     pub adapter: u64,
     /// What one run keeps of the forward pass for the backward pass.
     pub activations: u64,
@@ -53,8 +53,9 @@ impl MemoryPlan {
     }
 }
 
-/// Bytes of a number that is trained: its value, gradient, two moments, and its value in the best checkpoint.
-const BYTES_PER_TRAINED: usize = 20;
+/// Bytes of a number that is trained: its value, gradient, two moments, and its value in the best checkpoint and in the one
+/// that takes its place.
+const BYTES_PER_TRAINED: usize = 24;
 const F32: usize = 4;
 /// The program, its libraries and a tokenizer.
 const PROGRAM_BYTES: u64 = 60 << 20;
@@ -122,7 +123,8 @@ impl Description {
         } else {
             around + per_block.iter().sum::<usize>()
         };
-        let in_flight = self.blocks.iter().map(|block| self.gradients_in_flight(block)).max().unwrap_or(0);
+        let in_flight =
+            self.blocks.iter().map(|block| self.gradients_in_flight(block) + request.lora_rank).max().unwrap_or(0);
         let bytes = |elements: usize| (F32 * elements) as u64;
         MemoryPlan {
             weights: weights as u64,

@@ -1,5 +1,6 @@
 //! Tensors in safetensors files, to and from f32: weights, and what a training keeps to go on from.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use labelmix_nn::Array;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -34,6 +35,39 @@ pub(crate) fn to_bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     }
 }
 
+/// An array as it stands in a file, in a float type. In f32 its bytes are those in memory.
+#[derive(Clone, Copy)]
+struct Stored<'a>(&'a Array, Dtype);
+
+impl<'a> Stored<'a> {
+    fn bytes(self) -> Cow<'a, [u8]> {
+        let values = self.0.values();
+        if self.1 == Dtype::F32 && cfg!(target_endian = "little") {
+            Cow::Borrowed(bytemuck::cast_slice(values))
+        } else {
+            Cow::Owned(to_bytes(self.1, values))
+        }
+    }
+}
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        self.1
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.bytes()
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.values().len() * self.1.bitsize() / 8
+    }
+}
+
 /// Writes named tensors of one type.
 ///
 /// # Errors
@@ -43,14 +77,20 @@ pub(crate) fn write_tensors<'a>(
     dtype: Dtype,
     tensors: impl Iterator<Item = (&'a str, Array)>,
 ) -> Result<()> {
-    let tensors: Vec<(&str, Vec<usize>, Vec<u8>)> =
-        tensors.map(|(name, array)| (name, array.shape().to_vec(), to_bytes(dtype, array.values()))).collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        (name, TensorView::new(dtype, shape.clone(), bytes).expect("an array has as many values as its shape says"))
-    });
-    let serialized = safetensors::serialize(views, None)
-        .map_err(|error| Error::Weights { path: path.into(), reason: error.to_string() })?;
-    std::fs::write(path, serialized).map_err(|source| Error::Write { path: path.into(), source })
+    let tensors: Vec<(&str, Array)> = tensors.collect();
+    let views = tensors.iter().map(|(name, array)| (name, Stored(array, dtype)));
+    safetensors::serialize_to_file(views, None, path).map_err(|error| match io_error(error) {
+        Ok(source) => Error::Write { path: path.into(), source },
+        Err(error) => Error::Weights { path: path.into(), reason: error.to_string() },
+    })
+}
+
+/// What the operating system said, if it was the one that refused.
+fn io_error(error: SafeTensorError) -> std::result::Result<io::Error, SafeTensorError> {
+    match error {
+        SafeTensorError::IoError(error) => Ok(error),
+        error => Err(error),
+    }
 }
 
 /// Named tensors of f32 with a text about them: the state of a training, as it is kept in a safetensors file.
@@ -121,24 +161,17 @@ impl KeptTensors {
     /// # Errors
     /// If it cannot be written; then there is no half of it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let tensors: Vec<(&String, &[usize], Vec<u8>)> = self
-            .tensors
-            .iter()
-            .map(|(name, array)| (name, array.shape(), to_bytes(Dtype::F32, array.values())))
-            .collect();
+        let views = || self.tensors.iter().map(|(name, array)| (name, Stored(array, Dtype::F32)));
         let header = self.about.as_ref().map(|about| {
-            let hash = checksum(about, tensors.iter().map(|(name, _, bytes)| (name.as_str(), &**bytes)));
+            let hash = checksum(about, views().map(|(name, view)| (name, view.bytes())));
             let header = Header { about: about.clone(), blake3: hash };
             let header = serde_json::to_string(&header).expect("a header is two texts");
             HashMap::from([(HEADER.to_owned(), header)])
         });
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-            (name, view.expect("an array has as many values as its shape says"))
-        });
-        let bytes = safetensors::serialize(views, header).expect("names are unique, and tensors whole");
         let beside = path.with_added_extension("unfinished");
-        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+        let written = safetensors::serialize_to_file(views(), header, &beside)
+            .map_err(|error| io_error(error).unwrap_or_else(|error| io::Error::other(error.to_string())))
+            .and_then(|()| std::fs::rename(&beside, path));
         if written.is_err() {
             // The first error is the one to report.
             let _ = std::fs::remove_file(&beside);
@@ -160,7 +193,7 @@ impl KeptTensors {
         let mut about = None;
         if let Some(header) = metadata.metadata().as_ref().and_then(|header| header.get(HEADER)) {
             let header: Header = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
-            let hash = checksum(&header.about, stored.iter().map(|(name, view)| (name.as_str(), view.data())));
+            let hash = checksum(&header.about, stored.iter().map(|(name, view)| (name, Cow::Borrowed(view.data()))));
             if hash != header.blake3 {
                 return Err(damaged("the checksum differs from what was written".to_owned()));
             }
@@ -182,7 +215,7 @@ impl KeptTensors {
     }
 }
 
-fn checksum<'a>(about: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+fn checksum<'a>(about: &str, tensors: impl Iterator<Item = (&'a String, Cow<'a, [u8]>)>) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -191,7 +224,7 @@ fn checksum<'a>(about: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>)
     part(about.as_bytes());
     for (name, bytes) in tensors {
         part(name.as_bytes());
-        part(bytes);
+        part(&bytes);
     }
     hasher.finalize().to_hex().to_string()
 }

@@ -52,6 +52,11 @@ impl AdamW {
         self.moments.iter().map(|moments| [&*moments.first, &*moments.second])
     }
 
+    /// Both moments of each parameter's gradients, in the parameters' order.
+    pub fn into_moments(self) -> impl Iterator<Item = [Vec<f32>; 2]> {
+        self.moments.into_iter().map(|Moments { first, second }| [first, second])
+    }
+
     /// One step. Parameters that the loss did not depend on are left as they are. The moments live on the host, and
     /// there the update is computed, wherever the parameters are: they are few.
     ///

@@ -7,10 +7,10 @@ use labelmix_econ::{
     AnalysisError, BudgetTable, MeasuredRun, Measurements, RegimeAt, RegimeBoundary, Resamples, Tariff,
     UncertainFrontier, budget_table, regime_boundaries, regimes_over_budgets, regimes_over_price_ratios,
 };
+use labelmix_files::{WriteError, write_files};
 use labelmix_stats::Bootstrap;
 use serde::Serialize;
 
-use crate::export::{WriteError, write_files};
 use crate::notation::{dollars, percent, price, prices_in_words, proportion, purchase, range, rising};
 use crate::text_table::{Style, align_right, table_with_header};
 
@@ -100,7 +100,7 @@ impl Economics {
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, WriteError> {
         let json = serde_json::to_string_pretty(self).expect("strings, numbers and lists of them become JSON");
         let files = [("economics.json", json + "\n"), ("economics.txt", render_economics(self, Style::PLAIN))];
-        write_files(files.map(|(name, content)| (name.to_owned(), content)), folder)
+        write_files(folder, files.map(|(name, content)| (name.to_owned(), content)))
     }
 }
 

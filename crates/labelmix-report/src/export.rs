@@ -1,9 +1,8 @@
 //! The answer as a folder of files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use miette::Diagnostic;
+use labelmix_files::{WriteError, own, write_files};
 
 use crate::figures::{
     Columns, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price, exchange_rates,
@@ -13,17 +12,6 @@ use crate::report::Report;
 use crate::tables::tables;
 use crate::{Style, page, render};
 
-/// A file or folder of the report that cannot be written.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{}: {source}", path.display())]
-#[diagnostic(help("choose a folder that you may write to, on a disk with space"))]
-pub struct WriteError {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// What the operating system says.
-    pub source: std::io::Error,
-}
-
 /// Writes the report into a folder, which is made if need be, and returns the paths of the files:
 /// - `report.html`, the page;
 /// - `answer.json`, the answer as data;
@@ -31,33 +19,23 @@ pub struct WriteError {
 /// - `figures/`, in the formats of the settings, with the method's name before the ending where a figure is about one of several methods;
 /// - `tables/`: Markdown, LaTeX and CSV, and all runs as Parquet.
 ///
-/// Files of these names are replaced, each at one stroke: a reader never sees half a file.
+/// Files that labelmix wrote there before are replaced, each at one stroke: a reader never sees half a file.
 ///
 /// # Errors
 /// [`WriteError`] for the first file or folder that cannot be written.
 pub fn write_report(report: &Report, folder: &Path, settings: &FigureSettings) -> Result<Vec<PathBuf>, WriteError> {
     let Report { answer, .. } = report;
-    let mut written = write_files(
-        vec![
-            ("report.html".to_owned(), page::page(report).into_bytes()),
-            ("answer.json".to_owned(), answer.to_json().into_bytes()),
-            ("table.txt".to_owned(), render(answer, Style::PLAIN).into_bytes()),
-        ],
-        folder,
-    )?;
+    let files = [
+        ("report.html", page::page(report)),
+        ("answer.json", answer.to_json()),
+        ("table.txt", render(answer, Style::PLAIN)),
+    ];
+    own(folder, ["figures", "tables"].into_iter())?;
+    let mut written = write_files(folder, files.map(|(name, content)| (name.to_owned(), content)))?;
     let figures = figure_files(figures(report, settings.columns), &settings.formats);
-    written.extend(write_files(figures, &folder.join("figures"))?);
-    written.extend(write_files(tables(answer), &folder.join("tables"))?);
+    written.extend(write_files(&folder.join("figures"), figures)?);
+    written.extend(write_files(&folder.join("tables"), tables(answer))?);
     Ok(written)
-}
-
-/// Writes files of these names and contents into a folder, which is made if need be.
-pub(crate) fn write_files(
-    files: impl IntoIterator<Item = (String, impl AsRef<[u8]>)>,
-    folder: &Path,
-) -> Result<Vec<PathBuf>, WriteError> {
-    fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
-    files.into_iter().map(|(name, content)| write_whole(folder.join(name), content.as_ref())).collect()
 }
 
 /// The names and contents of the figures, as SVG.
@@ -86,18 +64,10 @@ fn figures(report: &Report, columns: Columns) -> Vec<(String, String)> {
     figures
 }
 
-/// Writes beside the final place, then renames.
-fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, WriteError> {
-    let mut beside = path.clone().into_os_string();
-    beside.push(".partial");
-    match fs::write(&beside, content).and_then(|()| fs::rename(&beside, &path)) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(WriteError { path, source }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::FigureFormat;
     use crate::worked_example::{answer, report};
@@ -113,7 +83,8 @@ mod tests {
 
         let folders = [folder.clone(), folder.join("figures"), folder.join("tables")];
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
-        let mut found: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+        let is_list = |path: &PathBuf| path.ends_with(".labelmix-files");
+        let mut found: Vec<PathBuf> = files.filter(|path| path.is_file() && !is_list(path)).collect();
         found.sort();
         written.sort();
         assert_eq!(found, written);
@@ -180,7 +151,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let in_the_way = scratch.path().join("report");
         fs::write(&in_the_way, "a file").unwrap();
-        let error = write_files([("a".to_owned(), "")], &in_the_way).unwrap_err();
+        let error = write_files(&in_the_way, [("a".to_owned(), "")]).unwrap_err();
         assert_eq!(error.path, in_the_way);
         assert!(error.to_string().starts_with(&format!("{}: ", in_the_way.display())), "{error}");
     }

@@ -50,7 +50,7 @@ pub use comparison::WithinBudget;
 pub use details::{Details, RunDetails, TestText};
 pub use economics::{Economics, MethodRegimes};
 pub use entries::{FrontierEntry, NotAffordableEntry, RunEntry, SplitEntry};
-pub use export::{WriteError, write_report};
+pub use export::write_report;
 pub use figures::{
     Columns, FigureFormat, FigureSettings, accuracy_by_weak_fraction, cost_accuracy, cost_accuracy_by_price,
     exchange_rates, isoquants, label_calibration, learning_curves, methods_by_budget, prompt_or_sft, regime_map,

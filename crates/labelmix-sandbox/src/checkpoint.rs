@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use labelmix_files::{WriteError, write_whole};
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::vocabulary;
 use crate::world::World;
 
@@ -24,7 +25,7 @@ const CONTEXT: usize = 1024;
 
 /// Writes config.json and tokenizer.json, creating the folder.
 pub(crate) fn write_description(folder: &Path, world: &World, shape: &Shape) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.into(), source })?;
     write(&folder.join("config.json"), &config(world, shape))?;
     write(&folder.join("tokenizer.json"), &vocabulary::tokenizer(world))
 }
@@ -52,5 +53,5 @@ fn config(world: &World, shape: &Shape) -> Value {
 
 fn write(path: &Path, json: &Value) -> Result<()> {
     let text = serde_json::to_string_pretty(json).expect("JSON values can be written");
-    std::fs::write(path, text).map_err(|source| Error::Write { path: path.into(), source })
+    Ok(write_whole(path, text).map_err(|source| WriteError { path: path.into(), source })?)
 }

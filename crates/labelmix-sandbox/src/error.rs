@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use labelmix_files::WriteError;
 use miette::Diagnostic;
 
 /// The result of making something in the sandbox.
@@ -11,13 +12,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Error {
     /// A file cannot be written.
-    #[error("{}: {source}", path.display())]
-    #[diagnostic(help("choose a folder that can be written to"))]
-    Write {
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Write(#[from] WriteError),
     /// A state of pretraining that was kept cannot be used.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("remove the file: pretraining begins anew"))]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use labelmix_files::WriteError;
 use labelmix_models::KeptTensors;
 use labelmix_nn::{AdamW, Array, Muon, MuonSettings, Parameter};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ impl KeptState {
                 kept.add_row(name, moment);
             }
         }
-        kept.write(&self.path).map_err(|source| Error::Write { path: self.path.clone(), source })
+        kept.write(&self.path).map_err(|source| WriteError { path: self.path.clone(), source }.into())
     }
 
     /// Returns to the state that was kept, if one of this training was.
@@ -88,7 +89,7 @@ impl KeptState {
     pub(crate) fn remove(&self) -> Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::Write { path: self.path.clone(), source })
+                Err(WriteError { path: self.path.clone(), source }.into())
             }
             _ => Ok(()),
         }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use labelmix_files::{WriteError, own, write_whole};
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::world::{Question, RELATION_COUNT, Role, World};
 
 /// The questions about the pool's entities, whose labels are for sale.
@@ -23,10 +24,12 @@ pub const RELATION_NAMES: [&str; RELATION_COUNT] = ["tool", "animal", "dish", "i
 /// # Errors
 /// If a file cannot be written.
 pub fn write_questions(world: &World, folder: &Path) -> Result<()> {
-    for (role, file) in [(Role::Pool, TRAIN_FILE), (Role::Test, TEST_FILE), (Role::Labeler, LABELER_FILE)] {
+    let files = [(Role::Pool, TRAIN_FILE), (Role::Test, TEST_FILE), (Role::Labeler, LABELER_FILE)];
+    own(folder, files.map(|(_, file)| file).into_iter())?;
+    for (role, file) in files {
         let rows: String = world.questions(role).iter().map(|question| row(world, question)).collect();
         let path = folder.join(file);
-        std::fs::write(&path, rows).map_err(|source| Error::Write { path, source })?;
+        write_whole(&path, rows).map_err(|source| WriteError { path, source })?;
     }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use labelmix_files::{WriteError, own, write_whole};
+
 use crate::checkpoint::write_description;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pretraining::write_untrained;
 use crate::question_files::write_questions;
 use crate::recipes::SandboxModel;
@@ -27,14 +29,16 @@ impl SandboxModel {
 /// labeler's own.
 ///
 /// # Errors
-/// If a file cannot be written.
+/// If a file cannot be written, or labelmix did not write what is there.
 pub fn write_question_files(folder: &Path) -> Result<()> {
+    let models = SandboxModel::ALL.map(SandboxModel::name).into_iter().chain([UNTRAINED]);
+    own(folder, models)?;
     let world = World::new(WorldSettings::default());
     for model in SandboxModel::ALL {
         let checkpoint = folder.join(model.name());
         write_description(&checkpoint, &world, &model.pretraining().shape)?;
         let path = checkpoint.join("model.safetensors");
-        std::fs::write(&path, model.weights()).map_err(|source| Error::Write { path, source })?;
+        write_whole(&path, model.weights()).map_err(|source| WriteError { path, source })?;
     }
     let strong = SandboxModel::Strong.pretraining();
     write_untrained(&world, &strong.shape, strong.seed, &folder.join(UNTRAINED))?;

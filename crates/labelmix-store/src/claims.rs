@@ -250,7 +250,7 @@ fn claim(path: &Path, watch: &Watch) -> io::Result<Claiming> {
         }
         if !locked {
             // Only one of those who saw it die can give it another name; then all make a new one, and one succeeds.
-            let dead = path.with_added_extension(crate::files::process_tag());
+            let dead = path.with_added_extension(labelmix_files::process_tag());
             let _ = fs::rename(path, &dead).and_then(|()| fs::remove_file(&dead));
             return Ok(Claiming::Held(None));
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use labelmix_files::{Beside, clear_leftovers};
 use serde::Serialize;
 
 use crate::contents::{KeptRun, Kind};
 use crate::error::{Result, StoreError};
-use crate::files::{entries, process_tag, remove, write_whole};
+use crate::files::{entries, write_whole};
 use crate::key::StageKey;
 use crate::record::RunRecord;
 use crate::store::Store;
@@ -39,20 +40,14 @@ impl Store {
         if out.exists() {
             return Err(StoreError::Taken { path: out.to_owned() });
         }
-        let beside = out.with_added_extension(process_tag());
-        let exported = self.write_export(study, &runs, &beside).and_then(|exported| {
-            fs::rename(&beside, out).map_err(StoreError::io(out))?;
-            Ok(exported)
-        });
-        if exported.is_err() {
-            // The first error is the one to report.
-            let _ = remove(&beside);
-        }
-        exported
+        clear_leftovers(out);
+        let beside = Beside::folder(out).map_err(StoreError::io(out))?;
+        let exported = self.write_export(study, &runs, beside.path())?;
+        beside.put().map_err(StoreError::io(out))?;
+        Ok(exported)
     }
 
     fn write_export(&self, study: &str, runs: &[KeptRun], out: &Path) -> Result<Exported> {
-        fs::create_dir(out).map_err(StoreError::io(out))?;
         let other = Self::open(out)?;
         let keys: BTreeSet<&StageKey> = runs.iter().flat_map(|kept| &kept.run.stages).collect();
         for key in &keys {
@@ -83,6 +78,9 @@ impl Store {
             let line = Line { record: &kept.run.record, stages: &kept.run.stages };
             serde_json::to_writer(&mut lines, &line).expect("records become JSON");
             lines.push(b'\n');
+        }
+        if out.exists() {
+            return Err(StoreError::Taken { path: out.to_owned() });
         }
         write_whole(out, &lines)?;
         Ok(Exported { runs: runs.len(), stages: 0 })

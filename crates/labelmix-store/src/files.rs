@@ -1,11 +1,8 @@
 //! Reading and writing the store's files: beside their place, then renamed; a reader never sees half of one.
 
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -15,29 +12,12 @@ use crate::error::{Result, StoreError};
 use crate::manifest::Damage;
 use crate::store::OUTCOME_FILE;
 
-/// Distinguishes this process from all that may share the store, on this machine and on others, which may have a process
-/// of the same number.
-pub fn process_tag() -> &'static str {
-    static TAG: OnceLock<String> = OnceLock::new();
-    TAG.get_or_init(|| {
-        let random = RandomState::new().hash_one(0) as u32;
-        format!("{}-{random:08x}", std::process::id())
-    })
-}
-
-/// Whether a name is what [`process_tag`] gave some process.
-pub(crate) fn is_process_tag(name: &str) -> bool {
-    let is_hex = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    name.split_once('-').is_some_and(|(process, random)| process.parse::<u32>().is_ok() && is_hex(random))
-}
-
 /// Moves a folder with an outcome that was written beside its place to that place.
-pub(crate) fn put(folder: &Path, place: PathBuf) -> Result<()> {
-    match fs::rename(folder, &place) {
-        Ok(()) => Ok(()),
+pub(crate) fn put(folder: &Path, place: &Path) -> Result<()> {
+    match labelmix_files::put(folder, place) {
         // Another process was faster; the same key means the same bytes.
         Err(_) if place.join(OUTCOME_FILE).exists() => fs::remove_dir_all(folder).map_err(StoreError::io(folder)),
-        Err(source) => Err(StoreError::Io { path: place, source }),
+        put => put.map_err(StoreError::io(place)),
     }
 }
 
@@ -99,22 +79,12 @@ fn read_text(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Writes a file beside its place and renames it.
+/// Writes a file of the store as a whole.
 ///
 /// # Errors
-/// If the store cannot be read or written.
+/// If the store cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    // Two threads may write the same.
-    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let beside = path.with_added_extension(format!("{}-{number}", process_tag()));
-    let written =
-        fs::File::create(&beside).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|source| {
-        // On a full disk half a file is in everybody's way; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&beside);
-        StoreError::Io { path: path.to_owned(), source }
-    })
+    labelmix_files::write_whole(path, bytes).map_err(StoreError::io(path))
 }
 
 /// Takes a file or a folder away, if it is there.

@@ -13,7 +13,9 @@ use serde::Serialize;
 use crate::claims::{Claiming, Watch};
 use crate::contents::Kind;
 use crate::error::{Result, StoreError};
-use crate::files::{entries, is_process_tag, process_tag, remove, size};
+use labelmix_files::{is_process_tag, process_tag};
+
+use crate::files::{entries, remove, size};
 use crate::key::StageKey;
 use crate::labels::LABELER;
 use crate::store::Store;

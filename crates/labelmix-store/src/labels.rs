@@ -157,7 +157,7 @@ impl Store {
     ) -> std::result::Result<(LabelsOutcome, KeptLabels), E> {
         let labelers = self.root.join("labelers");
         fs::create_dir_all(&labelers).map_err(StoreError::io(&labelers))?;
-        self.write_folder(&key.to_string(), self.labels_folder(key), |folder| {
+        self.write_folder(&key.to_string(), &self.labels_folder(key), |folder| {
             let (outcome, labels, mut written) = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             let path = folder.join(LABELS_FILE);

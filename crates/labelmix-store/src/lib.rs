@@ -33,7 +33,7 @@ pub use contents::{Contents, Item, Kind, Shown, StudyContents};
 pub use error::{Result, StoreError};
 pub use export::Exported;
 pub use failures::FailureRecord;
-pub use files::{process_tag, write_whole};
+pub use files::write_whole;
 pub use finished::{FinishedRun, FinishedStudy};
 pub use garbage::{Garbage, WhyGarbage};
 pub use key::{HashedParts, StageKey};

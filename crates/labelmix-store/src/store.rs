@@ -34,11 +34,12 @@ use std::time::SystemTime;
 
 use labelmix_data::ExampleId;
 use labelmix_econ::{LabelKind, Ledger};
+use labelmix_files::process_tag;
 use labelmix_methods::{Recipe, StageHistory, StageOptions, TestMetrics};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StoreError};
-use crate::files::{entries, process_tag, put, read_json, read_record, remove, write_json, write_record, write_whole};
+use crate::files::{entries, put, read_json, read_record, remove, write_json, write_record, write_whole};
 use crate::key::StageKey;
 use crate::ledger_file::to_csv;
 use crate::manifest::{self, Scrutiny};
@@ -353,7 +354,7 @@ impl Store {
         key: &StageKey,
         work: impl FnOnce(&Path) -> std::result::Result<DoneStage, E>,
     ) -> std::result::Result<StageOutcome, E> {
-        self.write_folder(&key.to_string(), self.stage_folder(key), |folder| {
+        self.write_folder(&key.to_string(), &self.stage_folder(key), |folder| {
             let DoneStage { outcome, log_odds, prompt, mut written } = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             if let Some(prompt) = &prompt {
@@ -372,7 +373,7 @@ impl Store {
     pub(crate) fn write_folder<T, E: From<StoreError>>(
         &self,
         name: &str,
-        place: PathBuf,
+        place: &Path,
         write: impl FnOnce(&Path) -> std::result::Result<(T, Vec<String>), E>,
     ) -> std::result::Result<T, E> {
         let folder = self.unfinished().join(format!("{name}.{}", process_tag()));

@@ -19,9 +19,10 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use labelmix_files::{Beside, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
-use labelmix_store::{KeptShot, PromptFile, RunFile, Store, process_tag};
+use labelmix_store::{KeptShot, PromptFile, RunFile, Store};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
@@ -123,22 +124,13 @@ impl RunExport {
         if !is_free {
             return Err(ExportError::Taken(out.to_owned()).into());
         }
-        let beside = out.with_added_extension(format!("unfinished-{}", process_tag()));
-        let written = fs::create_dir_all(&beside)
-            .map_err(ExportError::write(&beside))
-            .map_err(Into::into)
-            .and_then(|()| self.write_into(base, &beside))
-            .and_then(|exported| {
-                // Not every system renames over a folder, be it empty.
-                let place = if out.exists() { fs::remove_dir(out) } else { Ok(()) };
-                place.and_then(|()| fs::rename(&beside, out)).map_err(ExportError::write(out))?;
-                Ok(ExportedRun { folder: out.to_owned(), ..exported })
-            });
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_dir_all(&beside);
-        }
-        written
+        clear_leftovers(out);
+        let beside = Beside::folder(out).map_err(ExportError::write(out))?;
+        let exported = self.write_into(base, beside.path())?;
+        // Not every system renames over a folder, be it empty.
+        let place = if out.exists() { fs::remove_dir(out) } else { Ok(()) };
+        place.and_then(|()| beside.put()).map_err(ExportError::write(out))?;
+        Ok(ExportedRun { folder: out.to_owned(), ..exported })
     }
 
     fn write_into(&self, base: &BaseModel, folder: &Path) -> Result<ExportedRun> {

@@ -29,6 +29,13 @@ impl OptimizerState {
         Self { steps: optimizer.steps(), moments: moments.collect() }
     }
 
+    /// The last state of an optimizer of these parameters.
+    pub(crate) fn last(optimizer: AdamW, parameters: &[Parameter]) -> Self {
+        let steps = optimizer.steps();
+        let names = parameters.iter().map(|parameter| parameter.name().to_owned());
+        Self { steps, moments: names.zip(optimizer.into_moments()).collect() }
+    }
+
     /// An optimizer of these parameters that goes on. Parameters that were not trained before start with moments of zero.
     pub(crate) fn resume(&self, settings: AdamWSettings, parameters: &[Parameter]) -> AdamW {
         let moments = |parameter: &Parameter| {

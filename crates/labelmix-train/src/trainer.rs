@@ -215,7 +215,7 @@ impl Training<'_> {
             let evaluation = match self.advance(adapter, watch, &mut at, schedule.total_steps) {
                 Ok((Verdict::Continue, evaluation)) => evaluation,
                 Ok((Verdict::Stop, _)) => {
-                    return Ok((at.step, OptimizerState::of(&optimizer, &adapter.parameters()[trained])));
+                    return Ok((at.step, OptimizerState::last(optimizer, &adapter.parameters()[trained])));
                 }
                 Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
             };

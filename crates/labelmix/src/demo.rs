@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use labelmix_engine::{EngineOptions, available_memory};
+use labelmix_files::{WriteError, own, write_whole};
 use labelmix_report::{Answer, FigureSettings, count, render};
 use labelmix_sandbox::{UNTRAINED, write_question_files};
 use labelmix_store::Store;
 use labelmix_study::Study;
 
 use crate::arguments::DemoArguments;
-use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::diagnosis::{Failure, Status, print_data};
 use crate::observers::WatchFiles;
 use crate::style::terminal_style;
 use crate::sweep::{SweepSettings, Swept, sweep};
@@ -73,13 +74,13 @@ impl DemoStudy {
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
     let folder = &arguments.out;
+    write_question_files(folder)?;
     print_data(&format!(
         "A tiny language model has read a corpus about an invented world. Labels are to bring out what it knows:\n\
          of what colour a person's tool is, say, which no sentence of the corpus states.\n\
          Models, data and studies: {}\n",
         folder.display()
     ))?;
-    write_question_files(folder)?;
     let mixes = run_study(folder, &MIXES, arguments.fast)?;
     let Some(finished) = &mixes.finished else { return Ok(mixes.status()) };
     print_data(&format!("\n{}", render(&finished.answer, terminal_style())))?;
@@ -105,8 +106,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
 /// Writes the study's file and does what it asks. Results are kept in the folder's store.
 fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Failure> {
     let path = folder.join(study.file);
-    std::fs::write(&path, study.text(fast))
-        .map_err(|source| WriteError { place: path.display().to_string(), source })?;
+    own(folder, [study.file].into_iter())?;
+    write_whole(&path, study.text(fast)).map_err(|source| WriteError { path: path.clone(), source })?;
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = EngineOptions { memory: Some(available_memory()), ..EngineOptions::default() };

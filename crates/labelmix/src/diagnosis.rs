@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use labelmix_files::WriteError;
 use miette::Diagnostic;
 use serde::Serialize;
 
@@ -45,15 +46,6 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// A file that cannot be written.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{place}: {source}")]
-#[diagnostic(help("choose a place that you may write to, on a disk with space"))]
-pub(crate) struct WriteError {
-    pub(crate) place: String,
-    pub(crate) source: io::Error,
-}
-
 /// Signals that cannot be handled.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("the system does not let signals be handled: {0}")]
@@ -78,7 +70,7 @@ pub(crate) fn print_data(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderLeft),
-        Err(source) => Err(WriteError { place: "standard output".into(), source }.into()),
+        Err(source) => Err(WriteError { path: "standard output".into(), source }.into()),
     }
 }
 

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use labelmix_files::WriteError;
 use labelmix_sweep::{Observer, StageNode, SweepEvent};
 use labelmix_train::StageProgress;
 use serde_json::{Value, json};
-
-use crate::diagnosis::WriteError;
 
 /// The least time between two lines on the progress of one stage.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -34,7 +33,7 @@ impl EventFile {
     /// Opens a file, to write after what it holds.
     pub(crate) fn open(path: &Path) -> Result<Self, WriteError> {
         let file = File::options().create(true).append(true).open(path);
-        let file = file.map_err(|source| WriteError { place: path.display().to_string(), source })?;
+        let file = file.map_err(|source| WriteError { path: path.to_owned(), source })?;
         let state = State { file, last_progress: HashMap::new(), error: None };
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
     }
@@ -54,7 +53,7 @@ impl EventFile {
     /// Whether everything could be written.
     pub(crate) fn check(&self) -> Result<(), WriteError> {
         let error = self.state.lock().unwrap_or_else(PoisonError::into_inner).error.take();
-        error.map_or(Ok(()), |source| Err(WriteError { place: self.path.display().to_string(), source }))
+        error.map_or(Ok(()), |source| Err(WriteError { path: self.path.clone(), source }))
     }
 
     /// Whether a worker's progress is to be written now.

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use labelmix_data::write_table;
 use labelmix_econ::Prices;
+use labelmix_files::WriteError;
 use labelmix_report::{Answer, Details, Model, Overview, StudyAnswer, render};
 use labelmix_store::RunRecord;
 use labelmix_study::StudyError;
 use labelmix_sweep::{ImportedRuns, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 
 use crate::arguments::ImportArguments;
-use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::diagnosis::{Failure, Status, print_data};
 use crate::overview::{study_folder, write_overview};
 use crate::report::write_analysed;
 use crate::style::terminal_style;
@@ -26,8 +27,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
     let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
     name_set_aside(&set_aside);
     let figures = arguments.figures.settings();
-    fs::create_dir_all(&arguments.out)
-        .map_err(|source| WriteError { place: arguments.out.display().to_string(), source })?;
+    fs::create_dir_all(&arguments.out).map_err(|source| WriteError { path: arguments.out.clone(), source })?;
     write_table(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
     let several = studies.len() > 1;
     let mut answers = Vec::new();

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use labelmix_data::read_texts;
 use labelmix_engine::weight_precision;
+use labelmix_files::WriteError;
 use labelmix_methods::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
@@ -18,7 +19,7 @@ use safetensors::tensor::View;
 use serde::Serialize;
 
 use crate::arguments::InspectArguments;
-use crate::diagnosis::{Failure, Status, WriteError, print_data, print_json};
+use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint, device, precision};
 use crate::progress::counting_bar;
 use crate::texts::tokenize;
@@ -235,9 +236,8 @@ fn write_logits(out: &Path, reader: &Reader, texts: &[InspectedText]) -> Result<
     if let Some(error) = failure.into_inner() {
         return Err(error.into());
     }
-    written.map_err(|error| {
-        WriteError { place: out.display().to_string(), source: std::io::Error::other(error.to_string()) }.into()
-    })
+    written
+        .map_err(|error| WriteError { path: out.to_owned(), source: std::io::Error::other(error.to_string()) }.into())
 }
 
 /// The beginning of a text, on one line.

@@ -1,10 +1,10 @@
 //! All who hear of a sweep while it runs: the screen, and the files that the command line asks for.
 
+use labelmix_files::WriteError;
 use labelmix_sweep::{Execution, Observer, SweepEvent};
 use serde_json::json;
 
 use crate::arguments::WatchArguments;
-use crate::diagnosis::WriteError;
 use crate::events::EventFile;
 use crate::progress::SweepProgress;
 use crate::tensorboard::TensorBoard;

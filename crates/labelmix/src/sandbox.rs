@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
+use labelmix_files::{WriteError, own, write_whole};
 use labelmix_sandbox::{
     ModelCard, Pretraining, RELATION_NAMES, SandboxModel, World, WorldSettings, pretrain, write_questions,
 };
 
 use crate::arguments::{PretrainArguments, SandboxArguments, SandboxCommand};
-use crate::diagnosis::{Failure, Status, WriteError, print_data};
+use crate::diagnosis::{Failure, Status, print_data};
 use crate::progress::MessageBar;
+
+const CARD_FILE: &str = "card.json";
 
 pub(crate) fn run(arguments: &SandboxArguments) -> Result<Status, Failure> {
     match &arguments.command {
@@ -19,6 +22,7 @@ pub(crate) fn run(arguments: &SandboxArguments) -> Result<Status, Failure> {
 }
 
 fn pretrain_models(arguments: &PretrainArguments) -> Result<Status, Failure> {
+    own(&arguments.out, SandboxModel::ALL.map(SandboxModel::name).into_iter().chain([CARD_FILE]))?;
     let world = World::new(WorldSettings { seed: arguments.seed, ..WorldSettings::default() });
     let mut cards = BTreeMap::new();
     for model in SandboxModel::ALL {
@@ -40,9 +44,9 @@ fn pretrain_models(arguments: &PretrainArguments) -> Result<Status, Failure> {
         cards.insert(model.name(), card);
     }
     write_questions(&world, &arguments.out)?;
-    let path = arguments.out.join("card.json");
+    let path = arguments.out.join(CARD_FILE);
     let json = serde_json::to_string_pretty(&cards).expect("cards have string keys") + "\n";
-    std::fs::write(&path, json).map_err(|source| WriteError { place: path.display().to_string(), source })?;
+    write_whole(&path, json).map_err(|source| WriteError { path: path.clone(), source })?;
     Ok(Status::Done)
 }
 

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use labelmix_files::WriteError;
 use labelmix_methods::ValidationPoint;
 use labelmix_report::{TensorBoardFile, read_tensorboard};
 use labelmix_store::{StageKey, StageOutcome};
 use labelmix_sweep::{Observer, StageNode, SweepEvent};
 use labelmix_train::StageProgress;
-
-use crate::diagnosis::WriteError;
 
 /// A folder of TensorBoard runs, one for each stage.
 pub(crate) struct TensorBoard {
@@ -60,7 +59,7 @@ impl TensorBoard {
             return;
         }
         if let Err(source) = write(&mut state.stages) {
-            state.error = Some(WriteError { place: self.folder_of(stage).display().to_string(), source });
+            state.error = Some(WriteError { path: self.folder_of(stage), source });
         }
     }
 

@@ -19,7 +19,7 @@ const TRIAL_READINGS: usize = 64;
 /// Trains for a few steps and reads some texts.
 pub(super) fn calibrate(engine: &NativeEngine) -> Result<Calibration> {
     let (model, texts) = (&engine.model, &engine.texts);
-    let read = texts.train.iter().take(8 * engine.recipe.batch_size);
+    let read = texts.train.iter().take(engine.recipe.batch_size.saturating_mul(8));
     let examples: Vec<StageExample<'_>> =
         read.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
     let count = examples.len();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::WEAK;
 use super::joint::check_weight;
 use super::seq_sft::smallest_batch;
-use crate::method::{Configuration, Method, OptionError, OptionHelp};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
 use crate::noise::LossCorrection;
 use crate::plan::{
     Denoise as Correct, DrawSource, FirstStageOptions, JointLoss, RatesFrom, StageOptions, StagePlan, TrainPlan,
@@ -102,9 +102,7 @@ by_agreement = true
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
-        if self.rounds == 0 {
-            return Err(OptionError { reason: "`rounds` = 0".into(), help: "there is at least 1 round".into() });
-        }
+        check_count("rounds", self.rounds, 1..=100)?;
         if self.by_agreement && self.rounds == 1 {
             return Err(OptionError {
                 reason: "`by_agreement` with `rounds` = 1".into(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
-use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
 use crate::plan::StagePlan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,10 +65,7 @@ options = { keep = 0.25 }
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
-        if self.members < 2 {
-            let reason = format!("`members` = {}", self.members);
-            return Err(OptionError { reason, help: "an ensemble has at least 2 members".into() });
-        }
+        check_count("members", self.members, 2..=100)?;
         check_inner(&self.of, &self.options)
     }
 }

@@ -3,7 +3,7 @@
 use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
-use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
 use crate::plan::{PromptPlan, ShotOrder, ShotsPlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +63,7 @@ shot_labels = "weak"
 
 /// Refuses a prompt without examples.
 pub(super) fn check_shots(shots: usize) -> Result<(), OptionError> {
-    if shots > 0 {
-        return Ok(());
-    }
-    Err(OptionError { reason: "`shots` = 0".into(), help: "a prompt has at least 1 example".into() })
+    check_count("shots", shots, 1..=10_000)
 }
 
 #[cfg(test)]

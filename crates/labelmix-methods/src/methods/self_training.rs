@@ -7,7 +7,7 @@ use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use super::joint::check_weight;
-use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
 use crate::plan::{Draw, DrawSource, JointLoss, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,11 +105,9 @@ texts = 4000
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
-        for (name, value) in [("members", self.members), ("rounds", self.rounds), ("texts", self.texts.unwrap_or(1))] {
-            if value == 0 {
-                return Err(OptionError { reason: format!("`{name}` = 0"), help: "there is at least 1".into() });
-            }
-        }
+        check_count("members", self.members, 1..=100)?;
+        check_count("rounds", self.rounds, 1..=100)?;
+        check_count("texts", self.texts.unwrap_or(1), 1..=1_000_000_000)?;
         check_weight("pseudo_weight", self.pseudo_weight)?;
         check_inner(&self.of, &self.options)
     }

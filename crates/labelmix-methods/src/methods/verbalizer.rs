@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
-use crate::method::{Configuration, Method, OptionError, OptionHelp};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
 use crate::plan::{
     FirstStageOptions, FollowUp, HeadStart, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
 };
@@ -92,13 +92,7 @@ before_target = " is "
                 help: "put {answer} where the model's answer goes".into(),
             });
         }
-        if self.answer_tokens == 0 {
-            return Err(OptionError {
-                reason: "`answer_tokens` = 0".into(),
-                help: "an answer has at least 1 token".into(),
-            });
-        }
-        Ok(())
+        check_count("answer_tokens", self.answer_tokens, 1..=10_000)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{FieldGroups, LabelReport, render_labels};
-use crate::export::{WriteError, write_files};
+use labelmix_files::{WriteError, write_files};
+
 use crate::figures::{figure_files, label_accuracy, label_accuracy_by_field, label_calibration};
 use crate::{FigureFormat, Style};
 
@@ -13,7 +14,7 @@ use crate::{FigureFormat, Style};
 /// - the figures `pool_calibration` and `pool_accuracy`, and the same of `test`, in each of the formats, where there are labels to judge;
 /// - `pool_accuracy_by_NAME`, and the same of `test`, for each field that was asked for.
 ///
-/// Files of these names are replaced, each at one stroke.
+/// Files that labelmix wrote there before are replaced, each at one stroke.
 ///
 /// # Errors
 /// [`WriteError`] for the first file or folder that cannot be written.
@@ -36,7 +37,7 @@ pub fn write_label_report(
             figures.push((format!("{name}_accuracy_by_{file_name}"), figure));
         }
     }
-    write_files(files.into_iter().chain(figure_files(figures, formats)), folder)
+    write_files(folder, files.into_iter().chain(figure_files(figures, formats)))
 }
 
 /// The fields' names as parts of file names, each another one on any file system.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{Overview, StudyAnswer, TaskAnswers, as_file_name};
+use labelmix_files::{WriteError, write_files};
+
 use crate::Answer;
-use crate::export::{WriteError, write_files};
 use crate::figures::{Columns, FigureSettings, accuracy_panels, figure_files, scaling};
 
 impl Overview {
@@ -20,7 +21,7 @@ impl Overview {
     /// # Errors
     /// [`WriteError`] for the first file or folder that cannot be written.
     pub fn write_figures(&self, folder: &Path, settings: &FigureSettings) -> Result<Vec<PathBuf>, WriteError> {
-        write_files(figure_files(self.figures(settings.columns), &settings.formats), folder)
+        write_files(folder, figure_files(self.figures(settings.columns), &settings.formats))
     }
 
     /// The names and contents of the figures, as SVG.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use labelmix_econ::{Allocation, AnalysisError, EconError};
+use labelmix_files::WriteError;
 use miette::Diagnostic;
 
 use super::NotPlanned;
-use crate::export::WriteError;
 use crate::notation::{dollars, purchase};
 
 /// Why there is no plan.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{AnnotationFormat, label_requests};
 use labelmix_econ::{Allocation, LabelKind};
+use labelmix_files::write_files;
 use labelmix_store::{NextTexts, Sampling};
 use serde::Serialize;
 
 use super::{PlanError, PlanReport};
-use crate::export::write_files;
 
 /// What is bought and where its texts are: `purchase.json` beside the lists.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -73,11 +73,13 @@ impl PlanReport {
             lacking: texts.lacking,
         };
         let record = serde_json::to_string_pretty(&purchase).expect("strings and numbers become JSON");
-        files.push((RECORD_FILE.to_owned(), record + "\n"));
-        if let Some(path) = files.iter().map(|(name, _)| folder.join(name)).find(|path| path.exists()) {
+        // The record is written last: without it the lists are not whole.
+        let path = folder.join(RECORD_FILE);
+        if path.exists() {
             return Err(PlanError::ListExists { path });
         }
-        write_files(files, folder)?;
+        files.push((RECORD_FILE.to_owned(), record + "\n"));
+        write_files(folder, files)?;
         self.purchase = Some(purchase);
         Ok(())
     }

@@ -181,7 +181,7 @@ mod tests {
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\nweak = { carry_optimizer = true }"), @r#"the method "seq-sft": unknown field `carry_optimizer`, expected `loss` or `trains` | known here: loss, trains"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'seq-sft'\ngold = { loss = 'l2' }"), @r#"the method "seq-sft": unknown variant `l2`, expected one of `xent`, `kl`, `log-confidence` | known here: xent, kl, log-confidence"#);
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @r#"the method "few-shot": `shots` = 0 | a prompt has at least 1 example"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 0"), @r#"the method "few-shot": `shots` = 0 | choose a number from 1 to 10000"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\nof = 'uncertainty'"), @r#"the method "ensemble": `of` = "uncertainty" | each training of it would ask for other gold labels: name a method that does not choose them"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'ensemble'\noptions = { shots = 2 }"), @r#"the method "ensemble": in `options` of "seq-sft": unknown field `shots`, expected `weak` or `gold` | `labelmix methods show seq-sft` explains them"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'verbalizer'\nfollow_up = 'is it?'"), @r#"the method "verbalizer": `follow_up` = "is it?" | put {answer} where the model's answer goes"#);

@@ -121,6 +121,7 @@ fn several_tasks_and_models_are_seen_together() {
 /// What is in a folder.
 fn names(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = entries.filter(|name| !name.starts_with('.'));
     let mut names: Vec<String> = entries.collect();
     names.sort();
     names.join("\n")

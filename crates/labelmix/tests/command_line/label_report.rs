@@ -123,7 +123,8 @@ fn a_folder_of_files_and_json() {
     let files = |formats: &[&str]| -> Vec<String> {
         figures.iter().flat_map(|name| formats.iter().map(move |format| format!("{name}.{format}"))).collect()
     };
-    assert_eq!(names, [vec!["labels.json".to_owned(), "labels.txt".to_owned()], files(&["pdf", "svg"])].concat());
+    let others = [".labelmix-files", "labels.json", "labels.txt"].map(str::to_owned).to_vec();
+    assert_eq!(names, [others, files(&["pdf", "svg"])].concat());
 
     workplace.output_of(&["label-report", "study.toml", "--out", "pixels", "--figures", "png,png"]);
     assert!(files(&["png"]).iter().all(|name| workplace.path().join("pixels").join(name).exists()));

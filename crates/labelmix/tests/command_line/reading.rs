@@ -44,7 +44,7 @@ fn read(workplace: &Workplace) -> Vec<String> {
 
 /// Every file below a folder, with its time of change.
 fn state(folder: &Path) -> Vec<String> {
-    let mut state = Vec::new();
+    let mut state = vec![format!("{} {:?}", folder.display(), fs::metadata(folder).unwrap().modified().unwrap())];
     for entry in fs::read_dir(folder).unwrap() {
         let (path, metadata) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
         state.push(format!("{} {:?}", path.display(), metadata.modified().unwrap()));
@@ -70,6 +70,47 @@ fn a_store_says_the_same_without_model_and_data_and_nothing_is_written() {
     fs::rename(workplace.path().join("checkpoint.gone"), workplace.path().join("checkpoint")).unwrap();
     let said = workplace.complaint(&["plan", "study.toml", "--next", "8", "--out", "buy"]);
     assert!(said.contains("train.jsonl"), "{said}");
+}
+
+#[test]
+fn reading_needs_no_writing() {
+    let workplace = swept();
+    let study = fs::read_to_string(workplace.path().join("study.toml")).unwrap();
+    let labeler = "[labeler]\nmodel = \"checkpoint\"\ntrain = 100\nepochs = 1\n";
+    let of_labeler = study.replace("weak = \"weak\"\n", "").replace("name = \"small\"", "name = \"labeled\"") + labeler;
+    workplace.write("labeler.toml", of_labeler);
+    workplace.output_of(&["weak-label", "labeler.toml", "--out", "labels.csv"]);
+    let (run, elsewhere) = ("labelmix-store/runs/small/seq-sft_w80_g8_s0", Workplace::new());
+    let out = |name: &str| elsewhere.path().join(name).display().to_string();
+    let [report, labels, exported, store, records, predictions] =
+        ["report", "labels", "exported", "store", "records.jsonl", "predictions.csv"].map(out);
+    let readers: [&[&str]; 19] = [
+        &["report", "study.toml", "--out", &report],
+        &["compare", "study.toml"],
+        &["plan", "study.toml", "--budget", "16"],
+        &["plan", "--backtest", "labelmix-store", "study.toml"],
+        &["show", run],
+        &["status", "study.toml"],
+        &["label-report", "study.toml", "--out", &labels],
+        &["label-report", "labeler.toml"],
+        &["store", "ls", "labelmix-store"],
+        &["store", "show", "labelmix-store", "seq-sft_w80_g8_s0"],
+        &["store", "verify", "labelmix-store"],
+        &["store", "export", "labelmix-store", "small", "--out", &store],
+        &["store", "export", "labelmix-store", "small", "--out", &records],
+        &["predict", "--run", run, "--input", "test.jsonl", "--output", &predictions],
+        &["export", run, "--out", &exported],
+        &["inspect", "checkpoint", "--texts", "test.jsonl"],
+        &["sweep", "study.toml", "--dry-run"],
+        &["doctor"],
+        &["tasks"],
+    ];
+    let before = state(workplace.path());
+    for reader in readers {
+        workplace.output_of(reader);
+        let changed: Vec<String> = state(workplace.path()).into_iter().filter(|file| !before.contains(file)).collect();
+        assert_eq!(changed, [""; 0], "{reader:?}");
+    }
 }
 
 #[test]
@@ -139,4 +180,34 @@ fn a_damaged_test_set_is_named() {
     assert!(said.contains("test_sets/") && said.contains("checksum"), "{said}");
     let [out, _] = workplace.said(&["store", "verify", "labelmix-store"], 3);
     assert!(out.contains("test_sets/"), "{out}");
+}
+
+#[test]
+fn nothing_foreign_is_written_over() {
+    let workplace = swept();
+    let run = "labelmix-store/runs/small/seq-sft_w80_g8_s0";
+    // Each command, and a name that it writes.
+    let writers: [(&[&str], &str); 8] = [
+        (&["report", "study.toml", "--out", "out"], "table.txt"),
+        (&["report", "study.toml", "--out", "out"], "figures/cost_accuracy.svg"),
+        (&["label-report", "study.toml", "--out", "out"], "labels.json"),
+        (&["plan", "study.toml", "--next", "8", "--out", "out"], "purchase.json"),
+        (&["demo", "--fast", "--out", "out"], "train.jsonl"),
+        (&["sandbox", "pretrain", "--steps", "1", "--out", "out"], "card.json"),
+        (&["export", run, "--out", "out"], "notes.txt"),
+        (&["store", "export", "labelmix-store", "small", "--out", "out"], "notes.txt"),
+    ];
+    for (writer, name) in writers {
+        workplace.write(&format!("out/{name}"), "mine");
+        workplace.write("out/diary", "mine");
+        let said = workplace.complaint(writer);
+        assert!(said.contains("there already"), "{writer:?}: {said}");
+        for kept in [name, "diary"] {
+            assert_eq!(fs::read_to_string(workplace.path().join("out").join(kept)).unwrap(), "mine", "{writer:?}");
+        }
+        fs::remove_dir_all(workplace.path().join("out")).unwrap();
+    }
+    workplace.write("out.jsonl", "mine");
+    workplace.complaint(&["store", "export", "labelmix-store", "small", "--out", "out.jsonl"]);
+    assert_eq!(fs::read_to_string(workplace.path().join("out.jsonl")).unwrap(), "mine");
 }
