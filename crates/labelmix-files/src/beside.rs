@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -36,9 +36,7 @@ impl Beside {
     /// # Errors
     /// If it cannot be made.
     pub fn file(place: &Path) -> io::Result<(Self, File)> {
-        let path = place.with_added_extension(unique());
-        let file = File::create(&path)?;
-        Ok((Self::locked(path, place), file))
+        Self::make(place, |path| File::create(path))
     }
 
     /// A new folder beside `place`.
@@ -46,15 +44,22 @@ impl Beside {
     /// # Errors
     /// If it cannot be made.
     pub fn folder(place: &Path) -> io::Result<Self> {
-        let path = place.with_added_extension(unique());
-        fs::create_dir_all(&path)?;
-        Ok(Self::locked(path, place))
+        Ok(Self::make(place, |path| fs::create_dir_all(path))?.0)
     }
 
-    fn locked(path: PathBuf, place: &Path) -> Self {
-        // Where a folder cannot be opened, or a file system knows no locks, a leftover stays.
-        let lock = File::open(&path).ok().filter(|file| file.try_lock().is_ok());
-        Self { path, place: place.to_owned(), _lock: lock }
+    fn make<T>(place: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Self, T)> {
+        loop {
+            let path = place.with_added_extension(unique());
+            let made = make(&path)?;
+            // Where a folder cannot be opened, or a file system knows no locks, a leftover stays.
+            let lock = File::open(&path).ok();
+            match lock.as_ref().map(File::try_lock) {
+                // Between making and locking somebody may have taken it for a leftover.
+                Some(Err(TryLockError::WouldBlock)) => {}
+                Some(Ok(())) if !path.exists() => {}
+                _ => return Ok((Self { path, place: place.to_owned(), _lock: lock }, made)),
+            }
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -112,12 +117,27 @@ pub fn clear_leftovers(place: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let tag = file.strip_prefix(&name).and_then(|rest| rest.rsplit_once('-')).map_or("", |(tag, _)| tag);
-        let is_nobodys = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if is_process_tag(tag) && tag != process_tag() && is_nobodys() {
-            // It is in nobody's way.
-            let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
+        if is_process_tag(tag) && tag != process_tag() {
+            remove_if_abandoned(&entry.path());
         }
     }
+}
+
+/// Whether a name is that of something beside its place: `NAME.TAG-NUMBER`.
+pub fn is_beside(name: &str) -> bool {
+    name.rsplit_once('.').and_then(|(_, rest)| rest.rsplit_once('-')).is_some_and(|(tag, _)| is_process_tag(tag))
+}
+
+/// Whether nobody is writing a file or folder that was being written. Where there are no locks nobody knows.
+pub fn is_abandoned(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Removes a file or folder that was being written, unless somebody is writing it; whether it is gone.
+pub fn remove_if_abandoned(path: &Path) -> bool {
+    // The lock is held until it is gone: its writer sees that.
+    let Ok(file) = File::open(path) else { return false };
+    file.try_lock().is_ok() && fs::remove_file(path).or_else(|_| fs::remove_dir_all(path)).is_ok()
 }
 
 /// Puts a file or folder, which is whole, into a place on the same disk.

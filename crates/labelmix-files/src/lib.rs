@@ -4,5 +4,8 @@
 mod beside;
 mod folder;
 
-pub use beside::{Beside, clear_leftovers, is_process_tag, process_tag, put, unique, write_whole};
+pub use beside::{
+    Beside, clear_leftovers, is_abandoned, is_beside, is_process_tag, process_tag, put, remove_if_abandoned, unique,
+    write_whole,
+};
 pub use folder::{WriteError, own, write_files};

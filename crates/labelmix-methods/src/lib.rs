@@ -13,12 +13,12 @@ mod recipe;
 mod stage;
 
 pub use choice::{least_certain, surest_labels};
-pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, method_kinds, method_named};
-pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
+pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, calibrated, method_kinds, method_named};
+pub use metrics::{Scores, TestMetrics, mean_log_odds, prior_shift, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
-    Choice, Denoise, Draw, DrawSource, FollowUp, HeadStart, JointLoss, Loss, PromptPlan, RatesFrom, Role, ShotOrder,
-    ShotsPlan, StageOptions, StagePlan, Start, TrainPlan, Trains,
+    Calibration, Choice, Denoise, Draw, DrawSource, FollowUp, HeadStart, JointLoss, Loss, PromptPlan, RatesFrom, Role,
+    ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan, Trains,
 };
 pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::methods::METHODS;
-use crate::plan::{Choice, DrawSource, StagePlan};
+use crate::plan::{Calibration, Choice, DrawSource, StagePlan};
 
 /// A way to spend labels: a method with its options.
 pub trait Method: fmt::Debug + Send + Sync {
@@ -32,6 +32,36 @@ pub trait Method: fmt::Debug + Send + Sync {
     fn smallest_batch(&self) -> usize {
         1
     }
+}
+
+/// A method whose log-odds are shifted in the end.
+#[derive(Debug)]
+struct Calibrated {
+    method: Box<dyn Method>,
+    by: Calibration,
+}
+
+impl Method for Calibrated {
+    fn extra(&self) -> Allocation {
+        self.method.extra()
+    }
+
+    fn splits(&self) -> UsableSplits {
+        self.method.splits()
+    }
+
+    fn stages(&self, split: Allocation) -> Vec<StagePlan> {
+        StagePlan::calibrated(self.method.stages(split), self.by)
+    }
+
+    fn smallest_batch(&self) -> usize {
+        self.method.smallest_batch()
+    }
+}
+
+/// The method with its log-odds shifted in the end.
+pub fn calibrated(method: Box<dyn Method>, by: Calibration) -> Box<dyn Method> {
+    if by == Calibration::None { method } else { Box::new(Calibrated { method, by }) }
 }
 
 /// Which splits of a budget a method can use.

@@ -39,7 +39,20 @@ pub enum StagePlan {
         of: Vec<usize>,
         /// How they read texts.
         prompt: Option<PromptPlan>,
+        /// Whether the mean is shifted afterwards.
+        calibration: Calibration,
     },
+}
+
+/// How log-odds are shifted after training, so that 0 divides the classes. The order of texts stays, and so does every trained
+/// stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calibration {
+    #[default]
+    None,
+    /// By one number: of texts of the pool that nobody labelled, so many have positive log-odds as there are of class 1.
+    Prior,
 }
 
 /// A training. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a schedule of its own.
@@ -346,6 +359,24 @@ impl TrainPlan {
 }
 
 impl StagePlan {
+    /// These stages of a method, with the last one's log-odds shifted.
+    pub(crate) fn calibrated(mut stages: Vec<Self>, by: Calibration) -> Vec<Self> {
+        match stages.last_mut() {
+            Some(Self::Average { calibration, .. }) => *calibration = by,
+            Some(last) => {
+                let prompt = last.prompt().cloned();
+                stages.push(Self::Average { of: vec![stages.len() - 1], prompt, calibration: by });
+            }
+            None => {}
+        }
+        stages
+    }
+
+    /// Whether it shifts log-odds.
+    pub fn is_calibrated(&self) -> bool {
+        matches!(self, Self::Average { calibration, .. } if *calibration != Calibration::None)
+    }
+
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {
             Self::Train(training) => Some(training),
@@ -387,5 +418,28 @@ impl StagePlan {
             Self::Average { of, .. } => of,
             Self::Ask(_) => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calibration_follows_the_last_stage_or_is_part_of_its_mean() {
+        let training = StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, StageOptions::default()));
+        let mean = |of, calibration| StagePlan::Average { of, prompt: None, calibration };
+        let stages = StagePlan::calibrated(vec![training.clone(); 2], Calibration::Prior);
+        assert_eq!(stages, [training.clone(), training.clone(), mean(vec![1], Calibration::Prior)]);
+        let ensemble = vec![training.clone(), training.clone(), mean(vec![0, 1], Calibration::None)];
+        let stages = StagePlan::calibrated(ensemble, Calibration::Prior);
+        assert_eq!(stages[2..], [mean(vec![0, 1], Calibration::Prior)]);
+        assert_eq!(StagePlan::calibrated(Vec::new(), Calibration::Prior), []);
+        let prompt = PromptPlan {
+            shots: ShotsPlan { labels: LabelKind::Gold, count: 2, order: ShotOrder::OneForAll },
+            follow_up: None,
+        };
+        let stages = StagePlan::calibrated(vec![StagePlan::Ask(prompt.clone())], Calibration::Prior);
+        assert_eq!(stages[1].prompt(), Some(&prompt));
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::claims::{Claiming, Watch};
 use crate::contents::Kind;
 use crate::error::{Result, StoreError};
-use labelmix_files::{is_process_tag, process_tag};
+use labelmix_files::{is_abandoned, is_beside, is_process_tag, process_tag, remove_if_abandoned};
 
 use crate::files::{entries, remove, size};
 use crate::key::StageKey;
@@ -56,6 +56,12 @@ impl WhyGarbage {
             Self::Damaged => "damaged, and set aside",
         }
     }
+}
+
+/// Whether a file was left so long ago that nobody writes it any more, wherever that may be.
+fn is_stale(path: &Path, now: SystemTime) -> bool {
+    let age = fs::metadata(path).and_then(|file| file.modified()).map(|time| now.duration_since(time));
+    matches!(age, Ok(Ok(age)) if age > STALE)
 }
 
 impl Store {
@@ -138,9 +144,7 @@ impl Store {
         let mut found = Vec::new();
         for folder in folders {
             for (name, path) in own_entries(&folder)? {
-                let tag = name.rsplit_once('.').and_then(|(_, tag)| tag.rsplit_once('-')).map_or("", |(tag, _)| tag);
-                let age = fs::metadata(&path).and_then(|file| file.modified()).map(|time| now.duration_since(time));
-                if is_process_tag(tag) && matches!(age, Ok(Ok(age)) if age > STALE) {
+                if is_beside(&name) && (is_abandoned(&path) || is_stale(&path, now)) {
                     found.push(path);
                 }
             }
@@ -163,7 +167,14 @@ impl Store {
         let mut deleted = Vec::new();
         for item in garbage {
             let is_stage = item.path.parent() == Some(&self.stages());
-            let gone = if is_stage { self.delete_stage(&item.path)? } else { remove(&item.path).map(|()| true)? };
+            let name = item.path.file_name().unwrap_or_default().to_string_lossy();
+            let gone = if is_stage {
+                self.delete_stage(&item.path)?
+            } else if is_beside(&name) && !is_stale(&item.path, self.now()) {
+                remove_if_abandoned(&item.path)
+            } else {
+                remove(&item.path).map(|()| true)?
+            };
             if gone {
                 deleted.push(item.clone());
             }

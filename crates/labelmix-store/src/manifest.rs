@@ -152,13 +152,17 @@ impl Store {
         if !what.exists() {
             return Ok(());
         }
+        // The note comes first: a folder in `damaged/` that has none is not ours to delete.
         let moved = if what.is_dir() {
+            write_json(&what.join("damage.json"), damage)?;
             std::fs::rename(what, &place)
         } else {
-            std::fs::create_dir(&place).and_then(|()| std::fs::rename(what, place.join(&name)))
+            std::fs::create_dir(&place).map_err(StoreError::io(&place))?;
+            write_json(&place.join("damage.json"), damage)?;
+            std::fs::rename(what, place.join(&name))
         };
         match moved {
-            Ok(()) => write_json(&place.join("damage.json"), damage),
+            Ok(()) => Ok(()),
             // Another process has done it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(StoreError::Io { path: what.to_owned(), source }),

@@ -77,6 +77,9 @@ pub struct StageOutcome {
     /// The stages whose log-odds it averages, if it is no training of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub averages: Vec<StageKey>,
+    /// What is added to the average, so that 0 divides the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<f32>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }
@@ -94,6 +97,14 @@ pub struct DoneStage {
     pub prompt: Option<PromptFile>,
     /// The names of the files that were written to the stage's folder already.
     pub written: Vec<String>,
+}
+
+/// What classifies texts as a stage does.
+pub struct KeptClassifiers {
+    /// The folders of those whose log-odds are averaged.
+    pub folders: Vec<PathBuf>,
+    /// What is added to the average.
+    pub shift: f32,
 }
 
 /// The test set's log-odds of class 1, item by item.
@@ -310,12 +321,12 @@ impl Store {
         Ok(Some(run))
     }
 
-    /// The folders of the classifiers of the stage kept in `folder`, whose mean log-odds are its own: itself, unless it
+    /// The classifiers of the stage kept in `folder`, whose mean log-odds with a shift are its own: itself, unless it
     /// averages others. Every byte of them is what was written.
     ///
     /// # Errors
     /// If its outcome is not there, or one of them is damaged.
-    pub fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
+    pub fn classifiers(folder: &Path) -> Result<KeptClassifiers> {
         let path = folder.join(OUTCOME_FILE);
         let outcome: StageOutcome = read_json(&path)?
             .ok_or_else(|| StoreError::Damaged { path: path.clone(), reason: "the file is not there".to_owned() })?;
@@ -327,7 +338,7 @@ impl Store {
                 return Err(damage.into());
             }
         }
-        Ok(folders)
+        Ok(KeptClassifiers { folders, shift: outcome.shift.unwrap_or(0.0) })
     }
 
     /// The store that keeps the run in `folder`, for reading.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
 use labelmix_econ::{Prices, Tariff};
-use labelmix_methods::{PromptTemplate, Recipe, UsableSplits};
+use labelmix_methods::{Calibration, PromptTemplate, Recipe, UsableSplits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StudyError};
@@ -48,6 +48,9 @@ pub struct Study {
     /// Which methods to try.
     #[serde(default = "default_methods")]
     pub methods: Vec<MethodTable>,
+    /// How the log-odds of methods are shifted that do not say it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// How examples become a prompt, for methods that have one.
     #[serde(default)]
     pub prompt: PromptTemplate,
@@ -90,6 +93,9 @@ impl Study {
     fn parse(text: &str, folder: PathBuf) -> std::result::Result<Self, Problem> {
         let mut study: Self = toml::from_str(text).map_err(|error| Problem::of_toml(&error, text))?;
         study.folder = folder;
+        for method in &mut study.methods {
+            method.calibration = method.calibration.or(study.calibration);
+        }
         study.check()?;
         Ok(study)
     }

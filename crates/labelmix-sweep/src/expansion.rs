@@ -11,8 +11,8 @@ use labelmix_study::{
 
 use crate::error::Result;
 use crate::graph::StageGraph;
-use crate::key::SharedInputs;
-use crate::purchase::drawn;
+use crate::key::{SharedInputs, Taken};
+use crate::purchase::{drawn, reference};
 
 /// What is for sale, and what is bought with it.
 pub(crate) struct Expansion {
@@ -75,7 +75,11 @@ pub(crate) fn graph_of(chains: &[Chain<'_>], shared: &SharedInputs, train: &[Exa
     let mut graph = StageGraph::default();
     for Chain { method, seed, pools, allocation, stages } in chains {
         graph.add_run(method, *seed, *allocation, stages, |parent, reads, plan| {
-            shared.stage_key(parent, reads, plan, &drawn(train, pools, plan), train, *seed)
+            let before = || stages.iter().filter(|other| !other.is_calibrated());
+            let drawn_before = || before().flat_map(|plan| drawn(train, pools, plan)).collect::<Vec<_>>();
+            let reference = || reference(train, pools, &drawn_before(), shared.is_balanced);
+            let (drawn, reference) = (&drawn(train, pools, plan), plan.is_calibrated().then(reference));
+            shared.stage_key(parent, reads, plan, Taken { train, drawn, reference: reference.as_ref() }, *seed)
         });
     }
     graph

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use labelmix_files::{Beside, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
-use labelmix_store::{KeptShot, PromptFile, RunFile, Store};
+use labelmix_store::{KeptClassifiers, KeptShot, PromptFile, RunFile, Store};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
@@ -48,6 +48,8 @@ pub struct RunExport {
     form: ExportForm,
     /// The stages whose classifiers are averaged, or the one.
     stages: Vec<PathBuf>,
+    /// What is added to the mean of their log-odds.
+    shift: f32,
     prompt: Option<PromptFile>,
 }
 
@@ -80,7 +82,7 @@ impl RunExport {
     pub fn read(folder: &Path, form: ExportForm) -> Result<Self> {
         let (run, last) = Store::read_run(folder)?;
         let name = || run.record.run.clone();
-        let mut stages = Store::classifiers(&last)?;
+        let KeptClassifiers { folders: mut stages, shift } = Store::classifiers(&last)?;
         let prompts =
             stages.iter().map(|stage| Store::read_prompt(stage)).collect::<std::result::Result<Vec<_>, _>>()?;
         let is_read = |prompt: &Option<PromptFile>| prompt.clone().map(PromptFile::what_is_read);
@@ -104,7 +106,7 @@ impl RunExport {
                 stages.truncate(1);
             }
         }
-        Ok(Self { run, form, stages, prompt })
+        Ok(Self { run, form, stages, shift, prompt })
     }
 
     /// The folder of the checkpoint that the run fine-tuned.
@@ -155,6 +157,7 @@ impl RunExport {
         let cut = self.run.too_long == TooLong::Cut;
         let tokenizer_file = format!("{tokenizer_folder}tokenizer.json");
         let mut script = Script::new(&self.run.record.run, loads, &tokenizer_file, tokenizer.context(), cut);
+        script.shift = (self.shift != 0.0).then_some(self.shift);
         script.rounds_products = self.run.matmul_precision != MatmulPrecisionName::default();
         if self.stages.len() > 1 {
             script.members = Some(literal((1..=self.stages.len()).map(member).collect::<Vec<_>>()));

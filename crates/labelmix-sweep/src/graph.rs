@@ -1,10 +1,10 @@
 //! The graph of stages: what the runs of a sweep are made of, each distinct stage once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use labelmix_econ::Allocation;
 use labelmix_econ::LabelKind;
-use labelmix_methods::{Draw, DrawSource, PromptPlan, Role, StagePlan, TrainPlan};
+use labelmix_methods::{Calibration, Draw, DrawSource, PromptPlan, Role, StagePlan, TrainPlan};
 use labelmix_store::StageKey;
 use labelmix_study::run_name;
 
@@ -28,7 +28,11 @@ impl StageNode {
     pub fn in_words(&self) -> String {
         let shots = |PromptPlan { shots, .. }: &PromptPlan| format!("{} {} shots", shots.count, shots.labels.name());
         let what = match &self.plan {
-            StagePlan::Average { of, .. } => format!("the mean of {} trainings", of.len()),
+            StagePlan::Average { of, calibration, .. } => match (calibration, of.len()) {
+                (Calibration::Prior, 1) => "calibration".to_owned(),
+                (Calibration::Prior, count) => format!("the mean of {count} trainings, calibrated"),
+                (Calibration::None, count) => format!("the mean of {count} trainings"),
+            },
             StagePlan::Ask(prompt) => shots(prompt),
             StagePlan::Train(training) => match training.prompt.as_ref().filter(|prompt| prompt.shots.count > 0) {
                 None => learnt_from(training),
@@ -143,6 +147,18 @@ impl StageGraph {
                 own.and_then(Draw::labels).unwrap_or(LabelKind::Gold)
             }
         }
+    }
+
+    /// All stages that a stage rests on, by their places.
+    pub(crate) fn ancestors(&self, node: &StageNode) -> BTreeSet<usize> {
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        let mut waiting: Vec<usize> = node.needs().collect();
+        while let Some(place) = waiting.pop() {
+            if found.insert(place) {
+                waiting.extend(self.nodes[place].needs());
+            }
+        }
+        found
     }
 
     /// For each stage, those that need it.

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use labelmix_engine::{Drawn, Identity};
 
+use crate::purchase::Reference;
+
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
 const SCHEMA: &str = "labelmix stage 1";
 
@@ -26,10 +28,20 @@ pub(crate) struct SharedInputs {
     pub(crate) test: [u8; 32],
     /// The recipe as canonical JSON.
     pub(crate) recipe: String,
+    /// Whether the gold pool is balanced by gold: what a reference's prior depends on.
+    pub(crate) is_balanced: bool,
     /// Of the recipe, what asking a language model depends on.
     pub(crate) micro_batch_tokens: usize,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
+}
+
+/// What a stage takes of the training examples.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    pub(crate) train: &'a [Example],
+    pub(crate) drawn: &'a [Drawn],
+    pub(crate) reference: Option<&'a Reference>,
 }
 
 impl SharedInputs {
@@ -40,6 +52,7 @@ impl SharedInputs {
             cut: study.model.too_long == TooLong::Cut,
             test: *content_hash(test).as_bytes(),
             recipe: Self::canonical_recipe(&study.recipe),
+            is_balanced: study.task.balance,
             micro_batch_tokens: study.recipe.micro_batch_tokens,
             prompt: study.prompt.clone(),
         }
@@ -57,10 +70,10 @@ impl SharedInputs {
         parent: Option<&StageKey>,
         reads: &[&StageKey],
         plan: &StagePlan,
-        drawn: &[Drawn],
-        train: &[Example],
+        taken: Taken<'_>,
         seed: u64,
     ) -> StageKey {
+        let Taken { train, drawn, reference } = taken;
         let of_role = |wanted: fn(&Role) -> bool| drawn.iter().filter(move |drawn| wanted(&drawn.draw.role));
         let mut parts = HashedParts::new(SCHEMA);
         let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
@@ -133,6 +146,11 @@ impl SharedInputs {
                 part("training", &(*repetition as u64).to_le_bytes());
             }
         }
+        if let Some(Reference { places, prior }) = reference {
+            let ids = places.iter().flat_map(|place| train[*place].id.number().to_le_bytes());
+            part("reference", &ids.collect::<Vec<u8>>());
+            part("prior", &prior.to_bits().to_le_bytes());
+        }
         for read in reads {
             part("reads", read.as_str().as_bytes());
         }
@@ -174,7 +192,9 @@ pub(crate) fn key_of_text(text: &str) -> StageKey {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::LabelKind;
-    use labelmix_methods::{Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains};
+    use labelmix_methods::{
+        Calibration, Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains,
+    };
 
     use super::*;
 
@@ -188,6 +208,7 @@ mod tests {
             cut: false,
             test: [3; 32],
             recipe: SharedInputs::canonical_recipe(&Recipe::default()),
+            is_balanced: true,
             micro_batch_tokens: 1024,
             prompt: PromptTemplate::default(),
         }
@@ -230,7 +251,8 @@ mod tests {
         let places: Vec<usize> = (0..of.len()).collect();
         let drawn = plan.draws().map(|draw| Drawn { draw, queried: Vec::new(), places: places.clone() });
         let reads: Vec<&StageKey> = read.into_iter().collect();
-        shared.stage_key(parent, &reads, plan, &drawn.collect::<Vec<_>>(), of, 7)
+        let drawn = &*drawn.collect::<Vec<_>>();
+        shared.stage_key(parent, &reads, plan, Taken { train: of, drawn, reference: None }, 7)
     }
 
     fn key(shared: &SharedInputs, plan: &StagePlan) -> StageKey {
@@ -248,7 +270,13 @@ mod tests {
         let mut keys = vec![base.clone()];
         keys.push(key_of(&shared(), [Some(&base), None], &weak(), &labels()));
         keys.push(key_of(&shared(), [None, None], &weak(), &labels()[..1]));
-        keys.push(shared().stage_key(None, &[], &weak(), &[], &[], 8));
+        keys.push(shared().stage_key(None, &[], &weak(), Taken { train: &[], drawn: &[], reference: None }, 8));
+        for (places, prior) in [(vec![], 0.5), (vec![0], 0.5), (vec![0], 0.4), (vec![1], 0.5)] {
+            let plan = StagePlan::Average { of: vec![0], prompt: None, calibration: Calibration::Prior };
+            let reference = Some(&Reference { places, prior });
+            let taken = Taken { train: &labels(), drawn: &[], reference };
+            keys.push(shared().stage_key(None, &[&base], &plan, taken, 7));
+        }
         let options = |options| changed(|plan| plan.options = options);
         let usual = StageOptions::default();
         let least_certain = |temperature, count| {
@@ -282,8 +310,12 @@ mod tests {
             prompted(LabelKind::Gold, fresh),
             prompted(LabelKind::Gold, one),
             StagePlan::Ask(prompt(LabelKind::Gold, one)),
-            StagePlan::Average { of: Vec::new(), prompt: None },
-            StagePlan::Average { of: Vec::new(), prompt: Some(prompt(LabelKind::Gold, one)) },
+            StagePlan::Average { of: Vec::new(), prompt: None, calibration: Calibration::None },
+            StagePlan::Average {
+                of: Vec::new(),
+                prompt: Some(prompt(LabelKind::Gold, one)),
+                calibration: Calibration::None,
+            },
             changed(|plan| plan.repetition = 1),
             changed(|plan| plan.repetition = 2),
             changed(|plan| plan.start = Start::Fresh(HeadStart::Words)),
@@ -315,7 +347,7 @@ mod tests {
         ] {
             keys.push(key(&inputs, &weak()));
         }
-        let average = StagePlan::Average { of: vec![0], prompt: None };
+        let average = StagePlan::Average { of: vec![0], prompt: None, calibration: Calibration::None };
         keys.extend([0, 1].map(|read| key_of(&shared(), [None, Some(&keys[read])], &average, &labels())));
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());

@@ -1,11 +1,14 @@
 //! Doing one stage: its job, the engine, and what is kept of it.
 
 use labelmix_engine::{StageJob, StageScores, kept_shot};
-use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, test_metrics};
-use labelmix_store::{DoneStage, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds};
-use labelmix_train::{Continuation, StageProgress};
+use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, prior_shift, test_metrics};
+use labelmix_store::{
+    DoneStage, KeptClassifiers, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds,
+};
+use labelmix_train::{Continuation, Interrupt, StageProgress};
 
 use crate::graph::StageNode;
+use crate::purchase::Reference;
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
 
@@ -24,8 +27,11 @@ pub(crate) fn do_stage(
     let job = work.job();
     store.write_stage(&node.key, |folder| {
         let averages = matches!(node.plan, StagePlan::Average { .. });
-        let StageScores { history, chosen, scores, shortened, written } =
-            if averages { work.average()? } else { sweep.engine.do_stage(&job, folder, continuation, &mut observe)? };
+        let (StageScores { history, chosen, scores, shortened, written }, shift) = if averages {
+            work.average(continuation.interrupt)?
+        } else {
+            (sweep.engine.do_stage(&job, folder, continuation, &mut observe)?, None)
+        };
         let log_odds = scores.log_odds();
         let gold: Vec<bool> =
             sweep.data.test.iter().map(|example| example.gold.expect("test examples have gold labels")).collect();
@@ -40,6 +46,7 @@ pub(crate) fn do_stage(
             history,
             chosen,
             averages: if averages { work.reads().cloned().collect() } else { Vec::new() },
+            shift,
             metrics: test_metrics(&log_odds, &gold),
         };
         let ids = sweep.data.test.iter().map(|example| example.id).collect();
@@ -77,8 +84,8 @@ impl<'a> Work<'a> {
         node.reads.iter().map(|index| &sweep.graph().nodes()[*index].key)
     }
 
-    /// Averages the test set's log-odds of the stages that it reads.
-    fn average(self) -> Result<StageScores, StageError> {
+    /// Averages the test set's log-odds of the stages that it reads, and shifts them if that is the plan; by how much.
+    fn average(self, interrupt: &Interrupt) -> Result<(StageScores, Option<f32>), StageError> {
         let mut scores = Vec::new();
         for key in self.reads() {
             let path = self.store.stage_folder(key);
@@ -86,8 +93,28 @@ impl<'a> Work<'a> {
             let reason = || StoreError::Damaged { path, reason: "it holds no predictions of the test set".to_owned() };
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
-        let (scores, shortened) = (Scores::of_log_odds(mean_log_odds(&scores)), Shortened::default());
-        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
+        let mut log_odds = mean_log_odds(&scores);
+        let shift = self.node.plan.is_calibrated().then(|| self.shift(interrupt)).transpose()?;
+        for score in &mut log_odds {
+            *score += shift.unwrap_or(0.0);
+        }
+        let (scores, shortened) = (Scores::of_log_odds(log_odds), Shortened::default());
+        Ok((StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() }, shift))
+    }
+
+    /// What makes as many of the reference texts positive as there are of class 1 by the prior.
+    fn shift(self, interrupt: &Interrupt) -> Result<f32, StageError> {
+        let Self { sweep, store, node } = self;
+        let Reference { places, prior } = sweep.reference(node);
+        let texts: Vec<&str> = places.iter().map(|place| sweep.data.train[*place].text.as_str()).collect();
+        let mut scores = Vec::new();
+        for key in self.reads() {
+            let KeptClassifiers { folders, .. } = Store::classifiers(&store.stage_folder(key))?;
+            for folder in folders {
+                scores.push(sweep.engine.scorer(&folder)?.score(&texts, interrupt)?.log_odds());
+            }
+        }
+        Ok(prior_shift(mean_log_odds(&scores), prior))
     }
 
     fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {

@@ -1,8 +1,9 @@
 //! How much work a stage is expected to be.
 
-use labelmix_methods::{Choice, Recipe, Role, StagePlan, TrainPlan};
+use labelmix_methods::{Calibration, Choice, Recipe, Role, StagePlan, TrainPlan};
 
 use crate::graph::StageNode;
+use crate::purchase::REFERENCE_TEXTS;
 
 /// A stage's expected work, in examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,10 @@ impl Workload {
             StagePlan::Train(training) => training,
             // The shots before texts that a language model is asked about are read once for all.
             StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
-            StagePlan::Average { .. } => return Self { trained: 0, read: 1, texts: 1 },
+            StagePlan::Average { of, calibration, .. } => {
+                let read = if *calibration == Calibration::None { 1 } else { REFERENCE_TEXTS * of.len() };
+                return Self { trained: 0, read, texts: 1 };
+            }
         };
         let (mut own, mut jointly, mut candidates) = (0, 0, 0);
         for draw in draws {

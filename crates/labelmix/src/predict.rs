@@ -10,7 +10,7 @@ use labelmix_data::{
 use labelmix_engine::{Engine, EngineOptions, NativeEngine};
 use labelmix_methods::mean_log_odds;
 use labelmix_models::{TextLimit, Tokenizer};
-use labelmix_store::Store;
+use labelmix_store::{KeptClassifiers, Store};
 use labelmix_study::TooLong;
 use labelmix_train::{Interrupt, soft_label};
 
@@ -106,8 +106,8 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let id_of = if run.text.is_some() { ExampleId::of } else { ExampleId::exact };
     let text = RowText::new(&source)?;
     let Input { mut columns, rows: n_rows, texts: n_texts } = survey(arguments, &text, engine.tokenizer())?;
-    let classifiers = Store::classifiers(&stage_folder)?;
-    let scorers: Vec<_> = classifiers.iter().map(|folder| engine.scorer(folder)).collect::<Result<_, _>>()?;
+    let KeptClassifiers { folders, shift } = Store::classifiers(&stage_folder)?;
+    let scorers: Vec<_> = folders.iter().map(|folder| engine.scorer(folder)).collect::<Result<_, _>>()?;
     let added = AddedColumns::to(&mut columns);
     let mut writer = TableWriter::create(&arguments.output, &columns, IfThere::Replace)?;
     let bar: ProgressBar = counting_bar(n_rows as u64, "texts");
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
         let read: Vec<&str> = texts.iter().map(|text| &**text).filter(|text| !text.trim().is_empty()).collect();
         let scores = scorers.iter().map(|scorer| Ok(scorer.score(&read, &Interrupt::default())?.log_odds()));
         let scores = mean_log_odds(&scores.collect::<Result<Vec<Vec<f32>>, Failure>>()?);
-        let mut predicted = read.iter().map(|text| id_of(text)).zip(scores);
+        let mut predicted = read.iter().map(|text| id_of(text)).zip(scores.into_iter().map(|score| score + shift));
         let predictions: Vec<_> =
             texts.iter().map(|text| if text.trim().is_empty() { None } else { predicted.next() }).collect();
         drop(predicted);

@@ -6,7 +6,7 @@ use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
-use crate::plan::StagePlan;
+use crate::plan::{Calibration, StagePlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -35,7 +35,7 @@ impl Method for Ensemble {
         let chain = inner_trainings(&self.of, &self.options, split);
         let Some(last) = chain.last() else { return Vec::new() };
         let (mut stages, of) = repeated(&chain, self.members);
-        stages.push(StagePlan::Average { of, prompt: last.prompt.clone() });
+        stages.push(StagePlan::Average { of, prompt: last.prompt.clone(), calibration: Calibration::None });
         stages
     }
 
@@ -84,7 +84,7 @@ mod tests {
             .filter_map(|stage| Some((stage.count(), stage.training()?.repetition, stage.parent())))
             .collect();
         assert_eq!(shape, [(3, 0, None), (2, 0, Some(0)), (3, 1, None), (2, 1, Some(2))]);
-        assert_eq!(stages[4..], [StagePlan::Average { of: vec![1, 3], prompt: None }]);
+        assert_eq!(stages[4..], [StagePlan::Average { of: vec![1, 3], prompt: None, calibration: Calibration::None }]);
         assert_eq!(method.stages(Allocation::default()), []);
     }
 

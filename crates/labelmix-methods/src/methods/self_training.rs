@@ -8,7 +8,7 @@ use toml::Table;
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use super::joint::check_weight;
 use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
-use crate::plan::{Draw, DrawSource, JointLoss, StageOptions, StagePlan, TrainPlan};
+use crate::plan::{Calibration, Draw, DrawSource, JointLoss, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -65,7 +65,7 @@ impl Method for SelfTraining {
             teachers = (first..stages.len()).collect();
         }
         if self.members > 1 {
-            stages.push(StagePlan::Average { of: teachers, prompt: student.prompt });
+            stages.push(StagePlan::Average { of: teachers, prompt: student.prompt, calibration: Calibration::None });
         }
         stages
     }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use labelmix_methods::{Method, MethodKind, OptionError, Schedule, method_kinds, method_named};
+use labelmix_methods::{
+    Calibration, Method, MethodKind, OptionError, Schedule, calibrated, method_kinds, method_named,
+};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,6 +21,9 @@ pub struct MethodTable {
     /// The method, if the name is not its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// How its log-odds are shifted; the study's way without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// The method's options.
     #[serde(flatten)]
     pub options: Table,
@@ -26,7 +31,7 @@ pub struct MethodTable {
 
 impl MethodTable {
     pub(super) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), method: None, options: Table::new() }
+        Self { name: name.to_owned(), method: None, calibration: None, options: Table::new() }
     }
 
     fn kind(&self) -> Result<&'static MethodKind, Problem> {
@@ -63,13 +68,15 @@ impl<'de> Visitor<'de> for NameOrTable {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MethodTable, A::Error> {
         let mut options = Table::deserialize(MapAccessDeserializer::new(map))?;
+        let calibration = options.remove("calibration").map(Value::try_into).transpose();
+        let calibration = calibration.map_err(|error: toml::de::Error| A::Error::custom(error.message().trim()))?;
         let mut text = |key: &str| match options.remove(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(A::Error::custom(format!("`{key}` of a method is a text, not {other}"))),
         };
         let name = text("name")?.ok_or_else(|| A::Error::missing_field("name"))?;
-        Ok(MethodTable { name, method: text("method")?, options })
+        Ok(MethodTable { name, method: text("method")?, calibration, options })
     }
 }
 
@@ -123,7 +130,9 @@ impl Study {
                         help: format!("its loss needs batches of {smallest} or more examples"),
                     });
                 }
-                let plain = table.method.is_none() && table.options.is_empty();
+                let calibration = table.calibration.unwrap_or_default();
+                let plain = table.method.is_none() && table.options.is_empty() && calibration == Calibration::None;
+                let method = calibrated(method, calibration);
                 Ok(NamedMethod { name: name.clone(), method, table: (!plain).then(|| table.clone()) })
             })
             .collect()
@@ -144,6 +153,8 @@ fn of_options(name: &str, kind: &MethodKind, error: &OptionError) -> Problem {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use labelmix_econ::Allocation;
 
     use super::*;
 
@@ -168,6 +179,23 @@ mod tests {
         assert_eq!(tables, [false, true], "what is all defaults needs no table beside its results");
         let tables = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'many'\nmethod = 'few-shot'\nshots = 32";
         assert_eq!(names(&super::tests::study(tables).unwrap()), ["few-shot", "many"]);
+    }
+
+    #[test]
+    fn the_study_calibrates_the_methods_that_do_not_say_it() {
+        let tables =
+            "[[methods]]\nname = 'seq-sft'\n[[methods]]\nname = 'raw'\nmethod = 'seq-sft'\ncalibration = 'none'";
+        let file = format!("calibration = 'prior'\n{MINIMAL}{tables}");
+        let study = Study::parse(&file, PathBuf::new()).map_err(|problem| problem.reason).unwrap();
+        let split = Allocation { n_weak: 4, n_gold: 2 };
+        let stages = study.configured_methods().iter().map(|named| named.method.stages(split)).collect::<Vec<_>>();
+        assert_eq!(stages[0][..2], stages[1]);
+        assert!(stages[0].len() == 3 && stages[0][2].is_calibrated());
+        assert!(study.configured_methods()[0].table.is_some(), "results say how they were calibrated");
+        insta::assert_snapshot!(
+            self::study("[[methods]]\nname = 'seq-sft'\ncalibration = 'platt'").unwrap_err(),
+            @"line 8: unknown variant `platt`, expected `none` or `prior` | known here: none, prior"
+        );
     }
 
     #[test]

@@ -353,6 +353,22 @@ fn a_mean_of_trainings_asks_the_engine_for_none() {
 }
 
 #[test]
+fn calibration_asks_the_engine_to_read_and_for_no_training() {
+    let grid = "[grid]\nweak_counts = [8]\ngold_counts = [8]\nseeds = [0]\n[[methods]]\nname = 'seq-sft'\n";
+    let place = Place::new(grid);
+    let raw = place.execute(&ExecuteOptions::default()).records;
+    assert_eq!(place.begun().len(), 2);
+    // The scorer takes texts of even length for class 1.
+    let place = place.asking(&format!("{grid}calibration = 'prior'\n"));
+    let calibrated = place.execute(&ExecuteOptions::default()).records;
+    assert_eq!((place.begun().len(), place.left("stages")), (0, 3), "what is trained is the same");
+    let outcome = place.sweep().graph().nodes().last().map(|node| place.store().outcome(&node.key).unwrap().unwrap());
+    let shift = outcome.unwrap().shift.unwrap();
+    assert!([-2.0, 0.0, 2.0].contains(&shift), "{shift}");
+    assert_eq!(calibrated[0].metrics.auroc, raw[0].metrics.auroc);
+}
+
+#[test]
 fn a_failed_member_leaves_no_mean() {
     let grid =
         "[grid]\nweak_counts = [0]\ngold_counts = [8]\nseeds = [0]\n[[methods]]\nname = 'ensemble'\nmembers = 3\n";

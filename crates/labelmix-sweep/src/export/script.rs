@@ -28,6 +28,8 @@ pub(super) struct Script<'a> {
     tokenizer: String,
     pub(super) max_length: usize,
     cut: &'static str,
+    /// What is added to log-odds.
+    pub(super) shift: Option<f32>,
     pub(super) rounds_products: bool,
     pub(super) prompt: Option<ScriptPrompt>,
 }
@@ -87,6 +89,7 @@ impl<'a> Script<'a> {
             tokenizer: tokenizer.split('/').map(literal).collect::<Vec<_>>().join(" / "),
             max_length,
             cut: if cut { "True" } else { "False" },
+            shift: None,
             rounds_products: false,
             prompt: None,
         }
@@ -121,6 +124,7 @@ impl<'a> Script<'a> {
             tokenizer => self.tokenizer.as_str(),
             max_length => self.max_length,
             cut => self.cut,
+            shift => self.shift.map(|shift| format!("{shift:?}")),
             rounds_products => self.rounds_products,
             prompt => self.prompt.as_ref().map(ScriptPrompt::names),
         };

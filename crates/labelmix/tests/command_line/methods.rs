@@ -67,6 +67,10 @@ by_agreement = true
 name = "ensemble"
 members = 2
 [[methods]]
+name = "calibrated"
+method = "few-shot"
+calibration = "prior"
+[[methods]]
 name = "self-training"
 of = "joint"
 members = 2
@@ -134,7 +138,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 17);
+    assert_eq!(methods.len(), 18);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -225,6 +229,7 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         "seq-sft_w80_g8_s0",
         "asked-on_w80_g8_s0",
         "ensemble_w80_g8_s0",
+        "calibrated_w0_g2_s0",
         "self-training_w80_g8_s0",
     ] {
         let folder = format!("{store}/runs/small/{run}");

@@ -44,6 +44,11 @@ impl Place {
         Self { script: Arc::new(script), ..self }
     }
 
+    /// The same store, asked something else.
+    pub(super) fn asking(self, grid: &str) -> Self {
+        Self { grid: grid.to_owned(), ..self }
+    }
+
     pub(super) fn sweep(&self) -> Sweep {
         let file = self.folder.path().join("study.toml");
         let head = "name = 'fake'\n[task]\ntrain = 'train.jsonl'\ntest = 'test.jsonl'\n[model]\npath = 'none'\n";
