@@ -69,6 +69,7 @@ members = 2
 [[methods]]
 name = "calibrated"
 method = "few-shot"
+shots = 4
 calibration = "prior"
 [[methods]]
 name = "self-training"
@@ -229,7 +230,7 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         "seq-sft_w80_g8_s0",
         "asked-on_w80_g8_s0",
         "ensemble_w80_g8_s0",
-        "calibrated_w0_g2_s0",
+        "calibrated_w0_g4_s0",
         "self-training_w80_g8_s0",
     ] {
         let folder = format!("{store}/runs/small/{run}");
