@@ -43,6 +43,9 @@ pub enum Error {
     #[error("{} is not the model that the run {run} fine-tuned: its weights or its configuration are others", path.display())]
     #[diagnostic(help("put the model of the run there again, or sweep with this one"))]
     OtherModel { run: String, path: PathBuf },
+    #[error("no probe can be fitted: {0}")]
+    #[diagnostic(help("a larger `penalty` of the method is easier to fit"))]
+    Probe(labelmix_stats::StatsError),
     #[error("the model could not be tried")]
     Trial(
         #[source]

@@ -1,6 +1,7 @@
 //! The engine of this process.
 
 mod labeler;
+mod probe;
 mod scorer;
 mod stage;
 mod trial;
@@ -57,6 +58,7 @@ pub struct NativeEngine {
     slots: usize,
     memory_bytes: u64,
     texts: SweepTexts,
+    features: probe::Features,
 }
 
 /// What the stages of a sweep read.
@@ -169,6 +171,7 @@ impl NativeEngine {
             slots: 1,
             memory_bytes: 0,
             texts: SweepTexts::default(),
+            features: probe::Features::default(),
         }
     }
 
@@ -228,6 +231,7 @@ impl Engine for NativeEngine {
         match job.plan {
             StagePlan::Train(training) => work.train(training, out, observe),
             StagePlan::Ask(prompt) => work.ask(prompt),
+            StagePlan::Probe(probe) => work.probe(probe, out),
             StagePlan::Average { .. } => unreachable!("what is averaged is in the store"),
         }
     }

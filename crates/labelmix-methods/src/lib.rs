@@ -17,8 +17,8 @@ pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, cali
 pub use metrics::{Scores, TestMetrics, mean_log_odds, prior_shift, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
-    Calibration, Choice, Denoise, Draw, DrawSource, FollowUp, HeadStart, JointLoss, Loss, PromptPlan, RatesFrom, Role,
-    ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan, Trains,
+    Calibration, Choice, Denoise, Draw, DrawSource, FollowUp, HeadStart, JointLoss, Loss, ProbePlan, PromptPlan,
+    RatesFrom, Role, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan, Trains,
 };
 pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};

@@ -8,6 +8,7 @@ mod inner;
 mod joint;
 mod log_confidence;
 mod most_confident;
+mod probe;
 mod self_training;
 mod seq_sft;
 mod uncertainty;
@@ -24,6 +25,7 @@ pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<log_confidence::LogConfidence>(),
     MethodKind::of::<most_confident::MostConfident>(),
     MethodKind::of::<verbalizer::Verbalizer>(),
+    MethodKind::of::<probe::Probe>(),
     MethodKind::of::<joint::Joint>(),
     MethodKind::of::<denoise::Denoise>(),
     MethodKind::of::<ensemble::Ensemble>(),

@@ -33,6 +33,8 @@ pub enum StagePlan {
     Train(TrainPlan),
     /// Scores the next token behind each prompt with the language model. Nothing is trained.
     Ask(PromptPlan),
+    /// Fits a linear classifier to what the pretrained model's pooling gives.
+    Probe(ProbePlan),
     /// Averages the log-odds of other stages. Nothing is trained.
     Average {
         /// Those stages, by their places among the method's.
@@ -53,6 +55,15 @@ pub enum Calibration {
     None,
     /// By one number: of texts of the pool that nobody labelled, so many have positive log-odds as there are of class 1.
     Prior,
+}
+
+/// A linear classifier of hidden states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbePlan {
+    /// What it is fitted to: labels.
+    pub draws: Vec<Draw>,
+    /// Half of this times ‖w‖² is added to the sum of losses.
+    pub penalty: f64,
 }
 
 /// A training. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a schedule of its own.
@@ -380,7 +391,7 @@ impl StagePlan {
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {
             Self::Train(training) => Some(training),
-            Self::Ask(_) | Self::Average { .. } => None,
+            Self::Ask(_) | Self::Probe(_) | Self::Average { .. } => None,
         }
     }
 
@@ -389,18 +400,23 @@ impl StagePlan {
         match self {
             Self::Train(TrainPlan { prompt, .. }) | Self::Average { prompt, .. } => prompt.as_ref(),
             Self::Ask(prompt) => Some(prompt),
+            Self::Probe(_) => None,
         }
     }
 
     /// Everything that it takes from the pools, in the order in which it is bought.
     pub fn draws(&self) -> impl Iterator<Item = Draw> + '_ {
         let shots = self.prompt().map(|PromptPlan { shots, .. }| Draw::front(shots.labels, shots.count, Role::Shot));
-        shots.into_iter().chain(self.training().into_iter().flat_map(|training| training.draws.iter().copied()))
+        let draws = match self {
+            Self::Train(TrainPlan { draws, .. }) | Self::Probe(ProbePlan { draws, .. }) => &**draws,
+            Self::Ask(_) | Self::Average { .. } => &[],
+        };
+        shots.into_iter().chain(draws.iter().copied())
     }
 
     /// How many labels it trains on, not counting what it trains on jointly with them.
     pub fn count(&self) -> usize {
-        self.training().map_or(0, TrainPlan::count)
+        self.draws().filter(|draw| draw.role == Role::Train).map(|draw| draw.count).sum()
     }
 
     /// The stage that it starts from, by its place among the method's.
@@ -416,7 +432,7 @@ impl StagePlan {
         match self {
             Self::Train(training) => &training.reads,
             Self::Average { of, .. } => of,
-            Self::Ask(_) => &[],
+            Self::Ask(_) | Self::Probe(_) => &[],
         }
     }
 }

@@ -135,13 +135,13 @@ impl Classifier {
         self.model.transformer().forward(batch, Some(adapter), self.model.no_past())
     }
 
-    /// The two classes' logits, `[sequences, 2]`.
+    /// What the pooling makes of the final hidden states, `[sequences, hidden]`.
     ///
     /// # Errors
     /// If a token id or a length is beyond the model's.
-    pub fn logits(&self, batch: &TokenBatch, adapter: &Adapter) -> Result<Value> {
+    pub fn pooled(&self, batch: &TokenBatch, adapter: &Adapter) -> Result<Value> {
         let hidden_states = self.hidden_states(batch, adapter)?;
-        let pooled = match (self.pooling, &self.pooler) {
+        Ok(match (self.pooling, &self.pooler) {
             (Pooling::Pooler, Some(pooler)) => {
                 let first = gather_rows(&hidden_states, &batch.offsets().first_tokens())?;
                 activation(&pooler.forward(&first, None)?, labelmix_nn::Activation::Tanh)?
@@ -150,7 +150,15 @@ impl Classifier {
             (Pooling::Max, _) => max_of_sequences(&hidden_states, batch.offsets())?,
             (Pooling::FirstToken, _) => gather_rows(&hidden_states, &batch.offsets().first_tokens())?,
             (Pooling::LastToken | Pooling::Pooler, _) => gather_rows(&hidden_states, &batch.offsets().last_tokens())?,
-        };
+        })
+    }
+
+    /// The two classes' logits, `[sequences, 2]`.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn logits(&self, batch: &TokenBatch, adapter: &Adapter) -> Result<Value> {
+        let pooled = self.pooled(batch, adapter)?;
         let (weight, bias) = adapter.head();
         Ok(linear(&pooled, Weight::Trained(weight), bias, None)?)
     }

@@ -45,6 +45,6 @@ pub use language_model::{LanguageModel, Prefix};
 pub use memory::{MemoryPlan, MemoryRequest};
 pub use model::{LoadOptions, Model};
 pub use shape::{ModelShape, ShapeSummary};
-pub use tensor_file::KeptTensors;
+pub use tensor_file::{KeptTensors, write_streamed};
 pub use tokenizer::{TextLimit, Tokenizer};
 pub use trainable::TrainableLanguageModel;

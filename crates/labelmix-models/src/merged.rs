@@ -1,7 +1,6 @@
 //! A checkpoint in the Hugging Face layout with an adapter merged into its weights, in f32: loads without PEFT.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use labelmix_nn::{Array, Parameter};
@@ -16,6 +15,7 @@ use crate::description::{Description, Norm, NormKind, Projection};
 use crate::error::{Error, Result};
 use crate::export::{PythonClass, write_json};
 use crate::layers::{Linear, Loader, WeightMatrix, transposed};
+use crate::tensor_file::write_streamed;
 
 impl Classifier {
     /// Writes a checkpoint with an adapter merged into it into an existing folder: `config.json` and `model.safetensors`, for
@@ -34,13 +34,8 @@ impl Classifier {
         write_json(&folder.join("config.json"), &self.merged_config(whole, pad_token)?)?;
         let loader = self.model().loader();
         let path = folder.join(SINGLE_FILE);
-        let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize_to_file(self.merged_tensors(&loader, adapter, whole), Some(format), &path)
-            .map_err(|error| Error::Write { path: path.clone(), source: std::io::Error::other(error.to_string()) })?;
-        // The library lets nobody but the writer read it.
-        std::fs::metadata(folder.join("config.json"))
-            .and_then(|other| std::fs::set_permissions(&path, other.permissions()))
-            .map_err(|source| Error::Write { path, source })?;
+        write_streamed(self.merged_tensors(&loader, adapter, whole), &[("format", "pt")], &path)
+            .map_err(|error| Error::Write { path, source: std::io::Error::other(error.to_string()) })?;
         if whole { Ok(()) } else { adapter.export_head(head_folder) }
     }
 

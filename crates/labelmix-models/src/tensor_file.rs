@@ -68,6 +68,23 @@ impl View for Stored<'_> {
     }
 }
 
+/// Writes tensors one after the other, without holding the file in memory, with the permissions of any new file: the crate's own
+/// way lets nobody else read it.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_streamed<S: AsRef<str> + Ord + std::fmt::Display, V: View>(
+    tensors: impl IntoIterator<Item = (S, V)>,
+    header: &[(&str, &str)],
+    path: &Path,
+) -> std::result::Result<(), SafeTensorError> {
+    let permissions = std::fs::File::create(path)?.metadata()?.permissions();
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let header = (!header.is_empty()).then(|| header.iter().map(owned).collect());
+    safetensors::serialize_to_file(tensors, header, path)?;
+    Ok(std::fs::set_permissions(path, permissions)?)
+}
+
 /// Writes named tensors of one type.
 ///
 /// # Errors
@@ -79,18 +96,9 @@ pub(crate) fn write_tensors<'a>(
 ) -> Result<()> {
     let tensors: Vec<(&str, Array)> = tensors.collect();
     let views = tensors.iter().map(|(name, array)| (name, Stored(array, dtype)));
-    safetensors::serialize_to_file(views, None, path).map_err(|error| match io_error(error) {
-        Ok(source) => Error::Write { path: path.into(), source },
-        Err(error) => Error::Weights { path: path.into(), reason: error.to_string() },
-    })
-}
-
-/// What the operating system said, if it was the one that refused.
-fn io_error(error: SafeTensorError) -> std::result::Result<io::Error, SafeTensorError> {
-    match error {
-        SafeTensorError::IoError(error) => Ok(error),
-        error => Err(error),
-    }
+    let serialized = safetensors::serialize(views, None)
+        .map_err(|error| Error::Weights { path: path.into(), reason: error.to_string() })?;
+    std::fs::write(path, serialized).map_err(|source| Error::Write { path: path.into(), source })
 }
 
 /// Named tensors of f32 with a text about them: the state of a training, as it is kept in a safetensors file.
@@ -169,9 +177,8 @@ impl KeptTensors {
             HashMap::from([(HEADER.to_owned(), header)])
         });
         let beside = path.with_added_extension("unfinished");
-        let written = safetensors::serialize_to_file(views(), header, &beside)
-            .map_err(|error| io_error(error).unwrap_or_else(|error| io::Error::other(error.to_string())))
-            .and_then(|()| std::fs::rename(&beside, path));
+        let bytes = safetensors::serialize(views(), header).expect("names are unique, and tensors whole");
+        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
         if written.is_err() {
             // The first error is the one to report.
             let _ = std::fs::remove_file(&beside);

@@ -42,19 +42,46 @@ impl LogisticRegression {
 
     /// Fits on some of the rows.
     pub(crate) fn fit_rows(features: &FeatureMatrix, labels: &[bool], rows: &[usize], penalty: f64) -> Result<Self> {
-        if !(penalty > 0.0 && penalty.is_finite()) {
-            let (setting, range) = ("the penalty", "a number above 0");
-            return Err(StatsError::SettingOutOfRange { setting, value: penalty, range });
-        }
+        check_penalty(penalty)?;
         let positives = rows.iter().filter(|row| labels[**row]).count();
         for (class, count) in [(0, rows.len() - positives), (1, positives)] {
             if count == 0 {
                 return Err(StatsError::TooFewOfClass { class, count, needed: 1 });
             }
         }
-        let parameters = Problem { features, labels, rows, penalty }.minimise()?;
-        let (intercept, weights) = parameters.split_last().expect("the intercept is always there");
-        Ok(Self { weights: weights.to_vec(), intercept: *intercept })
+        let targets: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(labels[*row]))).collect();
+        Problem { features, targets: &targets, weights: &vec![1.0; rows.len()], rows, penalty }.fitted()
+    }
+
+    /// As [`fit`](Self::fit), with targets that may lie between the classes, and weights: minimises
+    /// Σ weight · −(target ln p + (1 − target) ln(1 − p)) + penalty / 2 · ‖weights‖².
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), if a target is no probability, if a weight is not above 0, or if all targets are 0, or all 1.
+    ///
+    /// # Panics
+    /// If there is not one target and one weight per row.
+    pub fn fit_soft(features: &FeatureMatrix, targets: &[f64], weights: &[f64], penalty: f64) -> Result<Self> {
+        assert!(features.rows() == targets.len() && features.rows() == weights.len(), "one of each per row");
+        check_penalty(penalty)?;
+        for (setting, range, value) in targets
+            .iter()
+            .map(|target| ("a target", "a probability", *target))
+            .chain(weights.iter().map(|weight| ("a weight", "a number above 0", *weight)))
+        {
+            let fits =
+                if setting == "a target" { (0.0..=1.0).contains(&value) } else { value > 0.0 && value.is_finite() };
+            if !fits {
+                return Err(StatsError::SettingOutOfRange { setting, value, range });
+            }
+        }
+        for (class, all) in [(0, 1.0), (1, 0.0)] {
+            if targets.iter().all(|target| *target == all) {
+                return Err(StatsError::TooFewOfClass { class, count: 0, needed: 1 });
+            }
+        }
+        let rows: Vec<usize> = (0..targets.len()).collect();
+        Problem { features, targets, weights, rows: &rows, penalty }.fitted()
     }
 
     /// The log-odds of class 1 for a row of a matrix of as many columns.
@@ -66,15 +93,31 @@ impl LogisticRegression {
     }
 }
 
+fn check_penalty(penalty: f64) -> Result<()> {
+    if penalty > 0.0 && penalty.is_finite() {
+        return Ok(());
+    }
+    let (setting, range) = ("the penalty", "a number above 0");
+    Err(StatsError::SettingOutOfRange { setting, value: penalty, range })
+}
+
 /// The objective. Its parameters are the weights and then the intercept, `[columns + 1]`; scores are those of `rows`.
 struct Problem<'a> {
     features: &'a FeatureMatrix,
-    labels: &'a [bool],
+    /// Those of `rows`, as the weights.
+    targets: &'a [f64],
+    weights: &'a [f64],
     rows: &'a [usize],
     penalty: f64,
 }
 
 impl Problem<'_> {
+    fn fitted(&self) -> Result<LogisticRegression> {
+        let parameters = self.minimise()?;
+        let (intercept, weights) = parameters.split_last().expect("the intercept is always there");
+        Ok(LogisticRegression { weights: weights.to_vec(), intercept: *intercept })
+    }
+
     fn minimise(&self) -> Result<Vec<f64>> {
         let tolerance = GRADIENT_TOLERANCE * largest(&self.accumulate(|_| 1.0, f64::abs));
         let mut parameters = vec![0.0; self.features.columns() + 1];
@@ -91,7 +134,8 @@ impl Problem<'_> {
             }
             let first_gradient = *first_gradient.get_or_insert(gradient_size);
             let exactness = (gradient_size / first_gradient).sqrt().min(0.5);
-            let curvatures: Vec<f64> = probabilities.iter().map(|p| p * (1.0 - p)).collect();
+            let curvatures: Vec<f64> =
+                probabilities.iter().zip(self.weights).map(|(p, weight)| weight * p * (1.0 - p)).collect();
             let step = self.newton_step(&gradient, &curvatures, exactness);
 
             let slope = dot(&gradient, &step);
@@ -123,22 +167,22 @@ impl Problem<'_> {
 
     fn objective(&self, parameters: &[f64], scores: &[f64]) -> f64 {
         let losses =
-            self.rows.iter().zip(scores).map(|(row, score)| softplus(if self.labels[*row] { -score } else { *score }));
+            self.targets.iter().zip(self.weights).zip(scores).map(|((target, weight), score)| {
+                weight * (target * softplus(-score) + (1.0 - target) * softplus(*score))
+            });
         let weights = &parameters[..self.features.columns()];
         losses.sum::<f64>() + 0.5 * self.penalty * dot(weights, weights)
     }
 
-    /// ∂/∂θ = Σ (p − label) · x + penalty · weights.
+    /// ∂/∂θ = Σ weight · (p − target) · x + penalty · weights.
     fn gradient(&self, parameters: &[f64], probabilities: &[f64]) -> Vec<f64> {
-        let mut gradient = self.accumulate(
-            |place| probabilities[place] - f64::from(u8::from(self.labels[self.rows[place]])),
-            |value| value,
-        );
+        let mut gradient =
+            self.accumulate(|place| self.weights[place] * (probabilities[place] - self.targets[place]), |value| value);
         self.add_penalty(&mut gradient, parameters);
         gradient
     }
 
-    /// The Hessian times a vector: Σ p(1 − p) · x · (x · v) + penalty · v.
+    /// The Hessian times a vector: Σ weight · p(1 − p) · x · (x · v) + penalty · v.
     fn hessian_product(&self, curvatures: &[f64], vector: &[f64]) -> Vec<f64> {
         let scores = self.scores(vector);
         let mut product = self.accumulate(|place| curvatures[place] * scores[place], |value| value);
@@ -270,6 +314,39 @@ mod tests {
         let scaled = LogisticRegression::fit(&FeatureMatrix::from_dense(&rows).unwrap(), &labels, 1e-6).unwrap();
         // With next to no penalty the scale of a column is the inverse scale of its weight.
         assert!((scaled.weights[1] * 1e4 / plain.weights[1] - 1.0).abs() < 0.02, "{scaled:?}, {plain:?}");
+    }
+
+    #[test]
+    fn a_soft_target_is_both_classes_by_its_share() {
+        let rows = random_rows(30, 4);
+        let targets: Vec<f64> = (0..30).map(|row| f64::from(row % 7) / 6.0).collect();
+        let weights: Vec<f64> = (0..30).map(|row| 0.5 + f64::from(row % 3)).collect();
+        let soft = LogisticRegression::fit_soft(&FeatureMatrix::from_dense(&rows).unwrap(), &targets, &weights, 0.7);
+        let twice: Vec<Vec<f64>> = rows.iter().chain(&rows).cloned().collect();
+        let shares: Vec<f64> = weights.iter().zip(&targets).map(|(weight, target)| weight * target).collect();
+        let others = weights.iter().zip(&shares).map(|(weight, share)| weight - share);
+        // A weight of 0 is none; so small a one changes nothing.
+        let shares: Vec<f64> = shares.iter().copied().chain(others).map(|share| share.max(1e-300)).collect();
+        let classes: Vec<f64> = (0..60).map(|row| f64::from(u8::from(row < 30))).collect();
+        let hard = LogisticRegression::fit_soft(&FeatureMatrix::from_dense(&twice).unwrap(), &classes, &shares, 0.7);
+        let (soft, hard) = (soft.unwrap(), hard.unwrap());
+        for (soft, hard) in
+            soft.weights.iter().chain([&soft.intercept]).zip(hard.weights.iter().chain([&hard.intercept]))
+        {
+            assert!((soft - hard).abs() < 1e-9, "{soft} {hard}");
+        }
+    }
+
+    #[test]
+    fn whole_targets_that_count_once_are_labels() {
+        let features = FeatureMatrix::from_dense(&random_rows(20, 3)).unwrap();
+        let labels: Vec<bool> = (0..20).map(|row| row % 3 == 0).collect();
+        let targets: Vec<f64> = labels.iter().map(|label| f64::from(u8::from(*label))).collect();
+        let soft = LogisticRegression::fit_soft(&features, &targets, &[1.0; 20], 0.3).unwrap();
+        assert_eq!(soft, LogisticRegression::fit(&features, &labels, 0.3).unwrap());
+        for (targets, weight) in [(vec![1.0; 20], 1.0), (vec![1.5; 20], 1.0), (targets, 0.0)] {
+            assert!(LogisticRegression::fit_soft(&features, &targets, &[weight; 20], 0.3).is_err());
+        }
     }
 
     #[test]

@@ -46,6 +46,6 @@ pub use record::RunRecord;
 pub use run_file::RunFile;
 pub use run_reader::RunReader;
 pub use status::{RunningStage, Status};
-pub use store::{DoneStage, KeptClassifiers, OPTIMIZER_FILE, StageOutcome, Store, TestLogOdds};
+pub use store::{DoneStage, KeptClassifiers, OPTIMIZER_FILE, PROBE_FILE, StageOutcome, Store, TestLogOdds};
 pub use test_sets::TestSetKey;
 pub use watcher::{StoreWatcher, WatchedStudy};

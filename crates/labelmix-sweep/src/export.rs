@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use labelmix_files::{Beside, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
-use labelmix_store::{KeptClassifiers, KeptShot, PromptFile, RunFile, Store};
+use labelmix_store::{KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile, Store};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
@@ -83,6 +83,9 @@ impl RunExport {
         let (run, last) = Store::read_run(folder)?;
         let name = || run.record.run.clone();
         let KeptClassifiers { folders: mut stages, shift } = Store::classifiers(&last)?;
+        if stages.iter().any(|stage| stage.join(PROBE_FILE).exists()) {
+            return Err(ExportError::Probe(name()).into());
+        }
         let prompts =
             stages.iter().map(|stage| Store::read_prompt(stage)).collect::<std::result::Result<Vec<_>, _>>()?;
         let is_read = |prompt: &Option<PromptFile>| prompt.clone().map(PromptFile::what_is_read);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use labelmix_econ::Allocation;
 use labelmix_econ::LabelKind;
-use labelmix_methods::{Calibration, Draw, DrawSource, PromptPlan, Role, StagePlan, TrainPlan};
+use labelmix_methods::{Calibration, Draw, DrawSource, PromptPlan, Role, StagePlan};
 use labelmix_store::StageKey;
 use labelmix_study::run_name;
 
@@ -34,9 +34,10 @@ impl StageNode {
                 (Calibration::None, count) => format!("the mean of {count} trainings"),
             },
             StagePlan::Ask(prompt) => shots(prompt),
+            StagePlan::Probe(probe) => format!("a probe of {}", learnt_from(&probe.draws)),
             StagePlan::Train(training) => match training.prompt.as_ref().filter(|prompt| prompt.shots.count > 0) {
-                None => learnt_from(training),
-                Some(prompt) => format!("{} behind {}", learnt_from(training), shots(prompt)),
+                None => learnt_from(&training.draws),
+                Some(prompt) => format!("{} behind {}", learnt_from(&training.draws), shots(prompt)),
             },
         };
         let repetition = self.plan.training().map_or(0, |training| training.repetition);
@@ -50,10 +51,10 @@ impl StageNode {
     }
 }
 
-/// What a training learns from, in words: `32 gold labels and 160 weak`.
-fn learnt_from(training: &TrainPlan) -> String {
+/// What is learnt from, in words: `32 gold labels and 160 weak`.
+fn learnt_from(draws: &[Draw]) -> String {
     let mut parts: Vec<String> = Vec::new();
-    for draw in training.draws.iter().filter(|draw| draw.count > 0) {
+    for draw in draws.iter().filter(|draw| draw.count > 0) {
         parts.push(match draw.source {
             DrawSource::Predictions => "texts that others labelled".to_owned(),
             DrawSource::Labels(kind) if parts.is_empty() => format!("{} {} labels", draw.count, kind.name()),
@@ -176,7 +177,7 @@ impl StageGraph {
 #[cfg(test)]
 mod tests {
     use labelmix_econ::LabelKind;
-    use labelmix_methods::StageOptions;
+    use labelmix_methods::{StageOptions, TrainPlan};
 
     use super::*;
     use crate::key::key_of_text;

@@ -5,8 +5,8 @@
 
 use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_methods::{
-    Choice, DrawSource, HeadStart, JointLoss, PromptPlan, PromptTemplate, Recipe, Role, StageOptions, StagePlan, Start,
-    TrainPlan,
+    Choice, DrawSource, HeadStart, JointLoss, ProbePlan, PromptPlan, PromptTemplate, Recipe, Role, StageOptions,
+    StagePlan, Start, TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
@@ -112,6 +112,18 @@ impl SharedInputs {
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
             }
+            StagePlan::Probe(ProbePlan { penalty, .. }) => {
+                part("probed", &penalty.to_bits().to_le_bytes());
+                part("pooling", pooling.as_bytes());
+                part("cut", &[u8::from(self.cut)]);
+                part("test", &self.test);
+                for drawn in of_role(|role| *role == Role::Train) {
+                    if let Some(kind) = drawn.draw.labels() {
+                        part("kind", kind.name().as_bytes());
+                        part("labels", labels_of(drawn, kind).as_bytes());
+                    }
+                }
+            }
             StagePlan::Average { .. } => part("averaged", &self.test),
         }
         // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
@@ -154,24 +166,29 @@ impl SharedInputs {
         for read in reads {
             part("reads", read.as_str().as_bytes());
         }
-        for drawn in drawn {
-            let Role::Jointly(JointLoss { weight, by_confidence, denoise }) = drawn.draw.role else { continue };
-            match drawn.draw.source {
-                DrawSource::Labels(kind) => {
-                    part("kind beside", kind.name().as_bytes());
-                    part("labels beside", labels_of(drawn, kind).as_bytes());
-                    part("weight beside", &weight.to_bits().to_le_bytes());
-                    part("by confidence", &[u8::from(by_confidence)]);
-                    part("denoise", canonical(&denoise).as_bytes());
-                }
-                DrawSource::Predictions => {
-                    let ids = drawn.examples(train).flat_map(|example| example.id.number().to_le_bytes());
-                    part("texts beside", &ids.collect::<Vec<u8>>());
-                    part("weight beside", &weight.to_bits().to_le_bytes());
-                }
+        parts_of_joint(drawn, train, &mut part);
+        StageKey::of(&parts)
+    }
+}
+
+/// What is learnt from jointly with other labels.
+fn parts_of_joint(drawn: &[Drawn], train: &[Example], part: &mut impl FnMut(&str, &[u8])) {
+    for drawn in drawn {
+        let Role::Jointly(JointLoss { weight, by_confidence, denoise }) = drawn.draw.role else { continue };
+        match drawn.draw.source {
+            DrawSource::Labels(kind) => {
+                part("kind beside", kind.name().as_bytes());
+                part("labels beside", bought_hash(drawn.examples(train), kind).as_bytes());
+                part("weight beside", &weight.to_bits().to_le_bytes());
+                part("by confidence", &[u8::from(by_confidence)]);
+                part("denoise", canonical(&denoise).as_bytes());
+            }
+            DrawSource::Predictions => {
+                let ids = drawn.examples(train).flat_map(|example| example.id.number().to_le_bytes());
+                part("texts beside", &ids.collect::<Vec<u8>>());
+                part("weight beside", &weight.to_bits().to_le_bytes());
             }
         }
-        StageKey::of(&parts)
     }
 }
 
@@ -296,6 +313,10 @@ mod tests {
             changed(|plan| plan.draws.push(Draw { source, role, ..plan.draws[0] }))
         };
         let weak_labels = DrawSource::Labels(LabelKind::Weak);
+        let probe = |kind, penalty| {
+            let plan = TrainPlan::new(kind, 2, usual);
+            StagePlan::Probe(ProbePlan { draws: plan.draws, penalty })
+        };
         for plan in [
             StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, usual)),
             options(StageOptions { loss: Loss::LogConfidence, ..usual }),
@@ -310,6 +331,9 @@ mod tests {
             prompted(LabelKind::Gold, fresh),
             prompted(LabelKind::Gold, one),
             StagePlan::Ask(prompt(LabelKind::Gold, one)),
+            probe(LabelKind::Weak, 1.0),
+            probe(LabelKind::Gold, 1.0),
+            probe(LabelKind::Gold, 2.0),
             StagePlan::Average { of: Vec::new(), prompt: None, calibration: Calibration::None },
             StagePlan::Average {
                 of: Vec::new(),

@@ -33,14 +33,16 @@ impl Sweep {
             }
             shots_before = shots;
             let seed = node.plan.training().map_or(node.seed, |training| training.training_seed(node.seed));
-            enter_stage(&mut ledger, &self.data.train, &drawn, &self.study().recipe, seed);
+            // Only a training validates.
+            let recipe = node.plan.training().map(|_| &self.study().recipe);
+            enter_stage(&mut ledger, &self.data.train, &drawn, recipe, seed);
         }
         ledger
     }
 }
 
 /// Enters a stage's labels, draw by draw: those that it only looks at, then those that it uses.
-fn enter_stage(ledger: &mut Ledger, train: &[Example], drawn: &[Drawn], recipe: &Recipe, seed: u64) {
+fn enter_stage(ledger: &mut Ledger, train: &[Example], drawn: &[Drawn], recipe: Option<&Recipe>, seed: u64) {
     for drawn in drawn {
         let Some((kind, targets)) = drawn.draw.labels().zip(drawn.labels(train)) else { continue };
         let mut enter = |place: usize, purpose| ledger.enter(train[place].id.to_string(), kind, purpose);
@@ -49,7 +51,7 @@ fn enter_stage(ledger: &mut Ledger, train: &[Example], drawn: &[Drawn], recipe: 
         }
         let usual = if drawn.draw.role == Role::Shot { Purpose::Shot } else { Purpose::Train };
         let mut purposes = vec![usual; targets.len()];
-        if usual == Purpose::Train && !targets.is_empty() {
+        if let Some(recipe) = recipe.filter(|_| usual == Purpose::Train && !targets.is_empty()) {
             for index in stage_split(&targets, recipe, seed).validation {
                 purposes[index] = Purpose::Validation;
             }
@@ -122,14 +124,15 @@ mod tests {
                         // Whatever a classifier would choose.
                         drawn.places.truncate(drawn.draw.count);
                     }
-                    enter_stage(&mut ledger, &train, &drawn, &recipe, seed);
+                    let recipe = plan.training().map(|_| &recipe);
+                    enter_stage(&mut ledger, &train, &drawn, recipe, seed);
                     let Some(own) = drawn.iter().find(|drawn| drawn.draw.role == Role::Train) else { continue };
                     let targets = own.labels(&train).unwrap();
                     if targets.is_empty() {
                         continue;
                     }
-                    let validated: HashSet<String> = stage_split(&targets, &recipe, seed)
-                        .validation.iter().map(|i| train[own.places[*i]].id.to_string()).collect();
+                    let validation = recipe.map_or(Vec::new(), |recipe| stage_split(&targets, recipe, seed).validation);
+                    let validated: HashSet<String> = validation.iter().map(|i| train[own.places[*i]].id.to_string()).collect();
                     let trained = ledger.entries().filter(|entry| Some(entry.kind) == own.draw.labels());
                     for entry in trained.filter(|entry| matches!(entry.purpose, Purpose::Train | Purpose::Validation)) {
                         prop_assert_eq!(entry.purpose == Purpose::Validation, validated.contains(entry.id));

@@ -26,6 +26,8 @@ impl Workload {
     pub(crate) fn of(stage: &StageNode, recipe: &Recipe, n_test: usize) -> Self {
         let TrainPlan { draws, prompt, .. } = match &stage.plan {
             StagePlan::Train(training) => training,
+            // Texts are read once for all probes.
+            StagePlan::Probe(_) => return Self { trained: 0, read: stage.plan.count() + n_test, texts: 1 },
             // The shots before texts that a language model is asked about are read once for all.
             StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
             StagePlan::Average { of, calibration, .. } => {

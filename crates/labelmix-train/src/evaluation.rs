@@ -1,6 +1,6 @@
 //! Predictions.
 
-use labelmix_models::{Adapter, Classifier, TokenBatch};
+use labelmix_models::{Adapter, Classifier, LoraSettings, TokenBatch};
 
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -31,6 +31,28 @@ pub fn log_odds_unless(
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }
     Ok(scores)
+}
+
+/// What the pretrained model's pooling gives for every text, `[hidden]` each, unless it is interrupted. Texts are processed
+/// `batch_tokens` tokens at a time.
+///
+/// # Errors
+/// If the model cannot be run, or it is interrupted.
+pub fn hidden_states(
+    interrupt: &Interrupt,
+    model: &Classifier,
+    texts: &[&[u32]],
+    batch_tokens: usize,
+) -> Result<Vec<Vec<f32>>> {
+    // A fresh adapter adds nothing.
+    let adapter = model.initial_adapter(LoraSettings { rank: 1, alpha: 1.0 }, 0)?;
+    let mut states = Vec::with_capacity(texts.len());
+    for batch in token_batches(texts, batch_tokens) {
+        interrupt.check()?;
+        let pooled = model.pooled(&TokenBatch::new(batch.iter().copied()), &adapter)?.to_vec()?;
+        states.extend(pooled.chunks_exact(pooled.len() / batch.len()).map(<[f32]>::to_vec));
+    }
+    Ok(states)
 }
 
 /// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.

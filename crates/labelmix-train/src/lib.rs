@@ -22,7 +22,7 @@ mod weak_labeler;
 
 pub use continuation::Continuation;
 pub use error::{Error, Result};
-pub use evaluation::{log_odds, log_odds_unless};
+pub use evaluation::{hidden_states, log_odds, log_odds_unless};
 pub use follow_up::{FollowUpTexts, answers};
 pub use interrupt::Interrupt;
 pub use loss::log_confidence_targets;

@@ -11,7 +11,7 @@ use labelmix_files::WriteError;
 use labelmix_methods::Recipe;
 use labelmix_models::{
     ByteSize, LanguageModel, LoadOptions, MemoryPlan, MemoryRequest, Model, ModelShape, ShapeSummary, TextLimit,
-    TokenBatch, Tokenizer,
+    TokenBatch, Tokenizer, write_streamed,
 };
 use labelmix_report::count;
 use safetensors::Dtype;
@@ -232,7 +232,7 @@ fn write_logits(out: &Path, reader: &Reader, texts: &[InspectedText]) -> Result<
         ]
     });
     let tensors: Vec<(String, Computed<'_>)> = tensors.collect();
-    let written = safetensors::serialize_to_file(tensors, None, out);
+    let written = write_streamed(tensors, &[], out);
     if let Some(error) = failure.into_inner() {
         return Err(error.into());
     }

@@ -12,7 +12,7 @@ use labelmix_store::{StageKey, Store};
 use labelmix_study::Study;
 use labelmix_sweep::{
     Error as SweepError, ExecuteOptions, Execution, Inputs, LabelerProgress, StageFailure, Sweep, WeakLabeling,
-    WorkEstimate, estimate, execute,
+    WorkEstimate, estimate, execute, hardly_trained,
 };
 
 use crate::arguments::{Executor, SweepArguments};
@@ -214,6 +214,20 @@ pub(crate) fn prepared(
     }
 }
 
+/// Says how many runs ended before they were trained.
+fn warn_of_hardly_trained(sweep: &Sweep, store: &Store) -> Result<(), Failure> {
+    let hardly = hardly_trained(sweep, store)?;
+    if hardly > 0 {
+        say!(
+            "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.\n\
+             `calibration = \"prior\"` moves their threshold; `schedule = \"by-count\"` in [recipe] trains longer",
+            count(hardly),
+            count(sweep.graph().runs().len())
+        );
+    }
+    Ok(())
+}
+
 /// Does what a study asks, and shows the progress.
 pub(crate) fn sweep(
     study: Study,
@@ -238,5 +252,6 @@ pub(crate) fn sweep(
     if interrupted {
         return Ok(Swept { finished: None, failures });
     }
+    warn_of_hardly_trained(&sweep, store)?;
     Ok(Swept { finished: Some(Finished::read(sweep.study().clone(), store)?), failures })
 }

@@ -8,10 +8,11 @@ use labelmix_models::{Adapter, LanguageModel};
 use labelmix_store::Store;
 use labelmix_study::TooLong;
 use labelmix_train::{
-    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, log_odds_unless, score_next_token_unless,
+    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, hidden_states, log_odds_unless, score_next_token_unless,
 };
 
 use super::NativeEngine;
+use super::probe::Probe;
 use crate::checkpoint::kept_adapter;
 use crate::engine::Scorer;
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub(super) enum NativeScorer<'a> {
     /// The classifier reads texts behind a prompt.
     Prompted(KeptPrompt<'a>, Adapter),
     Asked(KeptPrompt<'a>, LanguageModel),
+    /// A probe of the model's hidden states.
+    Probed(&'a NativeEngine, Probe),
 }
 
 /// What stands before texts, or in their place.
@@ -38,6 +41,9 @@ pub(super) struct KeptPrompt<'a> {
 
 impl<'a> NativeScorer<'a> {
     pub(super) fn new(engine: &'a NativeEngine, folder: &Path) -> Result<Self> {
+        if let Some(probe) = Probe::kept(folder, engine.model.model().hidden_size())? {
+            return Ok(Self::Probed(engine, probe));
+        }
         let adapter = || kept_adapter(&engine.recipe, &engine.model, folder);
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
@@ -67,6 +73,13 @@ impl KeptPrompt<'_> {
     }
 }
 
+/// Texts that are read by themselves, as tokens.
+fn alone(engine: &NativeEngine, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
+    // One that is to be left out cannot be here: it would be cut in silence.
+    let too_long = if engine.too_long == TooLong::Cut { TooLong::Cut } else { TooLong::Error };
+    Ok(encode_all(texts, &engine.tokenizer, too_long)?.into_iter().flatten().collect())
+}
+
 impl Scorer for NativeScorer<'_> {
     fn score(&self, texts: &[&str], interrupt: &Interrupt) -> Result<Scores> {
         let classify = |engine: &NativeEngine, adapter: &Adapter, tokens: &[Vec<u32>]| {
@@ -74,11 +87,16 @@ impl Scorer for NativeScorer<'_> {
             log_odds_unless(interrupt, &engine.model, adapter, &tokens, engine.recipe.micro_batch_tokens)
         };
         let log_odds = match self {
-            Self::Alone(engine, adapter) => {
-                // One that is to be left out cannot be here: it would be cut in silence.
-                let too_long = if engine.too_long == TooLong::Cut { TooLong::Cut } else { TooLong::Error };
-                let tokens = encode_all(texts, &engine.tokenizer, too_long)?;
-                classify(engine, adapter, &tokens.into_iter().flatten().collect::<Vec<_>>())?
+            Self::Alone(engine, adapter) => classify(engine, adapter, &alone(engine, texts)?)?,
+            Self::Probed(engine, probe) => {
+                let tokens = alone(engine, texts)?;
+                let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+                if engine.keeps_features() {
+                    engine.features(&tokens, interrupt)?.iter().map(|row| probe.log_odds(row)).collect()
+                } else {
+                    let read = hidden_states(interrupt, &engine.model, &tokens, engine.recipe.micro_batch_tokens)?;
+                    read.iter().map(|row| probe.log_odds(row)).collect()
+                }
             }
             Self::Prompted(prompt, adapter) => {
                 let tokens: Vec<Vec<u32>> = prompt.before(texts)?.iter().map(Prompt::token_ids).collect();

@@ -251,7 +251,7 @@ impl<'a> Work<'a> {
 }
 
 /// Scores that are all numbers: nothing else can be kept, or read again.
-fn finite_scores(log_odds: Vec<f32>) -> Result<Scores> {
+pub(super) fn finite_scores(log_odds: Vec<f32>) -> Result<Scores> {
     match log_odds.iter().filter(|score| !score.is_finite()).count() {
         0 => Ok(Scores::of_log_odds(log_odds)),
         count => Err(labelmix_train::Error::ScoresAreNoNumbers { count, texts: log_odds.len() }.into()),

@@ -31,6 +31,11 @@ pub enum ExportError {
          `shots = 1`, and of methods without shots can be exported"
     ))]
     FreshShots { run: String, shots: usize },
+    #[error("the run {0} is a linear probe, which is not exported")]
+    #[diagnostic(help(
+        "`labelmix predict` classifies with it; its stage holds the weights and the intercept in probe.safetensors"
+    ))]
+    Probe(String),
     #[error("the classifiers that the run {0} averages read different prompts, which is not exported")]
     #[diagnostic(help(
         "`labelmix predict` gives its log-odds; its parts can be exported where the study has runs of them"

@@ -17,31 +17,31 @@ fn inspect_says_what_a_checkpoint_is_and_how_it_goes_on() {
     workplace.write("texts.jsonl", "{\"text\": \"the soup was simply perfect .\"}\n{\"text\": \"we\"}\n");
     let output = workplace.output_of(&["inspect", &checkpoint(), "--texts", "texts.jsonl"]);
     insta::assert_snapshot!(output, @r#"
-architecture  Llama (decoder)
-blocks        4: hidden size 64, feed-forward 160
-attention     4 heads of 16, 2 of keys and values; causal
-parameters    188,160, and 15,552 of the language-modelling head
-stored        203,712 in f16
-context       256 tokens
-tokenizer     WordLevel of 243 tokens (the model has 243)
-memory        LoRA with the default recipe: weights 369 KiB, 22.1 MiB per run, 82.5 MiB at the peak
+    architecture  Llama (decoder)
+    blocks        4: hidden size 64, feed-forward 160
+    attention     4 heads of 16, 2 of keys and values; causal
+    parameters    188,160, and 15,552 of the language-modelling head
+    stored        203,712 in f16
+    context       256 tokens
+    tokenizer     WordLevel of 243 tokens (the model has 243)
+    memory        LoRA with the default recipe: weights 369 KiB, 22.3 MiB per run, 82.7 MiB at the peak
 
-0  "the soup was simply perfect ."
-   ids   1 207 190 232 183 155 5
-   next   75.95%  "the" (207, logit 11.2817)
-   next   10.17%  "we" (234, logit 9.2706)
-   next    9.80%  "i" (102, logit 9.2336)
-   next    2.43%  "although" (13, logit 7.8378)
-   next    0.95%  "my" (137, logit 6.9038)
+    0  "the soup was simply perfect ."
+       ids   1 207 190 232 183 155 5
+       next   75.95%  "the" (207, logit 11.2817)
+       next   10.17%  "we" (234, logit 9.2706)
+       next    9.80%  "i" (102, logit 9.2336)
+       next    2.43%  "although" (13, logit 7.8378)
+       next    0.95%  "my" (137, logit 6.9038)
 
-1  "we"
-   ids   1 234
-   next   13.16%  "expected" (78, logit 7.4729)
-   next    9.83%  "ordered" (150, logit 7.1809)
-   next    7.48%  "had" (93, logit 6.9074)
-   next    7.18%  "bought" (36, logit 6.8667)
-   next    5.91%  "came" (44, logit 6.6723)
-"#);
+    1  "we"
+       ids   1 234
+       next   13.16%  "expected" (78, logit 7.4729)
+       next    9.83%  "ordered" (150, logit 7.1809)
+       next    7.48%  "had" (93, logit 6.9074)
+       next    7.18%  "bought" (36, logit 6.8667)
+       next    5.91%  "came" (44, logit 6.6723)
+    "#);
     let json: Json = serde_json::from_str(&workplace.output_of(&["inspect", &checkpoint(), "--json"])).unwrap();
     assert_eq!(json["model"]["architecture"], "Llama");
     assert_eq!(json["model"]["key_value_heads"], 2);
@@ -121,18 +121,18 @@ fn a_sweep_that_does_not_fit_is_refused_with_what_would_fit() {
         let output = workplace.labelmix(arguments).assert().code(1).get_output().stderr.clone();
         String::from_utf8(output).unwrap()
     };
-    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "100MiB", "--jobs", "3"]), @r#"
-error: training would take 127 MiB of memory, and 100 MiB are available
-hint: with --jobs 1 it takes 82.5 MiB, which fits
-"#);
-    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "70MiB"]), @r#"
-error: training would take 82.5 MiB of memory, and 70.0 MiB are available
-hint: with micro_batch_tokens = 256 in [recipe] it takes 66.4 MiB, which fits
-"#);
-    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "30MiB"]), @r#"
-error: training would take 82.5 MiB of memory, and 30.0 MiB are available
-hint: no setting makes it fit: free memory, or take a smaller model or shorter texts
-"#);
+    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "100MiB", "--jobs", "3"]), @"
+    error: training would take 127 MiB of memory, and 100 MiB are available
+    hint: with --jobs 1 it takes 82.7 MiB, which fits
+    ");
+    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "70MiB"]), @"
+    error: training would take 82.7 MiB of memory, and 70.0 MiB are available
+    hint: with micro_batch_tokens = 256 in [recipe] it takes 66.6 MiB, which fits
+    ");
+    insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "30MiB"]), @"
+    error: training would take 82.7 MiB of memory, and 30.0 MiB are available
+    hint: no setting makes it fit: free memory, or take a smaller model or shorter texts
+    ");
     assert!(!workplace.path().join("labelmix-store/stages").read_dir().unwrap().any(|_| true), "nothing was trained");
     let checkpointing =
         Workplace::study().replace("[grid]", "activation_checkpointing = true\nweights = \"nf4\"\n[grid]");

@@ -67,6 +67,9 @@ by_agreement = true
 name = "ensemble"
 members = 2
 [[methods]]
+name = "probe"
+calibration = "prior"
+[[methods]]
 name = "calibrated"
 method = "few-shot"
 shots = 4
@@ -139,7 +142,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 18);
+    assert_eq!(methods.len(), 19);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -231,6 +234,7 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         "asked-on_w80_g8_s0",
         "ensemble_w80_g8_s0",
         "calibrated_w0_g4_s0",
+        "probe_w80_g8_s0",
         "self-training_w80_g8_s0",
     ] {
         let folder = format!("{store}/runs/small/{run}");
@@ -316,20 +320,21 @@ fn a_head_of_words_needs_a_decoder_and_its_last_token() {
 fn methods_are_listed_and_explained() {
     let workplace = Workplace::new();
     insta::assert_snapshot!(workplace.output_of(&["methods"]), @"
-         name             what it does
-        ──────────────────────────────────────────────────────────────────────────────────────────────
-         seq-sft          fine-tunes on the weak labels, then on the gold ones
-         few-shot         asks the language model behind labelled examples; trains nothing
-         few-shot-sft     seq-sft whose classifier reads labelled examples before each text
-         uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
-         log-confidence   seq-sft whose weak stage trusts its own confident predictions
-         most-confident   seq-sft on the weak labels that are surest of their class
-         verbalizer       seq-sft that starts from the language model's own answer
-         joint            one stage on both kinds of labels, the weak ones counting less
-         denoise          trains on both kinds with a loss that knows how often weak labels are wrong
-         ensemble         a method trained several times on the same labels, their log-odds averaged
-         self-training    a method's classifiers label the pools' texts; fresh ones learn from that
-        ");
+     name             what it does
+    ──────────────────────────────────────────────────────────────────────────────────────────────
+     seq-sft          fine-tunes on the weak labels, then on the gold ones
+     few-shot         asks the language model behind labelled examples; trains nothing
+     few-shot-sft     seq-sft whose classifier reads labelled examples before each text
+     uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
+     log-confidence   seq-sft whose weak stage trusts its own confident predictions
+     most-confident   seq-sft on the weak labels that are surest of their class
+     verbalizer       seq-sft that starts from the language model's own answer
+     probe            logistic regression on the model's hidden states; the model is not trained
+     joint            one stage on both kinds of labels, the weak ones counting less
+     denoise          trains on both kinds with a loss that knows how often weak labels are wrong
+     ensemble         a method trained several times on the same labels, their log-odds averaged
+     self-training    a method's classifiers label the pools' texts; fresh ones learn from that
+    ");
     insta::assert_snapshot!(workplace.output_of(&["methods", "show", "uncertainty"]), @r#"
         uncertainty: seq-sft that asks for gold labels where the weak stage is least certain
 
@@ -368,7 +373,7 @@ fn methods_are_listed_and_explained() {
         assert!(workplace.output_of(&["methods", "show", name]).contains("In a study"));
     }
     insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
-        error: there is no method named "magic"
-        hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, joint, denoise, ensemble, self-training
-        "#);
+    error: there is no method named "magic"
+    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, joint, denoise, ensemble, self-training
+    "#);
 }

@@ -268,8 +268,8 @@ hint: the training data needs more examples with a gold label that the labeler c
 
     let small_memory = workplace(&model());
     let arguments = ["sweep", "study.toml", "--memory", "70MiB"];
-    insta::assert_snapshot!(complaint(&small_memory, &arguments), @r#"
-error: training would take 82.5 MiB of memory, and 70.0 MiB are available
-hint: with micro_batch_tokens = 256 in [labeler] it takes 66.4 MiB, which fits
-"#);
+    insta::assert_snapshot!(complaint(&small_memory, &arguments), @"
+    error: training would take 82.7 MiB of memory, and 70.0 MiB are available
+    hint: with micro_batch_tokens = 256 in [labeler] it takes 66.6 MiB, which fits
+    ");
 }
