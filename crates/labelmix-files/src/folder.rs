@@ -39,6 +39,7 @@ pub fn own<'a>(folder: &Path, names: impl Iterator<Item = &'a str> + Clone) -> R
     };
     for name in names.clone() {
         let path = folder.join(name);
+        clear_leftovers(&path);
         let wrong = match fs::symlink_metadata(&path) {
             Ok(there) if there.is_symlink() => "it is a link",
             Ok(_) if !owned.contains(name) => "it is there already, and labelmix did not write it",
@@ -70,7 +71,6 @@ pub fn write_files(
     own(folder, files.iter().map(|(name, _)| name.as_str()))?;
     let write = |(name, content): (String, _)| {
         let path = folder.join(name);
-        clear_leftovers(&path);
         match write_whole(&path, content) {
             Ok(()) => Ok(path),
             Err(source) => Err(WriteError { path, source }),

@@ -82,6 +82,7 @@ impl Store {
         if out.exists() {
             return Err(StoreError::Taken { path: out.to_owned() });
         }
+        clear_leftovers(out);
         write_whole(out, &lines)?;
         Ok(Exported { runs: runs.len(), stages: 0 })
     }
