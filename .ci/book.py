@@ -12,6 +12,7 @@ training, which other processors round otherwise.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -150,6 +151,11 @@ def main(what, names):
                 print(f"not run: {page.relative_to(ROOT)}: {body.splitlines()[0]} ({reason})")
     if what != "run":
         return
+    # Folders of an earlier run, of a version that kept no list of what it wrote, would be refused.
+    for folder in (ROOT / "target").glob("*"):
+        if (folder / "report.html").exists() or (folder / "labeler.jsonl").exists():
+            if not (folder / ".labelmix-files").exists():
+                shutil.rmtree(folder)
     times = []
     for page in walked:
         ran = run(page)
