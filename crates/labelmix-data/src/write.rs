@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use labelmix_files::{Beside, clear_leftovers};
+use labelmix_files::{Unfinished, clear_leftovers};
 use serde::Serialize;
 
 pub use self::error::TableWriteError;
@@ -34,7 +34,7 @@ pub enum IfThere {
 /// A table that is being written.
 pub struct TableWriter {
     path: PathBuf,
-    beside: Beside,
+    unfinished: Unfinished,
     if_there: IfThere,
     sink: Box<dyn Sink>,
     /// Rows that are handed on together: formats of columns have a batch for each time.
@@ -78,9 +78,9 @@ impl TableWriter {
             return Err(TableWriteError::Exists { path: path.to_path_buf() });
         }
         clear_leftovers(path);
-        let (beside, file) = Beside::file(path).map_err(|error| unwritable(path, error.into()))?;
+        let (unfinished, file) = Unfinished::file(path).map_err(|error| unwritable(path, error.into()))?;
         let sink = sink(file, format, columns).map_err(|error| unwritable(path, error))?;
-        Ok(Self { path: path.to_path_buf(), beside, if_there, sink, waiting: Vec::new() })
+        Ok(Self { path: path.to_path_buf(), unfinished, if_there, sink, waiting: Vec::new() })
     }
 
     /// Writes a row. Columns that it does not have are empty there.
@@ -102,11 +102,11 @@ impl TableWriter {
     /// # Errors
     /// [`TableWriteError`] where the disk takes no more, or where a file has appeared that is not to be replaced.
     pub fn finish(self) -> Result<(), TableWriteError> {
-        let Self { path, beside, if_there, mut sink, waiting } = self;
+        let Self { path, unfinished, if_there, mut sink, waiting } = self;
         let placed = sink.write(&waiting).and_then(|()| sink.finish()).and_then(|_| {
             match if_there {
-                IfThere::Replace => beside.put()?,
-                IfThere::Refuse => beside.put_new()?,
+                IfThere::Replace => unfinished.put()?,
+                IfThere::Refuse => unfinished.put_new()?,
             }
             Ok(())
         });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
-use crate::beside::{clear_leftovers, write_whole};
+use crate::unfinished::{clear_leftovers, write_whole};
 
 /// In a folder of results: the names of what labelmix wrote there, a line each.
 const LIST: &str = ".labelmix-files";

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use half::{bf16, f16};
+use labelmix_files::{clear_leftovers, write_whole};
 use labelmix_nn::Array;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
@@ -176,14 +177,9 @@ impl KeptTensors {
             let header = serde_json::to_string(&header).expect("a header is two texts");
             HashMap::from([(HEADER.to_owned(), header)])
         });
-        let beside = path.with_added_extension("unfinished");
         let bytes = safetensors::serialize(views(), header).expect("names are unique, and tensors whole");
-        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = std::fs::remove_file(&beside);
-        }
-        written
+        clear_leftovers(path);
+        write_whole(path, bytes)
     }
 
     /// Reads a file that [`write`](Self::write) wrote.

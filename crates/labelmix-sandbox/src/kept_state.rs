@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_files::WriteError;
+use labelmix_files::{WriteError, clear_leftovers};
 use labelmix_models::KeptTensors;
 use labelmix_nn::{AdamW, Array, Muon, MuonSettings, Parameter};
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,7 @@ impl KeptState {
 
     /// Takes the state away, once the model is finished.
     pub(crate) fn remove(&self) -> Result<()> {
+        clear_leftovers(&self.path);
         match std::fs::remove_file(&self.path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(WriteError { path: self.path.clone(), source }.into())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use labelmix_files::{WriteError, own, write_whole};
+use labelmix_files::write_files;
 use serde_json::json;
 
 use crate::error::Result;
@@ -25,12 +25,8 @@ pub const RELATION_NAMES: [&str; RELATION_COUNT] = ["tool", "animal", "dish", "i
 /// If a file cannot be written.
 pub fn write_questions(world: &World, folder: &Path) -> Result<()> {
     let files = [(Role::Pool, TRAIN_FILE), (Role::Test, TEST_FILE), (Role::Labeler, LABELER_FILE)];
-    own(folder, files.map(|(_, file)| file).into_iter())?;
-    for (role, file) in files {
-        let rows: String = world.questions(role).iter().map(|question| row(world, question)).collect();
-        let path = folder.join(file);
-        write_whole(&path, rows).map_err(|source| WriteError { path, source })?;
-    }
+    let rows = |role| world.questions(role).iter().map(|question| row(world, question)).collect::<String>();
+    write_files(folder, files.map(|(role, file)| (file.to_owned(), rows(role))))?;
     Ok(())
 }
 

@@ -64,16 +64,11 @@ impl LogisticRegression {
     pub fn fit_soft(features: &FeatureMatrix, targets: &[f64], weights: &[f64], penalty: f64) -> Result<Self> {
         assert!(features.rows() == targets.len() && features.rows() == weights.len(), "one of each per row");
         check_penalty(penalty)?;
-        for (setting, range, value) in targets
-            .iter()
-            .map(|target| ("a target", "a probability", *target))
-            .chain(weights.iter().map(|weight| ("a weight", "a number above 0", *weight)))
-        {
-            let fits =
-                if setting == "a target" { (0.0..=1.0).contains(&value) } else { value > 0.0 && value.is_finite() };
-            if !fits {
-                return Err(StatsError::SettingOutOfRange { setting, value, range });
-            }
+        for target in targets {
+            check_setting("a target", *target, (0.0..=1.0).contains(target), "a probability")?;
+        }
+        for weight in weights {
+            check_setting("a weight", *weight, *weight > 0.0 && weight.is_finite(), "a number above 0")?;
         }
         for (class, all) in [(0, 1.0), (1, 0.0)] {
             if targets.iter().all(|target| *target == all) {
@@ -94,11 +89,11 @@ impl LogisticRegression {
 }
 
 fn check_penalty(penalty: f64) -> Result<()> {
-    if penalty > 0.0 && penalty.is_finite() {
-        return Ok(());
-    }
-    let (setting, range) = ("the penalty", "a number above 0");
-    Err(StatsError::SettingOutOfRange { setting, value: penalty, range })
+    check_setting("the penalty", penalty, penalty > 0.0 && penalty.is_finite(), "a number above 0")
+}
+
+fn check_setting(setting: &'static str, value: f64, fits: bool, range: &'static str) -> Result<()> {
+    if fits { Ok(()) } else { Err(StatsError::SettingOutOfRange { setting, value, range }) }
 }
 
 /// The objective. Its parameters are the weights and then the intercept, `[columns + 1]`; scores are those of `rows`.

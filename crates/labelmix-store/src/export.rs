@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use labelmix_files::{Beside, clear_leftovers};
+use labelmix_files::{Unfinished, clear_leftovers};
 use serde::Serialize;
 
 use crate::contents::{KeptRun, Kind};
@@ -41,9 +41,9 @@ impl Store {
             return Err(StoreError::Taken { path: out.to_owned() });
         }
         clear_leftovers(out);
-        let beside = Beside::folder(out).map_err(StoreError::io(out))?;
-        let exported = self.write_export(study, &runs, beside.path())?;
-        beside.put().map_err(StoreError::io(out))?;
+        let unfinished = Unfinished::folder(out).map_err(StoreError::io(out))?;
+        let exported = self.write_export(study, &runs, unfinished.path())?;
+        unfinished.put().map_err(StoreError::io(out))?;
         Ok(exported)
     }
 

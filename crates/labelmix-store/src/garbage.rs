@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::claims::{Claiming, Watch};
 use crate::contents::Kind;
 use crate::error::{Result, StoreError};
-use labelmix_files::{is_abandoned, is_beside, is_process_tag, process_tag, remove_if_abandoned};
+use labelmix_files::{is_abandoned, is_process_tag, is_unfinished, process_tag, remove_if_abandoned};
 
 use crate::files::{entries, remove, size};
 use crate::key::StageKey;
@@ -144,7 +144,7 @@ impl Store {
         let mut found = Vec::new();
         for folder in folders {
             for (name, path) in own_entries(&folder)? {
-                if is_beside(&name) && (is_abandoned(&path) || is_stale(&path, now)) {
+                if is_unfinished(&name) && (is_abandoned(&path) || is_stale(&path, now)) {
                     found.push(path);
                 }
             }
@@ -170,7 +170,7 @@ impl Store {
             let name = item.path.file_name().unwrap_or_default().to_string_lossy();
             let gone = if is_stage {
                 self.delete_stage(&item.path)?
-            } else if is_beside(&name) && !is_stale(&item.path, self.now()) {
+            } else if is_unfinished(&name) && !is_stale(&item.path, self.now()) {
                 remove_if_abandoned(&item.path)
             } else {
                 remove(&item.path).map(|()| true)?

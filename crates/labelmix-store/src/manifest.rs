@@ -153,19 +153,17 @@ impl Store {
             return Ok(());
         }
         // The note comes first: a folder in `damaged/` that has none is not ours to delete.
+        let note = |folder: &Path| write_json(&folder.join("damage.json"), damage);
         let moved = if what.is_dir() {
-            write_json(&what.join("damage.json"), damage)?;
-            std::fs::rename(what, &place)
+            note(what).and_then(|()| std::fs::rename(what, &place).map_err(StoreError::io(what)))
         } else {
             std::fs::create_dir(&place).map_err(StoreError::io(&place))?;
-            write_json(&place.join("damage.json"), damage)?;
-            std::fs::rename(what, place.join(&name))
+            note(&place).and_then(|()| std::fs::rename(what, place.join(&name)).map_err(StoreError::io(what)))
         };
         match moved {
-            Ok(()) => Ok(()),
             // Another process has done it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(StoreError::Io { path: what.to_owned(), source }),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            moved => moved,
         }
     }
 }

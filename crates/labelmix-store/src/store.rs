@@ -34,7 +34,7 @@ use std::time::SystemTime;
 
 use labelmix_data::ExampleId;
 use labelmix_econ::{LabelKind, Ledger};
-use labelmix_files::process_tag;
+use labelmix_files::{clear_leftovers, process_tag};
 use labelmix_methods::{Recipe, StageHistory, StageOptions, TestMetrics};
 use serde::{Deserialize, Serialize};
 
@@ -217,7 +217,7 @@ impl Store {
 
     pub(crate) fn remove_checkpoint(&self, name: &str) -> Result<()> {
         let checkpoint = self.checkpoint_file(name)?;
-        remove(&checkpoint.with_added_extension("unfinished"))?;
+        clear_leftovers(&checkpoint);
         remove(&checkpoint)
     }
 

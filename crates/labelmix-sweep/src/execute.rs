@@ -17,7 +17,7 @@ use crate::graph::{Run, StageNode};
 use crate::options::ExecuteOptions;
 use crate::piece::{Attempt, Piece, attempt, failure_record};
 use crate::plan::keep_plan;
-use crate::records::{records, write_record};
+use crate::records::{WrittenRun, records, write_record};
 use crate::stage_error::{StageError, StageFailure};
 use crate::stage_work::do_stage;
 use crate::survey::survey;
@@ -31,6 +31,8 @@ pub struct Execution {
     /// Finished runs; none if the sweep was interrupted, or did some of its stages only.
     pub records: Vec<RunRecord>,
     pub failures: Vec<StageFailure>,
+    /// How many of the runs train, and made no more than a handful of steps.
+    pub hardly_trained: usize,
     /// Whether it was interrupted before all was done.
     pub interrupted: bool,
 }
@@ -53,7 +55,12 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
         match end {
             Some(End::Store(error)) => return Err(error),
             Some(End::Interrupted) => {
-                return Ok(Execution { records: Vec::new(), failures: failures.list, interrupted: true });
+                return Ok(Execution {
+                    records: Vec::new(),
+                    failures: failures.list,
+                    hardly_trained: 0,
+                    interrupted: true,
+                });
             }
             None if again || pass.lacks_something(&failures) => {}
             None => break,
@@ -69,7 +76,9 @@ pub fn execute(sweep: &Sweep, store: &Store, options: &ExecuteOptions, observer:
             return Err(Error::StagesGone { runs: expected - kept.len() });
         }
     }
-    Ok(Execution { records: kept, failures: failures.list, interrupted: false })
+    let hardly_trained = kept.iter().filter(|run| run.hardly_trained).count();
+    let records = kept.into_iter().map(|run| run.record).collect();
+    Ok(Execution { records, failures: failures.list, hardly_trained, interrupted: false })
 }
 
 /// Stages that failed in a sweep.
@@ -245,7 +254,7 @@ impl Context<'_> {
         claim.fulfilled();
         observer.hear(&SweepEvent::StageFinished { worker, stage, outcome });
         for run in &self.runs_ending[index] {
-            if let Some(record) = write_record(sweep, store, &sweep.graph().runs()[*run])? {
+            if let Some(WrittenRun { record, .. }) = write_record(sweep, store, &sweep.graph().runs()[*run])? {
                 observer.hear(&SweepEvent::RunFinished { record: &record });
             }
         }

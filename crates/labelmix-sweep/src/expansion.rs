@@ -79,7 +79,8 @@ pub(crate) fn graph_of(chains: &[Chain<'_>], shared: &SharedInputs, train: &[Exa
             let drawn_before = || before().flat_map(|plan| drawn(train, pools, plan)).collect::<Vec<_>>();
             let reference = || reference(train, pools, &drawn_before(), shared.is_balanced);
             let (drawn, reference) = (&drawn(train, pools, plan), plan.is_calibrated().then(reference));
-            shared.stage_key(parent, reads, plan, Taken { train, drawn, reference: reference.as_ref() }, *seed)
+            let taken = Taken { train, drawn, reference: reference.as_ref() };
+            (shared.stage_key(parent, reads, plan, taken, *seed), reference)
         });
     }
     graph

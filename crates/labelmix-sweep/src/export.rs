@@ -19,7 +19,7 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labelmix_files::{Beside, clear_leftovers};
+use labelmix_files::{Unfinished, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
 use labelmix_store::{KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile, Store};
@@ -130,11 +130,11 @@ impl RunExport {
             return Err(ExportError::Taken(out.to_owned()).into());
         }
         clear_leftovers(out);
-        let beside = Beside::folder(out).map_err(ExportError::write(out))?;
-        let exported = self.write_into(base, beside.path())?;
+        let unfinished = Unfinished::folder(out).map_err(ExportError::write(out))?;
+        let exported = self.write_into(base, unfinished.path())?;
         // Not every system renames over a folder, be it empty.
         let place = if out.exists() { fs::remove_dir(out) } else { Ok(()) };
-        place.and_then(|()| beside.put()).map_err(ExportError::write(out))?;
+        place.and_then(|()| unfinished.put()).map_err(ExportError::write(out))?;
         Ok(ExportedRun { folder: out.to_owned(), ..exported })
     }
 

@@ -1,12 +1,14 @@
 //! The graph of stages: what the runs of a sweep are made of, each distinct stage once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use labelmix_econ::Allocation;
 use labelmix_econ::LabelKind;
 use labelmix_methods::{Calibration, Draw, DrawSource, PromptPlan, Role, StagePlan};
 use labelmix_store::StageKey;
 use labelmix_study::run_name;
+
+use crate::purchase::Reference;
 
 /// A stage that one or more runs need.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,8 @@ pub struct StageNode {
     pub plan: StagePlan,
     /// The seed of the pool and of the training.
     pub seed: u64,
+    /// The texts that tell where its log-odds stand, if it shifts them.
+    pub(crate) reference: Option<Reference>,
 }
 
 impl StageNode {
@@ -105,7 +109,8 @@ impl StageGraph {
         &self.runs
     }
 
-    /// Adds a run, whose stages' keys `key` tells from the keys of the parent and of those that are read, and the plan. A
+    /// Adds a run, whose stages' keys `key` tells from the keys of the parent and of those that are read, and the plan, with the texts that it
+    /// shifts log-odds by. A
     /// stage that is there already is shared.
     pub(crate) fn add_run(
         &mut self,
@@ -113,7 +118,7 @@ impl StageGraph {
         seed: u64,
         allocation: Allocation,
         plans: &[StagePlan],
-        mut key: impl FnMut(Option<&StageKey>, &[&StageKey], &StagePlan) -> StageKey,
+        mut key: impl FnMut(Option<&StageKey>, &[&StageKey], &StagePlan) -> (StageKey, Option<Reference>),
     ) {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
         for plan in plans {
@@ -126,9 +131,9 @@ impl StageGraph {
                 continue;
             }
             let read: Vec<&StageKey> = reads.iter().map(|index| &self.nodes[*index].key).collect();
-            let key = key(parent.map(|index| &self.nodes[index].key), &read, plan);
+            let (key, reference) = key(parent.map(|index| &self.nodes[index].key), &read, plan);
             let place = *self.by_key.entry(key.clone()).or_insert_with(|| {
-                self.nodes.push(StageNode { key, parent, reads, plan: plan.clone(), seed });
+                self.nodes.push(StageNode { key, parent, reads, plan: plan.clone(), seed, reference });
                 self.children.entry((seed, parent)).or_default().push(self.nodes.len() - 1);
                 self.nodes.len() - 1
             });
@@ -148,18 +153,6 @@ impl StageGraph {
                 own.and_then(Draw::labels).unwrap_or(LabelKind::Gold)
             }
         }
-    }
-
-    /// All stages that a stage rests on, by their places.
-    pub(crate) fn ancestors(&self, node: &StageNode) -> BTreeSet<usize> {
-        let mut found: BTreeSet<usize> = BTreeSet::new();
-        let mut waiting: Vec<usize> = node.needs().collect();
-        while let Some(place) = waiting.pop() {
-            if found.insert(place) {
-                waiting.extend(self.nodes[place].needs());
-            }
-        }
-        found
     }
 
     /// For each stage, those that need it.
@@ -194,7 +187,7 @@ mod tests {
                 graph.add_run("seq-sft", seed, Allocation { n_weak, n_gold }, &plans, |parent, _, plan| {
                     computed += 1;
                     let parent = parent.map_or(String::new(), StageKey::to_string);
-                    key_of_text(&format!("{seed} {parent} {:?}", plan.draws().collect::<Vec<_>>()))
+                    (key_of_text(&format!("{seed} {parent} {:?}", plan.draws().collect::<Vec<_>>())), None)
                 });
             }
         }

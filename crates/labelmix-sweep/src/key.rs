@@ -94,12 +94,7 @@ impl SharedInputs {
                 part("test", &self.test);
                 part("recipe", self.recipe.as_bytes());
                 part("parent", parent.map_or("", StageKey::as_str).as_bytes());
-                for drawn in of_role(|role| *role == Role::Train) {
-                    if let Some(kind) = drawn.draw.labels() {
-                        part("kind", kind.name().as_bytes());
-                        part("labels", labels_of(drawn, kind).as_bytes());
-                    }
-                }
+                parts_of_own(drawn, train, &mut part);
                 if *options != StageOptions::default() {
                     part("options", canonical(options).as_bytes());
                 }
@@ -117,12 +112,7 @@ impl SharedInputs {
                 part("pooling", pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
-                for drawn in of_role(|role| *role == Role::Train) {
-                    if let Some(kind) = drawn.draw.labels() {
-                        part("kind", kind.name().as_bytes());
-                        part("labels", labels_of(drawn, kind).as_bytes());
-                    }
-                }
+                parts_of_own(drawn, train, &mut part);
             }
             StagePlan::Average { .. } => part("averaged", &self.test),
         }
@@ -168,6 +158,16 @@ impl SharedInputs {
         }
         parts_of_joint(drawn, train, &mut part);
         StageKey::of(&parts)
+    }
+}
+
+/// The labels that are learnt from by themselves.
+fn parts_of_own(drawn: &[Drawn], train: &[Example], part: &mut impl FnMut(&str, &[u8])) {
+    for drawn in drawn.iter().filter(|drawn| drawn.draw.role == Role::Train) {
+        if let Some(kind) = drawn.draw.labels() {
+            part("kind", kind.name().as_bytes());
+            part("labels", bought_hash(drawn.examples(train), kind).as_bytes());
+        }
     }
 }
 

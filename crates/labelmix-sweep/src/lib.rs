@@ -35,7 +35,6 @@ pub use export::{ExportError, ExportForm, ExportedRun, RunExport};
 pub use graph::{Run, StageGraph, StageNode};
 pub use import::{ImportedRuns, ImportedStudy, PUBLISHED_BUDGETS, SetAside, import_published, published_points};
 pub use options::{ExecuteOptions, Inputs};
-pub use records::hardly_trained;
 pub use slurm::{
     QueueCounts, SlurmError, Submitted, queue_counts, requeue, submit_labeler, submit_missing, task_stages,
 };

@@ -26,6 +26,7 @@ pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<D
 }
 
 /// Texts that tell where a run's log-odds stand.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reference {
     /// Their places among the training examples.
     pub(crate) places: Vec<usize>,

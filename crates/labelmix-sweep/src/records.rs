@@ -6,18 +6,29 @@ use crate::error::Result;
 use crate::graph::Run;
 use crate::sweep::Sweep;
 
+/// Steps up to which a training has hardly moved its threshold: on SST-2 with `MiniLM` every such run from labels of one kind
+/// had test log-odds with a standard deviation below 0.2.
+const FEW_STEPS: usize = 25;
+
+/// A run whose record was written.
+pub(crate) struct WrittenRun {
+    pub(crate) record: RunRecord,
+    /// Whether it trains, and made no more than a handful of steps in all.
+    pub(crate) hardly_trained: bool,
+}
+
 /// The records of all runs whose stages are in the store. Each is written to the store as well,
 /// beside the ledger of its labels at the study's prices.
 ///
 /// # Errors
 /// If the store cannot be read or written.
-pub(crate) fn records(sweep: &Sweep, store: &Store) -> Result<Vec<RunRecord>> {
+pub(crate) fn records(sweep: &Sweep, store: &Store) -> Result<Vec<WrittenRun>> {
     let runs = sweep.graph().runs().iter();
     runs.filter_map(|run| write_record(sweep, store, run).transpose()).collect()
 }
 
 /// Writes the record of a run, if all of its stages are in the store; the record.
-pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Option<RunRecord>> {
+pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Option<WrittenRun>> {
     let study = sweep.study();
     let nodes = sweep.graph().nodes();
     let stages = run.stages.iter().map(|index| store.outcome(&nodes[*index].key));
@@ -54,25 +65,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         method: sweep.method_table(run).cloned(),
     };
     store.write_run(&study.name, &file, &ledger)?;
-    Ok(Some(record))
-}
-
-/// Steps below which a training has hardly moved its threshold: on SST-2 with `MiniLM` every such run from labels of one kind had
-/// test log-odds with a standard deviation below 0.2.
-const FEW_STEPS: usize = 25;
-
-/// How many of the finished runs train, and made no more than a handful of steps in all.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn hardly_trained(sweep: &Sweep, store: &Store) -> Result<usize> {
-    let nodes = sweep.graph().nodes();
-    let mut hardly = 0;
-    for run in sweep.graph().runs() {
-        let outcomes = run.stages.iter().map(|stage| store.outcome(&nodes[*stage].key));
-        let Some(outcomes) = outcomes.collect::<std::result::Result<Option<Vec<StageOutcome>>, _>>()? else { continue };
-        let steps: Vec<usize> = outcomes.into_iter().filter_map(|outcome| Some(outcome.history?.steps)).collect();
-        hardly += usize::from(!steps.is_empty() && steps.iter().sum::<usize>() <= FEW_STEPS);
-    }
-    Ok(hardly)
+    let steps =
+        outcomes.into_iter().filter_map(|outcome| Some(outcome.history?.steps)).reduce(|all, steps| all + steps);
+    Ok(Some(WrittenRun { record, hardly_trained: steps.is_some_and(|steps| steps <= FEW_STEPS) }))
 }

@@ -94,7 +94,7 @@ impl<'a> Work<'a> {
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
         let mut log_odds = mean_log_odds(&scores);
-        let shift = self.node.plan.is_calibrated().then(|| self.shift(interrupt)).transpose()?;
+        let shift = self.node.reference.as_ref().map(|reference| self.shift(reference, interrupt)).transpose()?;
         for score in &mut log_odds {
             *score += shift.unwrap_or(0.0);
         }
@@ -103,9 +103,8 @@ impl<'a> Work<'a> {
     }
 
     /// What makes as many of the reference texts positive as there are of class 1 by the prior.
-    fn shift(self, interrupt: &Interrupt) -> Result<f32, StageError> {
-        let Self { sweep, store, node } = self;
-        let Reference { places, prior } = sweep.reference(node);
+    fn shift(self, Reference { places, prior }: &Reference, interrupt: &Interrupt) -> Result<f32, StageError> {
+        let Self { sweep, store, .. } = self;
         let texts: Vec<&str> = places.iter().map(|place| sweep.data.train[*place].text.as_str()).collect();
         let mut scores = Vec::new();
         for key in self.reads() {
@@ -114,7 +113,7 @@ impl<'a> Work<'a> {
                 scores.push(sweep.engine.scorer(&folder)?.score(&texts, interrupt)?.log_odds());
             }
         }
-        Ok(prior_shift(mean_log_odds(&scores), prior))
+        Ok(prior_shift(mean_log_odds(&scores), *prior))
     }
 
     fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {

@@ -17,7 +17,7 @@ use crate::expansion::{Chain, Expansion, graph_of};
 use crate::graph::{Run, StageGraph, StageNode};
 use crate::key::SharedInputs;
 use crate::options::Inputs;
-use crate::purchase::{Reference, drawn, reference};
+use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 use labelmix_engine::{
     Drawn, Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits, tokenize,
@@ -153,14 +153,6 @@ impl Sweep {
     /// The labels of a stage.
     pub(crate) fn drawn(&self, node: &StageNode) -> Vec<Drawn> {
         drawn(&self.data.train, self.expansion.pools_of(node.seed), &node.plan)
-    }
-
-    /// The texts that tell where the log-odds of a stage stand.
-    pub(crate) fn reference(&self, node: &StageNode) -> Reference {
-        let nodes = self.graph.nodes();
-        let before = self.graph.ancestors(node).into_iter().flat_map(|place| self.drawn(&nodes[place]));
-        let pools = self.expansion.pools_of(node.seed);
-        reference(&self.data.train, pools, &before.collect::<Vec<_>>(), self.study.task.balance)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use labelmix_engine::{EngineOptions, available_memory};
-use labelmix_files::{WriteError, own, write_whole};
+use labelmix_files::write_files;
 use labelmix_report::{Answer, FigureSettings, count, render};
 use labelmix_sandbox::{UNTRAINED, write_question_files};
 use labelmix_store::Store;
@@ -106,8 +106,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Status, Failure> {
 /// Writes the study's file and does what it asks. Results are kept in the folder's store.
 fn run_study(folder: &Path, study: &DemoStudy, fast: bool) -> Result<Swept, Failure> {
     let path = folder.join(study.file);
-    own(folder, [study.file].into_iter())?;
-    write_whole(&path, study.text(fast)).map_err(|source| WriteError { path: path.clone(), source })?;
+    write_files(folder, [(study.file.to_owned(), study.text(fast))])?;
     let study = Study::read(&path)?;
     let store = Store::open(&study.default_store())?;
     let options = EngineOptions { memory: Some(available_memory()), ..EngineOptions::default() };

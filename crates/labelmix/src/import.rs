@@ -1,12 +1,11 @@
 //! `labelmix import`: runs of the published code, as records, tables and figures.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::PathBuf;
 
 use labelmix_data::write_table;
 use labelmix_econ::Prices;
-use labelmix_files::WriteError;
+use labelmix_files::own;
 use labelmix_report::{Answer, Details, Model, Overview, StudyAnswer, render};
 use labelmix_store::RunRecord;
 use labelmix_study::StudyError;
@@ -18,6 +17,7 @@ use crate::overview::{study_folder, write_overview};
 use crate::report::write_analysed;
 use crate::style::terminal_style;
 
+const RECORDS_FILE: &str = "records.jsonl";
 /// So many runs that were set aside are named; the others are counted.
 const NAMED: usize = 10;
 
@@ -27,8 +27,8 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Status, Failure> {
     let ImportedRuns { studies, set_aside } = import_published(&arguments.results)?;
     name_set_aside(&set_aside);
     let figures = arguments.figures.settings();
-    fs::create_dir_all(&arguments.out).map_err(|source| WriteError { path: arguments.out.clone(), source })?;
-    write_table(&arguments.out.join("records.jsonl"), studies.iter().flat_map(|study| &study.records))?;
+    own(&arguments.out, [RECORDS_FILE].into_iter())?;
+    write_table(&arguments.out.join(RECORDS_FILE), studies.iter().flat_map(|study| &study.records))?;
     let several = studies.len() > 1;
     let mut answers = Vec::new();
     for study in studies {

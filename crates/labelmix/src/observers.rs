@@ -31,7 +31,7 @@ impl WatchFiles {
     }
 
     /// Takes note of the end.
-    pub(crate) fn ended(&self, Execution { records, failures, interrupted }: &Execution) {
+    pub(crate) fn ended(&self, Execution { records, failures, interrupted, .. }: &Execution) {
         if let Some(events) = &self.events {
             let (runs, failed) = (records.len(), failures.len());
             let fields = json!({"finished_runs": runs, "failed_stages": failed, "interrupted": interrupted});

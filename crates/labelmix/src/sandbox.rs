@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
-use labelmix_files::{WriteError, own, write_whole};
+use labelmix_files::{own, write_files};
 use labelmix_sandbox::{
     ModelCard, Pretraining, RELATION_NAMES, SandboxModel, World, WorldSettings, pretrain, write_questions,
 };
@@ -44,9 +44,8 @@ fn pretrain_models(arguments: &PretrainArguments) -> Result<Status, Failure> {
         cards.insert(model.name(), card);
     }
     write_questions(&world, &arguments.out)?;
-    let path = arguments.out.join(CARD_FILE);
     let json = serde_json::to_string_pretty(&cards).expect("cards have string keys") + "\n";
-    write_whole(&path, json).map_err(|source| WriteError { path: path.clone(), source })?;
+    write_files(&arguments.out, [(CARD_FILE.to_owned(), json)])?;
     Ok(Status::Done)
 }
 

@@ -12,7 +12,7 @@ use labelmix_store::{StageKey, Store};
 use labelmix_study::Study;
 use labelmix_sweep::{
     Error as SweepError, ExecuteOptions, Execution, Inputs, LabelerProgress, StageFailure, Sweep, WeakLabeling,
-    WorkEstimate, estimate, execute, hardly_trained,
+    WorkEstimate, estimate, execute,
 };
 
 use crate::arguments::{Executor, SweepArguments};
@@ -215,17 +215,16 @@ pub(crate) fn prepared(
 }
 
 /// Says how many runs ended before they were trained.
-fn warn_of_hardly_trained(sweep: &Sweep, store: &Store) -> Result<(), Failure> {
-    let hardly = hardly_trained(sweep, store)?;
+fn warn_of_hardly_trained(hardly: usize, runs: usize) {
     if hardly > 0 {
         say!(
-            "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.\n\
+            "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.
+\
              `calibration = \"prior\"` moves their threshold; `schedule = \"by-count\"` in [recipe] trains longer",
             count(hardly),
-            count(sweep.graph().runs().len())
+            count(runs)
         );
     }
-    Ok(())
 }
 
 /// Does what a study asks, and shows the progress.
@@ -248,10 +247,10 @@ pub(crate) fn sweep(
     progress.clear();
     let executed = executed?;
     files.ended(&executed);
-    let Execution { failures, interrupted, .. } = executed;
+    let Execution { records, failures, hardly_trained, interrupted } = executed;
     if interrupted {
         return Ok(Swept { finished: None, failures });
     }
-    warn_of_hardly_trained(&sweep, store)?;
+    warn_of_hardly_trained(hardly_trained, records.len());
     Ok(Swept { finished: Some(Finished::read(sweep.study().clone(), store)?), failures })
 }

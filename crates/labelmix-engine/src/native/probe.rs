@@ -23,21 +23,23 @@ pub(super) struct Features(Mutex<HashMap<Box<[u32]>, Row>>);
 type Row = Arc<[f32]>;
 
 impl NativeEngine {
-    /// Whether what was read is kept: a sweep's texts are read again and again, those of others once.
-    pub(super) fn keeps_features(&self) -> bool {
-        !self.texts.train.is_empty()
-    }
-
-    /// The features of these texts, of which those that nobody asked for before are read now.
+    /// The features of these texts. A sweep's are read once and kept: stages ask for them again and again.
     pub(super) fn features(&self, texts: &[&[u32]], interrupt: &Interrupt) -> Result<Vec<Row>> {
+        let read = |texts: &[&[u32]]| -> Result<Vec<Row>> {
+            let read = hidden_states(interrupt, &self.model, texts, self.recipe.micro_batch_tokens)?;
+            Ok(read.into_iter().map(Arc::from).collect())
+        };
+        if self.texts.train.is_empty() {
+            return read(texts);
+        }
         let known = || self.features.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let missing: Vec<&[u32]> = {
             let known = known();
             texts.iter().copied().filter(|text| !known.contains_key(*text)).collect()
         };
-        let read = hidden_states(interrupt, &self.model, &missing, self.recipe.micro_batch_tokens)?;
+        let new = read(&missing)?;
         let mut known = known();
-        known.extend(missing.into_iter().map(Box::from).zip(read.into_iter().map(Arc::from)));
+        known.extend(missing.into_iter().map(Box::from).zip(new));
         Ok(texts.iter().map(|text| Arc::clone(&known[*text])).collect())
     }
 }

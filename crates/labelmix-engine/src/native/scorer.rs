@@ -8,7 +8,7 @@ use labelmix_models::{Adapter, LanguageModel};
 use labelmix_store::Store;
 use labelmix_study::TooLong;
 use labelmix_train::{
-    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, hidden_states, log_odds_unless, score_next_token_unless,
+    FollowUpTexts, Interrupt, Prompt, PromptEncoder, Shots, log_odds_unless, score_next_token_unless,
 };
 
 use super::NativeEngine;
@@ -91,12 +91,7 @@ impl Scorer for NativeScorer<'_> {
             Self::Probed(engine, probe) => {
                 let tokens = alone(engine, texts)?;
                 let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-                if engine.keeps_features() {
-                    engine.features(&tokens, interrupt)?.iter().map(|row| probe.log_odds(row)).collect()
-                } else {
-                    let read = hidden_states(interrupt, &engine.model, &tokens, engine.recipe.micro_batch_tokens)?;
-                    read.iter().map(|row| probe.log_odds(row)).collect()
-                }
+                engine.features(&tokens, interrupt)?.iter().map(|row| probe.log_odds(row)).collect()
             }
             Self::Prompted(prompt, adapter) => {
                 let tokens: Vec<Vec<u32>> = prompt.before(texts)?.iter().map(Prompt::token_ids).collect();

@@ -194,7 +194,7 @@ mod tests {
             let stage = |kind, count| TrainPlan::new(kind, count, StageOptions::default());
             let plans = TrainPlan::sequence([stage(LabelKind::Weak, 9), stage(LabelKind::Gold, n_gold)]);
             graph.add_run("seq-sft", 0, Allocation { n_weak: 9, n_gold }, &plans, |parent, _, plan| {
-                key_of_text(&format!("{parent:?} {}", plan.count()))
+                (key_of_text(&format!("{parent:?} {}", plan.count())), None)
             });
         }
         graph

@@ -81,7 +81,7 @@ mod tests {
                     .map(|(labels, count)| TrainPlan::new(labels, count, StageOptions::default()));
                 let plans = TrainPlan::sequence(plans);
                 let key = |parent: Option<&StageKey>, _: &[&StageKey], plan: &StagePlan| {
-                    key_of_text(&format!("{parent:?}/{}", plan.count()))
+                    (key_of_text(&format!("{parent:?}/{}", plan.count())), None)
                 };
                 graph.add_run("seq-sft", 0, Allocation { n_weak, n_gold }, &plans, key);
             }

@@ -23,14 +23,14 @@ pub fn is_process_tag(name: &str) -> bool {
 
 /// A file or folder beside its place: `NAME.TAG-NUMBER`, until it is put there. One that is not put is removed.
 #[derive(Debug)]
-pub struct Beside {
+pub struct Unfinished {
     path: PathBuf,
     place: PathBuf,
     /// Held so that others see that somebody writes.
     _lock: Option<File>,
 }
 
-impl Beside {
+impl Unfinished {
     /// A new file beside `place`, for writing.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         // It is no longer there if it was put.
         let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
@@ -104,9 +104,9 @@ pub fn unique() -> String {
 /// # Errors
 /// If it cannot be written; then there is no half of it.
 pub fn write_whole(place: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-    let (beside, mut file) = Beside::file(place)?;
+    let (unfinished, mut file) = Unfinished::file(place)?;
     file.write_all(bytes.as_ref())?;
-    beside.put()
+    unfinished.put()
 }
 
 /// Removes what killed processes left beside `place`. What a process is writing stays.
@@ -124,7 +124,7 @@ pub fn clear_leftovers(place: &Path) {
 }
 
 /// Whether a name is that of something beside its place: `NAME.TAG-NUMBER`.
-pub fn is_beside(name: &str) -> bool {
+pub fn is_unfinished(name: &str) -> bool {
     name.rsplit_once('.').and_then(|(_, rest)| rest.rsplit_once('-')).is_some_and(|(tag, _)| is_process_tag(tag))
 }
 
@@ -190,10 +190,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("a.json");
         write_whole(&place, "old").unwrap();
-        let (beside, mut file) = Beside::file(&place).unwrap();
+        let (unfinished, mut file) = Unfinished::file(&place).unwrap();
         file.write_all(b"ne").unwrap();
         assert_eq!(fs::read_to_string(&place).unwrap(), "old");
-        drop(beside);
+        drop(unfinished);
         assert_eq!(names(folder.path()), ["a.json"], "what is not put is gone");
         write_whole(&place, "new").unwrap();
         assert_eq!(fs::read_to_string(&place).unwrap(), "new");
@@ -205,9 +205,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("a.json");
         let put = |text: &[u8]| {
-            let (beside, mut file) = Beside::file(&place).unwrap();
+            let (unfinished, mut file) = Unfinished::file(&place).unwrap();
             file.write_all(text).unwrap();
-            beside.put_new()
+            unfinished.put_new()
         };
         put(b"first").unwrap();
         assert_eq!(put(b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
@@ -240,9 +240,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("out");
         let put = || {
-            let beside = Beside::folder(&place).unwrap();
-            fs::write(beside.path().join("a"), "").unwrap();
-            beside.put()
+            let unfinished = Unfinished::folder(&place).unwrap();
+            fs::write(unfinished.path().join("a"), "").unwrap();
+            unfinished.put()
         };
         fs::create_dir(&place).unwrap();
         put().unwrap();
