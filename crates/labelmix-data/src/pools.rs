@@ -9,8 +9,8 @@ use crate::order::SeededOrder;
 ///
 /// One permutation, which depends on the seed and the examples' ids alone, orders both kinds: gold labels are bought from
 /// its front, weak labels from its back; those of a later [round](crate::Round) after all earlier ones. So a bigger allocation
-/// contains every smaller one, and buying more changes nothing of it. Weak labels of examples whose gold labels are for sale
-/// too come last of their round: how far they go beside some gold labels is for each allocation to say
+/// contains every smaller one, and buying more changes nothing of it. Weak labels of examples that have gold labels too come
+/// last of their round: how far they go beside some gold labels is for each allocation to say
 /// ([`weak_beside`](Self::weak_beside)), since no example is sold twice. An example whose gold label was bought in a later
 /// round than its weak one is the exception: both were paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,11 @@ impl Pools {
         let mut gold: Vec<usize> = permutation.iter().copied().filter(|index| sold(index).gold.is_some()).collect();
         gold.sort_by_key(|index| sold(index).gold);
         let mut weak: Vec<usize> = permutation.into_iter().rev().filter(|index| sold(index).weak.is_some()).collect();
-        // Whether the gold label was there when the weak one was bought.
-        let is_either = |index: &usize| sold(index).gold.is_some_and(|gold| Some(gold) <= sold(index).weak);
+        // Whether the gold label was there when the weak one was bought. One that balancing took off sale counts too: else
+        // weak labels of its class would come first.
+        let is_either = |index: &usize| {
+            train[*index].gold.is_some() && sold(index).gold.is_none_or(|gold| Some(gold) <= sold(index).weak)
+        };
         weak.sort_by_key(|index| (sold(index).weak, is_either(index)));
 
         let (Boundary::ForChoosing(size) | Boundary::Fixed(size)) = boundary;
@@ -133,6 +136,20 @@ mod tests {
 
     fn texts<'a>(train: &'a [Example], indices: &[usize]) -> Vec<&'a str> {
         indices.iter().map(|&index| train[index].text.as_str()).collect()
+    }
+
+    #[test]
+    fn what_balancing_takes_off_sale_does_not_decide_whose_weak_labels_come_first() {
+        let mut train: Vec<Example> =
+            (0..300).map(|number| Example::new(format!("text {number}"), Some(number % 3 > 0), Some(0.5))).collect();
+        let all = Pools::new(&train, 0, ALL);
+        // A surplus of class 1.
+        for example in train.iter_mut().skip(200).filter(|example| example.gold == Some(true)) {
+            example.for_sale.gold = None;
+        }
+        let balanced = Pools::new(&train, 0, ALL);
+        assert!(balanced.gold_size() < all.gold_size());
+        assert_eq!(balanced.weak(300), all.weak(300));
     }
 
     #[test]
