@@ -9,7 +9,6 @@ use labelmix_models::{
 };
 use labelmix_store::{RunFile, StoreError, check_folder};
 use labelmix_study::{MatmulPrecisionName, ModelTable, PoolingName, WeightPrecision};
-use labelmix_train::lora_settings;
 
 /// The tokenizer of the checkpoint in `folder`, with the limit for texts.
 ///
@@ -85,25 +84,6 @@ pub fn run_classifier(run: &RunFile, model: &Model) -> labelmix_models::Result<C
     Classifier::new(model, Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling))
 }
 
-/// What the stage kept in a folder trained, for the classifier of its run.
-///
-/// # Errors
-/// If it is missing or damaged, or was trained on another model.
-pub fn run_adapter(run: &RunFile, classifier: &Classifier, stage: &Path) -> labelmix_models::Result<Adapter> {
-    kept_adapter(&run.recipe, classifier, stage)
-}
-
-/// What is kept in a folder, trained by this recipe, for a classifier of the same model.
-pub(crate) fn kept_adapter(
-    recipe: &Recipe,
-    classifier: &Classifier,
-    folder: &Path,
-) -> labelmix_models::Result<Adapter> {
-    let mut adapter = classifier.initial_adapter(lora_settings(recipe), 0)?;
-    adapter.load(folder)?;
-    Ok(adapter)
-}
-
 /// Writes an adapter; that the disk is full is said of the store, and not of the model. The names of its files.
 pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -> crate::error::Result<Vec<String>> {
     adapter.save(folder, base_model).map_err(|error| match error {
@@ -114,9 +94,9 @@ pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -
 }
 
 /// Loads what a stage trained, if it is what was written.
-pub(crate) fn load_adapter(adapter: &mut Adapter, stage: &Path) -> crate::error::Result<()> {
+pub(crate) fn load_adapter(model: &Classifier, stage: &Path) -> crate::error::Result<Adapter> {
     check_folder(stage)?;
-    Ok(adapter.load(stage)?)
+    Ok(model.load_adapter(stage)?)
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that

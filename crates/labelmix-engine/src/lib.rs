@@ -14,7 +14,7 @@ mod prompts;
 mod tokens;
 
 pub use available_memory::available_memory;
-pub use checkpoint::{run_adapter, run_classifier, run_load_options, tokenizer, weight_precision};
+pub use checkpoint::{run_classifier, run_load_options, tokenizer, weight_precision};
 pub use drawn::{Drawn, label};
 pub use engine::{
     Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob,

@@ -98,7 +98,10 @@ impl NativeEngine {
         let longest = train.iter().chain(&test).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
         let longest = longest.max(longest_follow_up(needed, study, &tokenizer, longest)?);
-        let place = Place { folder, settings: &study.model, recipe: &study.recipe, tables: ["[recipe]", "[model]"] };
+        let trainings = needed.iter().filter_map(|stage| stage.plan.training());
+        let lora_rank = trainings.map(|training| training.recipe(&study.recipe).lora_rank).max();
+        let recipe = &Recipe { lora_rank: lora_rank.unwrap_or(study.recipe.lora_rank), ..study.recipe.clone() };
+        let place = Place { folder, settings: &study.model, recipe, tables: ["[recipe]", "[model]"] };
         let mut engine = place.load(tokenizer, longest, options)?;
         let language_model = if needed.iter().any(|stage| needs_language_model(stage.plan)) {
             Some(LanguageModel::new(engine.model.model())?)

@@ -13,7 +13,7 @@ mod recipe;
 mod stage;
 
 pub use choice::{least_certain, surest_labels};
-pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, calibrated, method_kinds, method_named};
+pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, adjusted, method_kinds, method_named};
 pub use metrics::{Scores, TestMetrics, mean_log_odds, prior_shift, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{

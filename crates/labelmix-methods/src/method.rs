@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use labelmix_econ::{Allocation, LabelKind};
 use miette::Diagnostic;
@@ -11,6 +12,7 @@ use toml::Table;
 
 use crate::methods::METHODS;
 use crate::plan::{Calibration, Choice, DrawSource, StagePlan};
+use crate::recipe::Recipe;
 
 /// A way to spend labels: a method with its options.
 pub trait Method: fmt::Debug + Send + Sync {
@@ -34,14 +36,15 @@ pub trait Method: fmt::Debug + Send + Sync {
     }
 }
 
-/// A method whose log-odds are shifted in the end.
+/// A method with what every method can have.
 #[derive(Debug)]
-struct Calibrated {
+struct Adjusted {
     method: Box<dyn Method>,
-    by: Calibration,
+    calibration: Calibration,
+    recipe: Option<Arc<Recipe>>,
 }
 
-impl Method for Calibrated {
+impl Method for Adjusted {
     fn extra(&self) -> Allocation {
         self.method.extra()
     }
@@ -51,7 +54,13 @@ impl Method for Calibrated {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        StagePlan::calibrated(self.method.stages(split), self.by)
+        let mut stages = self.method.stages(split);
+        for stage in &mut stages {
+            if let StagePlan::Train(training) = stage {
+                training.recipe.clone_from(&self.recipe);
+            }
+        }
+        StagePlan::calibrated(stages, self.calibration)
     }
 
     fn smallest_batch(&self) -> usize {
@@ -59,9 +68,12 @@ impl Method for Calibrated {
     }
 }
 
-/// The method with its log-odds shifted in the end.
-pub fn calibrated(method: Box<dyn Method>, by: Calibration) -> Box<dyn Method> {
-    if by == Calibration::None { method } else { Box::new(Calibrated { method, by }) }
+/// The method with its log-odds shifted in the end, and trained with hyper-parameters of its own, if it has some.
+pub fn adjusted(method: Box<dyn Method>, calibration: Calibration, recipe: Option<Recipe>) -> Box<dyn Method> {
+    if calibration == Calibration::None && recipe.is_none() {
+        return method;
+    }
+    Box::new(Adjusted { method, calibration, recipe: recipe.map(Arc::new) })
 }
 
 /// Which splits of a budget a method can use.

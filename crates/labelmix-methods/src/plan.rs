@@ -1,12 +1,15 @@
 //! What a stage is to do: which labels, behind which prompt, with which loss, from where. Methods write plans; the
 //! sweep finds the data for them; the trainer follows them and knows no method.
 
+use std::sync::Arc;
+
 use labelmix_econ::LabelKind;
 use labelmix_stats::stream;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::noise::LossCorrection;
+use crate::recipe::Recipe;
 
 /// What training makes small, with soft targets y in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,8 @@ pub struct ProbePlan {
     pub draws: Vec<Draw>,
     /// Half of this times ‖w‖² is added to the sum of losses.
     pub penalty: f64,
+    /// Of how many of the model's last blocks it reads the hidden states; the upper half without a number.
+    pub layers: Option<usize>,
 }
 
 /// A training. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a schedule of its own.
@@ -75,6 +80,8 @@ pub struct TrainPlan {
     pub prompt: Option<PromptPlan>,
     pub start: Start,
     pub options: StageOptions,
+    /// The method's own hyper-parameters; without them it has the study's.
+    pub recipe: Option<Arc<Recipe>>,
     /// Whether the optimizer's state is kept, for a later stage to start with.
     pub keep_optimizer: bool,
     /// Which of several trainings of the same stage this is: each has initial weights, validation labels and batches of its
@@ -300,6 +307,7 @@ impl TrainPlan {
             prompt: None,
             start: Start::Fresh(HeadStart::default()),
             options: options.into(),
+            recipe: None,
             keep_optimizer: false,
             repetition: 0,
             reads: Vec::new(),
@@ -333,6 +341,11 @@ impl TrainPlan {
             stages[index - 1].keep_optimizer = stages[index].options.carry_optimizer;
         }
         stages.into_iter().map(StagePlan::Train).collect()
+    }
+
+    /// Its hyper-parameters, in a study with these.
+    pub fn recipe<'a>(&'a self, of_study: &'a Recipe) -> &'a Recipe {
+        self.recipe.as_deref().unwrap_or(of_study)
     }
 
     /// What it trains on by itself, not jointly with something else.
@@ -373,6 +386,7 @@ impl StagePlan {
     /// These stages of a method, with the last one's log-odds shifted.
     pub(crate) fn calibrated(mut stages: Vec<Self>, by: Calibration) -> Vec<Self> {
         match stages.last_mut() {
+            _ if by == Calibration::None => {}
             Some(Self::Average { calibration, .. }) => *calibration = by,
             Some(last) => {
                 let prompt = last.prompt().cloned();

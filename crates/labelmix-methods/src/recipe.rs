@@ -3,6 +3,8 @@
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Calibration;
+
 /// How a stage trains. Every field is a key of the study file's `[recipe]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,7 +47,7 @@ pub struct Recipe {
     pub micro_batch_tokens: usize,
 }
 
-/// How a stage's batches and epochs follow from the number of its labels: the two presets of Mallen & Belrose (2024).
+/// How a stage's batches and epochs follow from the number of its labels: the two presets of Mallen & Belrose (2024), and ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
@@ -56,9 +58,29 @@ pub enum Schedule {
     /// else 8; ceil(100/⌊n/batch⌋) epochs below 30 labels, 3 below 4,096, 2 below 16,384, else 1. All labels are trained
     /// on, and the last checkpoint is kept.
     ByCount,
+    /// For few labels: batches of 8, and passes enough for 640 examples, at most 20 and at least as many as by count. All
+    /// labels are trained on, the last checkpoint is kept, and log-odds are shifted by the [prior](Calibration::Prior).
+    Robust,
 }
 
 impl Schedule {
+    /// As study files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EarlyStopping => "early-stopping",
+            Self::ByCount => "by-count",
+            Self::Robust => "robust",
+        }
+    }
+
+    /// How log-odds are shifted where a study does not say.
+    pub fn calibration(self) -> Calibration {
+        match self {
+            Self::EarlyStopping | Self::ByCount => Calibration::None,
+            Self::Robust => Calibration::Prior,
+        }
+    }
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
     fn is_early_stopping(&self) -> bool {
         *self == Self::EarlyStopping
@@ -88,6 +110,8 @@ impl Default for Recipe {
         }
     }
 }
+
+const ROBUST_BATCH: usize = 8;
 
 const LARGEST_RANK: usize = 1 << 16;
 
@@ -154,6 +178,14 @@ impl Recipe {
     pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
+            Schedule::Robust => {
+                let fewest = match labels {
+                    0..4_096 => 3,
+                    4_096..16_384 => 2,
+                    _ => 1,
+                };
+                (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(fewest, 20))
+            }
             Schedule::ByCount => {
                 let batch = match labels {
                     0..1_024 => 1,
@@ -171,12 +203,21 @@ impl Recipe {
         }
     }
 
+    /// The examples of a step, of a stage that has enough labels for it.
+    pub fn usual_batch(&self) -> usize {
+        match self.schedule {
+            Schedule::EarlyStopping => self.batch_size,
+            Schedule::ByCount => 1,
+            Schedule::Robust => ROBUST_BATCH,
+        }
+    }
+
     /// How many examples a stage of so many labels is expected to train on, and to validate on, repetitions counted. Early
     /// stopping usually ends a stage after some eight evaluations.
     pub fn expected_examples(&self, labels: usize) -> [usize; 2] {
         const EVALUATIONS: usize = 8;
         let validation = match self.schedule {
-            Schedule::ByCount => 0,
+            Schedule::ByCount | Schedule::Robust => 0,
             Schedule::EarlyStopping => {
                 ((self.validation_fraction * labels as f64).round() as usize).max(2).min(labels.saturating_sub(1))
             }
@@ -186,7 +227,7 @@ impl Recipe {
             return [0, 0];
         }
         let (batch, epochs) = self.batch_and_epochs(train);
-        if self.schedule == Schedule::ByCount {
+        if self.schedule != Schedule::EarlyStopping {
             return [epochs * train, 0];
         }
         let steps_per_epoch = train.div_ceil(batch);
@@ -228,6 +269,14 @@ mod tests {
         for (labels, batch_and_epochs) in expected {
             assert_eq!(recipe.batch_and_epochs(labels), batch_and_epochs, "{labels}");
         }
+    }
+
+    #[test]
+    fn few_labels_are_looked_at_often_and_not_for_ever() {
+        let recipe = Recipe { schedule: Schedule::Robust, ..Recipe::default() };
+        let passes = [1, 8, 16, 64, 160, 640, 5_000, 20_000].map(|labels| recipe.batch_and_epochs(labels));
+        assert_eq!(passes, [20, 20, 20, 10, 4, 3, 2, 1].map(|epochs| (8, epochs)));
+        assert_eq!(recipe.expected_examples(64), [640, 0]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Layers, Linear};
 use crate::model::Model;
 use crate::sentence_transformer;
+use crate::transformer::Past;
 
 /// How a sequence's hidden states become the one vector that the head reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,16 +141,36 @@ impl Classifier {
     /// # Errors
     /// If a token id or a length is beyond the model's.
     pub fn pooled(&self, batch: &TokenBatch, adapter: &Adapter) -> Result<Value> {
-        let hidden_states = self.hidden_states(batch, adapter)?;
+        let pooled = self.pool(&self.hidden_states(batch, adapter)?, batch)?;
         Ok(match (self.pooling, &self.pooler) {
             (Pooling::Pooler, Some(pooler)) => {
-                let first = gather_rows(&hidden_states, &batch.offsets().first_tokens())?;
-                activation(&pooler.forward(&first, None)?, labelmix_nn::Activation::Tanh)?
+                activation(&pooler.forward(&pooled, None)?, labelmix_nn::Activation::Tanh)?
             }
-            (Pooling::Mean, _) => mean_of_sequences(&hidden_states, batch.offsets())?,
-            (Pooling::Max, _) => max_of_sequences(&hidden_states, batch.offsets())?,
-            (Pooling::FirstToken, _) => gather_rows(&hidden_states, &batch.offsets().first_tokens())?,
-            (Pooling::LastToken | Pooling::Pooler, _) => gather_rows(&hidden_states, &batch.offsets().last_tokens())?,
+            _ => pooled,
+        })
+    }
+
+    /// The pretrained model's hidden states after each of its last so many blocks, pooled: `[sequences, hidden]` each; of
+    /// the upper half of the blocks without a number, of all if there are fewer. A checkpoint's own pooler is left out.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn pooled_layers(&self, batch: &TokenBatch, layers: Option<usize>) -> Result<Vec<Value>> {
+        let transformer = self.model.transformer();
+        let layers = layers.unwrap_or(transformer.depth().div_ceil(2));
+        let layers = transformer.last_layers(batch, None, Past::Nothing, layers)?;
+        layers.iter().map(|hidden_states| self.pool(hidden_states, batch)).collect()
+    }
+
+    fn pool(&self, hidden_states: &Value, batch: &TokenBatch) -> Result<Value> {
+        let offsets = batch.offsets();
+        Ok(match (self.pooling, &self.pooler) {
+            (Pooling::Mean, _) => mean_of_sequences(hidden_states, offsets)?,
+            (Pooling::Max, _) => max_of_sequences(hidden_states, offsets)?,
+            (Pooling::FirstToken, _) | (Pooling::Pooler, Some(_)) => {
+                gather_rows(hidden_states, &offsets.first_tokens())?
+            }
+            (Pooling::LastToken, _) | (Pooling::Pooler, None) => gather_rows(hidden_states, &offsets.last_tokens())?,
         })
     }
 

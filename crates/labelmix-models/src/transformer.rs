@@ -114,8 +114,26 @@ impl Transformer {
         self.blocks.iter().flat_map(|block| block.layers())
     }
 
+    /// The number of blocks.
+    pub(crate) fn depth(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// The final hidden states, `[tokens, hidden]`.
-    pub(crate) fn forward(&self, batch: &TokenBatch, adapter: Option<&Adapter>, mut past: Past<'_>) -> Result<Value> {
+    pub(crate) fn forward(&self, batch: &TokenBatch, adapter: Option<&Adapter>, past: Past<'_>) -> Result<Value> {
+        let mut last = self.last_layers(batch, adapter, past, 1)?;
+        Ok(last.pop().expect("a model has a block"))
+    }
+
+    /// The hidden states after each of the last so many blocks, or of all if there are fewer, `[tokens, hidden]` each: the
+    /// last ones are the final ones.
+    pub(crate) fn last_layers(
+        &self,
+        batch: &TokenBatch,
+        adapter: Option<&Adapter>,
+        mut past: Past<'_>,
+        layers: usize,
+    ) -> Result<Vec<Value>> {
         let before = match &past {
             Past::Prefix(length, _) => *length,
             Past::Nothing | Past::NothingAndForget | Past::Record(_) => 0,
@@ -128,6 +146,7 @@ impl Transformer {
             batch.offsets().positions().into_iter().map(|position| position + before as u32).collect();
         let pass = Pass { adapter, offsets: batch.offsets(), positions: &positions, rotary: &self.rotary };
         let mut x = self.embed(batch, &positions)?;
+        let mut last = Vec::with_capacity(layers.min(self.blocks.len()));
         for (index, block) in self.blocks.iter().enumerate() {
             x = match (&mut past, adapter) {
                 (Past::Prefix(_, prefix), _) => block.forward(&x, pass, Some(&prefix[index]), None)?,
@@ -135,11 +154,14 @@ impl Transformer {
                 (Past::NothingAndForget, Some(adapter)) => self.forward_and_forget(block, &x, pass, adapter)?,
                 (Past::Nothing | Past::NothingAndForget, _) => block.forward(&x, pass, None, None)?,
             };
+            if index + layers >= self.blocks.len() {
+                last.push(x.clone());
+            }
         }
-        match &self.final_norm {
-            Some(norm) => norm.forward(&x),
-            None => Ok(x),
+        if let (Some(norm), Some(x)) = (&self.final_norm, last.last_mut()) {
+            *x = norm.forward(x)?;
         }
+        Ok(last)
     }
 
     /// One block, whose activations are computed again when its gradients are.

@@ -111,10 +111,7 @@ impl Study {
         if let Err(error) = self.prices.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
         }
-        if let Err(error) = self.recipe.validate() {
-            let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
-            return Err(Problem { reason: error.to_string(), help });
-        }
+        self.recipe.validate().map_err(|error| methods::of_recipe(&error, "[recipe]"))?;
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
         let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
         slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
@@ -226,8 +223,17 @@ struct Problem {
 }
 
 impl Problem {
-    /// A problem of the file's form. serde lists the known keys or values between backticks, the offending one
+    /// serde lists the known keys or values between backticks, the offending one
     /// first; the nearest of them is suggested.
+    fn help_for(message: &str) -> String {
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        match (message.starts_with("unknown"), quoted.next()) {
+            (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
+            _ => "see `labelmix help sweep` for an example of a study file".to_owned(),
+        }
+    }
+
+    /// A problem of the file's form.
     fn of_toml(error: &toml::de::Error, text: &str) -> Self {
         let message = error.message();
         let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
@@ -235,12 +241,7 @@ impl Problem {
             Some(line) => format!("line {line}: {message}"),
             None => message.to_owned(),
         };
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let help = match (message.starts_with("unknown"), quoted.next()) {
-            (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
-            _ => "see `labelmix help sweep` for an example of a study file".to_owned(),
-        };
-        Self { reason, help }
+        Self { reason, help: Self::help_for(message) }
     }
 }
 

@@ -26,7 +26,7 @@ use labelmix_store::{KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile,
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
-use labelmix_engine::{run_adapter, run_classifier, run_load_options, tokenizer};
+use labelmix_engine::{run_classifier, run_load_options, tokenizer};
 
 pub use self::error::ExportError;
 use self::script::{Loads, Script, ScriptPrompt, literal};
@@ -213,7 +213,7 @@ impl RunExport {
             return Err(ExportError::RoundedWeights { run: self.run.record.run.clone(), weights }.into());
         }
         for (number, stage) in self.stages.iter().enumerate() {
-            let adapter = run_adapter(&self.run, classifier, stage)?;
+            let adapter = classifier.load_adapter(stage)?;
             let own = if self.stages.len() > 1 { folder.join(member(number + 1)) } else { folder.to_owned() };
             let weights = match (self.form, classifier.python_class()) {
                 (ExportForm::Merged, PythonClass::Transformer) => own.join("transformer"),

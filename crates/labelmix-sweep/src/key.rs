@@ -26,12 +26,9 @@ pub(crate) struct SharedInputs {
     pub(crate) cut: bool,
     /// The test examples, whose log-odds are part of the outcome.
     pub(crate) test: [u8; 32],
-    /// The recipe as canonical JSON.
-    pub(crate) recipe: String,
+    pub(crate) recipe: Recipe,
     /// Whether the gold pool is balanced by gold: what a reference's prior depends on.
     pub(crate) is_balanced: bool,
-    /// Of the recipe, what asking a language model depends on.
-    pub(crate) micro_batch_tokens: usize,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
 }
@@ -51,16 +48,10 @@ impl SharedInputs {
             engine,
             cut: study.model.too_long == TooLong::Cut,
             test: *content_hash(test).as_bytes(),
-            recipe: Self::canonical_recipe(&study.recipe),
+            recipe: study.recipe.clone(),
             is_balanced: study.task.balance,
-            micro_batch_tokens: study.recipe.micro_batch_tokens,
             prompt: study.prompt.clone(),
         }
-    }
-
-    /// The recipe in a form that does not depend on the order of keys.
-    pub(crate) fn canonical_recipe(recipe: &Recipe) -> String {
-        canonical(recipe)
     }
 
     /// The key of a stage. What a plan does not ask for adds nothing, so that new kinds of plans leave the keys of old ones
@@ -88,11 +79,12 @@ impl SharedInputs {
         }
         part("tokenizer", tokenizer);
         match plan {
-            StagePlan::Train(TrainPlan { options, keep_optimizer, .. }) => {
+            StagePlan::Train(training) => {
+                let TrainPlan { options, keep_optimizer, .. } = training;
                 part("pooling", pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
-                part("recipe", self.recipe.as_bytes());
+                part("recipe", canonical(training.recipe(&self.recipe)).as_bytes());
                 part("parent", parent.map_or("", StageKey::as_str).as_bytes());
                 parts_of_own(drawn, train, &mut part);
                 if *options != StageOptions::default() {
@@ -103,12 +95,13 @@ impl SharedInputs {
                 }
             }
             StagePlan::Ask(_) => {
-                part("asked", &(self.micro_batch_tokens as u64).to_le_bytes());
+                part("asked", &(self.recipe.micro_batch_tokens as u64).to_le_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
             }
-            StagePlan::Probe(ProbePlan { penalty, .. }) => {
+            StagePlan::Probe(ProbePlan { penalty, layers, .. }) => {
                 part("probed", &penalty.to_bits().to_le_bytes());
+                part("layers", &(layers.unwrap_or(0) as u64).to_le_bytes());
                 part("pooling", pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
@@ -193,7 +186,7 @@ fn parts_of_joint(drawn: &[Drawn], train: &[Example], part: &mut impl FnMut(&str
 }
 
 /// A value as JSON that does not depend on the order of keys.
-fn canonical(value: &impl Serialize) -> String {
+pub(crate) fn canonical(value: &impl Serialize) -> String {
     // serde_json's maps are sorted, and its floats are written with the fewest digits that read back the same.
     serde_json::to_value(value).expect("what is hashed is numbers and words with names").to_string()
 }
@@ -208,6 +201,8 @@ pub(crate) fn key_of_text(text: &str) -> StageKey {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use labelmix_econ::LabelKind;
     use labelmix_methods::{
         Calibration, Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains,
@@ -224,9 +219,8 @@ mod tests {
             engine: engine(),
             cut: false,
             test: [3; 32],
-            recipe: SharedInputs::canonical_recipe(&Recipe::default()),
+            recipe: Recipe::default(),
             is_balanced: true,
-            micro_batch_tokens: 1024,
             prompt: PromptTemplate::default(),
         }
     }
@@ -313,9 +307,9 @@ mod tests {
             changed(|plan| plan.draws.push(Draw { source, role, ..plan.draws[0] }))
         };
         let weak_labels = DrawSource::Labels(LabelKind::Weak);
-        let probe = |kind, penalty| {
+        let probe = |kind, penalty, layers| {
             let plan = TrainPlan::new(kind, 2, usual);
-            StagePlan::Probe(ProbePlan { draws: plan.draws, penalty })
+            StagePlan::Probe(ProbePlan { draws: plan.draws, penalty, layers })
         };
         for plan in [
             StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, usual)),
@@ -331,9 +325,10 @@ mod tests {
             prompted(LabelKind::Gold, fresh),
             prompted(LabelKind::Gold, one),
             StagePlan::Ask(prompt(LabelKind::Gold, one)),
-            probe(LabelKind::Weak, 1.0),
-            probe(LabelKind::Gold, 1.0),
-            probe(LabelKind::Gold, 2.0),
+            probe(LabelKind::Weak, 1.0, None),
+            probe(LabelKind::Gold, 1.0, None),
+            probe(LabelKind::Gold, 2.0, None),
+            probe(LabelKind::Gold, 2.0, Some(1)),
             StagePlan::Average { of: Vec::new(), prompt: None, calibration: Calibration::None },
             StagePlan::Average {
                 of: Vec::new(),
@@ -367,10 +362,14 @@ mod tests {
             SharedInputs { cut: true, ..limited(128) },
             SharedInputs { cut: true, ..limited(64) },
             SharedInputs { test: [9; 32], ..shared() },
-            SharedInputs { recipe: SharedInputs::canonical_recipe(&recipe), ..shared() },
+            SharedInputs { recipe, ..shared() },
         ] {
             keys.push(key(&inputs, &weak()));
         }
+        // Hyper-parameters of a method are those of a study that has the same.
+        let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
+        let own = changed(|plan| plan.recipe = Some(Arc::new(recipe.clone())));
+        assert_eq!(key(&shared(), &own), key(&SharedInputs { recipe, ..shared() }, &weak()));
         let average = StagePlan::Average { of: vec![0], prompt: None, calibration: Calibration::None };
         keys.extend([0, 1].map(|read| key_of(&shared(), [None, Some(&keys[read])], &average, &labels())));
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
@@ -396,7 +395,7 @@ mod tests {
         assert_eq!(key(&shared(), &surest), key(&shared(), &weak()));
 
         let ask = StagePlan::Ask(prompt(LabelKind::Gold, ShotOrder::OneForAll));
-        let recipe = SharedInputs::canonical_recipe(&Recipe { learning_rate: 1e-4, ..Recipe::default() });
+        let recipe = Recipe { learning_rate: 1e-4, ..Recipe::default() };
         let other_recipe = SharedInputs { recipe, ..by(Identity { pooling: "last", ..engine() }) };
         assert_eq!(key(&other_recipe, &ask), key(&shared(), &ask));
         assert_ne!(key(&other_prompt, &ask), key(&shared(), &ask));

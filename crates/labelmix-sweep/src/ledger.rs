@@ -34,7 +34,7 @@ impl Sweep {
             shots_before = shots;
             let seed = node.plan.training().map_or(node.seed, |training| training.training_seed(node.seed));
             // Only a training validates.
-            let recipe = node.plan.training().map(|_| &self.study().recipe);
+            let recipe = node.plan.training().map(|training| training.recipe(&self.study().recipe));
             enter_stage(&mut ledger, &self.data.train, &drawn, recipe, seed);
         }
         ledger

@@ -47,6 +47,8 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         cost_usd: Some(ledger.cost_usd()),
         metrics: outcome.metrics,
     };
+    let mut trainings = run.stages.iter().filter_map(|index| nodes[*index].plan.training());
+    let recipe = trainings.next().map_or(&study.recipe, |training| training.recipe(&study.recipe));
     let file = RunFile {
         record: record.clone(),
         labels: Some(ledger.totals()),
@@ -61,7 +63,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         pooling: sweep.pooling.to_owned(),
         max_length: study.model.max_length,
         too_long: study.model.too_long,
-        recipe: study.recipe.clone(),
+        recipe: recipe.clone(),
         method: sweep.method_table(run).cloned(),
     };
     store.write_run(&study.name, &file, &ledger)?;

@@ -1,7 +1,7 @@
 //! Doing one stage: its job, the engine, and what is kept of it.
 
 use labelmix_engine::{StageJob, StageScores, kept_shot};
-use labelmix_methods::{PromptPlan, Role, Scores, StagePlan, mean_log_odds, prior_shift, test_metrics};
+use labelmix_methods::{PromptPlan, Recipe, Role, Scores, StagePlan, mean_log_odds, prior_shift, test_metrics};
 use labelmix_store::{
     DoneStage, KeptClassifiers, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError, TestLogOdds,
 };
@@ -42,7 +42,7 @@ pub(crate) fn do_stage(
             count: node.plan.count(),
             seed: node.seed,
             options: node.plan.training().map(|training| training.options).unwrap_or_default(),
-            recipe: sweep.study().recipe.clone(),
+            recipe: work.recipe().clone(),
             history,
             chosen,
             averages: if averages { work.reads().cloned().collect() } else { Vec::new() },
@@ -73,6 +73,11 @@ impl<'a> Work<'a> {
             parent: self.parent().map(|key| store.stage_folder(key)),
             reads: self.reads().map(|key| store.stage_folder(key)).collect(),
         }
+    }
+
+    fn recipe(self) -> &'a Recipe {
+        let of_study = &self.sweep.study().recipe;
+        self.node.plan.training().map_or(of_study, |training| training.recipe(of_study))
     }
 
     fn parent(self) -> Option<&'a StageKey> {

@@ -24,7 +24,7 @@ const A_POOL: usize = 1600;
 
 impl Workload {
     pub(crate) fn of(stage: &StageNode, recipe: &Recipe, n_test: usize) -> Self {
-        let TrainPlan { draws, prompt, .. } = match &stage.plan {
+        let training = match &stage.plan {
             StagePlan::Train(training) => training,
             // Texts are read once for all probes.
             StagePlan::Probe(_) => return Self { trained: 0, read: stage.plan.count() + n_test, texts: 1 },
@@ -35,6 +35,7 @@ impl Workload {
                 return Self { trained: 0, read, texts: 1 };
             }
         };
+        let TrainPlan { draws, prompt, .. } = training;
         let (mut own, mut jointly, mut candidates) = (0, 0, 0);
         for draw in draws {
             match draw.role {
@@ -48,7 +49,7 @@ impl Workload {
                 candidates += number.unwrap_or(draw.count);
             }
         }
-        let [trained, validated] = recipe.expected_examples(own + jointly);
+        let [trained, validated] = training.recipe(recipe).expected_examples(own + jointly);
         // The classifiers that it reads label what it trains on jointly.
         let labelled = jointly * stage.reads.len();
         let shots = prompt.as_ref().map_or(0, |prompt| prompt.shots.count);

@@ -34,7 +34,7 @@ impl EarlyStopping {
             evaluate_every,
             patience: match recipe.schedule {
                 Schedule::EarlyStopping => recipe.patience,
-                Schedule::ByCount => usize::MAX,
+                Schedule::ByCount | Schedule::Robust => usize::MAX,
             },
             minimum_improvement: recipe.minimum_improvement,
             validates,

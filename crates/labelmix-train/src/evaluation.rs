@@ -1,6 +1,9 @@
 //! Predictions.
 
-use labelmix_models::{Adapter, Classifier, LoraSettings, TokenBatch};
+use std::ops::Range;
+
+use labelmix_models::{Adapter, Classifier, TokenBatch};
+use labelmix_nn::Value;
 
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -33,7 +36,8 @@ pub fn log_odds_unless(
     Ok(scores)
 }
 
-/// What the pretrained model's pooling gives for every text, `[hidden]` each, unless it is interrupted. Texts are processed
+/// What the pretrained model's pooling gives for every text, `[hidden]` each, unless it is interrupted: after each of the last
+/// so many blocks (the upper half without a number) scaled to unit length, and the mean of that. Texts are processed
 /// `batch_tokens` tokens at a time.
 ///
 /// # Errors
@@ -41,18 +45,32 @@ pub fn log_odds_unless(
 pub fn hidden_states(
     interrupt: &Interrupt,
     model: &Classifier,
+    layers: Option<usize>,
     texts: &[&[u32]],
     batch_tokens: usize,
 ) -> Result<Vec<Vec<f32>>> {
-    // A fresh adapter adds nothing.
-    let adapter = model.initial_adapter(LoraSettings { rank: 1, alpha: 1.0 }, 0)?;
     let mut states = Vec::with_capacity(texts.len());
     for batch in token_batches(texts, batch_tokens) {
         interrupt.check()?;
-        let pooled = model.pooled(&TokenBatch::new(batch.iter().copied()), &adapter)?.to_vec()?;
-        states.extend(pooled.chunks_exact(pooled.len() / batch.len()).map(<[f32]>::to_vec));
+        let tokens = TokenBatch::new(batch.iter().copied());
+        let layers =
+            model.pooled_layers(&tokens, layers)?.iter().map(Value::to_vec).collect::<labelmix_nn::Result<Vec<_>>>()?;
+        let hidden = layers[0].len() / batch.len();
+        states.extend((0..batch.len()).map(|text| mean_direction(&layers, text * hidden..(text + 1) * hidden)));
     }
     Ok(states)
+}
+
+/// The mean of these parts of some vectors, each scaled to unit length.
+fn mean_direction(vectors: &[Vec<f32>], part: Range<usize>) -> Vec<f32> {
+    let mut mean = vec![0.0; part.len()];
+    for vector in vectors {
+        let vector = &vector[part.clone()];
+        let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let scale = if length > 0.0 { (length * vectors.len() as f64).recip() as f32 } else { 0.0 };
+        mean.iter_mut().zip(vector).for_each(|(mean, value)| *mean += scale * value);
+    }
+    mean
 }
 
 /// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.

@@ -74,7 +74,9 @@ pub struct StageProgress {
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
     match recipe.schedule {
         Schedule::EarlyStopping => validation_split(targets, recipe.validation_fraction, seed),
-        Schedule::ByCount => ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() },
+        Schedule::ByCount | Schedule::Robust => {
+            ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() }
+        }
     }
 }
 

@@ -15,18 +15,22 @@ use super::stage::{Work, finite_scores};
 use crate::engine::StageScores;
 use crate::error::{Error, Result};
 
-/// What the pretrained model's pooling gives for texts that were read, `[hidden]` each, by their tokens.
+/// What the pretrained model's pooling gives for texts that were read, `[hidden]` each, by the number of layers and their
+/// tokens.
 #[derive(Default)]
-pub(super) struct Features(Mutex<HashMap<Box<[u32]>, Row>>);
+pub(super) struct Features(Mutex<HashMap<Option<usize>, Rows>>);
+
+/// Those of texts, by their tokens.
+type Rows = HashMap<Box<[u32]>, Row>;
 
 /// One text's, `[hidden]`.
 type Row = Arc<[f32]>;
 
 impl NativeEngine {
     /// The features of these texts. A sweep's are read once and kept: stages ask for them again and again.
-    pub(super) fn features(&self, texts: &[&[u32]], interrupt: &Interrupt) -> Result<Vec<Row>> {
+    pub(super) fn features(&self, layers: Option<usize>, texts: &[&[u32]], interrupt: &Interrupt) -> Result<Vec<Row>> {
         let read = |texts: &[&[u32]]| -> Result<Vec<Row>> {
-            let read = hidden_states(interrupt, &self.model, texts, self.recipe.micro_batch_tokens)?;
+            let read = hidden_states(interrupt, &self.model, layers, texts, self.recipe.micro_batch_tokens)?;
             Ok(read.into_iter().map(Arc::from).collect())
         };
         if self.texts.train.is_empty() {
@@ -34,11 +38,13 @@ impl NativeEngine {
         }
         let known = || self.features.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let missing: Vec<&[u32]> = {
-            let known = known();
+            let mut known = known();
+            let known = known.entry(layers).or_default();
             texts.iter().copied().filter(|text| !known.contains_key(*text)).collect()
         };
         let new = read(&missing)?;
         let mut known = known();
+        let known = known.entry(layers).or_default();
         known.extend(missing.into_iter().map(Box::from).zip(new));
         Ok(texts.iter().map(|text| Arc::clone(&known[*text])).collect())
     }
@@ -48,7 +54,8 @@ impl Work<'_> {
     /// Fits a probe to the labels of the draws, and scores the test set with it.
     pub(super) fn probe(self, plan: &ProbePlan, out: &Path) -> Result<StageScores> {
         let Self { engine, job, continuation } = self;
-        let texts = &engine.texts;
+        let (texts, features) =
+            (&engine.texts, |texts: &[&[u32]]| engine.features(plan.layers, texts, continuation.interrupt));
         let (mut tokens, mut examples): (Vec<&[u32]>, _) = (Vec::new(), Vec::new());
         for drawn in &job.drawn {
             let weight = if let Role::Jointly(loss) = drawn.draw.role { loss.weight as f32 } else { 1.0 };
@@ -56,9 +63,9 @@ impl Work<'_> {
             examples.extend(labels.into_iter().map(|target| StageExample { weight, ..StageExample::new(&[], target) }));
             tokens.extend(drawn.places.iter().map(|place| &*texts.train[*place]));
         }
-        let probe = Probe::fit(&engine.features(&tokens, continuation.interrupt)?, &examples, plan.penalty)?;
+        let probe = Probe { layers: plan.layers, ..Probe::fit(&features(&tokens)?, &examples, plan.penalty)? };
         let test: Vec<&[u32]> = texts.test.iter().map(Vec::as_slice).collect();
-        let log_odds = engine.features(&test, continuation.interrupt)?.iter().map(|row| probe.log_odds(row)).collect();
+        let log_odds = features(&test)?.iter().map(|row| probe.log_odds(row)).collect();
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         probe.write(&out.join(PROBE_FILE))?;
         engine.model.model().check_unchanged()?;
@@ -77,6 +84,8 @@ impl Work<'_> {
 pub(super) struct Probe {
     weights: Vec<f32>,
     intercept: f32,
+    /// Of how many of the last blocks it reads the hidden states; the upper half without a number.
+    layers: Option<usize>,
 }
 
 impl Probe {
@@ -90,7 +99,7 @@ impl Probe {
         let positive: f64 = weights.iter().zip(&targets).map(|(weight, target)| weight * target).sum();
         if positive <= 0.0 || positive >= total {
             let intercept = ((positive + 0.5) / (total - positive + 0.5)).ln() as f32;
-            return Ok(Self { weights: vec![0.0; hidden], intercept });
+            return Ok(Self { weights: vec![0.0; hidden], intercept, layers: None });
         }
         let mut mean = vec![0.0; hidden];
         for row in rows {
@@ -112,11 +121,17 @@ impl Probe {
         Ok(Self {
             weights: weights.into_iter().map(|weight| weight as f32).collect(),
             intercept: (fitted.intercept - shift) as f32,
+            layers: None,
         })
     }
 
+    /// The log-odds of class 1 of these texts.
+    pub(super) fn score(&self, engine: &NativeEngine, texts: &[&[u32]], interrupt: &Interrupt) -> Result<Vec<f32>> {
+        Ok(engine.features(self.layers, texts, interrupt)?.iter().map(|row| self.log_odds(row)).collect())
+    }
+
     /// The log-odds of class 1 of a text with these hidden states.
-    pub(super) fn log_odds(&self, row: &[f32]) -> f32 {
+    fn log_odds(&self, row: &[f32]) -> f32 {
         let products = self.weights.iter().zip(row).map(|(weight, value)| f64::from(*weight) * f64::from(*value));
         (products.sum::<f64>() + f64::from(self.intercept)) as f32
     }
@@ -125,6 +140,8 @@ impl Probe {
         let mut tensors = KeptTensors::about("a linear probe of pooled hidden states".to_owned());
         tensors.add_row("weight", &self.weights);
         tensors.add_row("intercept", &[self.intercept]);
+        // 0 for the upper half.
+        tensors.add_row("layers", &[self.layers.unwrap_or(0) as f32]);
         Ok(tensors.write(path).map_err(StoreError::io(path))?)
     }
 
@@ -136,8 +153,9 @@ impl Probe {
         }
         let read = || -> std::io::Result<Self> {
             let tensors = KeptTensors::read(&path)?;
-            let [intercept] = tensors.row("intercept", 1)?[..] else { unreachable!("its length was checked") };
-            Ok(Self { weights: tensors.row("weight", hidden)?, intercept })
+            let number = |name| Ok::<_, std::io::Error>(tensors.row(name, 1)?[0]);
+            let layers = Some(number("layers")? as usize).filter(|layers| *layers > 0);
+            Ok(Self { weights: tensors.row("weight", hidden)?, intercept: number("intercept")?, layers })
         };
         Ok(Some(read().map_err(StoreError::io(&path))?))
     }
@@ -171,14 +189,14 @@ mod tests {
     #[test]
     fn labels_of_one_class_say_how_many_they_are() {
         let probe = Probe::fit(&rows(&[[1.0, 0.5], [2.0, -1.0]]), &examples(&[1.0, 1.0]), 1.0).unwrap();
-        assert_eq!(probe, Probe { weights: vec![0.0; 2], intercept: 5.0_f32.ln() });
+        assert_eq!(probe, Probe { weights: vec![0.0; 2], intercept: 5.0_f32.ln(), layers: None });
     }
 
     #[test]
     fn a_kept_probe_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Probe::kept(folder.path(), 2).unwrap(), None);
-        let probe = Probe { weights: vec![0.1, -3e7], intercept: 0.3 };
+        let probe = Probe { weights: vec![0.1, -3e7], intercept: 0.3, layers: Some(4) };
         probe.write(&folder.path().join(PROBE_FILE)).unwrap();
         assert_eq!(Probe::kept(folder.path(), 2).unwrap(), Some(probe));
         assert!(Probe::kept(folder.path(), 3).is_err(), "of another model");

@@ -13,7 +13,6 @@ use labelmix_train::{
 
 use super::NativeEngine;
 use super::probe::Probe;
-use crate::checkpoint::kept_adapter;
 use crate::engine::Scorer;
 use crate::error::Result;
 use crate::prompts::kept_shots;
@@ -44,7 +43,7 @@ impl<'a> NativeScorer<'a> {
         if let Some(probe) = Probe::kept(folder, engine.model.model().hidden_size())? {
             return Ok(Self::Probed(engine, probe));
         }
-        let adapter = || kept_adapter(&engine.recipe, &engine.model, folder);
+        let adapter = || engine.model.load_adapter(folder);
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
         let shots = kept_shots(&file, &encoder)?;
@@ -91,7 +90,7 @@ impl Scorer for NativeScorer<'_> {
             Self::Probed(engine, probe) => {
                 let tokens = alone(engine, texts)?;
                 let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-                engine.features(&tokens, interrupt)?.iter().map(|row| probe.log_odds(row)).collect()
+                probe.score(engine, &tokens, interrupt)?
             }
             Self::Prompted(prompt, adapter) => {
                 let tokens: Vec<Vec<u32>> = prompt.before(texts)?.iter().map(Prompt::token_ids).collect();

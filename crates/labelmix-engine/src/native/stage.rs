@@ -61,17 +61,21 @@ impl<'a> Work<'a> {
     ) -> Result<StageScores> {
         let Self { engine, job, .. } = self;
         let (options, data, model) = (plan.options, job.data, &engine.model);
+        let recipe = plan.recipe(&data.recipe);
         let seed = plan.training_seed(job.seed);
-        let mut start = model.initial_adapter(lora_settings(&data.recipe), seed)?;
         let mut optimizer = None;
-        if let Some(folder) = &job.parent {
-            load_adapter(&mut start, folder)?;
+        let start = if let Some(folder) = &job.parent {
             if options.carry_optimizer {
                 optimizer = Some(OptimizerState::load(&folder.join(OPTIMIZER_FILE))?);
             }
-        } else if plan.start == Start::Fresh(HeadStart::Words) {
-            start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
-        }
+            load_adapter(model, folder)?
+        } else {
+            let mut start = model.initial_adapter(lora_settings(recipe), seed)?;
+            if plan.start == Start::Fresh(HeadStart::Words) {
+                start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
+            }
+            start
+        };
         let (mut drawn, mut chosen) = (Vec::new(), Vec::new());
         for part in job.drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot) {
             let mut part = part.clone();
@@ -86,7 +90,7 @@ impl<'a> Work<'a> {
         for (part, texts) in &drawn {
             examples.push(self.examples(part, texts, &examples)?);
         }
-        let (examples, optimizer, recipe) = (&*examples, optimizer.as_ref(), &data.recipe);
+        let (examples, optimizer) = (&*examples, optimizer.as_ref());
         let request = StageRequest { model, start, examples, recipe, options, optimizer, seed };
         let result = continue_stage(request, self.continuation, observe)?;
         let test = self.test_texts()?;
@@ -239,11 +243,9 @@ impl<'a> Work<'a> {
     /// P(class 1) of texts by the mean log-odds of the classifiers that the stage reads.
     fn read_probabilities(self, texts: &[&[u32]]) -> Result<Vec<f64>> {
         let Self { engine, job, .. } = self;
-        let (recipe, model) = (&job.data.recipe, &engine.model);
-        let mut adapter = model.initial_adapter(lora_settings(recipe), 0)?;
         let mut scores = Vec::new();
         for folder in &job.reads {
-            load_adapter(&mut adapter, folder)?;
+            let adapter = load_adapter(&engine.model, folder)?;
             scores.push(self.log_odds(&adapter, texts)?);
         }
         Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())

@@ -4,7 +4,7 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use super::joint::check_weight;
-use crate::method::{Configuration, Method, OptionError, OptionHelp};
+use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
 use crate::plan::{Draw, JointLoss, ProbePlan, Role, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,11 +12,12 @@ use crate::plan::{Draw, JointLoss, ProbePlan, Role, StagePlan};
 pub(crate) struct Probe {
     penalty: f64,
     weak_weight: f64,
+    layers: Option<usize>,
 }
 
 impl Default for Probe {
     fn default() -> Self {
-        Self { penalty: 1.0, weak_weight: 1.0 }
+        Self { penalty: 1.0, weak_weight: 1.0, layers: None }
     }
 }
 
@@ -27,23 +28,28 @@ impl Method for Probe {
         let draws =
             [Draw::front(LabelKind::Gold, split.n_gold, Role::Train), Draw::front(LabelKind::Weak, split.n_weak, weak)];
         let draws: Vec<Draw> = draws.into_iter().filter(|draw| draw.count > 0).collect();
-        if draws.is_empty() { Vec::new() } else { vec![StagePlan::Probe(ProbePlan { draws, penalty: self.penalty })] }
+        let Self { penalty, layers, .. } = *self;
+        if draws.is_empty() { Vec::new() } else { vec![StagePlan::Probe(ProbePlan { draws, penalty, layers })] }
     }
 }
 
 impl Configuration for Probe {
     const NAME: &'static str = "probe";
     const SUMMARY: &'static str = "logistic regression on the model's hidden states; the model is not trained";
-    const EXPLANATION: &'static str = "The pretrained model reads every text once; what its pooling gives is classified by \
-        L2-regularised logistic regression, fitted to all labels of both kinds together. A soft label counts for both \
-        classes, and a weak one beside gold ones weak_weight times. The hidden states are divided by their root mean \
-        squared distance from their mean, so that the penalty means the same for every model. No label validates. \
-        Milliseconds a run, after the texts are read. Pays for all of them.";
+    const EXPLANATION: &'static str = "The pretrained model reads every text once; what its pooling gives, of several layers \
+        scaled to unit length and averaged, is classified by L2-regularised logistic regression, fitted to all labels of \
+        both kinds together. A soft label counts for both classes, and a weak one beside gold ones weak_weight times. The \
+        hidden states are divided by their root mean squared distance from their mean, so that the penalty means the same \
+        for every model. No label validates. Milliseconds a run, after the texts are read. Pays for all of them.";
     const OPTIONS: &'static [OptionHelp] = &[
         OptionHelp { name: "penalty", meaning: "half of this times ‖w‖² is added to the sum of losses, above 0" },
         OptionHelp {
             name: "weak_weight",
             meaning: "what a weak label's loss is multiplied by beside gold ones, above 0",
+        },
+        OptionHelp {
+            name: "layers",
+            meaning: "of how many of the model's last blocks the hidden states are read; the upper half without it",
         },
     ];
     const EXAMPLE: &'static str = r#"[[methods]]
@@ -57,6 +63,7 @@ weak_weight = 0.3
 
     fn check(&self) -> Result<(), OptionError> {
         check_weight("penalty", self.penalty)?;
+        self.layers.map_or(Ok(()), |layers| check_count("layers", layers, 1..=1000))?;
         check_weight("weak_weight", self.weak_weight)
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::fmt;
 
 use labelmix_methods::{
-    Calibration, Method, MethodKind, OptionError, Schedule, calibrated, method_kinds, method_named,
+    Calibration, Method, MethodKind, OptionError, Recipe, RecipeError, Schedule, adjusted, method_kinds, method_named,
 };
+use miette::Diagnostic;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -24,6 +25,9 @@ pub struct MethodTable {
     /// How its log-odds are shifted; the study's way without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// The keys of `[recipe]` that are others for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Table>,
     /// The method's options.
     #[serde(flatten)]
     pub options: Table,
@@ -31,7 +35,7 @@ pub struct MethodTable {
 
 impl MethodTable {
     pub(super) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), method: None, calibration: None, options: Table::new() }
+        Self { name: name.to_owned(), method: None, calibration: None, recipe: None, options: Table::new() }
     }
 
     fn kind(&self) -> Result<&'static MethodKind, Problem> {
@@ -70,13 +74,18 @@ impl<'de> Visitor<'de> for NameOrTable {
         let mut options = Table::deserialize(MapAccessDeserializer::new(map))?;
         let calibration = options.remove("calibration").map(Value::try_into).transpose();
         let calibration = calibration.map_err(|error: toml::de::Error| A::Error::custom(error.message().trim()))?;
+        let recipe = match options.remove("recipe") {
+            None => None,
+            Some(Value::Table(keys)) => Some(keys),
+            Some(other) => return Err(A::Error::custom(format!("`recipe` of a method is a table, not {other}"))),
+        };
         let mut text = |key: &str| match options.remove(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(A::Error::custom(format!("`{key}` of a method is a text, not {other}"))),
         };
         let name = text("name")?.ok_or_else(|| A::Error::missing_field("name"))?;
-        Ok(MethodTable { name, method: text("method")?, calibration, options })
+        Ok(MethodTable { name, method: text("method")?, calibration, recipe, options })
     }
 }
 
@@ -117,26 +126,56 @@ impl Study {
                     });
                 }
                 let method = kind.configure(&table.options).map_err(|error| of_options(name, kind, &error))?;
+                let own = table.recipe.as_ref().map(|keys| self.recipe_with(keys, name)).transpose()?;
+                let recipe = own.as_ref().unwrap_or(&self.recipe);
                 let smallest = method.smallest_batch();
-                if smallest > 1 && self.recipe.schedule == Schedule::ByCount {
+                if smallest > 1 && recipe.schedule == Schedule::ByCount {
                     return Err(Problem {
-                        reason: format!("schedule = \"by-count\" in [recipe] for the method {name:?}"),
+                        reason: format!("schedule = {:?} in [recipe] for the method {name:?}", recipe.schedule.name()),
                         help: format!("its loss needs batches of {smallest} or more examples: leave `schedule` out"),
                     });
                 }
-                if self.recipe.batch_size < smallest {
+                if recipe.usual_batch() < smallest {
                     return Err(Problem {
-                        reason: format!("batch_size = {} in [recipe] for the method {name:?}", self.recipe.batch_size),
+                        reason: format!("batch_size = {} in [recipe] for the method {name:?}", recipe.batch_size),
                         help: format!("its loss needs batches of {smallest} or more examples"),
                     });
                 }
-                let calibration = table.calibration.unwrap_or_default();
+                let calibration = table.calibration.unwrap_or_else(|| recipe.schedule.calibration());
                 let plain = table.method.is_none() && table.options.is_empty() && calibration == Calibration::None;
-                let method = calibrated(method, calibration);
+                let plain = plain && own.is_none();
+                let method = adjusted(method, calibration, own);
                 Ok(NamedMethod { name: name.clone(), method, table: (!plain).then(|| table.clone()) })
             })
             .collect()
     }
+}
+
+impl Study {
+    /// The study's recipe with a method's own keys.
+    fn recipe_with(&self, keys: &Table, method: &str) -> Result<Recipe, Problem> {
+        let place = format!("`recipe` of the method {method:?}");
+        if keys.contains_key("micro_batch_tokens") {
+            return Err(Problem {
+                reason: format!("micro_batch_tokens in {place}"),
+                help: "memory is the whole study's: set it in [recipe]".into(),
+            });
+        }
+        let mut table = Table::try_from(&self.recipe).expect("a recipe is a table of numbers");
+        table.extend(keys.clone());
+        let recipe: Recipe = table.try_into().map_err(|error: toml::de::Error| Problem {
+            reason: format!("{place}: {}", error.message()),
+            help: Problem::help_for(error.message()),
+        })?;
+        recipe.validate().map_err(|error| of_recipe(&error, &place))?;
+        Ok(recipe)
+    }
+}
+
+/// What is wrong with a hyper-parameter, and where it stands.
+pub(super) fn of_recipe(error: &RecipeError, place: &str) -> Problem {
+    let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+    Problem { reason: error.to_string().replace("[recipe]", place), help }
 }
 
 fn of_options(name: &str, kind: &MethodKind, error: &OptionError) -> Problem {
