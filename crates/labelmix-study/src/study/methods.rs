@@ -265,4 +265,18 @@ mod tests {
         );
         insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `targets`, `before_target`, `between` | did you mean `targets`?");
     }
+
+    #[test]
+    fn a_method_has_hyper_parameters_of_its_own_and_the_studys_beside_them() {
+        let text = "name = 'a'\n[task]\ntrain = 'a.jsonl'\ntest = 'b.jsonl'\n[model]\npath = 'm'\n[recipe]\nlearning_rate = 1e-3\n\
+                    [[methods]]\nname = 'seq-sft'\nrecipe = { schedule = 'robust' }\n";
+        let Ok(study) = Study::parse(text, PathBuf::new()) else { panic!("{text} is a study") };
+        let stages = study.configured_methods()[0].method.stages(Allocation { n_weak: 4, n_gold: 2 });
+        let recipe = stages[1].training().unwrap().recipe(&study.recipe);
+        assert_eq!((recipe.schedule, recipe.learning_rate), (Schedule::Robust, 1e-3));
+        assert!(stages[2].is_calibrated(), "robust shifts log-odds where nothing else is said");
+        let plain = text.replace("'robust'", "'by-count'");
+        let Ok(study) = Study::parse(&plain, PathBuf::new()) else { panic!("{plain} is a study") };
+        assert_eq!(study.configured_methods()[0].method.stages(Allocation { n_weak: 4, n_gold: 2 }).len(), 2);
+    }
 }
