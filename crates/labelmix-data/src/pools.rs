@@ -41,12 +41,13 @@ impl Pools {
         let mut gold: Vec<usize> = permutation.iter().copied().filter(|index| sold(index).gold.is_some()).collect();
         gold.sort_by_key(|index| sold(index).gold);
         let mut weak: Vec<usize> = permutation.into_iter().rev().filter(|index| sold(index).weak.is_some()).collect();
-        // Whether the gold label was there when the weak one was bought. One that balancing took off sale counts too: else
-        // weak labels of its class would come first.
-        let is_either = |index: &usize| {
-            train[*index].gold.is_some() && sold(index).gold.is_none_or(|gold| Some(gold) <= sold(index).weak)
+        // Whether the gold label was there when the weak one was bought. One that balancing took off sale, maybe until a later
+        // round, counts too: else weak labels of its class would come first.
+        let had_gold = |index: &usize| {
+            let Example { gold, rounds: [gold_round, _], .. } = &train[*index];
+            gold.is_some() && Some(*gold_round) <= sold(index).weak
         };
-        weak.sort_by_key(|index| (sold(index).weak, is_either(index)));
+        weak.sort_by_key(|index| (sold(index).weak, had_gold(index)));
 
         let (Boundary::ForChoosing(size) | Boundary::Fixed(size)) = boundary;
         let gold_candidates = size.min(gold.len());
@@ -57,6 +58,7 @@ impl Pools {
             weak.clone_from(&weak_candidates);
         }
 
+        let is_either = |index: &usize| sold(index).gold.is_some_and(|gold| Some(gold) <= sold(index).weak);
         let either = weak.iter().enumerate().filter(|(_, index)| is_either(index));
         let places: HashMap<usize, usize> = either.map(|(place, index)| (*index, place)).collect();
         let mut beside = weak.len();
@@ -220,10 +222,10 @@ mod tests {
             let mut later = train.clone();
             for (example, (gold, weak)) in later.iter_mut().zip(bought) {
                 if gold && example.gold.is_none() {
-                    (example.gold, example.for_sale.gold) = (Some(true), Some(1));
+                    (example.gold, example.rounds[0], example.for_sale.gold) = (Some(true), 1, Some(1));
                 }
                 if weak && example.weak.is_none() {
-                    (example.weak, example.for_sale.weak) = (Some(0.5), Some(1));
+                    (example.weak, example.rounds[1], example.for_sale.weak) = (Some(0.5), 1, Some(1));
                 }
             }
             let after = Pools::new(&later, seed, ALL);
