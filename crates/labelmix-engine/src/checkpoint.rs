@@ -96,7 +96,7 @@ pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -
 /// Loads what a stage trained, if it is what was written.
 pub(crate) fn load_adapter(model: &Classifier, stage: &Path) -> crate::error::Result<Adapter> {
     check_folder(stage)?;
-    Ok(model.load_adapter(stage)?)
+    Ok(model.kept_adapter(stage)?)
 }
 
 /// How numbers are rounded beyond what the checkpoint does, if at all: in what results differ from those of a host that

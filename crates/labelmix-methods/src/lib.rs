@@ -2,7 +2,9 @@
 //!
 //! A [`Method`] says which stages it is made of, as [`StagePlan`]s; what a stage needs besides its labels is its [`Recipe`].
 
+mod calibration;
 mod choice;
+mod draw;
 mod method;
 mod methods;
 mod metrics;
@@ -12,13 +14,15 @@ mod prompt;
 mod recipe;
 mod stage;
 
+pub use calibration::{Calibration, prior_shift};
 pub use choice::{least_certain, surest_labels};
+pub use draw::{Choice, Denoise, Draw, DrawSource, JointLoss, RatesFrom, Role};
 pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, adjusted, method_kinds, method_named};
-pub use metrics::{Scores, TestMetrics, mean_log_odds, prior_shift, test_metrics};
+pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
-    Calibration, Choice, Denoise, Draw, DrawSource, FollowUp, HeadStart, JointLoss, Loss, ProbePlan, PromptPlan,
-    RatesFrom, Role, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan, Trains,
+    FollowUp, HeadStart, Loss, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
+    Trains,
 };
 pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};

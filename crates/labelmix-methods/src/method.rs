@@ -10,8 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use crate::calibration::Calibration;
+use crate::draw::{Choice, DrawSource};
 use crate::methods::METHODS;
-use crate::plan::{Calibration, Choice, DrawSource, StagePlan};
+use crate::plan::StagePlan;
 use crate::recipe::Recipe;
 
 /// A way to spend labels: a method with its options.

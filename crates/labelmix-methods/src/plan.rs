@@ -8,7 +8,8 @@ use labelmix_stats::stream;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::noise::LossCorrection;
+use crate::calibration::Calibration;
+use crate::draw::{Choice, Draw, DrawSource, JointLoss, Role};
 use crate::recipe::Recipe;
 
 /// What training makes small, with soft targets y in [0, 1].
@@ -49,17 +50,6 @@ pub enum StagePlan {
     },
 }
 
-/// How log-odds are shifted after training, so that 0 divides the classes. The order of texts stays, and so does every trained
-/// stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Calibration {
-    #[default]
-    None,
-    /// By one number: of texts of the pool that nobody labelled, so many have positive log-odds as there are of class 1.
-    Prior,
-}
-
 /// A linear classifier of hidden states.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbePlan {
@@ -89,72 +79,6 @@ pub struct TrainPlan {
     pub repetition: usize,
     /// Stages whose classifiers it reads, by their places among the method's.
     pub reads: Vec<usize>,
-}
-
-/// Examples that a stage takes from the pools.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Draw {
-    /// Whose labels they have.
-    pub source: DrawSource,
-    /// How many; fewer of [`DrawSource::Predictions`] if the pools have no more texts.
-    pub count: usize,
-    /// Labels at the front of the pool that it leaves to the prompt.
-    pub skip: usize,
-    /// Which of the pool's examples.
-    pub choice: Choice,
-    pub role: Role,
-}
-
-/// Where labels come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DrawSource {
-    /// A pool, which sells them.
-    Labels(LabelKind),
-    /// The mean predictions of the classifiers that the stage reads, on texts of all pools. They cost nothing.
-    Predictions,
-}
-
-/// What a stage does with a draw.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Role {
-    /// Trains on it, a part of it being its validation labels.
-    Train,
-    /// Trains on it jointly with what it trains on anyway.
-    Jointly(JointLoss),
-    /// Puts it before texts.
-    Shot,
-}
-
-/// How much is made of labels that are trained on jointly with others.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct JointLoss {
-    /// What each one's part of the loss is multiplied by.
-    pub weight: f64,
-    /// Whether that is multiplied by how sure a label is, |2ỹ − 1|.
-    pub by_confidence: bool,
-    /// How the loss is corrected for the labels' errors, by the classifiers that the stage reads.
-    pub denoise: Option<Denoise>,
-}
-
-/// How the loss is corrected for the errors of labels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Denoise {
-    #[serde(rename = "way")]
-    pub correction: LossCorrection,
-    /// Where the error rates come from.
-    pub rates: RatesFrom,
-    /// Whether a label counts as much as the classifiers that the stage reads believe in it.
-    pub by_agreement: bool,
-}
-
-/// Where the error rates of labels are estimated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RatesFrom {
-    /// On the stage's own labels, with the predictions of classifiers that have learnt to predict those trained on jointly.
-    OwnLabels,
-    /// On what is trained on jointly, with the predictions of classifiers that have learnt to predict the class.
-    Predictions,
 }
 
 /// How texts are read behind a prompt.
@@ -195,26 +119,6 @@ pub enum HeadStart {
     Words,
 }
 
-/// Which examples of a pool a stage trains on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Choice {
-    /// Those at the pool's front. A pool is in random order, so this is a random sample.
-    Front,
-    /// Of the first `of` labels of the pool, which are all bought, the ones that are surest of their class.
-    SurestLabels {
-        /// How many labels are looked at.
-        of: usize,
-    },
-    /// The ones on which the parent stage's classifier is least certain, of the first `candidates` examples of the
-    /// pool (all, if there is no number). Their texts cost nothing; the labels of those chosen are bought.
-    LeastCertain {
-        /// 0 for the largest entropy; else sampled without replacement with weight entropy^(1/temperature).
-        temperature: f64,
-        /// How many examples are looked at.
-        candidates: Option<usize>,
-    },
-}
-
 /// The examples of a prompt: the first of their pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ShotsPlan {
@@ -222,16 +126,6 @@ pub struct ShotsPlan {
     pub count: usize,
     /// In which order they stand.
     pub order: ShotOrder,
-}
-
-impl Choice {
-    /// How many labels have to be bought for it to use so many.
-    pub fn looks_at(&self, count: usize) -> usize {
-        match self {
-            Self::SurestLabels { of } => *of,
-            Self::Front | Self::LeastCertain { .. } => count,
-        }
-    }
 }
 
 /// In which order the examples of a prompt stand.
@@ -282,21 +176,6 @@ pub enum Trains {
     Head,
     /// The LoRA factors.
     Body,
-}
-
-impl Draw {
-    /// Labels at the front of a pool.
-    pub(crate) fn front(labels: LabelKind, count: usize, role: Role) -> Self {
-        Self { source: DrawSource::Labels(labels), count, skip: 0, choice: Choice::Front, role }
-    }
-
-    /// The kind of its labels, if they are bought.
-    pub fn labels(&self) -> Option<LabelKind> {
-        match self.source {
-            DrawSource::Labels(labels) => Some(labels),
-            DrawSource::Predictions => None,
-        }
-    }
 }
 
 impl TrainPlan {

@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Calibration;
+use crate::calibration::Calibration;
 
 /// How a stage trains. Every field is a key of the study file's `[recipe]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,13 +64,9 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// As study files have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::EarlyStopping => "early-stopping",
-            Self::ByCount => "by-count",
-            Self::Robust => "robust",
-        }
+    /// Whether a part of a stage's labels is validated on, and stops it early.
+    pub fn validates(self) -> bool {
+        self == Self::EarlyStopping
     }
 
     /// How log-odds are shifted where a study does not say.
@@ -178,14 +174,7 @@ impl Recipe {
     pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
-            Schedule::Robust => {
-                let fewest = match labels {
-                    0..4_096 => 3,
-                    4_096..16_384 => 2,
-                    _ => 1,
-                };
-                (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(fewest, 20))
-            }
+            Schedule::Robust => (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(usual_epochs(labels), 20)),
             Schedule::ByCount => {
                 let batch = match labels {
                     0..1_024 => 1,
@@ -194,9 +183,7 @@ impl Recipe {
                 };
                 let epochs = match labels {
                     0..30 => 100_usize.div_ceil(labels / batch),
-                    30..4_096 => 3,
-                    4_096..16_384 => 2,
-                    _ => 1,
+                    _ => usual_epochs(labels),
                 };
                 (batch, epochs)
             }
@@ -216,24 +203,32 @@ impl Recipe {
     /// stopping usually ends a stage after some eight evaluations.
     pub fn expected_examples(&self, labels: usize) -> [usize; 2] {
         const EVALUATIONS: usize = 8;
-        let validation = match self.schedule {
-            Schedule::ByCount | Schedule::Robust => 0,
-            Schedule::EarlyStopping => {
-                ((self.validation_fraction * labels as f64).round() as usize).max(2).min(labels.saturating_sub(1))
-            }
+        let validation = if self.schedule.validates() {
+            ((self.validation_fraction * labels as f64).round() as usize).max(2).min(labels.saturating_sub(1))
+        } else {
+            0
         };
         let train = labels - validation;
         if train == 0 {
             return [0, 0];
         }
         let (batch, epochs) = self.batch_and_epochs(train);
-        if self.schedule != Schedule::EarlyStopping {
+        if !self.schedule.validates() {
             return [epochs * train, 0];
         }
         let steps_per_epoch = train.div_ceil(batch);
         let evaluate_every = self.evaluate_every.min(steps_per_epoch);
         let steps = (EVALUATIONS * evaluate_every).min(epochs * steps_per_epoch);
         [steps * batch.min(train), steps.div_ceil(evaluate_every) * validation]
+    }
+}
+
+/// Passes over labels that are not few.
+fn usual_epochs(labels: usize) -> usize {
+    match labels {
+        0..4_096 => 3,
+        4_096..16_384 => 2,
+        _ => 1,
     }
 }
 

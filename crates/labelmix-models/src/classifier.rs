@@ -128,6 +128,16 @@ impl Classifier {
         Ok(adapter)
     }
 
+    /// The same of an adapter that labelmix kept: no layer is missing.
+    ///
+    /// # Errors
+    /// As [`load_adapter`](Self::load_adapter), or if a layer is missing.
+    pub fn kept_adapter(&self, folder: &Path) -> Result<Adapter> {
+        let mut adapter = self.initial_adapter(LoraSettings::read(folder)?, 0)?;
+        adapter.load(folder)?;
+        Ok(adapter)
+    }
+
     /// The final hidden states, `[tokens, hidden]`.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use labelmix_models::{
     Adapter, Classifier, LanguageModel, LoadOptions, LoraSettings, Model, Pooling, TextLimit, TokenBatch, Tokenizer,
 };
 use labelmix_nn::{AdamW, AdamWSettings, Array, Device, Gradients, clip_gradient_norm, soft_cross_entropy};
+use safetensors::SafeTensors;
 
 use support::{Tensors, fixture_folder};
 
@@ -265,6 +266,25 @@ fn an_adapter_survives_saving_and_loading() {
     for (ours, theirs) in loaded.parameters().iter().zip(saved.parameters()) {
         assert_eq!(ours.array().unwrap().values(), theirs.array().unwrap().values());
     }
+}
+
+#[test]
+fn a_kept_adapter_has_all_its_layers() {
+    let model = Model::load(&fixture_folder("qwen2"), &LoadOptions::default()).unwrap();
+    let model = Classifier::new(&model, None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    model.initial_adapter(LORA, 3).unwrap().save(folder.path(), "qwen2").unwrap();
+    assert_eq!(model.kept_adapter(folder.path()).unwrap().settings(), LORA);
+
+    let path = folder.path().join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let mut tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let place = tensors.iter().position(|(name, _)| name.contains(".lora_B")).unwrap();
+    let (name, _) = tensors.remove(place);
+    std::fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    let message = model.kept_adapter(folder.path()).err().unwrap().to_string();
+    assert!(message.ends_with(&format!("there is no tensor named {name:?}")), "{message}");
+    assert!(model.load_adapter(folder.path()).is_ok(), "an adapter from elsewhere may reach fewer layers");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
 use labelmix_econ::{Prices, Tariff};
-use labelmix_methods::{Calibration, PromptTemplate, Recipe, UsableSplits};
+use labelmix_methods::{Calibration, PromptTemplate, Recipe, RecipeError, UsableSplits};
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StudyError};
@@ -111,7 +112,7 @@ impl Study {
         if let Err(error) = self.prices.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
         }
-        self.recipe.validate().map_err(|error| methods::of_recipe(&error, "[recipe]"))?;
+        self.recipe.validate().map_err(|error| Problem::of_recipe(&error, "[recipe]"))?;
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
         let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
         slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
@@ -223,14 +224,16 @@ struct Problem {
 }
 
 impl Problem {
-    /// serde lists the known keys or values between backticks, the offending one
-    /// first; the nearest of them is suggested.
+    /// A hyper-parameter that makes no sense, and where it stands.
+    fn of_recipe(error: &RecipeError, place: &str) -> Self {
+        let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+        Self { reason: error.to_string().replace("[recipe]", place), help }
+    }
+
+    /// What to do about a message of serde's.
     fn help_for(message: &str) -> String {
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        match (message.starts_with("unknown"), quoted.next()) {
-            (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
-            _ => "see `labelmix help sweep` for an example of a study file".to_owned(),
-        }
+        let example = || "see `labelmix help sweep` for an example of a study file".to_owned();
+        suggestion_of(message).unwrap_or_else(example)
     }
 
     /// A problem of the file's form.
@@ -243,6 +246,14 @@ impl Problem {
         };
         Self { reason, help: Self::help_for(message) }
     }
+}
+
+/// What is suggested for a name that a message calls unknown. serde lists the known keys or values between backticks, the
+/// offending one first.
+fn suggestion_of(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown"))?;
+    Some(suggestion(unknown, &quoted.collect::<Vec<_>>()))
 }
 
 /// "did you mean …?" with the nearest of the known names, or all of them if none is near.

@@ -213,7 +213,7 @@ impl RunExport {
             return Err(ExportError::RoundedWeights { run: self.run.record.run.clone(), weights }.into());
         }
         for (number, stage) in self.stages.iter().enumerate() {
-            let adapter = classifier.load_adapter(stage)?;
+            let adapter = classifier.kept_adapter(stage)?;
             let own = if self.stages.len() > 1 { folder.join(member(number + 1)) } else { folder.to_owned() };
             let weights = match (self.form, classifier.python_class()) {
                 (ExportForm::Merged, PythonClass::Transformer) => own.join("transformer"),

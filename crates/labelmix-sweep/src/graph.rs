@@ -109,9 +109,8 @@ impl StageGraph {
         &self.runs
     }
 
-    /// Adds a run, whose stages' keys `key` tells from the keys of the parent and of those that are read, and the plan, with the texts that it
-    /// shifts log-odds by. A
-    /// stage that is there already is shared.
+    /// Adds a run, whose stages' keys `key` tells from the keys of the parent and of those that are read, and the plan, with the
+    /// texts that a stage shifts log-odds by. A stage that is there already is shared.
     pub(crate) fn add_run(
         &mut self,
         method: &str,

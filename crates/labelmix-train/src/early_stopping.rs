@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::io;
 
-use labelmix_methods::{Recipe, Schedule, StopReason, ValidationPoint};
+use labelmix_methods::{Recipe, StopReason, ValidationPoint};
 use labelmix_models::Adapter;
 use labelmix_nn::Array;
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,7 @@ impl EarlyStopping {
     pub(crate) fn new(recipe: &Recipe, evaluate_every: usize, validates: bool) -> Self {
         Self {
             evaluate_every,
-            patience: match recipe.schedule {
-                Schedule::EarlyStopping => recipe.patience,
-                Schedule::ByCount | Schedule::Robust => usize::MAX,
-            },
+            patience: if recipe.schedule.validates() { recipe.patience } else { usize::MAX },
             minimum_improvement: recipe.minimum_improvement,
             validates,
             without_improvement: 0,

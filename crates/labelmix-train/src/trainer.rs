@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_methods::{
-    Correction, Loss, Recipe, Schedule, StageExample, StageHistory, StageOptions, StopReason, Trains, ValidationPoint,
+    Correction, Loss, Recipe, StageExample, StageHistory, StageOptions, StopReason, Trains, ValidationPoint,
     corrected_targets,
 };
 use labelmix_models::{Adapter, Classifier, TokenBatch};
@@ -72,11 +72,10 @@ pub struct StageProgress {
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
 /// [`train_stage`] makes: whoever accounts for the labels asks here.
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
-    match recipe.schedule {
-        Schedule::EarlyStopping => validation_split(targets, recipe.validation_fraction, seed),
-        Schedule::ByCount | Schedule::Robust => {
-            ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() }
-        }
+    if recipe.schedule.validates() {
+        validation_split(targets, recipe.validation_fraction, seed)
+    } else {
+        ValidationSplit { train: (0..targets.len()).collect(), validation: Vec::new() }
     }
 }
 

@@ -218,8 +218,7 @@ pub(crate) fn prepared(
 fn warn_of_hardly_trained(hardly: usize, runs: usize) {
     if hardly > 0 {
         say!(
-            "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.
-\
+            "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.\n\
              `calibration = \"prior\"` moves their threshold; `schedule = \"by-count\"` in [recipe] trains longer",
             count(hardly),
             count(runs)

@@ -54,8 +54,7 @@ impl Work<'_> {
     /// Fits a probe to the labels of the draws, and scores the test set with it.
     pub(super) fn probe(self, plan: &ProbePlan, out: &Path) -> Result<StageScores> {
         let Self { engine, job, continuation } = self;
-        let (texts, features) =
-            (&engine.texts, |texts: &[&[u32]]| engine.features(plan.layers, texts, continuation.interrupt));
+        let (texts, interrupt) = (&engine.texts, continuation.interrupt);
         let (mut tokens, mut examples): (Vec<&[u32]>, _) = (Vec::new(), Vec::new());
         for drawn in &job.drawn {
             let weight = if let Role::Jointly(loss) = drawn.draw.role { loss.weight as f32 } else { 1.0 };
@@ -63,9 +62,10 @@ impl Work<'_> {
             examples.extend(labels.into_iter().map(|target| StageExample { weight, ..StageExample::new(&[], target) }));
             tokens.extend(drawn.places.iter().map(|place| &*texts.train[*place]));
         }
-        let probe = Probe { layers: plan.layers, ..Probe::fit(&features(&tokens)?, &examples, plan.penalty)? };
+        let probe =
+            Probe::fit(&engine.features(plan.layers, &tokens, interrupt)?, &examples, plan.penalty, plan.layers)?;
         let test: Vec<&[u32]> = texts.test.iter().map(Vec::as_slice).collect();
-        let log_odds = features(&test)?.iter().map(|row| probe.log_odds(row)).collect();
+        let log_odds = probe.score(engine, &test, interrupt)?;
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         probe.write(&out.join(PROBE_FILE))?;
         engine.model.model().check_unchanged()?;
@@ -91,7 +91,7 @@ pub(super) struct Probe {
 impl Probe {
     /// Logistic regression on rows that are divided by their root mean squared distance from their mean. Where all labels
     /// are of one class, the log-odds of their count and half an example more of each class.
-    fn fit(rows: &[Row], examples: &[StageExample<'_>], penalty: f64) -> Result<Self> {
+    fn fit(rows: &[Row], examples: &[StageExample<'_>], penalty: f64, layers: Option<usize>) -> Result<Self> {
         let hidden = rows.first().map_or(0, |row| row.len());
         let weights: Vec<f64> = examples.iter().map(|example| f64::from(example.weight)).collect();
         let targets: Vec<f64> = examples.iter().map(|example| f64::from(example.target)).collect();
@@ -99,7 +99,7 @@ impl Probe {
         let positive: f64 = weights.iter().zip(&targets).map(|(weight, target)| weight * target).sum();
         if positive <= 0.0 || positive >= total {
             let intercept = ((positive + 0.5) / (total - positive + 0.5)).ln() as f32;
-            return Ok(Self { weights: vec![0.0; hidden], intercept, layers: None });
+            return Ok(Self { weights: vec![0.0; hidden], intercept, layers });
         }
         let mut mean = vec![0.0; hidden];
         for row in rows {
@@ -121,7 +121,7 @@ impl Probe {
         Ok(Self {
             weights: weights.into_iter().map(|weight| weight as f32).collect(),
             intercept: (fitted.intercept - shift) as f32,
-            layers: None,
+            layers,
         })
     }
 
@@ -177,9 +177,9 @@ mod tests {
     fn a_probe_does_not_depend_on_where_and_how_large_hidden_states_are() {
         let values = [[1.0, 0.5], [2.0, -1.0], [-1.0, 0.25], [-2.0, 1.5], [0.5, 1.0]];
         let targets = [1.0, 0.9, 0.0, 0.2, 1.0];
-        let probe = Probe::fit(&rows(&values), &examples(&targets), 1.0).unwrap();
+        let probe = Probe::fit(&rows(&values), &examples(&targets), 1.0, None).unwrap();
         let moved = rows(&values.map(|row| row.map(|value| 1000.0 * value + 50.0)));
-        let other = Probe::fit(&moved, &examples(&targets), 1.0).unwrap();
+        let other = Probe::fit(&moved, &examples(&targets), 1.0, None).unwrap();
         for (row, moved) in rows(&values).iter().zip(&moved) {
             assert!((probe.log_odds(row) - other.log_odds(moved)).abs() < 1e-4);
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn labels_of_one_class_say_how_many_they_are() {
-        let probe = Probe::fit(&rows(&[[1.0, 0.5], [2.0, -1.0]]), &examples(&[1.0, 1.0]), 1.0).unwrap();
+        let probe = Probe::fit(&rows(&[[1.0, 0.5], [2.0, -1.0]]), &examples(&[1.0, 1.0]), 1.0, None).unwrap();
         assert_eq!(probe, Probe { weights: vec![0.0; 2], intercept: 5.0_f32.ln(), layers: None });
     }
 

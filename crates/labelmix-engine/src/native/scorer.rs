@@ -43,7 +43,7 @@ impl<'a> NativeScorer<'a> {
         if let Some(probe) = Probe::kept(folder, engine.model.model().hidden_size())? {
             return Ok(Self::Probed(engine, probe));
         }
-        let adapter = || engine.model.load_adapter(folder);
+        let adapter = || engine.model.kept_adapter(folder);
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
         let shots = kept_shots(&file, &encoder)?;

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::WEAK;
 use super::joint::check_weight;
 use super::seq_sft::smallest_batch;
+use crate::draw::{Denoise as Correct, DrawSource, JointLoss, RatesFrom};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
 use crate::noise::LossCorrection;
-use crate::plan::{
-    Denoise as Correct, DrawSource, FirstStageOptions, JointLoss, RatesFrom, StageOptions, StagePlan, TrainPlan,
-};
+use crate::plan::{FirstStageOptions, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -116,7 +115,7 @@ by_agreement = true
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Role;
+    use crate::draw::Role;
 
     #[test]
     fn each_round_reads_the_classifier_before_it_and_starts_afresh() {

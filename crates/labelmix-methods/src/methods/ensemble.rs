@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
+use crate::calibration::Calibration;
 use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
-use crate::plan::{Calibration, StagePlan};
+use crate::plan::StagePlan;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

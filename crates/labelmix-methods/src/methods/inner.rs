@@ -3,8 +3,9 @@
 use labelmix_econ::Allocation;
 use toml::Table;
 
+use crate::draw::Choice;
 use crate::method::{Method, OptionError, OptionHelp, method_named};
-use crate::plan::{Choice, StagePlan, TrainPlan};
+use crate::plan::{StagePlan, TrainPlan};
 
 /// The option that names it.
 pub(super) const OF: OptionHelp =

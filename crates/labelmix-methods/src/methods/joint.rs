@@ -4,8 +4,9 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
+use crate::draw::{DrawSource, JointLoss};
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{DrawSource, FirstStageOptions, JointLoss, StagePlan, TrainPlan};
+use crate::plan::{FirstStageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,7 +72,8 @@ pub(super) fn check_weight(name: &str, weight: f64) -> Result<(), OptionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Role, StageOptions};
+    use crate::draw::Role;
+    use crate::plan::StageOptions;
 
     #[test]
     fn both_kinds_are_one_stage_and_one_kind_is_the_usual_one() {

@@ -4,8 +4,9 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use super::joint::check_weight;
+use crate::draw::{Draw, JointLoss, Role};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
-use crate::plan::{Draw, JointLoss, ProbePlan, Role, StagePlan};
+use crate::plan::{ProbePlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

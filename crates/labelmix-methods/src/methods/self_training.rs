@@ -7,8 +7,10 @@ use toml::Table;
 
 use super::inner::{OF, OPTIONS, check_inner, inner, inner_trainings, repeated};
 use super::joint::check_weight;
+use crate::calibration::Calibration;
+use crate::draw::{Draw, DrawSource, JointLoss};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits, check_count};
-use crate::plan::{Calibration, Draw, DrawSource, JointLoss, StageOptions, StagePlan, TrainPlan};
+use crate::plan::{StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

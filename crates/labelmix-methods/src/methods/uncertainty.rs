@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
 use super::{GOLD, WEAK};
+use crate::draw::Choice;
 use crate::method::{Configuration, Method, OptionError, OptionHelp};
-use crate::plan::{Choice, FirstStageOptions, StageOptions, StagePlan, TrainPlan};
+use crate::plan::{FirstStageOptions, StageOptions, StagePlan, TrainPlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

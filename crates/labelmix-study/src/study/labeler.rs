@@ -190,11 +190,7 @@ impl LabelerTable {
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return problem(format!("{key} = 0 in [labeler]"), format!("{key} must be at least 1"));
         }
-        if let Err(error) = self.recipe(self.train()).validate() {
-            let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
-            return problem(error.to_string().replace("[recipe]", "[labeler]"), help);
-        }
-        Ok(())
+        self.recipe(self.train()).validate().map_err(|error| Problem::of_recipe(&error, "[labeler]"))
     }
 }
 

@@ -4,15 +4,14 @@ use std::collections::HashSet;
 use std::fmt;
 
 use labelmix_methods::{
-    Calibration, Method, MethodKind, OptionError, Recipe, RecipeError, Schedule, adjusted, method_kinds, method_named,
+    Calibration, Method, MethodKind, OptionError, Recipe, Schedule, adjusted, method_kinds, method_named,
 };
-use miette::Diagnostic;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::{Table, Value};
 
-use super::{Problem, Study, is_name, suggestion};
+use super::{Problem, Study, is_name, suggestion, suggestion_of};
 
 /// A method to try: a name in the list `methods`, or a table `[[methods]]` with options.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -131,7 +130,7 @@ impl Study {
                 let smallest = method.smallest_batch();
                 if smallest > 1 && recipe.schedule == Schedule::ByCount {
                     return Err(Problem {
-                        reason: format!("schedule = {:?} in [recipe] for the method {name:?}", recipe.schedule.name()),
+                        reason: format!("schedule = \"by-count\" in [recipe] for the method {name:?}"),
                         help: format!("its loss needs batches of {smallest} or more examples: leave `schedule` out"),
                     });
                 }
@@ -142,16 +141,14 @@ impl Study {
                     });
                 }
                 let calibration = table.calibration.unwrap_or_else(|| recipe.schedule.calibration());
-                let plain = table.method.is_none() && table.options.is_empty() && calibration == Calibration::None;
-                let plain = plain && own.is_none();
+                let is_usual = calibration == Calibration::None && own.is_none();
+                let plain = table.method.is_none() && table.options.is_empty() && is_usual;
                 let method = adjusted(method, calibration, own);
                 Ok(NamedMethod { name: name.clone(), method, table: (!plain).then(|| table.clone()) })
             })
             .collect()
     }
-}
 
-impl Study {
     /// The study's recipe with a method's own keys.
     fn recipe_with(&self, keys: &Table, method: &str) -> Result<Recipe, Problem> {
         let place = format!("`recipe` of the method {method:?}");
@@ -167,25 +164,17 @@ impl Study {
             reason: format!("{place}: {}", error.message()),
             help: Problem::help_for(error.message()),
         })?;
-        recipe.validate().map_err(|error| of_recipe(&error, &place))?;
+        recipe.validate().map_err(|error| Problem::of_recipe(&error, &place))?;
         Ok(recipe)
     }
 }
 
-/// What is wrong with a hyper-parameter, and where it stands.
-pub(super) fn of_recipe(error: &RecipeError, place: &str) -> Problem {
-    let help = error.help().map(|help| help.to_string()).unwrap_or_default();
-    Problem { reason: error.to_string().replace("[recipe]", place), help }
-}
-
 fn of_options(name: &str, kind: &MethodKind, error: &OptionError) -> Problem {
     let reason = format!("the method {name:?}: {}", error.reason);
-    let mut quoted = error.reason.split('`').skip(1).step_by(2);
-    let help = match (error.reason.starts_with("unknown"), quoted.next()) {
-        (true, Some(unknown)) => suggestion(unknown, &quoted.collect::<Vec<_>>()),
-        _ if error.help.is_empty() => format!("`labelmix methods show {}` explains its options", kind.name),
-        _ => error.help.clone(),
-    };
+    let help = suggestion_of(&error.reason).unwrap_or_else(|| match &*error.help {
+        "" => format!("`labelmix methods show {}` explains its options", kind.name),
+        help => help.to_owned(),
+    });
     Problem { reason, help }
 }
 
