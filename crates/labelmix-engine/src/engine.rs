@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::drawn::Drawn;
 use crate::error::Result;
+use crate::probe::HiddenStates;
 
 /// How a model is run on this machine. None of it is part of a study.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +80,17 @@ pub struct StageJob<'a> {
     pub reads: Vec<PathBuf>,
 }
 
+/// Scores that are all numbers: nothing else can be kept, or read again.
+///
+/// # Errors
+/// If one is none.
+pub fn finite_scores(log_odds: Vec<f32>) -> Result<Scores> {
+    match log_odds.iter().filter(|score| !score.is_finite()).count() {
+        0 => Ok(Scores::of_log_odds(log_odds)),
+        count => Err(labelmix_train::Error::ScoresAreNoNumbers { count, texts: log_odds.len() }.into()),
+    }
+}
+
 /// What an engine says of a stage that it did.
 pub struct StageScores {
     /// How training went, if something was trained.
@@ -143,7 +155,7 @@ pub trait Engine: Send + Sync {
     /// The memory that so many take at their peak, in bytes.
     fn memory_bytes(&self) -> u64;
 
-    /// Trains, or asks the language model, and scores the test set. The folder `out` is made if there is something to write.
+    /// Trains, or asks the language model, and scores the test set; of other plans it is not asked. The folder `out` is made if there is something to write.
     ///
     /// # Errors
     /// If training fails or is interrupted, or the folder cannot be written.
@@ -172,6 +184,13 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// If the rule is to refuse them, for the first.
     fn readable(&self, texts: &[&str]) -> Result<Vec<bool>>;
+
+    /// What the pretrained model's pooling gives for texts, `[hidden]` each: after each of the last so many blocks (the upper
+    /// half without a number) scaled to unit length, and the mean of that.
+    ///
+    /// # Errors
+    /// If a text cannot be read, the model cannot be run, or it is interrupted.
+    fn hidden_states(&self, layers: Option<usize>, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<HiddenStates>>;
 
     /// What a stage or a labeler trained, ready to score texts. Who asks has checked that its files are what was written.
     ///

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod memory;
 mod native;
+mod probe;
 mod prompts;
 mod tokens;
 
@@ -18,9 +19,10 @@ pub use checkpoint::{run_classifier, run_load_options, tokenizer, weight_precisi
 pub use drawn::{Drawn, label};
 pub use engine::{
     Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob,
-    StageScores, in_digits,
+    StageScores, finite_scores, in_digits,
 };
 pub use error::{Error, Result};
 pub use native::{NativeEngine, NeededStage};
+pub use probe::{HiddenStates, Probe, ProbeLabels, kept_scorer};
 pub use prompts::{ShortenedPrompts, kept_shot};
 pub use tokens::tokenize;

@@ -1,7 +1,6 @@
 //! The engine of this process.
 
 mod labeler;
-mod probe;
 mod scorer;
 mod stage;
 mod trial;
@@ -15,7 +14,7 @@ use labelmix_methods::{FollowUp, HeadStart, PromptPlan, Recipe, ShotsPlan, Stage
 use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, Tokenizer};
 use labelmix_store::RunFile;
 use labelmix_study::{LabelerTable, ModelTable, Study, TooLong};
-use labelmix_train::{Continuation, StageProgress};
+use labelmix_train::{Continuation, Interrupt, StageProgress, hidden_states};
 
 use crate::checkpoint::{
     load_options_of, memory_request, pooling, rounding, run_classifier, run_load_options, tokenizer,
@@ -26,6 +25,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Result};
 use crate::memory::Demand;
+use crate::probe::HiddenStates;
 use crate::prompts::{Prompts, ShortenedPrompts};
 use crate::tokens::encode_all;
 
@@ -58,7 +58,6 @@ pub struct NativeEngine {
     slots: usize,
     memory_bytes: u64,
     texts: SweepTexts,
-    features: probe::Features,
 }
 
 /// What the stages of a sweep read.
@@ -174,7 +173,6 @@ impl NativeEngine {
             slots: 1,
             memory_bytes: 0,
             texts: SweepTexts::default(),
-            features: probe::Features::default(),
         }
     }
 
@@ -234,8 +232,9 @@ impl Engine for NativeEngine {
         match job.plan {
             StagePlan::Train(training) => work.train(training, out, observe),
             StagePlan::Ask(prompt) => work.ask(prompt),
-            StagePlan::Probe(probe) => work.probe(probe, out),
-            StagePlan::Average { .. } => unreachable!("what is averaged is in the store"),
+            StagePlan::Probe(_) | StagePlan::Average { .. } => {
+                unreachable!("whoever asks does these without an engine")
+            }
         }
     }
 
@@ -251,6 +250,14 @@ impl Engine for NativeEngine {
 
     fn readable(&self, texts: &[&str]) -> Result<Vec<bool>> {
         Ok(encode_all(texts, &self.tokenizer, self.too_long)?.iter().map(Option::is_some).collect())
+    }
+
+    fn hidden_states(&self, layers: Option<usize>, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<HiddenStates>> {
+        let tokens = scorer::alone(self, texts)?;
+        let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+        let read = hidden_states(interrupt, &self.model, layers, &tokens, self.recipe.micro_batch_tokens)?;
+        self.model.model().check_unchanged()?;
+        Ok(read.into_iter().map(HiddenStates::from).collect())
     }
 
     fn scorer(&self, folder: &Path) -> Result<Box<dyn Scorer + '_>> {

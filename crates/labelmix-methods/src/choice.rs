@@ -1,7 +1,19 @@
-//! Choosing examples: where a classifier is least certain, and where labels are surest.
+//! Choosing examples: where a classifier is least certain, where labels are surest, and so that texts cover a pool.
 
 use labelmix_stats::stream;
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// For which texts of its pool a method buys gold labels, unless it chooses them itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoldTexts {
+    /// A random sample.
+    #[default]
+    Random,
+    /// Those whose hidden states cover the pool.
+    Coverage,
+}
 
 /// The `count` of the examples with these log-odds on which a classifier is least certain, the least certain first:
 /// those of the largest entropy at temperature 0, else a sample without replacement with weight
@@ -31,6 +43,47 @@ pub fn surest_labels(labels: &[f32], count: usize) -> Vec<usize> {
     let ranks: Vec<f64> = labels.iter().map(|label| -(f64::from(*label) - 0.5).abs()).collect();
     let mut chosen = lowest(&ranks, count);
     chosen.sort_unstable();
+    chosen
+}
+
+/// The `count` of the candidates that best cover all of them beside what is `covered` already, each given by its hidden
+/// states: one after the other the one that adds most to Σ max cos(candidate, chosen), the facility location objective (its
+/// greedy maximum is at least 1 − 1/e of the largest: Nemhauser, Wolsey and Fisher 1978). More count contain fewer; of
+/// equals the first is taken.
+///
+/// # Panics
+/// If there are fewer candidates.
+pub fn by_coverage<R: AsRef<[f32]>>(covered: &[R], candidates: &[R], count: usize) -> Vec<usize> {
+    assert!(count <= candidates.len(), "enough candidates");
+    let unit = |row: &R| -> Vec<f32> {
+        let length = row.as_ref().iter().map(|value| value * value).sum::<f32>().sqrt();
+        row.as_ref().iter().map(|value| if length > 0.0 { value / length } else { 0.0 }).collect()
+    };
+    let candidates: Vec<Vec<f32>> = candidates.iter().map(unit).collect();
+    let cosines = |row: &[f32]| -> Vec<f32> {
+        candidates.iter().map(|other| row.iter().zip(other).map(|(a, b)| a * b).sum()).collect()
+    };
+    // How well each candidate is covered.
+    let mut cover = vec![-1.0_f32; candidates.len()];
+    let widen = |cover: &mut Vec<f32>, cosines: &[f32]| {
+        cover.iter_mut().zip(cosines).for_each(|(cover, cosine)| *cover = cover.max(*cosine));
+    };
+    for row in covered {
+        widen(&mut cover, &cosines(&unit(row)));
+    }
+    let cosines: Vec<Vec<f32>> = candidates.iter().map(|row| cosines(row)).collect();
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut is_free = vec![true; candidates.len()];
+    for _ in 0..count {
+        let gain = |place: usize| -> f64 {
+            cosines[place].iter().zip(&cover).map(|(cosine, cover)| f64::from((cosine - cover).max(0.0))).sum()
+        };
+        let free = (0..candidates.len()).filter(|place| is_free[*place]).map(|place| (place, gain(place)));
+        let (best, _) = free.reduce(|best, other| if other.1 > best.1 { other } else { best }).expect("one is free");
+        widen(&mut cover, &cosines[best]);
+        is_free[best] = false;
+        chosen.push(best);
+    }
     chosen
 }
 
@@ -88,6 +141,23 @@ mod tests {
         assert_eq!(least_certain(&log_odds, 20, 1.0, 3), all[..20]);
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), 50);
+    }
+
+    #[test]
+    fn each_group_of_texts_is_covered_before_any_is_covered_twice() {
+        // Three directions, of which the first has most texts and the last least.
+        let texts =
+            [[9.0, 0.1, 0.0], [1.0, 0.0, 0.0], [0.0, 5.0, 0.0], [3.0, 0.0, 0.1], [0.1, 1.0, 0.0], [0.0, 0.0, 2.0]];
+        let chosen = by_coverage(&[], &texts, 6);
+        assert!([0, 1, 3].contains(&chosen[0]) && [2, 4].contains(&chosen[1]) && chosen[2] == 5, "{chosen:?}");
+        assert_eq!(by_coverage(&[], &texts, 2), chosen[..2]);
+        let mut all = chosen;
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+        // What is covered is not chosen first.
+        let beside = by_coverage(&[[1.0, 0.0, 0.0]], &texts, 2);
+        assert!([2, 4].contains(&beside[0]) && beside[1] == 5, "{beside:?}");
+        assert_eq!(by_coverage::<[f32; 3]>(&[], &[], 0), [0; 0]);
     }
 
     #[test]

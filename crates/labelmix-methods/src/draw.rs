@@ -89,15 +89,26 @@ pub enum Choice {
         /// How many examples are looked at.
         candidates: Option<usize>,
     },
+    /// Those whose hidden states cover the first [`COVERED_TEXTS`] examples of the pool; then those behind them. Texts cost
+    /// nothing; the labels of those chosen are bought.
+    Coverage,
 }
+
+/// How many examples a choice by coverage looks at.
+pub const COVERED_TEXTS: usize = 500;
 
 impl Choice {
     /// How many labels have to be bought for it to use so many.
     pub fn looks_at(&self, count: usize) -> usize {
         match self {
             Self::SurestLabels { of } => *of,
-            Self::Front | Self::LeastCertain { .. } => count,
+            Self::Front | Self::LeastCertain { .. } | Self::Coverage => count,
         }
+    }
+
+    /// Whether it looks at more texts than it buys labels for: a stage chooses when it is done.
+    pub fn is_of_texts(&self) -> bool {
+        matches!(self, Self::LeastCertain { .. } | Self::Coverage)
     }
 }
 

@@ -15,14 +15,16 @@ mod recipe;
 mod stage;
 
 pub use calibration::{Calibration, prior_shift};
-pub use choice::{least_certain, surest_labels};
-pub use draw::{Choice, Denoise, Draw, DrawSource, JointLoss, RatesFrom, Role};
-pub use method::{Method, MethodKind, OptionError, OptionHelp, UsableSplits, adjusted, method_kinds, method_named};
+pub use choice::{GoldTexts, by_coverage, least_certain, surest_labels};
+pub use draw::{COVERED_TEXTS, Choice, Denoise, Draw, DrawSource, JointLoss, RatesFrom, Role};
+pub use method::{
+    Adjustments, Method, MethodKind, OptionError, OptionHelp, UsableSplits, adjusted, method_kinds, method_named,
+};
 pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
-    FollowUp, HeadStart, Loss, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
-    Trains,
+    FollowUp, HeadStart, Loss, ProbeFeatures, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan,
+    Start, TrainPlan, Trains,
 };
 pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};

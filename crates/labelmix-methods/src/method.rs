@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::calibration::Calibration;
+use crate::choice::GoldTexts;
 use crate::draw::{Choice, DrawSource};
 use crate::methods::METHODS;
 use crate::plan::StagePlan;
@@ -43,7 +44,19 @@ pub trait Method: fmt::Debug + Send + Sync {
 struct Adjusted {
     method: Box<dyn Method>,
     calibration: Calibration,
+    gold_texts: GoldTexts,
     recipe: Option<Arc<Recipe>>,
+}
+
+/// What every method can have.
+#[derive(Clone, Debug, Default)]
+pub struct Adjustments {
+    /// How its log-odds are shifted in the end.
+    pub calibration: Calibration,
+    /// For which texts it buys gold labels.
+    pub gold_texts: GoldTexts,
+    /// Hyper-parameters of its own, if it has some.
+    pub recipe: Option<Recipe>,
 }
 
 impl Method for Adjusted {
@@ -58,8 +71,18 @@ impl Method for Adjusted {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
         let mut stages = self.method.stages(split);
         for stage in &mut stages {
-            if let StagePlan::Train(training) = stage {
-                training.recipe.clone_from(&self.recipe);
+            let draws = match stage {
+                StagePlan::Train(training) => {
+                    training.recipe.clone_from(&self.recipe);
+                    &mut training.draws
+                }
+                StagePlan::Probe(probe) => &mut probe.draws,
+                StagePlan::Ask(_) | StagePlan::Average { .. } => continue,
+            };
+            for draw in draws.iter_mut().filter(|_| self.gold_texts == GoldTexts::Coverage) {
+                if draw.source == DrawSource::Labels(LabelKind::Gold) && draw.choice == Choice::Front {
+                    draw.choice = Choice::Coverage;
+                }
             }
         }
         StagePlan::calibrated(stages, self.calibration)
@@ -70,12 +93,13 @@ impl Method for Adjusted {
     }
 }
 
-/// The method with its log-odds shifted in the end, and trained with hyper-parameters of its own, if it has some.
-pub fn adjusted(method: Box<dyn Method>, calibration: Calibration, recipe: Option<Recipe>) -> Box<dyn Method> {
-    if calibration == Calibration::None && recipe.is_none() {
+/// The method with these adjustments.
+pub fn adjusted(method: Box<dyn Method>, by: Adjustments) -> Box<dyn Method> {
+    let Adjustments { calibration, gold_texts, recipe } = by;
+    if calibration == Calibration::None && gold_texts == GoldTexts::Random && recipe.is_none() {
         return method;
     }
-    Box::new(Adjusted { method, calibration, recipe: recipe.map(Arc::new) })
+    Box::new(Adjusted { method, calibration, gold_texts, recipe: recipe.map(Arc::new) })
 }
 
 /// Which splits of a budget a method can use.
@@ -94,7 +118,7 @@ impl dyn Method {
         let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
         let mut draws = stages.iter().flat_map(StagePlan::draws);
         let gold = DrawSource::Labels(LabelKind::Gold);
-        draws.any(|draw| draw.source == gold && matches!(draw.choice, Choice::LeastCertain { .. }))
+        draws.any(|draw| draw.source == gold && draw.choice.is_of_texts())
     }
 
     /// Whether its texts stand behind a prompt.

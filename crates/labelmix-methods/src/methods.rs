@@ -1,5 +1,6 @@
 //! The methods, one file each.
 
+mod bag_of_words;
 mod denoise;
 mod ensemble;
 mod few_shot;
@@ -26,6 +27,7 @@ pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<most_confident::MostConfident>(),
     MethodKind::of::<verbalizer::Verbalizer>(),
     MethodKind::of::<probe::Probe>(),
+    MethodKind::of::<bag_of_words::BagOfWords>(),
     MethodKind::of::<joint::Joint>(),
     MethodKind::of::<denoise::Denoise>(),
     MethodKind::of::<ensemble::Ensemble>(),

@@ -57,8 +57,18 @@ pub struct ProbePlan {
     pub draws: Vec<Draw>,
     /// Half of this times ‖w‖² is added to the sum of losses.
     pub penalty: f64,
-    /// Of how many of the model's last blocks it reads the hidden states; the upper half without a number.
-    pub layers: Option<usize>,
+    /// What it reads of a text.
+    pub features: ProbeFeatures,
+}
+
+/// What a linear classifier reads of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeFeatures {
+    /// What the pretrained model's pooling gives after each of so many of its last blocks (the upper half without a
+    /// number), at unit length, averaged.
+    HiddenStates { layers: Option<usize> },
+    /// How often each word stands in it, times the word's inverse document frequency among the training texts.
+    Words,
 }
 
 /// A training. It starts from a fresh adapter or from the best checkpoint of an earlier stage; each has a schedule of its own.

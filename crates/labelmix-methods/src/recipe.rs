@@ -58,13 +58,15 @@ pub enum Schedule {
     /// else 8; ceil(100/⌊n/batch⌋) epochs below 30 labels, 3 below 4,096, 2 below 16,384, else 1. All labels are trained
     /// on, and the last checkpoint is kept.
     ByCount,
-    /// For few labels: batches of 8, and passes enough for 640 examples, at most 20 and at least as many as by count. All
-    /// labels are trained on, the last checkpoint is kept, and log-odds are shifted by the [prior](Calibration::Prior).
+    /// Below 1,024 labels batches of 8, and passes enough for 640 examples, from 3 to 20: all labels are trained on, and the
+    /// last checkpoint is kept. From there on as with early stopping. Log-odds are shifted by the
+    /// [prior](Calibration::Prior).
     Robust,
 }
 
 impl Schedule {
-    /// Whether a part of a stage's labels is validated on, and stops it early.
+    /// Whether a part of a stage's labels is validated on, and stops it early. Asked of a stage's own
+    /// [recipe](Recipe::of_stage).
     pub fn validates(self) -> bool {
         self == Self::EarlyStopping
     }
@@ -107,6 +109,8 @@ impl Default for Recipe {
     }
 }
 
+/// Below so many labels the robust schedule spares none for validation.
+const FEW_LABELS: usize = 1024;
 const ROBUST_BATCH: usize = 8;
 
 const LARGEST_RANK: usize = 1 << 16;
@@ -170,11 +174,20 @@ impl Recipe {
         Ok(())
     }
 
-    /// Examples of a step, and passes over the data, of a stage that trains on so many labels, at least one.
+    /// The hyper-parameters of a stage of so many labels, those that it validates on among them.
+    pub fn of_stage(&self, labels: usize) -> Self {
+        let schedule = match self.schedule {
+            Schedule::Robust if labels >= FEW_LABELS => Schedule::EarlyStopping,
+            schedule => schedule,
+        };
+        Self { schedule, ..self.clone() }
+    }
+
+    /// Examples of a step, and passes over the data, of a [stage](Self::of_stage) that trains on so many labels, at least one.
     pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
-            Schedule::Robust => (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(usual_epochs(labels), 20)),
+            Schedule::Robust => (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(3, 20)),
             Schedule::ByCount => {
                 let batch = match labels {
                     0..1_024 => 1,
@@ -195,7 +208,7 @@ impl Recipe {
         match self.schedule {
             Schedule::EarlyStopping => self.batch_size,
             Schedule::ByCount => 1,
-            Schedule::Robust => ROBUST_BATCH,
+            Schedule::Robust => ROBUST_BATCH.min(self.batch_size),
         }
     }
 
@@ -203,7 +216,9 @@ impl Recipe {
     /// stopping usually ends a stage after some eight evaluations.
     pub fn expected_examples(&self, labels: usize) -> [usize; 2] {
         const EVALUATIONS: usize = 8;
-        let validation = if self.schedule.validates() {
+        let recipe = self.of_stage(labels);
+        let validates = recipe.schedule.validates();
+        let validation = if validates {
             ((self.validation_fraction * labels as f64).round() as usize).max(2).min(labels.saturating_sub(1))
         } else {
             0
@@ -212,8 +227,8 @@ impl Recipe {
         if train == 0 {
             return [0, 0];
         }
-        let (batch, epochs) = self.batch_and_epochs(train);
-        if !self.schedule.validates() {
+        let (batch, epochs) = recipe.batch_and_epochs(train);
+        if !validates {
             return [epochs * train, 0];
         }
         let steps_per_epoch = train.div_ceil(batch);
@@ -269,9 +284,12 @@ mod tests {
     #[test]
     fn few_labels_are_looked_at_often_and_not_for_ever() {
         let recipe = Recipe { schedule: Schedule::Robust, ..Recipe::default() };
-        let passes = [1, 8, 16, 64, 160, 640, 5_000, 20_000].map(|labels| recipe.batch_and_epochs(labels));
-        assert_eq!(passes, [20, 20, 20, 10, 4, 3, 2, 1].map(|epochs| (8, epochs)));
+        let passes = [1, 8, 16, 64, 160, 640, 1_023].map(|labels| recipe.batch_and_epochs(labels));
+        assert_eq!(passes, [20, 20, 20, 10, 4, 3, 3].map(|epochs| (8, epochs)));
         assert_eq!(recipe.expected_examples(64), [640, 0]);
+        assert_eq!(recipe.of_stage(1_023), recipe);
+        assert_eq!(recipe.of_stage(1_024), Recipe::default());
+        assert_eq!(recipe.expected_examples(2_000), Recipe::default().expected_examples(2_000));
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
             chosen: Vec::new(),
             averages: Vec::new(),
             shift: None,
+            features: None,
             metrics: run("seq-sft", count, 0, 0).metrics,
         }
     };

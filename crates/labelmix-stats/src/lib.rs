@@ -55,5 +55,5 @@ pub use random::stream;
 pub use scores::{brier_score, log_loss, log_loss_of_log_odds, probability};
 pub use shuffled_errors::shuffled_errors;
 pub use student::StudentEstimate;
-pub use text_features::hashed_words;
+pub use text_features::{WordFrequencies, hashed_words, words};
 pub use threshold::{CalibratedAccuracy, calibrated_accuracy, calibrated_accuracy_interval};

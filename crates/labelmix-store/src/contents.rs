@@ -56,6 +56,8 @@ pub enum Kind {
     Stages,
     /// Weak labels that labelers made.
     Labelers,
+    /// What a model makes of texts, for probes.
+    Features,
     Runs,
     TestSets,
     /// Folders that are being written, or were when a process was killed.
@@ -66,13 +68,15 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    const ALL: [Self; 6] = [Self::Stages, Self::Labelers, Self::Runs, Self::TestSets, Self::Unfinished, Self::Damaged];
+    const ALL: [Self; 7] =
+        [Self::Stages, Self::Labelers, Self::Features, Self::Runs, Self::TestSets, Self::Unfinished, Self::Damaged];
 
     /// The name of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stages => "stages",
             Self::Labelers => "labelers",
+            Self::Features => "features",
             Self::Runs => "runs",
             Self::TestSets => "test_sets",
             Self::Unfinished => "unfinished",
@@ -205,7 +209,7 @@ impl Store {
         }
     }
 
-    /// Reads every stage and all weak labels, byte by byte, and says what is damaged. `observe` hears how many of how many
+    /// Reads every stage, all weak labels and features, byte by byte, and says what is damaged. `observe` hears how many of how many
     /// folders have been read.
     ///
     /// # Errors
@@ -251,10 +255,12 @@ impl Store {
         Ok((folders.len(), damages))
     }
 
-    /// The folders of all stages and weak labels, by their keys.
+    /// The folders of all stages, weak labels and features, by their keys.
     pub(crate) fn kept_folders(&self) -> Result<Vec<(String, PathBuf)>> {
-        let mut folders = entries(&self.stages())?;
-        folders.extend(entries(&self.root.join(Kind::Labelers.name()))?);
+        let mut folders = Vec::new();
+        for kind in [Kind::Stages, Kind::Labelers, Kind::Features] {
+            folders.extend(entries(&self.root.join(kind.name()))?);
+        }
         Ok(folders)
     }
 

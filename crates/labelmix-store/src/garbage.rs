@@ -83,6 +83,14 @@ impl Store {
                 add(folder, WhyGarbage::Unreferenced);
             }
         }
+        let features = own_entries(&self.root.join(Kind::Features.name()))?;
+        if let Some(models) = if features.is_empty() { None } else { self.features_of(&wanted)? } {
+            for (_, folder) in features {
+                if matches!(Self::read_feature_part(&folder), Ok(Some(part)) if !models.contains(&part.of)) {
+                    add(folder, WhyGarbage::Unreferenced);
+                }
+            }
+        }
         let now = self.now();
         let held: HashSet<String> = self.held_claims(now)?.into_iter().map(|claim| claim.name).collect();
         for (file, path) in own_entries(&self.unfinished())? {
@@ -133,6 +141,16 @@ impl Store {
             }
         }
         Ok(garbage)
+    }
+
+    /// The models whose features these stages read; none if that is not known, because some are not done.
+    fn features_of(&self, stages: &HashSet<String>) -> Result<Option<HashSet<StageKey>>> {
+        let mut models = HashSet::new();
+        for key in stages {
+            let Some(outcome) = self.outcome(&StageKey::of_folder(key.clone()))? else { return Ok(None) };
+            models.extend(outcome.features);
+        }
+        Ok(Some(models))
     }
 
     /// Files that were being written beside their place when their process was killed.

@@ -25,6 +25,8 @@ pub struct NextTexts<'a> {
 pub enum Sampling {
     /// As the pool sells them, in the order of this seed.
     PoolOrder { seed: u64 },
+    /// Those that best cover the next ones beside those whose gold labels one has, by what the model makes of them.
+    Coverage,
     /// Those of which a classifier is least certain.
     LeastCertain {
         /// The stage that trained the classifier.

@@ -13,6 +13,9 @@
 //!                    labels.jsonl            the examples' ids and weak labels
 //!                    adapter_*               what was trained, if it was trained for these labels
 //!                    manifest.json           as above
+//! STORE/features/KEY/outcome.json            whose features, and the ids of the texts
+//!                    features.safetensors    what the pretrained model makes of these texts, for all stages
+//!                    manifest.json           as above
 //! STORE/runs/STUDY/RUN/run.json              a run: its record, and the keys of its stages
 //!                      ledger.csv            the labels that it buys: id, kind, purpose, price_usd
 //! STORE/studies/STUDY.json                   what the last sweep of a study consists of: its runs and their stages
@@ -80,6 +83,9 @@ pub struct StageOutcome {
     /// What is added to the average, so that 0 divides the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<f32>,
+    /// What its features were made by, if it reads features that stages share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<StageKey>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }
@@ -121,7 +127,7 @@ pub(crate) const RUN_FILE: &str = "run.json";
 pub(crate) const LEDGER_FILE: &str = "ledger.csv";
 const PROMPT_FILE: &str = "prompt.json";
 /// The name of the file of a linear probe in a stage's folder.
-pub const PROBE_FILE: &str = "probe.safetensors";
+pub const PROBE_FILE: &str = "probe.json";
 /// The name of the file of an optimizer's state in a stage's folder.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 

@@ -63,7 +63,9 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<WorkEstimate> {
             let Workload { trained, read, texts } = Workload::of(stage, recipe, n_test);
             texts as f64 * (trained as f64 * speed.train_seconds + read as f64 * speed.read_seconds)
         };
-        let (mut total, mut longest) = (0.0, 0.0_f64);
+        let unread = sweep.unread_texts(store, &missing)?;
+        let unread: usize = unread.iter().map(|(_, texts)| texts.len()).sum();
+        let (mut total, mut longest) = (unread as f64 * speed.read_seconds, 0.0_f64);
         let mut chain = vec![0.0; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
             let own = if is_missing[index] { time(node) } else { 0.0 };

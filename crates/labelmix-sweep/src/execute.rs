@@ -3,6 +3,7 @@
 
 mod event;
 mod queue;
+mod read_ahead;
 #[cfg(test)]
 mod tests;
 
@@ -145,6 +146,9 @@ impl Pass<'_> {
         let mut runs_ending = vec![Vec::new(); nodes.len()];
         for (index, run) in sweep.graph().runs().iter().enumerate() {
             runs_ending[run.last_stage()].push(index);
+        }
+        if let Some(end) = sweep.read_ahead(store, &missing, options, observer)? {
+            return Ok((Vec::new(), Some(end)));
         }
         let queue = Queue::new(sweep.graph(), &done, wanted, &options.interrupt);
         let watch = Watch::default();

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use labelmix_engine::{
-    Calibration, Engine, Error, Identity, LabelerJob, LabelerTraining, Result, Scorer, StageData, StageJob, StageScores,
+    Calibration, Engine, Error, HiddenStates, Identity, LabelerJob, LabelerTraining, Result, Scorer, StageData,
+    StageJob, StageScores,
 };
 use labelmix_methods::{Role, Scores, StageHistory, StopReason};
 use labelmix_store::{OPTIMIZER_FILE, Shortened, StoreError};
@@ -21,6 +22,8 @@ pub(crate) struct Asked {
     pub(crate) begun: Mutex<Vec<String>>,
     now: AtomicUsize,
     pub(crate) most_at_once: AtomicUsize,
+    /// Texts whose hidden states were read.
+    pub(crate) texts_read: AtomicUsize,
 }
 
 /// An engine whose stages do what a script says, and score by what they were trained on.
@@ -121,6 +124,13 @@ impl Engine for FakeEngine {
 
     fn readable(&self, texts: &[&str]) -> Result<Vec<bool>> {
         Ok(vec![true; texts.len()])
+    }
+
+    fn hidden_states(&self, _: Option<usize>, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<HiddenStates>> {
+        interrupt.check()?;
+        self.asked.texts_read.fetch_add(texts.len(), Ordering::SeqCst);
+        let even = |text: &&str| if text.len().is_multiple_of(2) { [1.0, 0.0] } else { [0.0, 1.0] };
+        Ok(texts.iter().map(|text| HiddenStates::from(even(text))).collect())
     }
 
     fn scorer(&self, folder: &Path) -> Result<Box<dyn Scorer + '_>> {

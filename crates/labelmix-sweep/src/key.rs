@@ -5,15 +5,16 @@
 
 use labelmix_data::{Example, bought_hash, content_hash};
 use labelmix_methods::{
-    Choice, DrawSource, HeadStart, JointLoss, ProbePlan, PromptPlan, PromptTemplate, Recipe, Role, StageOptions,
-    StagePlan, Start, TrainPlan,
+    Choice, DrawSource, HeadStart, JointLoss, ProbeFeatures, ProbePlan, PromptPlan, PromptTemplate, Recipe, Role,
+    StageOptions, StagePlan, Start, TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
 use serde::Serialize;
 
-use labelmix_engine::{Drawn, Identity};
+use labelmix_engine::{Drawn, Identity, StageData};
 
+use crate::features::COVERAGE_LAYERS;
 use crate::purchase::Reference;
 
 /// Raised when the meaning of a stage changes, so that older results are not mistaken for newer ones.
@@ -31,6 +32,8 @@ pub(crate) struct SharedInputs {
     pub(crate) is_balanced: bool,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
+    /// The training texts: how rare words are among them decides what they weigh.
+    pub(crate) texts: StageKey,
 }
 
 /// What a stage takes of the training examples.
@@ -43,15 +46,49 @@ pub(crate) struct Taken<'a> {
 
 impl SharedInputs {
     /// Of a study whose engine says this of itself, and these test examples.
-    pub(crate) fn new(study: &Study, engine: Identity, test: &[Example]) -> Self {
+    pub(crate) fn new(study: &Study, engine: Identity, data: &StageData) -> Self {
+        let mut texts = HashedParts::new("labelmix texts");
+        for example in &data.train {
+            texts.add("text", &example.id.number().to_le_bytes());
+        }
         Self {
             engine,
             cut: study.model.too_long == TooLong::Cut,
-            test: *content_hash(test).as_bytes(),
+            test: *content_hash(&data.test).as_bytes(),
             recipe: study.recipe.clone(),
             is_balanced: study.task.balance,
             prompt: study.prompt.clone(),
+            texts: StageKey::of(&texts),
         }
+    }
+
+    /// The key of the hidden states of so many of the last layers.
+    pub(crate) fn features_key(&self, layers: Option<usize>) -> StageKey {
+        let mut parts = HashedParts::new("labelmix hidden states 1");
+        self.parts_of_model(&mut parts);
+        self.parts_of_reading(layers, &mut parts);
+        if let Some(max_length) = self.engine.max_length.filter(|_| self.cut) {
+            parts.add("max length", &(max_length as u64).to_le_bytes());
+        }
+        StageKey::of(&parts)
+    }
+
+    fn parts_of_model(&self, parts: &mut HashedParts) {
+        let Identity { engine, model, rounding, tokenizer, .. } = &self.engine;
+        if let Some(engine) = engine {
+            parts.add("engine", engine.as_bytes());
+        }
+        parts.add("model", model);
+        if let Some(rounding) = rounding {
+            parts.add("rounding", rounding.as_bytes());
+        }
+        parts.add("tokenizer", tokenizer);
+    }
+
+    fn parts_of_reading(&self, layers: Option<usize>, parts: &mut HashedParts) {
+        parts.add("layers", &(layers.unwrap_or(0) as u64).to_le_bytes());
+        parts.add("pooling", self.engine.pooling.as_bytes());
+        parts.add("cut", &[u8::from(self.cut)]);
     }
 
     /// The key of a stage. What a plan does not ask for adds nothing, so that new kinds of plans leave the keys of old ones
@@ -67,17 +104,16 @@ impl SharedInputs {
         let Taken { train, drawn, reference } = taken;
         let of_role = |wanted: fn(&Role) -> bool| drawn.iter().filter(move |drawn| wanted(&drawn.draw.role));
         let mut parts = HashedParts::new(SCHEMA);
-        let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
         let labels_of = |drawn: &Drawn, kind| bought_hash(drawn.examples(train), kind);
-        let Identity { engine, model, rounding, tokenizer, pooling, max_length } = &self.engine;
-        if let Some(engine) = engine {
-            part("engine", engine.as_bytes());
+        let Identity { pooling, max_length, .. } = &self.engine;
+        let reads_words = matches!(plan, StagePlan::Probe(ProbePlan { features: ProbeFeatures::Words, .. }));
+        if !reads_words {
+            self.parts_of_model(&mut parts);
         }
-        part("model", model);
-        if let Some(rounding) = rounding {
-            part("rounding", rounding.as_bytes());
+        if let StagePlan::Probe(ProbePlan { features: ProbeFeatures::HiddenStates { layers }, .. }) = plan {
+            self.parts_of_reading(*layers, &mut parts);
         }
-        part("tokenizer", tokenizer);
+        let mut part = |name: &str, bytes: &[u8]| parts.add(name, bytes);
         match plan {
             StagePlan::Train(training) => {
                 let TrainPlan { options, keep_optimizer, .. } = training;
@@ -99,18 +135,18 @@ impl SharedInputs {
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
             }
-            StagePlan::Probe(ProbePlan { penalty, layers, .. }) => {
-                part("probed", &penalty.to_bits().to_le_bytes());
-                part("layers", &(layers.unwrap_or(0) as u64).to_le_bytes());
-                part("pooling", pooling.as_bytes());
-                part("cut", &[u8::from(self.cut)]);
+            StagePlan::Probe(ProbePlan { penalty, .. }) => {
+                part("probe", &penalty.to_bits().to_le_bytes());
+                if reads_words {
+                    part("words of", self.texts.as_str().as_bytes());
+                }
                 part("test", &self.test);
                 parts_of_own(drawn, train, &mut part);
             }
             StagePlan::Average { .. } => part("averaged", &self.test),
         }
         // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
-        if let Some(max_length) = max_length.filter(|_| self.cut || plan.prompt().is_some()) {
+        if let Some(max_length) = max_length.filter(|_| !reads_words && (self.cut || plan.prompt().is_some())) {
             part("max length", &(max_length as u64).to_le_bytes());
         }
         part("seed", &seed.to_le_bytes());
@@ -118,6 +154,10 @@ impl SharedInputs {
             if let Choice::LeastCertain { temperature, .. } = draw.choice {
                 part("least certain", &(draw.count as u64).to_le_bytes());
                 part("temperature", &temperature.to_bits().to_le_bytes());
+            }
+            if draw.choice == Choice::Coverage {
+                part("coverage", &(draw.count as u64).to_le_bytes());
+                part("covered by", self.features_key(COVERAGE_LAYERS).as_str().as_bytes());
             }
         }
         if let Some(PromptPlan { shots, follow_up }) = plan.prompt() {
@@ -144,7 +184,7 @@ impl SharedInputs {
         if let Some(Reference { places, prior }) = reference {
             let ids = places.iter().flat_map(|place| train[*place].id.number().to_le_bytes());
             part("reference", &ids.collect::<Vec<u8>>());
-            part("prior", &prior.to_bits().to_le_bytes());
+            part("mean prior", &prior.to_bits().to_le_bytes());
         }
         for read in reads {
             part("reads", read.as_str().as_bytes());
@@ -222,6 +262,7 @@ mod tests {
             recipe: Recipe::default(),
             is_balanced: true,
             prompt: PromptTemplate::default(),
+            texts: key_of_text("all"),
         }
     }
 
@@ -307,10 +348,11 @@ mod tests {
             changed(|plan| plan.draws.push(Draw { source, role, ..plan.draws[0] }))
         };
         let weak_labels = DrawSource::Labels(LabelKind::Weak);
-        let probe = |kind, penalty, layers| {
+        let probe = |kind, penalty, features| {
             let plan = TrainPlan::new(kind, 2, usual);
-            StagePlan::Probe(ProbePlan { draws: plan.draws, penalty, layers })
+            StagePlan::Probe(ProbePlan { draws: plan.draws, penalty, features })
         };
+        let [half, last] = [None, Some(1)].map(|layers| ProbeFeatures::HiddenStates { layers });
         for plan in [
             StagePlan::Train(TrainPlan::new(LabelKind::Gold, 2, usual)),
             options(StageOptions { loss: Loss::LogConfidence, ..usual }),
@@ -325,10 +367,12 @@ mod tests {
             prompted(LabelKind::Gold, fresh),
             prompted(LabelKind::Gold, one),
             StagePlan::Ask(prompt(LabelKind::Gold, one)),
-            probe(LabelKind::Weak, 1.0, None),
-            probe(LabelKind::Gold, 1.0, None),
-            probe(LabelKind::Gold, 2.0, None),
-            probe(LabelKind::Gold, 2.0, Some(1)),
+            changed(|plan| plan.draws[0].choice = Choice::Coverage),
+            probe(LabelKind::Weak, 1.0, half),
+            probe(LabelKind::Gold, 1.0, half),
+            probe(LabelKind::Gold, 2.0, half),
+            probe(LabelKind::Gold, 2.0, last),
+            probe(LabelKind::Gold, 2.0, ProbeFeatures::Words),
             StagePlan::Average { of: Vec::new(), prompt: None, calibration: Calibration::None },
             StagePlan::Average {
                 of: Vec::new(),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use labelmix_data::{Example, ExampleId};
 use labelmix_econ::{Ledger, Purpose};
 use labelmix_engine::Drawn;
-use labelmix_methods::{Choice, PromptPlan, Recipe, Role};
+use labelmix_methods::{PromptPlan, Recipe, Role};
 use labelmix_store::StageOutcome;
 use labelmix_train::stage_split;
 
@@ -21,7 +21,7 @@ impl Sweep {
         for (stage, outcome) in run.stages.iter().zip(outcomes) {
             let node = &self.graph().nodes()[*stage];
             let mut drawn = self.drawn(node);
-            for drawn in drawn.iter_mut().filter(|drawn| matches!(drawn.draw.choice, Choice::LeastCertain { .. })) {
+            for drawn in drawn.iter_mut().filter(|drawn| drawn.draw.choice.is_of_texts()) {
                 let places: HashMap<ExampleId, usize> =
                     drawn.places.iter().map(|place| (self.data.train[*place].id, *place)).collect();
                 drawn.places = outcome.chosen.iter().filter_map(|id| places.get(id).copied()).collect();
@@ -35,10 +35,16 @@ impl Sweep {
             let seed = node.plan.training().map_or(node.seed, |training| training.training_seed(node.seed));
             // Only a training validates.
             let recipe = node.plan.training().map(|training| training.recipe(&self.study().recipe));
-            enter_stage(&mut ledger, &self.data.train, &drawn, recipe, seed);
+            let recipe = recipe.map(|recipe| recipe.of_stage(learnt_from(&drawn)));
+            enter_stage(&mut ledger, &self.data.train, &drawn, recipe.as_ref(), seed);
         }
         ledger
     }
+}
+
+/// How many labels a stage learns from, with those that it validates on.
+fn learnt_from(drawn: &[Drawn]) -> usize {
+    drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot).map(|drawn| drawn.places.len()).sum()
 }
 
 /// Enters a stage's labels, draw by draw: those that it only looks at, then those that it uses.

@@ -10,6 +10,7 @@ mod expansion;
 mod export;
 #[cfg(test)]
 mod fake_engine;
+mod features;
 mod graph;
 mod import;
 mod key;

@@ -9,11 +9,12 @@ use std::collections::HashSet;
 
 use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
-use labelmix_methods::{Choice, DrawSource, StagePlan, least_certain};
+use labelmix_methods::{COVERED_TEXTS, Choice, DrawSource, Method, StagePlan, by_coverage, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store, check_folder};
 use labelmix_train::Interrupt;
 
 use crate::error::{Error, Result};
+use crate::features::COVERAGE_LAYERS;
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
 
@@ -30,17 +31,17 @@ impl Sweep {
         buy: Allocation,
     ) -> std::result::Result<NextTexts<'_>, StageError> {
         let queue = Queue::new(self, have);
+        if self.covers(method)? {
+            let gold = self.covering(&queue.gold, have.n_gold, buy.n_gold)?;
+            return Ok(queue.serve(gold, buy, Sampling::Coverage));
+        }
         let chooser = self.chooser(store, method)?;
         let Some((node, n_weak, temperature)) = chooser else {
             let gold: Vec<&Example> = queue.gold.iter().take(buy.n_gold).copied().collect();
             return Ok(queue.serve(gold, buy, Sampling::PoolOrder { seed: self.expansion.first().0 }));
         };
         let (key, seed) = (&self.graph().nodes()[node].key, self.graph().nodes()[node].seed);
-        let texts: Vec<&str> = queue.gold.iter().map(|example| example.text.as_str()).collect();
-        // Texts that the model cannot read cannot be trained on either.
-        let can_read = self.engine.readable(&texts)?;
-        let readable = queue.gold.iter().zip(can_read).filter(|(_, readable)| *readable);
-        let readable: Vec<&Example> = readable.map(|(example, _)| *example).collect();
+        let readable = self.readable(&queue.gold)?;
         let texts: Vec<&str> = readable.iter().map(|example| example.text.as_str()).collect();
         let folder = store.stage_folder(key);
         check_folder(&folder)?;
@@ -50,12 +51,47 @@ impl Sweep {
         Ok(queue.serve(gold, buy, Sampling::LeastCertain { stage: key.clone(), n_weak }))
     }
 
+    /// Texts that the model can read: others cannot be trained on.
+    fn readable<'a>(&self, examples: &[&'a Example]) -> std::result::Result<Vec<&'a Example>, StageError> {
+        let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+        let can_read = self.engine.readable(&texts)?;
+        Ok(examples.iter().zip(can_read).filter(|(_, readable)| *readable).map(|(example, _)| *example).collect())
+    }
+
+    /// Whether a method buys gold labels for texts that cover the pool.
+    fn covers(&self, method: &str) -> Result<bool> {
+        let stages = self.method_named(method)?.stages(Allocation { n_weak: 1, n_gold: 1 });
+        Ok(stages.iter().flat_map(StagePlan::draws).any(|draw| draw.choice == Choice::Coverage))
+    }
+
+    /// So many of the texts that best cover the next ones, beside those whose gold labels one has.
+    fn covering<'a>(
+        &self,
+        next: &[&'a Example],
+        have: usize,
+        buy: usize,
+    ) -> std::result::Result<Vec<&'a Example>, StageError> {
+        let (_, pools) = self.expansion.first();
+        let had = pools.gold(have).unwrap_or_default().iter().map(|place| self.data.train[*place].text.as_str());
+        let next: Vec<&Example> = next.iter().copied().take(COVERED_TEXTS.max(buy)).collect();
+        let readable = self.readable(&next)?;
+        let (covered, behind) = readable.split_at(readable.len().min(COVERED_TEXTS));
+        let states = |texts: &[&str]| self.hidden_states(COVERAGE_LAYERS, texts, &Interrupt::default());
+        let texts: Vec<&str> = covered.iter().map(|example| example.text.as_str()).collect();
+        let order = by_coverage(&states(&had.collect::<Vec<_>>())?, &states(&texts)?, buy.min(covered.len()));
+        let chosen = order.into_iter().map(|place| covered[place]).chain(behind.iter().copied());
+        Ok(chosen.take(buy).collect())
+    }
+
+    fn method_named(&self, method: &str) -> Result<&dyn Method> {
+        let named = self.expansion.methods.iter().find(|named| named.name == method);
+        Ok(&*named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?.method)
+    }
+
     /// The weak stage with the most labels whose classifier chooses gold labels for a method, with their number and the
     /// temperature of the choice: none where the method does not choose, or nothing is trained yet.
     fn chooser(&self, store: &Store, method: &str) -> Result<Option<(usize, usize, f64)>> {
-        let named = self.expansion.methods.iter().find(|named| named.name == method);
-        let named = named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?;
-        let stages = named.method.stages(Allocation { n_weak: 1, n_gold: 1 });
+        let stages = self.method_named(method)?.stages(Allocation { n_weak: 1, n_gold: 1 });
         let temperature = stages.iter().flat_map(StagePlan::draws).find_map(|draw| match (draw.source, draw.choice) {
             (DrawSource::Labels(LabelKind::Gold), Choice::LeastCertain { temperature, .. }) => Some(temperature),
             _ => None,

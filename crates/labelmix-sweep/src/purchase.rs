@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use labelmix_data::{Example, Pools};
 use labelmix_econ::LabelKind;
 use labelmix_engine::{Drawn, label};
-use labelmix_methods::{Choice, Draw, DrawSource, Role, StagePlan, surest_labels};
+use labelmix_methods::{COVERED_TEXTS, Choice, Draw, DrawSource, Role, StagePlan, surest_labels};
 
 /// What the draws of a plan take, in their order. The pools can serve them: points that they cannot were set aside.
 pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<Drawn> {
@@ -44,7 +44,7 @@ const PRIOR_LABELS: f64 = 8.0;
 /// shrunk towards the mean of its weak ones (one half, if it has none).
 pub(crate) fn reference(train: &[Example], pools: &Pools, drawn: &[Drawn], is_balanced: bool) -> Reference {
     // Which of the candidates predictions choose is not known before.
-    let known = || drawn.iter().filter(|drawn| !matches!(drawn.draw.choice, Choice::LeastCertain { .. }));
+    let known = || drawn.iter().filter(|drawn| !drawn.draw.choice.is_of_texts());
     let bought = |kind| {
         let drawn = known().filter(move |drawn| drawn.draw.labels() == Some(kind));
         let looked_at =
@@ -80,6 +80,10 @@ fn taken(train: &[Example], pools: &Pools, draw: &Draw, kind: LabelKind) -> (Vec
         Choice::LeastCertain { candidates: number, .. } => {
             let all = candidates[draw.skip..].iter().copied();
             (Vec::new(), all.take(number.unwrap_or(usize::MAX)).collect())
+        }
+        Choice::Coverage => {
+            let all = candidates[draw.skip..].iter().copied();
+            (Vec::new(), all.take(COVERED_TEXTS.max(draw.count)).collect())
         }
     }
 }

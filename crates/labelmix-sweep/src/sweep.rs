@@ -3,25 +3,28 @@
 mod summary;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use labelmix_data::{Accounted, Dataset, Example};
 use labelmix_econ::Prices;
 use labelmix_methods::Role;
+use labelmix_stats::WordFrequencies;
 use labelmix_store::LabelsOutcome;
 use labelmix_study::{MethodTable, Study};
+use labelmix_train::Interrupt;
 
 pub use self::summary::SweepSummary;
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
+use crate::features::{Features, Layers};
 use crate::graph::{Run, StageGraph, StageNode};
 use crate::key::SharedInputs;
 use crate::options::Inputs;
 use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 use labelmix_engine::{
-    Drawn, Engine, EngineOptions, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits, tokenize,
-    tokenizer,
+    Drawn, Engine, EngineOptions, HiddenStates, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits,
+    tokenize, tokenizer,
 };
 
 /// A study with its data and model loaded, expanded into stages.
@@ -40,6 +43,9 @@ pub struct Sweep {
     /// A hash of the checkpoint, in hexadecimal digits.
     pub(crate) model_blake3: String,
     pub(crate) engine: Box<dyn Engine>,
+    pub(crate) shared: SharedInputs,
+    pub(crate) features: Features,
+    frequencies: OnceLock<WordFrequencies>,
 }
 
 /// An engine, and what it cannot read.
@@ -100,7 +106,8 @@ impl Sweep {
         let Loaded { engine, too_long, shortened } = load(&study, &data, &chains)?;
         let identity = engine.identity()?;
         let (pooling, model_blake3) = (identity.pooling, in_digits(&identity.model));
-        let graph = graph_of(&chains, &SharedInputs::new(&study, identity, &data.test), &data.train);
+        let shared = SharedInputs::new(&study, identity, &data);
+        let graph = graph_of(&chains, &shared, &data.train);
         drop(chains);
         let Expansion { supply, not_affordable, .. } = &expansion;
         let summary = SweepSummary {
@@ -128,6 +135,9 @@ impl Sweep {
             pooling,
             model_blake3,
             engine,
+            shared,
+            features: Features::default(),
+            frequencies: OnceLock::new(),
         })
     }
 
@@ -143,6 +153,25 @@ impl Sweep {
     /// What was read and what will be done.
     pub fn summary(&self) -> &SweepSummary {
         &self.summary
+    }
+
+    /// The hidden states of texts.
+    ///
+    /// # Errors
+    /// If some have not been read, and cannot be.
+    pub(crate) fn hidden_states(
+        &self,
+        layers: Layers,
+        texts: &[&str],
+        interrupt: &Interrupt,
+    ) -> labelmix_engine::Result<Vec<HiddenStates>> {
+        self.features.of(&*self.engine, layers, texts, interrupt)
+    }
+
+    /// In how many of the training texts each word stands. They need no labels.
+    pub(crate) fn frequencies(&self) -> &WordFrequencies {
+        self.frequencies
+            .get_or_init(|| WordFrequencies::of(self.data.train.iter().map(|example| example.text.as_str())))
     }
 
     /// A run's method, with its options if it has any.

@@ -26,8 +26,8 @@ impl Workload {
     pub(crate) fn of(stage: &StageNode, recipe: &Recipe, n_test: usize) -> Self {
         let training = match &stage.plan {
             StagePlan::Train(training) => training,
-            // Texts are read once for all probes.
-            StagePlan::Probe(_) => return Self { trained: 0, read: stage.plan.count() + n_test, texts: 1 },
+            // Its texts are read once for all stages.
+            StagePlan::Probe(_) => return Self { trained: 0, read: 1, texts: 1 },
             // The shots before texts that a language model is asked about are read once for all.
             StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
             StagePlan::Average { of, calibration, .. } => {

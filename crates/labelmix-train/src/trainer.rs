@@ -70,7 +70,8 @@ pub struct StageProgress {
 }
 
 /// Which of a stage's labels it learns from and which it is stopped by, as indices into them. This is the split that
-/// [`train_stage`] makes: whoever accounts for the labels asks here.
+/// [`train_stage`] makes of each group of labels, with the [stage's recipe](Recipe::of_stage): whoever accounts for the
+/// labels asks here.
 pub fn stage_split(targets: &[f32], recipe: &Recipe, seed: u64) -> ValidationSplit {
     if recipe.schedule.validates() {
         validation_split(targets, recipe.validation_fraction, seed)
@@ -104,7 +105,9 @@ pub fn continue_stage(
     observe: impl FnMut(StageProgress),
 ) -> Result<StageResult> {
     let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
-    assert!(examples.iter().any(|group| !group.is_empty()), "a stage has labels");
+    let labels: usize = examples.iter().map(Vec::len).sum();
+    assert!(labels > 0, "a stage has labels");
+    let recipe = &recipe.of_stage(labels);
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     for examples in examples {
         let targets: Vec<f32> = examples.iter().map(|example| example.target).collect();

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use labelmix_data::{
     ExampleId, IfThere, RowText, TableColumns, TableFile, TableRow, TableWriter, TextSource, read_table,
 };
-use labelmix_engine::{Engine, EngineOptions, NativeEngine};
+use labelmix_engine::{EngineOptions, NativeEngine, kept_scorer};
 use labelmix_methods::mean_log_odds;
 use labelmix_models::{TextLimit, Tokenizer};
 use labelmix_store::{KeptClassifiers, Store};
@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let text = RowText::new(&source)?;
     let Input { mut columns, rows: n_rows, texts: n_texts } = survey(arguments, &text, engine.tokenizer())?;
     let KeptClassifiers { folders, shift } = Store::classifiers(&stage_folder)?;
-    let scorers: Vec<_> = folders.iter().map(|folder| engine.scorer(folder)).collect::<Result<_, _>>()?;
+    let scorers: Vec<_> = folders.iter().map(|folder| kept_scorer(&engine, folder)).collect::<Result<_, _>>()?;
     let added = AddedColumns::to(&mut columns);
     let mut writer = TableWriter::create(&arguments.output, &columns, IfThere::Replace)?;
     let bar: ProgressBar = counting_bar(n_rows as u64, "texts");

@@ -219,7 +219,7 @@ fn warn_of_hardly_trained(hardly: usize, runs: usize) {
     if hardly > 0 {
         say!(
             "{} of {} runs ended after a handful of steps and are hardly trained: what they know shows in AUROC, not in accuracy.\n\
-             `calibration = \"prior\"` moves their threshold; `schedule = \"by-count\"` in [recipe] trains longer",
+             `schedule = \"robust\"` in [recipe] trains longer and moves their threshold; `calibration = \"prior\"` moves it alone",
             count(hardly),
             count(runs)
         );

@@ -12,7 +12,6 @@ use labelmix_train::{
 };
 
 use super::NativeEngine;
-use super::probe::Probe;
 use crate::engine::Scorer;
 use crate::error::Result;
 use crate::prompts::kept_shots;
@@ -25,8 +24,6 @@ pub(super) enum NativeScorer<'a> {
     /// The classifier reads texts behind a prompt.
     Prompted(KeptPrompt<'a>, Adapter),
     Asked(KeptPrompt<'a>, LanguageModel),
-    /// A probe of the model's hidden states.
-    Probed(&'a NativeEngine, Probe),
 }
 
 /// What stands before texts, or in their place.
@@ -40,9 +37,6 @@ pub(super) struct KeptPrompt<'a> {
 
 impl<'a> NativeScorer<'a> {
     pub(super) fn new(engine: &'a NativeEngine, folder: &Path) -> Result<Self> {
-        if let Some(probe) = Probe::kept(folder, engine.model.model().hidden_size())? {
-            return Ok(Self::Probed(engine, probe));
-        }
         let adapter = || engine.model.kept_adapter(folder);
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
@@ -73,7 +67,7 @@ impl KeptPrompt<'_> {
 }
 
 /// Texts that are read by themselves, as tokens.
-fn alone(engine: &NativeEngine, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
+pub(super) fn alone(engine: &NativeEngine, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
     // One that is to be left out cannot be here: it would be cut in silence.
     let too_long = if engine.too_long == TooLong::Cut { TooLong::Cut } else { TooLong::Error };
     Ok(encode_all(texts, &engine.tokenizer, too_long)?.into_iter().flatten().collect())
@@ -87,11 +81,6 @@ impl Scorer for NativeScorer<'_> {
         };
         let log_odds = match self {
             Self::Alone(engine, adapter) => classify(engine, adapter, &alone(engine, texts)?)?,
-            Self::Probed(engine, probe) => {
-                let tokens = alone(engine, texts)?;
-                let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-                probe.score(engine, &tokens, interrupt)?
-            }
             Self::Prompted(prompt, adapter) => {
                 let tokens: Vec<Vec<u32>> = prompt.before(texts)?.iter().map(Prompt::token_ids).collect();
                 classify(prompt.engine, adapter, &tokens)?

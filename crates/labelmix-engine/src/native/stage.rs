@@ -5,8 +5,8 @@ use std::path::Path;
 
 use labelmix_data::Example;
 use labelmix_methods::{
-    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, Scores, ShotsPlan,
-    StageExample, Start, TrainPlan, least_certain, mean_log_odds,
+    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotsPlan, StageExample,
+    Start, TrainPlan, least_certain, mean_log_odds,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
@@ -19,7 +19,7 @@ use labelmix_train::{
 use super::NativeEngine;
 use crate::checkpoint::{load_adapter, save_adapter};
 use crate::drawn::Drawn;
-use crate::engine::{StageJob, StageScores};
+use crate::engine::{StageJob, StageScores, finite_scores};
 use crate::error::Result;
 use crate::prompts::PromptedTexts;
 
@@ -249,14 +249,6 @@ impl<'a> Work<'a> {
             scores.push(self.log_odds(&adapter, texts)?);
         }
         Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())
-    }
-}
-
-/// Scores that are all numbers: nothing else can be kept, or read again.
-pub(super) fn finite_scores(log_odds: Vec<f32>) -> Result<Scores> {
-    match log_odds.iter().filter(|score| !score.is_finite()).count() {
-        0 => Ok(Scores::of_log_odds(log_odds)),
-        count => Err(labelmix_train::Error::ScoresAreNoNumbers { count, texts: log_odds.len() }.into()),
     }
 }
 

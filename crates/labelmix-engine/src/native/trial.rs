@@ -52,7 +52,7 @@ pub(super) fn calibrate(engine: &NativeEngine) -> Result<Calibration> {
         [only] => only.as_secs_f64(),
         [first, .., last] => last.saturating_sub(first).as_secs_f64() / (steps.len() - 1) as f64,
     };
-    let (batch, _) = recipe.batch_and_epochs(count);
+    let (batch, _) = recipe.of_stage(count).batch_and_epochs(count);
     let train_seconds = seconds / batch.min(count).max(1) as f64;
     let read: Vec<&[u32]> = texts.test.iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
     let began = Instant::now();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::joint::check_weight;
 use crate::draw::{Draw, JointLoss, Role};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
-use crate::plan::{ProbePlan, StagePlan};
+use crate::plan::{ProbeFeatures, ProbePlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,15 +24,30 @@ impl Default for Probe {
 
 impl Method for Probe {
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let beside = JointLoss { weight: self.weak_weight, by_confidence: false, denoise: None };
-        let weak = if split.n_gold > 0 { Role::Jointly(beside) } else { Role::Train };
-        let draws =
-            [Draw::front(LabelKind::Gold, split.n_gold, Role::Train), Draw::front(LabelKind::Weak, split.n_weak, weak)];
-        let draws: Vec<Draw> = draws.into_iter().filter(|draw| draw.count > 0).collect();
-        let Self { penalty, layers, .. } = *self;
-        if draws.is_empty() { Vec::new() } else { vec![StagePlan::Probe(ProbePlan { draws, penalty, layers })] }
+        let Self { penalty, weak_weight, layers } = *self;
+        probe_stages(split, weak_weight, penalty, ProbeFeatures::HiddenStates { layers })
     }
 }
+
+/// A probe of all labels, if there are some.
+pub(super) fn probe_stages(
+    split: Allocation,
+    weak_weight: f64,
+    penalty: f64,
+    features: ProbeFeatures,
+) -> Vec<StagePlan> {
+    let beside = JointLoss { weight: weak_weight, by_confidence: false, denoise: None };
+    let weak = if split.n_gold > 0 { Role::Jointly(beside) } else { Role::Train };
+    let draws =
+        [Draw::front(LabelKind::Gold, split.n_gold, Role::Train), Draw::front(LabelKind::Weak, split.n_weak, weak)];
+    let draws: Vec<Draw> = draws.into_iter().filter(|draw| draw.count > 0).collect();
+    if draws.is_empty() { Vec::new() } else { vec![StagePlan::Probe(ProbePlan { draws, penalty, features })] }
+}
+
+pub(super) const PENALTY: OptionHelp =
+    OptionHelp { name: "penalty", meaning: "half of this times ‖w‖² is added to the sum of losses, above 0" };
+pub(super) const WEAK_WEIGHT: OptionHelp =
+    OptionHelp { name: "weak_weight", meaning: "what a weak label's loss is multiplied by beside gold ones, above 0" };
 
 impl Configuration for Probe {
     const NAME: &'static str = "probe";
@@ -43,11 +58,8 @@ impl Configuration for Probe {
         hidden states are divided by their root mean squared distance from their mean, so that the penalty means the same \
         for every model. No label validates. Milliseconds a run, after the texts are read. Pays for all of them.";
     const OPTIONS: &'static [OptionHelp] = &[
-        OptionHelp { name: "penalty", meaning: "half of this times ‖w‖² is added to the sum of losses, above 0" },
-        OptionHelp {
-            name: "weak_weight",
-            meaning: "what a weak label's loss is multiplied by beside gold ones, above 0",
-        },
+        PENALTY,
+        WEAK_WEIGHT,
         OptionHelp {
             name: "layers",
             meaning: "of how many of the model's last blocks the hidden states are read; the upper half without it",

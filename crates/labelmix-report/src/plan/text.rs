@@ -161,6 +161,7 @@ fn to_label(report: &PlanReport) -> String {
     let Some(purchase) = &report.purchase else { return String::new() };
     let chosen = match &purchase.sampling {
         Sampling::PoolOrder { seed } => format!("in the order in which the study's seed {seed} sells them"),
+        Sampling::Coverage => "gold ones so that they cover the others, weak ones in the order of sale".to_owned(),
         Sampling::LeastCertain { n_weak, .. } => format!(
             "gold ones where the classifier of {} weak labels is least certain, weak ones in the order of sale",
             count(*n_weak)

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use labelmix_methods::{
-    Calibration, Method, MethodKind, OptionError, Recipe, Schedule, adjusted, method_kinds, method_named,
+    Adjustments, Calibration, GoldTexts, Method, MethodKind, OptionError, Recipe, Schedule, adjusted, method_kinds,
+    method_named,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -24,6 +25,9 @@ pub struct MethodTable {
     /// How its log-odds are shifted; the study's way without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// For which texts it buys gold labels; a random sample without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold_texts: Option<GoldTexts>,
     /// The keys of `[recipe]` that are others for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Table>,
@@ -34,7 +38,14 @@ pub struct MethodTable {
 
 impl MethodTable {
     pub(super) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), method: None, calibration: None, recipe: None, options: Table::new() }
+        Self {
+            name: name.to_owned(),
+            method: None,
+            calibration: None,
+            gold_texts: None,
+            recipe: None,
+            options: Table::new(),
+        }
     }
 
     fn kind(&self) -> Result<&'static MethodKind, Problem> {
@@ -71,8 +82,9 @@ impl<'de> Visitor<'de> for NameOrTable {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MethodTable, A::Error> {
         let mut options = Table::deserialize(MapAccessDeserializer::new(map))?;
-        let calibration = options.remove("calibration").map(Value::try_into).transpose();
-        let calibration = calibration.map_err(|error: toml::de::Error| A::Error::custom(error.message().trim()))?;
+        let of_toml = |error: toml::de::Error| A::Error::custom(error.message().trim());
+        let calibration = options.remove("calibration").map(Value::try_into).transpose().map_err(of_toml)?;
+        let gold_texts = options.remove("gold_texts").map(Value::try_into).transpose().map_err(of_toml)?;
         let recipe = match options.remove("recipe") {
             None => None,
             Some(Value::Table(keys)) => Some(keys),
@@ -84,7 +96,7 @@ impl<'de> Visitor<'de> for NameOrTable {
             Some(other) => Err(A::Error::custom(format!("`{key}` of a method is a text, not {other}"))),
         };
         let name = text("name")?.ok_or_else(|| A::Error::missing_field("name"))?;
-        Ok(MethodTable { name, method: text("method")?, calibration, recipe, options })
+        Ok(MethodTable { name, method: text("method")?, calibration, gold_texts, recipe, options })
     }
 }
 
@@ -141,9 +153,17 @@ impl Study {
                     });
                 }
                 let calibration = table.calibration.unwrap_or_else(|| recipe.schedule.calibration());
-                let is_usual = calibration == Calibration::None && own.is_none();
+                let gold_texts = table.gold_texts.unwrap_or_default();
+                let is_usual = calibration == Calibration::None && gold_texts == GoldTexts::Random && own.is_none();
                 let plain = table.method.is_none() && table.options.is_empty() && is_usual;
-                let method = adjusted(method, calibration, own);
+                let chooses_itself = method.chooses_gold();
+                let method = adjusted(method, Adjustments { calibration, gold_texts, recipe: own });
+                if gold_texts == GoldTexts::Coverage && (chooses_itself || !method.chooses_gold()) {
+                    return Err(Problem {
+                        reason: format!("gold_texts = \"coverage\" for the method {name:?}"),
+                        help: "it chooses no gold labels, or does so itself: leave `gold_texts` out".into(),
+                    });
+                }
                 Ok(NamedMethod { name: name.clone(), method, table: (!plain).then(|| table.clone()) })
             })
             .collect()
@@ -229,9 +249,9 @@ mod tests {
     #[test]
     fn problems_name_what_is_known() {
         let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @r#"unknown method "few-shott" | did you mean `few-shot`?"#);
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @r#"the method "uncertainty": unknown field `temprature`, expected one of `temperature`, `candidates`, `weak`, `gold` | did you mean `temperature`?"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @r#"the method "uncertainty": `temperature` = -1 | a temperature is zero or a positive number"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);

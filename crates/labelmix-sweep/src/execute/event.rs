@@ -23,6 +23,8 @@ pub enum SweepEvent<'a> {
         /// What is wrong.
         damage: &'a Damage,
     },
+    /// Texts were read for all stages that ask what the pretrained model makes of them.
+    TextsRead { done: usize, total: usize },
     /// Work begins on what is missing.
     Began {
         /// The missing stages.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod fake;
+mod features;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;

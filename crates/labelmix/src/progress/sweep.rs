@@ -23,6 +23,8 @@ pub(crate) struct SweepProgress {
     bars: MultiProgress,
     on_terminal: bool,
     state: Mutex<Option<State>>,
+    /// The bar of texts that are read for all stages, and when its last line was written.
+    reading: Mutex<Option<(ProgressBar, Instant)>>,
 }
 
 struct State {
@@ -105,7 +107,12 @@ impl State {
 
 impl SweepProgress {
     pub(crate) fn new() -> Self {
-        Self { bars: MultiProgress::new(), on_terminal: io::stderr().is_terminal(), state: Mutex::new(None) }
+        Self {
+            bars: MultiProgress::new(),
+            on_terminal: io::stderr().is_terminal(),
+            state: Mutex::new(None),
+            reading: Mutex::new(None),
+        }
     }
 
     /// Takes the bars off the screen.
@@ -127,6 +134,23 @@ impl SweepProgress {
     /// A line above the bars.
     fn say(&self, line: &str) {
         self.bars.suspend(|| say!("{line}"));
+    }
+
+    fn texts_read(&self, done: usize, total: usize) {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bar, last_line) = reading.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} texts read").expect("valid");
+            (self.bars.add(ProgressBar::new(total as u64).with_style(style)), Instant::now())
+        });
+        bar.set_position(done as u64);
+        if !self.on_terminal && last_line.elapsed() >= LINE_EVERY {
+            *last_line = Instant::now();
+            say!("{done}/{total} texts read");
+        }
+        if done == total {
+            bar.finish_and_clear();
+            *reading = None;
+        }
     }
 
     fn begin(&self, stages: &[&StageNode], work: &[f64], jobs: usize) {
@@ -167,6 +191,7 @@ impl Observer for SweepProgress {
                 damage_in_words(damage),
                 stage.in_words()
             )),
+            SweepEvent::TextsRead { done, total } => self.texts_read(done, total),
             SweepEvent::Began { stages, work, jobs } => self.begin(stages, work, jobs),
             SweepEvent::StageBegan { worker, stage } => self.with_state(|state| {
                 let worker = &mut state.workers[worker];

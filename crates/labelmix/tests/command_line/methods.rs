@@ -70,6 +70,13 @@ members = 2
 name = "probe"
 calibration = "prior"
 [[methods]]
+name = "bag-of-words"
+calibration = "prior"
+[[methods]]
+name = "covering"
+method = "seq-sft"
+gold_texts = "coverage"
+[[methods]]
 name = "calibrated"
 method = "few-shot"
 shots = 4
@@ -142,7 +149,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 19);
+    assert_eq!(methods.len(), 21);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -220,6 +227,10 @@ fn check_purposes(store: &Path) {
     assert_eq!(gold("uncertainty_w80_g8_s0").len(), 8);
     assert_ne!(gold("uncertainty_w80_g8_s0"), gold("seq-sft_w80_g8_s0"));
     assert_ne!(gold("uncertainty_w80_g8_s0"), gold("sampled_w80_g8_s0"));
+    // Those that cover the pool, beside the same weak ones, whatever the split.
+    assert_eq!(gold("covering_w80_g8_s0").len(), 8);
+    assert_ne!(gold("covering_w80_g8_s0"), gold("seq-sft_w80_g8_s0"));
+    assert!(gold("covering_w80_g8_s0").is_subset(&gold("covering_w0_g16_s0")));
 }
 
 /// Predictions for test texts are the scores that the store keeps.
@@ -235,6 +246,8 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         "ensemble_w80_g8_s0",
         "calibrated_w0_g4_s0",
         "probe_w80_g8_s0",
+        "bag-of-words_w80_g8_s0",
+        "covering_w80_g8_s0",
         "self-training_w80_g8_s0",
     ] {
         let folder = format!("{store}/runs/small/{run}");
@@ -330,6 +343,7 @@ fn methods_are_listed_and_explained() {
      most-confident   seq-sft on the weak labels that are surest of their class
      verbalizer       seq-sft that starts from the language model's own answer
      probe            logistic regression on the model's hidden states; the model is not trained
+     bag-of-words     logistic regression on words: what a neural model has to beat
      joint            one stage on both kinds of labels, the weak ones counting less
      denoise          trains on both kinds with a loss that knows how often weak labels are wrong
      ensemble         a method trained several times on the same labels, their log-odds averaged
@@ -374,6 +388,6 @@ fn methods_are_listed_and_explained() {
     }
     insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
     error: there is no method named "magic"
-    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, joint, denoise, ensemble, self-training
+    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
     "#);
 }

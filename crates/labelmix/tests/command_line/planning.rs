@@ -233,6 +233,24 @@ fn uncertainty_asks_for_the_texts_of_which_its_classifier_is_least_certain() {
 }
 
 #[test]
+fn texts_that_cover_the_others_are_to_be_labelled_next() {
+    let workplace = Workplace::new();
+    let study = as_they_are(&Workplace::study());
+    workplace.write("study.toml", format!("{study}[[methods]]\nname = \"probe\"\ngold_texts = \"coverage\"\n"));
+    workplace.output_of(&["sweep", "study.toml"]);
+    let gold = |out: &str, have: &str| {
+        let plan = ["plan", "study.toml", "--next", "6", "--have", have, "--price", "weak=100,gold=1", "--out", out];
+        let plan = json(&workplace.output_of(&[&plan[..], &["--format", "argilla", "--json"]].concat()));
+        assert_eq!(plan["purchase"]["sampling"], json!({"by": "coverage"}));
+        let records = json(&fs::read_to_string(workplace.path().join(out).join("gold.json")).unwrap());
+        let ids = records.as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned());
+        ids.collect::<BTreeSet<_>>()
+    };
+    let first = gold("first", "gold=2");
+    assert_eq!((first.len(), gold("more", "gold=40").intersection(&first).count() < 6), (6, true));
+}
+
+#[test]
 fn questions_that_make_no_sense() {
     let workplace = Workplace::new();
     let refused = |arguments: &[&str]| workplace.complaint(&[&["plan", "study.toml"], arguments].concat());

@@ -43,7 +43,7 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
             let other = if value == "[0]" { other } else { other.replace("[0]", "[0, 8]") };
             format!("name = 'a'\n{FILES}{MODEL}[grid]\n{line}{other}")
         }
-        ("[[methods]]", "calibration" | "recipe") => {
+        ("[[methods]]", "calibration" | "gold_texts" | "recipe") => {
             format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'seq-sft'\n{line}")
         }
         ("[[methods]]", "method") => format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'mine'\n{line}"),
