@@ -89,8 +89,8 @@ pub use marginal::{
 };
 pub use measurement::{CorrectItems, MeasuredRun, Measurements, Outcome, Point, RankedItems};
 pub use method_comparison::{
-    BudgetComparison, ComparisonQuestion, MethodAtBudget, MethodComparison, MethodPair, PairVerdict, SIGNIFICANCE,
-    SingleRuns, compare_methods,
+    BEST_OF_OTHERS, BudgetComparison, ComparisonQuestion, MethodAtBudget, MethodComparison, MethodPair, PairVerdict,
+    SIGNIFICANCE, SingleRuns, compare_methods,
 };
 pub use observation::{Observation, best_split};
 pub use pareto::pareto_frontier;

@@ -28,7 +28,13 @@ pub struct ComparisonQuestion<'a> {
     pub methods: &'a [&'a str],
     /// The method that all others are compared with; without it, every method with every later one.
     pub baseline: Option<&'a str>,
+    /// Whether the baseline is also compared with the best of the others, which is then chosen as splits are: by other seeds
+    /// and items than it is judged by.
+    pub best_of_others: bool,
 }
+
+/// The name of the best of all methods but the baseline.
+pub const BEST_OF_OTHERS: &str = "the best of the others";
 
 /// Methods at equal cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,7 +62,11 @@ pub struct BudgetComparison {
 /// What a method makes of a budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodAtBudget {
+    /// Its name, or [`BEST_OF_OTHERS`].
     pub method: String,
+    /// The method of the allocation that measured best, where one was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen_method: Option<String>,
     /// Its allocation that measured best, of those that cost no more than the budget; of equals the cheapest.
     pub best: Allocation,
     /// What that costs, in dollars.
@@ -168,10 +178,15 @@ pub fn compare_methods(
         let (mut sides, mut missing) = (Vec::new(), Vec::new());
         for &method in question.methods {
             let place = method_place(measurements, method)?;
-            match Side::new(place, measurements, resamples, &observations, budget_usd) {
+            match Side::new(method, &[place], measurements, resamples, &observations, budget_usd) {
                 Some(side) => sides.push(side),
                 None => missing.push(method.to_owned()),
             }
+        }
+        if question.best_of_others {
+            let others = question.methods.iter().filter(|method| question.baseline != Some(**method));
+            let places = others.map(|method| method_place(measurements, method)).collect::<Result<Vec<usize>>>()?;
+            sides.extend(Side::new(BEST_OF_OTHERS, &places, measurements, resamples, &observations, budget_usd));
         }
         let pairs = pairs_of(&sides, question.baseline);
         budgets.push(BudgetComparison {
@@ -198,7 +213,7 @@ fn method_place(measurements: &Measurements, method: &str) -> Result<usize> {
         .ok_or_else(|| AnalysisError::UnknownMethod { method: method.to_owned(), known: known.join(", ") })
 }
 
-/// A method at a budget.
+/// A method at a budget, or the best of several.
 struct Side {
     choice: MeasuredChoice,
     /// The point that measured best.
@@ -209,21 +224,25 @@ struct Side {
 impl Side {
     /// `None` without a run within the budget.
     fn new(
-        method: usize,
+        name: &str,
+        methods: &[usize],
         measurements: &Measurements,
         resamples: &Resamples,
         observations: &[Observation],
         budget_usd: f64,
     ) -> Option<Self> {
         let points = measurements.points();
-        let fits = |point: &usize| points[*point].method == method && within(observations[*point].cost_usd, budget_usd);
+        let fits = |point: &usize| {
+            methods.contains(&points[*point].method) && within(observations[*point].cost_usd, budget_usd)
+        };
         let candidates: Vec<usize> = (0..points.len()).filter(fits).collect();
         let choice = MeasuredChoice::new(&candidates, resamples)?;
         let of_candidates: Vec<Observation> = candidates.iter().map(|&point| observations[point]).collect();
         let best = candidates[best_split(&of_candidates)?];
         let cells: Vec<&Cell> = points[best].cells.iter().map(|&cell| &measurements.cells()[cell]).collect();
         let at_budget = MethodAtBudget {
-            method: measurements.methods()[method].clone(),
+            method: name.to_owned(),
+            chosen_method: (methods.len() > 1).then(|| measurements.methods()[points[best].method].clone()),
             best: points[best].allocation,
             cost_usd: observations[best].cost_usd,
             measured: points[best].accuracy,

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
 
 use labelmix_econ::{
-    Allocation, ComparisonQuestion, CorrectItems, MeasuredRun, Measurements, MethodComparison, Outcome, PairVerdict,
-    Prices, Resamples, SIGNIFICANCE, Tariff, compare_methods,
+    Allocation, BEST_OF_OTHERS, ComparisonQuestion, CorrectItems, MeasuredRun, Measurements, MethodComparison, Outcome,
+    PairVerdict, Prices, Resamples, SIGNIFICANCE, Tariff, compare_methods,
 };
 use labelmix_stats::{Bootstrap, stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -48,8 +48,43 @@ fn by_hand() -> Measurements {
 fn compared(measured: &Measurements, budgets_usd: &[f64], baseline: Option<&str>) -> MethodComparison {
     let resamples = Resamples::with_left_out(measured, &Bootstrap::new(3)).unwrap();
     let methods: Vec<&str> = measured.methods().iter().map(String::as_str).collect();
-    let question = ComparisonQuestion { budgets_usd, methods: &methods, baseline };
+    let question = ComparisonQuestion { budgets_usd, methods: &methods, baseline, best_of_others: false };
     compare_methods(measured, &resamples, &ten_cents(), &question).unwrap()
+}
+
+/// Nine methods that are all equal to a tenth: the best of them is no better.
+#[test]
+fn the_choice_of_a_method_is_paid_for() {
+    let (mut measured_gain, mut found_better, mut achieved_gain) = (0.0, 0, 0.0);
+    let worlds = 20;
+    for world in 0..worlds {
+        let mut random = stream(world, "a world of equal methods");
+        let mut runs = Vec::new();
+        for method in 0..10 {
+            for seed in 0..5 {
+                let noise: f64 = StandardNormal.sample(&mut random);
+                let right = 700.0 + 20.0 * noise;
+                runs.push(run(&format!("m{method}"), 0, 10, seed, &first_right(right as usize)));
+            }
+        }
+        let measured = Measurements::new(runs).unwrap();
+        let resamples = Resamples::with_left_out(&measured, &Bootstrap::new(3)).unwrap();
+        let methods: Vec<&str> = measured.methods().iter().map(String::as_str).collect();
+        let question =
+            ComparisonQuestion { budgets_usd: &[10.0], methods: &methods, baseline: Some("m0"), best_of_others: true };
+        let found = compare_methods(&measured, &resamples, &ten_cents(), &question).unwrap();
+        let best = found.budgets[0].methods.last().unwrap();
+        assert_eq!((best.method.as_str(), best.candidates), (BEST_OF_OTHERS, 9));
+        assert!(best.chosen_method.as_ref().is_some_and(|name| name != "m0"));
+        let pair = found.budgets[0].pairs.last().unwrap();
+        assert_eq!((pair.first.as_str(), pair.second.as_str()), (BEST_OF_OTHERS, "m0"));
+        measured_gain += best.measured - 0.7;
+        achieved_gain += best.achieved - 0.7;
+        found_better += usize::from(pair.p_value < SIGNIFICANCE && pair.difference > 0.0);
+    }
+    let [measured_gain, achieved_gain] = [measured_gain, achieved_gain].map(|gain| gain / worlds as f64);
+    assert!(measured_gain > 0.01 && achieved_gain < 0.5 * measured_gain, "{achieved_gain} of {measured_gain}");
+    assert!(found_better <= 3, "{found_better} of {worlds}");
 }
 
 #[test]
@@ -101,7 +136,7 @@ fn refuses_what_was_not_measured() {
     let measured = by_hand();
     let resamples = Resamples::with_left_out(&measured, &Bootstrap::new(3)).unwrap();
     let refused = |methods: &[&str], baseline, budget| {
-        let question = ComparisonQuestion { budgets_usd: &[budget], methods, baseline };
+        let question = ComparisonQuestion { budgets_usd: &[budget], methods, baseline, best_of_others: false };
         compare_methods(&measured, &resamples, &ten_cents(), &question).unwrap_err().to_string()
     };
     assert_eq!(
@@ -167,7 +202,8 @@ fn decided(worlds: u64, splits: usize, seeds: u64, seed_deviation: f64, lead: f6
         let resamples =
             Resamples::with_left_out(&measured, &Bootstrap { resamples: 400, level: 0.95, seed: number }).unwrap();
         let methods = ["many", "one"];
-        let question = ComparisonQuestion { budgets_usd: &[100.0], methods: &methods, baseline: None };
+        let question =
+            ComparisonQuestion { budgets_usd: &[100.0], methods: &methods, baseline: None, best_of_others: false };
         let found = compare_methods(&measured, &resamples, &ten_cents(), &question).unwrap();
         let budget = &found.budgets[0];
         corrected += usize::from(budget.pairs[0].p_value <= SIGNIFICANCE);

@@ -41,7 +41,6 @@ pub struct Recipe {
     /// The largest norm of the gradient of a step.
     pub max_gradient_norm: f64,
     /// How a stage's batches and epochs follow from the number of its labels, and whether it validates.
-    #[serde(skip_serializing_if = "Schedule::is_early_stopping")]
     pub schedule: Schedule,
     /// Tokens that are processed at once; a step is cut into micro-batches of at most this many (or of one text).
     pub micro_batch_tokens: usize,
@@ -58,7 +57,7 @@ pub enum Schedule {
     /// else 8; ceil(100/⌊n/batch⌋) epochs below 30 labels, 3 below 4,096, 2 below 16,384, else 1. All labels are trained
     /// on, and the last checkpoint is kept.
     ByCount,
-    /// Below 1,024 labels batches of 8, and passes enough for 640 examples, from 3 to 20: all labels are trained on, and the
+    /// Below 1,024 labels batches of 8, and passes enough for 640 examples, from 5 to 20: all labels are trained on, and the
     /// last checkpoint is kept. From there on as with early stopping. Log-odds are shifted by the
     /// [prior](Calibration::Prior).
     Robust,
@@ -71,17 +70,21 @@ impl Schedule {
         self == Self::EarlyStopping
     }
 
+    /// Its name in study files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EarlyStopping => "early-stopping",
+            Self::ByCount => "by-count",
+            Self::Robust => "robust",
+        }
+    }
+
     /// How log-odds are shifted where a study does not say.
     pub fn calibration(self) -> Calibration {
         match self {
             Self::EarlyStopping | Self::ByCount => Calibration::None,
             Self::Robust => Calibration::Prior,
         }
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-    fn is_early_stopping(&self) -> bool {
-        *self == Self::EarlyStopping
     }
 }
 
@@ -187,7 +190,7 @@ impl Recipe {
     pub fn batch_and_epochs(&self, labels: usize) -> (usize, usize) {
         match self.schedule {
             Schedule::EarlyStopping => (self.batch_size, (self.total_examples / labels).max(1)),
-            Schedule::Robust => (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(3, 20)),
+            Schedule::Robust => (ROBUST_BATCH, 640_usize.div_ceil(labels).clamp(5, 20)),
             Schedule::ByCount => {
                 let batch = match labels {
                     0..1_024 => 1,
@@ -285,18 +288,10 @@ mod tests {
     fn few_labels_are_looked_at_often_and_not_for_ever() {
         let recipe = Recipe { schedule: Schedule::Robust, ..Recipe::default() };
         let passes = [1, 8, 16, 64, 160, 640, 1_023].map(|labels| recipe.batch_and_epochs(labels));
-        assert_eq!(passes, [20, 20, 20, 10, 4, 3, 3].map(|epochs| (8, epochs)));
+        assert_eq!(passes, [20, 20, 20, 10, 5, 5, 5].map(|epochs| (8, epochs)));
         assert_eq!(recipe.expected_examples(64), [640, 0]);
         assert_eq!(recipe.of_stage(1_023), recipe);
         assert_eq!(recipe.of_stage(1_024), Recipe::default());
         assert_eq!(recipe.expected_examples(2_000), Recipe::default().expected_examples(2_000));
-    }
-
-    #[test]
-    fn the_usual_schedule_is_not_written() {
-        let text = serde_json::to_string(&Recipe::default()).unwrap();
-        assert!(!text.contains("schedule"));
-        let by_count = Recipe { schedule: Schedule::ByCount, ..Recipe::default() };
-        assert!(serde_json::to_string(&by_count).unwrap().contains(r#""schedule":"by-count""#));
     }
 }

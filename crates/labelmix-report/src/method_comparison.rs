@@ -24,30 +24,28 @@ pub struct StudyComparison {
 }
 
 impl StudyComparison {
-    /// Compares the methods of a study, in its order, by runs that were judged by `statistic`.
+    /// Compares methods of a study, some of which may have no runs, by runs that were judged by `statistic`.
     ///
     /// # Errors
     /// [`AnalysisError`] without runs, for a baseline without runs, and for a budget that makes no sense.
     pub fn new(
         study: &str,
         prices: &Prices,
-        methods: &[&str],
         statistic: ComparedStatistic,
-        question: (&[f64], Option<&str>),
+        question: &ComparisonQuestion<'_>,
         runs: Vec<MeasuredRun>,
     ) -> Result<Self, AnalysisError> {
         let measured = Measurements::new(runs)?;
         let has_runs = |method: &&&str| measured.methods().iter().any(|name| name == **method);
         let (with_runs, without_runs): (Vec<&str>, Vec<&str>) =
-            methods.iter().copied().partition(|method| has_runs(&method));
+            question.methods.iter().copied().partition(|method| has_runs(&method));
         let resamples = Resamples::with_left_out(&measured, &Bootstrap::new(0))?;
-        let (budgets_usd, baseline) = question;
-        let question = ComparisonQuestion { budgets_usd, methods: &with_runs, baseline };
+        let question = ComparisonQuestion { methods: &with_runs, ..*question };
         Ok(Self {
             study: study.to_owned(),
             statistic,
             prices: *prices,
-            baseline: baseline.map(str::to_owned),
+            baseline: question.baseline.map(str::to_owned),
             without_runs: without_runs.into_iter().map(str::to_owned).collect(),
             comparison: compare_methods(&measured, &resamples, &(*prices).into(), &question)?,
         })

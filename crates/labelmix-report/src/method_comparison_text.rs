@@ -48,10 +48,12 @@ fn methods(budget: &BudgetComparison, comparison: &StudyComparison, style: Style
     let header = ["method", "best purchase", "cost", statistic(comparison), "seeds", "splits", "achieved"];
     let mut table = table_with_header(style, header.map(str::to_owned));
     for method in &budget.methods {
-        let MethodAtBudget { method, best, cost_usd, measured, deviation, seeds, candidates, achieved } = method;
+        let MethodAtBudget { method, chosen_method, best, cost_usd, measured, deviation, seeds, candidates, achieved } =
+            method;
+        let of_method = chosen_method.as_ref().map_or(String::new(), |name| format!("{name}: "));
         table.add_row([
             method.clone(),
-            purchase(best.n_weak, best.n_gold),
+            of_method + &purchase(best.n_weak, best.n_gold),
             dollars(*cost_usd),
             mean_and_deviation(*measured, *deviation),
             count(*seeds),
@@ -144,7 +146,7 @@ fn shortcomings(comparison: &StudyComparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use labelmix_econ::{CorrectItems, MeasuredRun, Outcome};
+    use labelmix_econ::{ComparisonQuestion, CorrectItems, MeasuredRun, Outcome};
     use labelmix_store::RunRecord;
 
     use super::*;
@@ -167,10 +169,14 @@ mod tests {
         runs().into_iter().filter(|run| run.seed < seeds).map(measure).collect()
     }
 
-    fn compared(seeds: u64, budgets: &[f64], baseline: Option<&str>) -> StudyComparison {
-        let methods = ["seq-sft", "few-shot", "joint"];
+    fn compared(seeds: u64, budgets_usd: &[f64], baseline: Option<&str>) -> StudyComparison {
+        asked(seeds, &ComparisonQuestion { budgets_usd, methods: &[], baseline, best_of_others: false })
+    }
+
+    fn asked(seeds: u64, question: &ComparisonQuestion<'_>) -> StudyComparison {
+        let question = ComparisonQuestion { methods: &["seq-sft", "few-shot", "joint"], ..*question };
         let statistic = ComparedStatistic::Accuracy;
-        StudyComparison::new("reviews", &prices(), &methods, statistic, (budgets, baseline), measured(seeds)).unwrap()
+        StudyComparison::new("reviews", &prices(), statistic, &question, measured(seeds)).unwrap()
     }
 
     #[test]
@@ -210,6 +216,14 @@ mod tests {
         assert!(text.starts_with("reviews: methods against few-shot at equal cost"), "{text}");
         assert!(text.contains("$3\nno run costs so little: seq-sft, few-shot"), "{text}");
         assert!(text.contains("these runs (McNemar)") && text.contains("0 : 0, p 1.000"), "{text}");
+    }
+
+    #[test]
+    fn the_best_of_the_others_is_compared_too() {
+        let (budgets_usd, baseline) = (&[64.0], Some("few-shot"));
+        let found = asked(3, &ComparisonQuestion { budgets_usd, methods: &[], baseline, best_of_others: true });
+        let text = render_study_comparison(&found, Style::PLAIN);
+        assert!(text.contains("the best of the others − few-shot"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One run, as text for the terminal.
 
 use labelmix_econ::LedgerTotals;
+use labelmix_methods::Schedule;
 use labelmix_stats::{Evaluation, Measure};
 use labelmix_store::StageOutcome;
 
@@ -43,13 +44,18 @@ fn configuration(report: &RunReport) -> String {
         let options = table.options.iter().map(|(name, value)| format!("{name} = {value}"));
         format!("\nmethod: {}", based_on.into_iter().chain(options).collect::<Vec<_>>().join(", "))
     });
+    // The other schedules decide these themselves.
+    let passes = if recipe.schedule == Schedule::EarlyStopping {
+        format!(", {} examples in batches of {}", count(recipe.total_examples), recipe.batch_size)
+    } else {
+        String::new()
+    };
     format!(
-        "model: {}, {} pooling, weights {}\nrecipe: {} examples in batches of {}, learning rate {}, LoRA rank {}{method}",
+        "model: {}, {} pooling, weights {}\nrecipe: {}{passes}, learning rate {}, LoRA rank {}{method}",
         file.record.model,
         file.pooling,
         file.weights.name(),
-        count(recipe.total_examples),
-        recipe.batch_size,
+        recipe.schedule.name(),
         number(recipe.learning_rate),
         recipe.lora_rank,
     )
@@ -81,7 +87,10 @@ fn training(stages: &[StageOutcome], style: Style) -> String {
     for (place, stage) in stages.iter().enumerate() {
         let name = format!("{} ({})", place + 1, stage.labels.name());
         let Some(history) = &stage.history else {
-            let nothing = ["nothing", "–", "–", "–", "–", "–"].map(str::to_owned);
+            let moved = stage.shift.map(|shift| format!("log-odds moved by {shift:+.2}"));
+            let name = if moved.is_some() { format!("{} (calibration)", place + 1) } else { name };
+            let ended = moved.unwrap_or_else(|| "–".to_owned());
+            let nothing = ["nothing", "–", "–", "–", &ended, "–"].map(str::to_owned);
             table.add_row([name].into_iter().chain(nothing));
             continue;
         };

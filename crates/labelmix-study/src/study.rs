@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
 use labelmix_econ::{Prices, Tariff};
-use labelmix_methods::{Calibration, PromptTemplate, Recipe, RecipeError, UsableSplits};
+use labelmix_methods::{Calibration, PromptTemplate, Recipe, RecipeError, Schedule, UsableSplits};
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use crate::error::{Result, StudyError};
 use crate::slurm::SlurmTable;
@@ -69,6 +70,9 @@ pub struct Study {
     file: Option<PathBuf>,
 }
 
+/// The schedule of a study that does not say one. (A record that does not is from before there was a choice.)
+const USUAL_SCHEDULE: Schedule = Schedule::Robust;
+
 fn default_methods() -> Vec<MethodTable> {
     vec![MethodTable::named("seq-sft")]
 }
@@ -94,6 +98,11 @@ impl Study {
     fn parse(text: &str, folder: PathBuf) -> std::result::Result<Self, Problem> {
         let mut study: Self = toml::from_str(text).map_err(|error| Problem::of_toml(&error, text))?;
         study.folder = folder;
+        let keys: Table = toml::from_str(text).map_err(|error| Problem::of_toml(&error, text))?;
+        let schedule = keys.get("recipe").and_then(|recipe| recipe.get("schedule"));
+        if schedule.is_none() {
+            study.recipe.schedule = USUAL_SCHEDULE;
+        }
         for method in &mut study.methods {
             method.calibration = method.calibration.or(study.calibration);
         }
@@ -280,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn a_minimal_study_gets_the_published_defaults() {
+    fn a_minimal_study_gets_the_published_defaults_but_for_the_schedule() {
         let study = Study::parse(MINIMAL, PathBuf::from("studies")).map_err(|problem| problem.reason).unwrap();
         assert_eq!(study.prices, PricesTable::default());
         assert_eq!(study.grid.budgets.len(), 7);
         assert_eq!(study.methods[0].name, "seq-sft");
-        assert_eq!(study.recipe, Recipe::default());
+        assert_eq!(study.recipe, Recipe { schedule: Schedule::Robust, ..Recipe::default() });
         assert_eq!((study.task.max_test, study.task.balance, study.task.gold_pool), (1000, true, None));
         let TaskData::Files(files) = &study.task.data else { panic!("{:?}", study.task.data) };
         assert_eq!(files.rows.columns(), TextColumns::default());

@@ -120,7 +120,8 @@ impl SharedInputs {
                 part("pooling", pooling.as_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);
-                part("recipe", canonical(training.recipe(&self.recipe)).as_bytes());
+                let labels = drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot).map(learnt_from).sum();
+                part("recipe", recipe_part(&training.recipe(&self.recipe).of_stage(labels)).as_bytes());
                 part("parent", parent.map_or("", StageKey::as_str).as_bytes());
                 parts_of_own(drawn, train, &mut part);
                 if *options != StageOptions::default() {
@@ -223,6 +224,20 @@ fn parts_of_joint(drawn: &[Drawn], train: &[Example], part: &mut impl FnMut(&str
             }
         }
     }
+}
+
+/// How many labels a stage takes of a draw.
+fn learnt_from(drawn: &Drawn) -> usize {
+    if drawn.draw.choice.is_of_texts() { drawn.draw.count.min(drawn.places.len()) } else { drawn.places.len() }
+}
+
+/// Hyper-parameters, as keys have had them since before there were schedules.
+pub(crate) fn recipe_part(recipe: &Recipe) -> String {
+    let mut recipe = serde_json::to_value(recipe).expect("a recipe is numbers and words with names");
+    if let Some(keys) = recipe.as_object_mut().filter(|keys| keys["schedule"] == "early-stopping") {
+        keys.remove("schedule");
+    }
+    recipe.to_string()
 }
 
 /// A value as JSON that does not depend on the order of keys.

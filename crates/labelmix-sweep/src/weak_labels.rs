@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use self::making::Making;
 use crate::error::{Error, Result};
-use crate::key::canonical;
+use crate::key::recipe_part;
 use crate::options::{ExecuteOptions, LOOK_EVERY};
 use crate::piece::{Attempt, Piece, attempt, failure_record};
 use crate::stage_error::StageError;
@@ -287,7 +287,7 @@ impl Inputs<'_> {
             if let Some(max_length) = max_length.filter(|_| is_cut) {
                 parts.add("max length", &(max_length as u64).to_le_bytes());
             }
-            parts.add("recipe", canonical(&table.recipe(own.split.train.len())).as_bytes());
+            parts.add("recipe", recipe_part(&table.recipe(own.split.train.len())).as_bytes());
         }
         for (name, number) in [
             ("target accuracy", table.target_accuracy),

@@ -1,5 +1,6 @@
 //! `labelmix compare`: the methods of a study at equal cost, or two finished runs.
 
+use labelmix_econ::ComparisonQuestion;
 use labelmix_report::{RunComparison, StudyComparison, render_run_comparison, render_study_comparison};
 use labelmix_study::Study;
 use miette::Diagnostic;
@@ -83,8 +84,13 @@ fn compare_methods(study: Study, arguments: &CompareArguments) -> Result<StudyCo
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let statistic = arguments.statistic.into();
     let runs = finished.measured_by(statistic)?;
-    let question = (budgets.as_slice(), arguments.baseline.as_deref());
-    Ok(StudyComparison::new(&study.name, &finished.question.prices, &names, statistic, question, runs)?)
+    let question = ComparisonQuestion {
+        budgets_usd: &budgets,
+        methods: &names,
+        baseline: arguments.baseline.as_deref(),
+        best_of_others: arguments.best_of_others,
+    };
+    Ok(StudyComparison::new(&study.name, &finished.question.prices, statistic, &question, runs)?)
 }
 
 impl From<Statistic> for labelmix_report::ComparedStatistic {

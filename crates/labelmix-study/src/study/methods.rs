@@ -154,8 +154,7 @@ impl Study {
                 }
                 let calibration = table.calibration.unwrap_or_else(|| recipe.schedule.calibration());
                 let gold_texts = table.gold_texts.unwrap_or_default();
-                let is_usual = calibration == Calibration::None && gold_texts == GoldTexts::Random && own.is_none();
-                let plain = table.method.is_none() && table.options.is_empty() && is_usual;
+                let plain = *table == MethodTable::named(name);
                 let chooses_itself = method.chooses_gold();
                 let method = adjusted(method, Adjustments { calibration, gold_texts, recipe: own });
                 if gold_texts == GoldTexts::Coverage && (chooses_itself || !method.chooses_gold()) {
@@ -273,6 +272,20 @@ mod tests {
             @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
         );
         insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `targets`, `before_target`, `between` | did you mean `targets`?");
+    }
+
+    #[test]
+    fn a_study_that_names_no_schedule_has_the_robust_one() {
+        let head = "name = 'a'\n[task]\ntrain = 'a.jsonl'\ntest = 'b.jsonl'\n[model]\npath = 'm'\n";
+        let schedule_of = |text: &str| {
+            let Ok(study) = Study::parse(&format!("{head}{text}"), PathBuf::new()) else { panic!("{text} is a study") };
+            let Ok(again) = Study::parse(&toml::to_string(&study).unwrap(), PathBuf::new()) else { panic!("{text}") };
+            assert_eq!(study, again, "what is written is read again");
+            study.recipe.schedule
+        };
+        assert_eq!(schedule_of(""), Schedule::Robust);
+        assert_eq!(schedule_of("[recipe]\nlearning_rate = 1e-3\n"), Schedule::Robust);
+        assert_eq!(schedule_of("[recipe]\nschedule = 'early-stopping'\n"), Schedule::EarlyStopping);
     }
 
     #[test]

@@ -307,13 +307,13 @@ fn calibration_asks_the_engine_to_read_and_for_no_training() {
     let place = Place::new(grid);
     let raw = place.execute(&ExecuteOptions::default()).records;
     assert_eq!(place.begun().len(), 2);
-    // The scorer takes texts of even length for class 1.
+    // The scorer takes texts of even length, which most are, for class 1.
     let place = place.asking(&format!("{grid}calibration = 'prior'\n"));
     let calibrated = place.execute(&ExecuteOptions::default()).records;
     assert_eq!((place.begun().len(), place.left("stages")), (0, 3), "what is trained is the same");
     let outcome = place.sweep().graph().nodes().last().map(|node| place.store().outcome(&node.key).unwrap().unwrap());
     let shift = outcome.unwrap().shift.unwrap();
-    assert!([-2.0, 0.0, 2.0].contains(&shift), "{shift}");
+    assert!(-2.0 < shift && shift < -0.5, "{shift}");
     assert_eq!(calibrated[0].metrics.auroc, raw[0].metrics.auroc);
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct CompareArguments {
         long,
         num_args = 2,
         value_names = ["RUN_A", "RUN_B"],
-        conflicts_with_all = ["budget", "baseline", "statistic", "store"]
+        conflicts_with_all = ["budget", "baseline", "best_of_others", "statistic", "store"]
     )]
     pub(crate) runs: Vec<PathBuf>,
     /// Compare at this budget in dollars (may be repeated) [default: the budgets of the study's grid]
@@ -57,6 +57,10 @@ pub(crate) struct CompareArguments {
     /// Compare every other method with this one [default: every method with every other]
     #[arg(long, value_name = "METHOD")]
     pub(crate) baseline: Option<String>,
+    /// Compare the baseline also with the best of the others, which is then chosen by other seeds and texts than it is
+    /// judged by, as splits are
+    #[arg(long, requires = "baseline")]
+    pub(crate) best_of_others: bool,
     /// What is compared
     #[arg(long, value_enum, default_value_t = Statistic::Accuracy)]
     pub(crate) statistic: Statistic,

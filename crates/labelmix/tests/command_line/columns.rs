@@ -147,7 +147,7 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
     let json_of = |arguments: &[&str]| parsed(&workplace.output_of(&[arguments, &["--json"]].concat()));
     let file = |name: &str| parsed(&fs::read_to_string(path(name)).unwrap());
     let study = Workplace::study().replace("budgets = [8, 16]", "budgets = [4, 8, 16, 32]");
-    workplace.write("study.toml", format!("methods = [\"seq-sft\", \"log-confidence\"]\n{study}"));
+    workplace.write("study.toml", format!("methods = [\"seq-sft\", \"log-confidence\", \"bag-of-words\"]\n{study}"));
     let checkpoint = example().join("checkpoint").display().to_string();
     let mut printed = vec![("answer.json", json_of(&["sweep", "study.toml"]))];
 
@@ -161,7 +161,7 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
     let runs = ["labelmix-store/runs/small/seq-sft_w0_g16_s0", "labelmix-store/runs/small/seq-sft_w80_g8_s0"];
     printed.push(("ledger.csv", header(&path(runs[1]).join("ledger.csv"))));
     printed.push(("show --json", json_of(&["show", runs[1]])));
-    printed.push(("compare --json", json_of(&["compare", "study.toml"])));
+    printed.push(("compare --json", json_of(&["compare", "study.toml", "--baseline", "seq-sft", "--best-of-others"])));
     printed.push(("compare --runs --json", json_of(&["compare", "--runs", runs[0], runs[1]])));
     printed.push(("status --json", json_of(&["status", "study.toml"])));
 

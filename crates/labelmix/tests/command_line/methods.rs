@@ -278,7 +278,7 @@ fn check_predictions(workplace: &Workplace, store: &str) {
 fn stages_that_do_not_validate() {
     let workplace = Workplace::new();
     let study = Workplace::study().replace("budgets = [8, 16]", "budgets = [30]").replace("[0, 1]", "[0]");
-    workplace.write("study.toml", study + "schedule = \"by-count\"\n");
+    workplace.write("study.toml", study.replace("early-stopping", "by-count"));
     workplace.output_of(&["sweep", "study.toml", "--json"]);
     for stage in fs::read_dir(workplace.path().join("labelmix-store/stages")).unwrap() {
         let outcome = json(&fs::read_to_string(stage.unwrap().path().join("outcome.json")).unwrap());

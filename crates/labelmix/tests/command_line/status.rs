@@ -159,7 +159,7 @@ fn what_does_not_matter_does_not_change_a_key() {
         workplace.write(&name, fs::read(entry.path()).unwrap());
     }
     let study = "name = \"other\"\n\
-                 [recipe]\nlearning_rate = 0.005\nlora_rank = 8\ntotal_examples = 600\n\
+                 [recipe]\nlearning_rate = 0.005\nlora_rank = 8\nschedule = \"early-stopping\"\ntotal_examples = 600\n\
                  [grid]\nseeds = [1, 0]\nweak_fractions = [1, 0.5, 0]\nbudgets = [32, 16]\n\
                  [prices]\ngold = 2\nweak = 0.2\n\
                  [model]\npath = \"checkpoint\"\n\

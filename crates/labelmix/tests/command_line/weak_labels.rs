@@ -218,7 +218,7 @@ fn labels_that_are_damaged_are_set_aside_and_made_again() {
 fn mistakes() {
     let with = |labeler: &str| complaint(&workplace(labeler), &["weak-label", "study.toml", "--out", "weak.jsonl"]);
     insta::assert_snapshot!(with("kind = \"simmetric\""), @r#"
-error: study.toml: line 16: unknown variant `simmetric`, expected one of `model`, `symmetric`, `class-dependent`, `margin`
+error: study.toml: line 17: unknown variant `simmetric`, expected one of `model`, `symmetric`, `class-dependent`, `margin`
 hint: did you mean `symmetric`?
 "#);
     insta::assert_snapshot!(with(&(model() + "target_accuracy = 0.5")), @r#"

@@ -43,6 +43,7 @@ impl Workplace {
              weak_fractions = [0.0, 0.5, 1.0]\n\
              seeds = [0, 1]\n\
              [recipe]\n\
+             schedule = \"early-stopping\"\n\
              total_examples = 600\n\
              learning_rate = 5e-3\n"
         )

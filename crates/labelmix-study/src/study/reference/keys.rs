@@ -8,7 +8,9 @@ use toml::{Table, Value};
 
 use super::StudyTable;
 use crate::slurm::SlurmTable;
-use crate::study::{GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, VoteMerging, default_methods};
+use crate::study::{
+    GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, USUAL_SCHEDULE, VoteMerging, default_methods,
+};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -83,12 +85,8 @@ fn labeler_defaults() -> Table {
     table
 }
 
-/// With what a study's record leaves out where it is the default.
 fn recipe_defaults() -> Table {
-    let recipe = Recipe::default();
-    let mut table = defaults(&recipe);
-    table.insert("schedule".to_owned(), value(recipe.schedule));
-    table
+    defaults(&Recipe { schedule: USUAL_SCHEDULE, ..Recipe::default() })
 }
 
 fn value(value: impl Serialize) -> Value {

@@ -52,7 +52,7 @@ impl Place {
     pub(super) fn sweep(&self) -> Sweep {
         let file = self.folder.path().join("study.toml");
         let head = "name = 'fake'\n[task]\ntrain = 'train.jsonl'\ntest = 'test.jsonl'\n[model]\npath = 'none'\n";
-        fs::write(&file, format!("{head}{}", self.grid)).unwrap();
+        fs::write(&file, format!("{head}{}[recipe]\nschedule = 'early-stopping'\n", self.grid)).unwrap();
         let study = Study::read(&file).unwrap();
         let data = study.load_data(&labelmix_data::SplitFiles::new()).unwrap();
         let load = |_: &Study, data: &Arc<StageData>, _: &[crate::expansion::Chain<'_>]| {
