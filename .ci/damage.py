@@ -218,8 +218,8 @@ class Writers:
 
     def labels(self):
         listed = self.trial.run("plan", "study.toml", "--store", "ref", "--budget", "40", "--format", "csv", "--out", "lists")
-        ids = [line.split(",")[0] for path in (self.folder / "lists").glob("*weak*.csv") for line in path.read_text().splitlines()[1:]]
-        assert ids, listed.stderr
+        ids = [line.split(",")[0] for path in (self.folder / "lists").glob("*.csv") for line in path.read_text().splitlines()[1:]]
+        assert ids, f"the plan lists no text to label: {listed.stdout}{listed.stderr}"
         return "labelmix_id,label\n" + "".join(f"{name},1\n" for name in ids)
 
     def published(self):

@@ -18,12 +18,13 @@ use crate::error::Result;
 type Describe = fn(&Config) -> Result<Description>;
 
 /// Every architecture under transformers' name for it (`model_type`).
-const KNOWN: [(&str, Describe); 14] = [
+const KNOWN: [(&str, Describe); 15] = [
     ("bert", bert::describe),
     ("camembert", bert::describe_roberta),
     ("distilbert", distilbert::describe),
     ("gemma", gemma::describe),
     ("gemma2", gemma::describe_second),
+    ("gemma3_text", gemma::describe_third),
     ("gpt2", gpt2::describe),
     ("gpt_neox", gpt_neox::describe),
     ("llama", llama::describe),

@@ -27,6 +27,15 @@ pub(crate) struct RopeKeys {
 /// Nearly everybody's keys.
 pub(crate) const USUAL_KEYS: RopeKeys = RopeKeys { theta: "rope_theta", partial_factor: "partial_rotary_factor" };
 
+/// Whose embeddings a scaling at the top of config.json stretches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scaling {
+    /// Those of these layers too.
+    Everybody,
+    /// Those of other layers.
+    Others,
+}
+
 /// What config.json says about one rotary embedding.
 pub(crate) struct Rope<'a> {
     config: &'a Config,
@@ -54,14 +63,21 @@ impl<'a> Rope<'a> {
         Ok(Self { config, keys, parameters, name: name.to_owned() })
     }
 
-    /// The embedding of one type of layer, where the architecture gives each its own. A `rope_scaling` concerns all.
-    pub(crate) fn read_of_layers(config: &'a Config, layer_type: &str, theta: &'static str) -> Result<Self> {
+    /// The embedding of one type of layer, where the architecture gives each its own; `scaling` says whether
+    /// `rope_scaling` at the top of the file concerns it.
+    pub(crate) fn read_of_layers(
+        config: &'a Config,
+        layer_type: &str,
+        theta: &'static str,
+        scaling: Scaling,
+    ) -> Result<Self> {
         let mut parameters = match table(config, "rope_parameters")?.and_then(|mut all| all.remove(layer_type)) {
             None | Some(Json::Null) => Map::new(),
             Some(Json::Object(parameters)) => parameters,
             Some(other) => return Err(wrong_table(config, &format!("rope_parameters.{layer_type}"), &other)),
         };
-        parameters.extend(table(config, "rope_scaling")?.unwrap_or_default());
+        let scaled = table(config, "rope_scaling")?.filter(|_| scaling == Scaling::Everybody);
+        parameters.extend(scaled.unwrap_or_default());
         let keys = RopeKeys { theta, ..USUAL_KEYS };
         Ok(Self { config, keys, parameters, name: format!("rope_parameters.{layer_type}") })
     }

@@ -57,7 +57,7 @@ fn json(file: PathBuf) -> Json {
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
-const FIXTURES: [(&str, Pooling, PythonClass); 13] = [
+const FIXTURES: [(&str, Pooling, PythonClass); 14] = [
     ("bert_mean", Pooling::Mean, PythonClass::Transformer),
     ("bert_pooler", Pooling::Pooler, PythonClass::SequenceClassifier),
     ("bert_pooler", Pooling::LastToken, PythonClass::Transformer),
@@ -65,6 +65,7 @@ const FIXTURES: [(&str, Pooling, PythonClass); 13] = [
     ("modernbert", Pooling::Mean, PythonClass::Transformer),
     ("roberta", Pooling::Mean, PythonClass::Transformer),
     ("gemma2", Pooling::LastToken, PythonClass::SequenceClassifier),
+    ("gemma3", Pooling::LastToken, PythonClass::SequenceClassifier),
     ("gpt2", Pooling::LastToken, PythonClass::SequenceClassifier),
     ("gpt_neox", Pooling::LastToken, PythonClass::SequenceClassifier),
     ("llama_gqa", Pooling::LastToken, PythonClass::SequenceClassifier),

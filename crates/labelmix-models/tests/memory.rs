@@ -80,7 +80,7 @@ fn measured_and_computed(case: &str, activation_checkpointing: bool, sequences: 
 fn a_step_takes_about_what_was_computed() {
     let _turn = TURN.lock().unwrap();
     // Each measurement in a thread of its own: buffers that are kept for reuse belong to a thread.
-    for case in ["llama_gqa", "qwen3", "gemma2", "gpt_neox", "gpt2", "bert_mean", "modernbert"] {
+    for case in ["llama_gqa", "qwen3", "gemma2", "gemma3", "gpt_neox", "gpt2", "bert_mean", "modernbert"] {
         // Once the activations decide, once the adapter.
         for (checkpointing, sequences, rank) in [(false, SEQUENCES, 4), (true, SEQUENCES, 4), (false, 8, 8192)] {
             let (measured, computed) = std::thread::spawn(move || {

@@ -175,6 +175,7 @@ tiny_checkpoints! {
     distilbert: Mean,
     gemma: LastToken,
     gemma2: LastToken,
+    gemma3: LastToken,
     gpt2: LastToken,
     gpt_neox: LastToken,
     gpt_neox_sequential: LastToken,

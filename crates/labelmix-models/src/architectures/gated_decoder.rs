@@ -11,7 +11,7 @@ use crate::description::{
 };
 use crate::error::Result;
 use crate::numbers;
-use crate::rope::{Rope, USUAL_KEYS};
+use crate::rope::{Rope, Scaling, USUAL_KEYS};
 
 /// The keys that all of them have.
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,7 @@ pub(super) struct Variant {
     pub(super) norm: NormKind,
     /// Whether each head of queries and keys is normalised.
     pub(super) query_key_norms: bool,
-    /// Whether what each branch gives is normalised too (Gemma 2).
+    /// Whether what each branch gives is normalised too (Gemma 2 and 3).
     pub(super) norms_around: bool,
     pub(super) activation: labelmix_nn::Activation,
     pub(super) head_dim: usize,
@@ -66,22 +66,19 @@ pub(super) struct Variant {
     pub(super) window: Option<usize>,
     /// Which layers those are, where config.json does not list the types of layers.
     pub(super) windowed: Windowed,
+    pub(super) turning: Turning,
     pub(super) embedding_scale: Option<f32>,
     pub(super) tied: bool,
     pub(super) final_soft_cap: Option<f32>,
 }
 
 impl Variant {
-    /// What a layer attends to; `listed` says which layers are windowed, where config.json does.
-    fn mask(&self, layer: usize, listed: Option<&[bool]>) -> Mask {
-        let windowed = match (listed, self.windowed) {
+    /// Whether a layer attends in the window; `listed` says which layers do, where config.json does.
+    fn is_windowed(&self, layer: usize, listed: Option<&[bool]>) -> bool {
+        match (listed, self.windowed) {
             (Some(listed), _) => listed[layer],
             (None, Windowed::From(first)) => layer >= first,
-            (None, Windowed::EveryOther) => layer.is_multiple_of(2),
-        };
-        match self.window {
-            Some(width) if windowed => Mask::CausalWindow(width),
-            _ => Mask::Causal,
+            (None, Windowed::AllButEvery(period)) => !(layer + 1).is_multiple_of(period),
         }
     }
 }
@@ -99,8 +96,17 @@ pub(super) struct Biases {
 pub(super) enum Windowed {
     /// From this layer on.
     From(usize),
-    /// The first, the third, and so on.
-    EveryOther,
+    /// All but each so many-th, counted from 1.
+    AllButEvery(usize),
+}
+
+/// How heads turn.
+#[derive(Clone, Copy)]
+pub(super) enum Turning {
+    /// The same in all layers.
+    Everywhere,
+    /// In windowed layers by a base of their own (Gemma 3).
+    ByWindow,
 }
 
 impl GatedDecoderConfig {
@@ -127,6 +133,7 @@ impl GatedDecoderConfig {
             attention_soft_cap: None,
             window: None,
             windowed: Windowed::From(0),
+            turning: Turning::Everywhere,
             embedding_scale: None,
             tied: self.tie_word_embeddings.unwrap_or(false),
             final_soft_cap: None,
@@ -145,24 +152,33 @@ impl GatedDecoderConfig {
             format!("{heads} heads of {head_dim} are wider than {} together", numbers::LARGEST_WIDTH)
         })?;
         let listed = config.windowed_layers(self.num_hidden_layers)?;
-        let rope = Rope::read(config, USUAL_KEYS)?;
-        let turning = rope.turning(head_dim, 10_000.0, self.max_position_embeddings)?;
-        let rotary = Rotary { head_dim, frequencies: turning.frequencies };
-        let settings = AttentionSettings {
-            heads,
-            key_value_heads,
-            head_dim: variant.head_dim,
-            // Queries and keys turn as a whole, so the product of both has the factor twice.
-            scale: variant.attention_scale * turning.attention_factor.powi(2),
-            soft_cap: variant.attention_soft_cap,
-            mask: Mask::Causal,
+        let context = self.max_position_embeddings;
+        let turnings = match variant.turning {
+            Turning::Everywhere => vec![Rope::read(config, USUAL_KEYS)?.turning(head_dim, 10_000.0, context)?],
+            Turning::ByWindow => {
+                let full = Rope::read_of_layers(config, "full_attention", "rope_theta", Scaling::Everybody)?;
+                let windowed =
+                    Rope::read_of_layers(config, "sliding_attention", "rope_local_base_freq", Scaling::Others)?;
+                vec![full.turning(head_dim, 1e6, context)?, windowed.turning(head_dim, 10_000.0, context)?]
+            }
         };
         let blocks = (0..self.num_hidden_layers)
             .map(|layer| {
-                let mask = variant.mask(layer, listed.as_deref());
-                self.block(variant, layer, AttentionSettings { mask, ..settings })
+                let windowed = variant.is_windowed(layer, listed.as_deref());
+                let rotary = if windowed { turnings.len() - 1 } else { 0 };
+                let settings = AttentionSettings {
+                    heads,
+                    key_value_heads,
+                    head_dim,
+                    // Queries and keys turn as a whole, so the product of both has the factor twice.
+                    scale: variant.attention_scale * turnings[rotary].attention_factor.powi(2),
+                    soft_cap: variant.attention_soft_cap,
+                    mask: variant.window.filter(|_| windowed).map_or(Mask::Causal, Mask::CausalWindow),
+                };
+                self.block(variant, layer, settings, rotary)
             })
             .collect();
+        let rotary = turnings.into_iter().map(|turning| Rotary { head_dim, frequencies: turning.frequencies });
         Ok(Description {
             architecture: variant.architecture,
             kind: Kind::Decoder,
@@ -178,7 +194,7 @@ impl GatedDecoderConfig {
                 token_types: None,
                 norm: None,
             },
-            rotary: vec![rotary],
+            rotary: rotary.collect(),
             blocks,
             final_norm: Some(self.norm(variant, "norm".into(), self.hidden_size)),
             pooler: None,
@@ -190,7 +206,13 @@ impl GatedDecoderConfig {
         Norm { name, size, kind: variant.norm, epsilon: self.rms_norm_eps }
     }
 
-    fn block(&self, variant: &Variant, layer: usize, settings: AttentionSettings) -> Block<Projection, Norm> {
+    fn block(
+        &self,
+        variant: &Variant,
+        layer: usize,
+        settings: AttentionSettings,
+        rotary: usize,
+    ) -> Block<Projection, Norm> {
         let name = format!("layers.{layer}");
         let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
         let queries = settings.heads * settings.head_dim;
@@ -217,7 +239,7 @@ impl GatedDecoderConfig {
                 },
                 output: attention("o_proj", [hidden, queries], variant.biases.attention_output),
                 settings,
-                rotary: Some(0),
+                rotary: Some(rotary),
                 query_key_norms: variant.query_key_norms.then(|| [head_norm("q_norm"), head_norm("k_norm")]),
             },
             attention_norms,

@@ -1,11 +1,12 @@
 //! Gemma (Gemma Team 2024a): Llama with scaled embeddings, a GELU gate and norms whose stored weight is what is added
-//! to one; and Gemma 2 (Gemma Team 2024b), which also normalises what each branch gives, caps scores and logits, and
-//! attends in a window in every other layer.
+//! to one; Gemma 2 (Gemma Team 2024b), which also normalises what each branch gives, caps scores and logits, and
+//! attends in a window in every other layer; and Gemma 3 (Gemma Team 2025), which normalises each head of queries and keys
+//! in place of the caps, and attends in a window in five of six layers, whose heads turn faster.
 
 use labelmix_nn::Activation;
 use serde::Deserialize;
 
-use super::gated_decoder::{Biases, GatedDecoderConfig, Variant, Windowed};
+use super::gated_decoder::{Biases, GatedDecoderConfig, Turning, Variant, Windowed};
 use crate::config::Config;
 use crate::description::{Description, NormKind};
 use crate::error::Result;
@@ -27,6 +28,26 @@ struct SecondConfig {
     query_pre_attn_scalar: f32,
     #[serde(default = "default_window", deserialize_with = "numbers::optional_count")]
     sliding_window: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct ThirdConfig {
+    #[serde(default, deserialize_with = "numbers::optional_positive")]
+    attn_logit_softcapping: Option<f32>,
+    #[serde(default, deserialize_with = "numbers::optional_positive")]
+    final_logit_softcapping: Option<f32>,
+    #[serde(default = "default_query_scalar", deserialize_with = "numbers::positive")]
+    query_pre_attn_scalar: f32,
+    #[serde(default = "default_window", deserialize_with = "numbers::optional_count")]
+    sliding_window: Option<usize>,
+    /// One layer of so many attends to everything.
+    #[serde(default = "default_pattern", deserialize_with = "numbers::layers")]
+    sliding_window_pattern: usize,
+    use_bidirectional_attention: Option<bool>,
+}
+
+fn default_pattern() -> usize {
+    6
 }
 
 // What transformers takes where config.json has no such key; `null` there means none.
@@ -90,7 +111,27 @@ pub(super) fn describe_second(config: &Config) -> Result<Description> {
         attention_soft_cap: second.attn_logit_softcapping,
         final_soft_cap: second.final_logit_softcapping,
         window: second.sliding_window,
-        windowed: Windowed::EveryOther,
+        windowed: Windowed::AllButEvery(2),
+        ..variant
+    };
+    decoder.describe(config, &variant)
+}
+
+pub(super) fn describe_third(config: &Config) -> Result<Description> {
+    let (decoder, variant) = read(config, "Gemma 3")?;
+    let third: ThirdConfig = config.parse()?;
+    config.require(third.use_bidirectional_attention != Some(true), || {
+        "use_bidirectional_attention: this decoder looks at what comes after, too".to_owned()
+    })?;
+    let variant = Variant {
+        norms_around: true,
+        query_key_norms: true,
+        attention_scale: 1.0 / third.query_pre_attn_scalar.sqrt(),
+        attention_soft_cap: third.attn_logit_softcapping,
+        final_soft_cap: third.final_logit_softcapping,
+        window: third.sliding_window,
+        windowed: Windowed::AllButEvery(third.sliding_window_pattern),
+        turning: Turning::ByWindow,
         ..variant
     };
     decoder.describe(config, &variant)

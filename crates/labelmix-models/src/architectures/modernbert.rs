@@ -11,7 +11,7 @@ use crate::description::{
 };
 use crate::error::Result;
 use crate::numbers;
-use crate::rope::{Rope, Turning};
+use crate::rope::{Rope, Scaling, Turning};
 
 #[derive(Deserialize)]
 struct ModernBertConfig {
@@ -70,7 +70,7 @@ impl ModernBertConfig {
     /// The rotary embedding of the layers of one type.
     fn rotary(&self, config: &Config, head_dim: usize, layer_type: &str, theta_key: &'static str) -> Result<Rotary> {
         let default_theta = if layer_type == "full_attention" { GLOBAL_THETA } else { LOCAL_THETA };
-        let rope = Rope::read_of_layers(config, layer_type, theta_key)?;
+        let rope = Rope::read_of_layers(config, layer_type, theta_key, Scaling::Everybody)?;
         let Turning { frequencies, attention_factor } =
             rope.turning(head_dim, default_theta, self.max_position_embeddings)?;
         config.require(attention_factor == 1.0, || {

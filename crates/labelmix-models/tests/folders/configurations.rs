@@ -11,12 +11,13 @@ use serde_json::{Value as Json, json};
 
 use crate::folder::fixture_folder;
 
-const FIXTURES: [&str; 18] = [
+const FIXTURES: [&str; 19] = [
     "bert_mean",
     "bert_pooler",
     "distilbert",
     "gemma",
     "gemma2",
+    "gemma3",
     "gpt2",
     "gpt_neox",
     "gpt_neox_sequential",

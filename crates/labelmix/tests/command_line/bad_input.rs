@@ -127,7 +127,7 @@ hint: download or copy the checkpoint again; this one is incomplete or damaged
         fs::write(folder.join("config.json"), "{\"model_type\": \"mamba\"}").unwrap();
     }), @r#"
 error: checkpoint/config.json: unknown architecture "mamba"
-hint: the architectures that can be run are: bert, camembert, distilbert, gemma, gemma2, gpt2, gpt_neox, llama, mistral, modernbert, qwen2, qwen3, roberta, xlm-roberta
+hint: the architectures that can be run are: bert, camembert, distilbert, gemma, gemma2, gemma3_text, gpt2, gpt_neox, llama, mistral, modernbert, qwen2, qwen3, roberta, xlm-roberta
 "#);
     insta::assert_snapshot!(with_checkpoint(&|folder| {
         let path = folder.join("config.json");
