@@ -25,6 +25,15 @@ pub struct FeaturePart {
     pub texts: Vec<ExampleId>,
 }
 
+/// What a store has of the features of a model.
+#[derive(Clone, Debug, Default)]
+pub struct FeatureParts {
+    /// Parts that are what was written, with their files.
+    pub sound: Vec<(FeaturePart, PathBuf)>,
+    /// The folders of others, with what is wrong with them.
+    pub damaged: Vec<(PathBuf, Damage)>,
+}
+
 impl FeaturePart {
     /// The name of the part.
     pub fn key(&self) -> StageKey {
@@ -61,16 +70,16 @@ impl Store {
         })
     }
 
-    /// All parts of features of a model, with their files; what is damaged is set aside.
+    /// All parts of features of a model.
     ///
     /// # Errors
-    /// If the store cannot be read, or what is damaged not be moved.
-    pub fn feature_parts(&self, of: &StageKey) -> Result<Vec<(FeaturePart, PathBuf)>> {
-        let mut parts = Vec::new();
+    /// If the store cannot be read.
+    pub fn feature_parts(&self, of: &StageKey) -> Result<FeatureParts> {
+        let mut parts = FeatureParts::default();
         for (_, folder) in entries(&self.features())? {
             match Self::feature_part(&folder, of) {
-                Ok(part) => parts.extend(part.map(|part| (part, folder.join(FEATURES_FILE)))),
-                Err(StoreError::Damaged { path, reason }) => self.set_aside(&folder, &Damage { path, reason })?,
+                Ok(part) => parts.sound.extend(part.map(|part| (part, folder.join(FEATURES_FILE)))),
+                Err(StoreError::Damaged { path, reason }) => parts.damaged.push((folder, Damage { path, reason })),
                 Err(error) => return Err(error),
             }
         }
@@ -96,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_model_are_found_and_damaged_ones_set_aside() {
+    fn parts_of_a_model_are_found_and_damaged_ones_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let of = |name: &str| {
@@ -110,7 +119,7 @@ mod tests {
                 .write_features(&part, |file| fs::write(file, part.texts[0].to_string()).map_err(StoreError::io(file)))
                 .unwrap();
         }
-        let mut parts = store.feature_parts(&of("a")).unwrap();
+        let mut parts = store.feature_parts(&of("a")).unwrap().sound;
         parts.sort_by_key(|(part, _)| part.texts.clone());
         let texts: Vec<String> = parts.iter().map(|(_, file)| fs::read_to_string(file).unwrap()).collect();
         assert_eq!(texts, parts.iter().map(|(part, _)| part.texts[0].to_string()).collect::<Vec<_>>());
@@ -118,8 +127,11 @@ mod tests {
 
         fs::write(&parts[0].1, "0000000000000000").unwrap();
         assert_eq!(store.verify(|_, _| ()).unwrap().1.len(), 1);
-        assert_eq!(store.feature_parts(&of("a")).unwrap(), parts[1..]);
-        assert_eq!(store.feature_parts(&of("b")).unwrap().len(), 1);
+        let found = store.feature_parts(&of("a")).unwrap();
+        assert_eq!((found.sound, found.damaged.len()), (parts[1..].to_vec(), 1));
+        assert_eq!(store.feature_parts(&of("b")).unwrap().sound.len(), 1);
+        let (folder, damage) = &found.damaged[0];
+        store.set_aside(folder, damage).unwrap();
         let garbage = store.garbage().unwrap();
         assert_eq!(garbage.len(), 3, "no stage uses the two that are left, and one is damaged: {garbage:?}");
     }

@@ -34,7 +34,7 @@ pub use contents::{Contents, Item, Kind, Shown, StudyContents};
 pub use error::{Result, StoreError};
 pub use export::Exported;
 pub use failures::FailureRecord;
-pub use features::{FEATURES_FILE, FeaturePart};
+pub use features::{FEATURES_FILE, FeaturePart, FeatureParts};
 pub use files::write_whole;
 pub use finished::{FinishedRun, FinishedStudy};
 pub use garbage::{Garbage, WhyGarbage};

@@ -118,6 +118,9 @@ impl Observer for EventFile {
                 self.write("stage-failed", with(stage, &more));
             }
             SweepEvent::RunFinished { record } => self.write("run-finished", json!({"run": record})),
+            SweepEvent::FeaturesDamaged { damage } => {
+                self.write("features-damaged", json!({"path": damage.path, "reason": damage.reason}));
+            }
             SweepEvent::TextsRead { done, total } => {
                 self.write("texts-read", json!({"texts": done, "of": total}));
             }

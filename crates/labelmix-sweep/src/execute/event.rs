@@ -23,6 +23,11 @@ pub enum SweepEvent<'a> {
         /// What is wrong.
         damage: &'a Damage,
     },
+    /// What was read of some texts was found damaged and set aside: they are read anew.
+    FeaturesDamaged {
+        /// What is wrong.
+        damage: &'a Damage,
+    },
     /// Texts were read for all stages that ask what the pretrained model makes of them.
     TextsRead { done: usize, total: usize },
     /// Work begins on what is missing.

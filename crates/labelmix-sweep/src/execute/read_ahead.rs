@@ -44,8 +44,9 @@ impl Sweep {
             }
             asked.extend(probed.iter().flat_map(|layers| self.data.test.iter().map(|example| (*layers, example))));
             let read = node.reads.iter().filter_map(|read| layers_of(&self.graph().nodes()[*read].plan));
-            for (layers, reference) in read.zip(&node.reference) {
-                asked.extend(reference.places.iter().map(|place| (layers, &train[*place])));
+            let reference: Vec<usize> = node.reference.iter().flat_map(|reference| reference.places.clone()).collect();
+            for layers in read {
+                asked.extend(reference.iter().map(|place| (layers, &train[*place])));
             }
         }
         let mut seen: HashSet<(Layers, ExampleId)> = HashSet::new();
@@ -67,7 +68,7 @@ impl Sweep {
         for (layers, texts) in self.texts_read_by(stages) {
             let mut lacking = self.features.lacking(layers, &texts);
             if !lacking.is_empty() {
-                for (part, file) in store.feature_parts(&self.shared.features_key(layers))? {
+                for (part, file) in store.feature_parts(&self.shared.features_key(layers))?.sound {
                     self.features.add(layers, &part.texts, read_part(&part, &file)?);
                 }
                 lacking = self.features.lacking(layers, &texts);
@@ -92,6 +93,12 @@ impl Sweep {
         observer: &dyn Observer,
     ) -> Result<Option<End>> {
         let unread = self.unread_texts(store, stages)?;
+        for (layers, _) in &unread {
+            for (folder, damage) in store.feature_parts(&self.shared.features_key(*layers))?.damaged {
+                store.set_aside(&folder, &damage)?;
+                observer.hear(&SweepEvent::FeaturesDamaged { damage: &damage });
+            }
+        }
         let total = unread.iter().map(|(_, texts)| texts.len()).sum();
         let parts = unread.iter().flat_map(|(layers, texts)| texts.chunks(PART).map(move |texts| (*layers, texts)));
         let parts: VecDeque<PartPiece<'_>> = parts.map(|(layers, texts)| PartPiece::new(self, layers, texts)).collect();
@@ -188,7 +195,7 @@ impl Piece for PartPiece<'_> {
     }
 
     fn kept(&self, store: &Store) -> std::result::Result<Option<Self::Outcome>, StoreError> {
-        let parts = store.feature_parts(&self.part.of)?;
+        let parts = store.feature_parts(&self.part.of)?.sound;
         let kept = parts.into_iter().find(|(part, _)| *part == self.part);
         kept.map(|(part, file)| read_part(&part, &file)).transpose()
     }

@@ -191,6 +191,9 @@ impl Observer for SweepProgress {
                 damage_in_words(damage),
                 stage.in_words()
             )),
+            SweepEvent::FeaturesDamaged { damage } => {
+                self.say(&format!("{}; it is set aside and its texts are read anew", damage_in_words(damage)));
+            }
             SweepEvent::TextsRead { done, total } => self.texts_read(done, total),
             SweepEvent::Began { stages, work, jobs } => self.begin(stages, work, jobs),
             SweepEvent::StageBegan { worker, stage } => self.with_state(|state| {

@@ -8,6 +8,7 @@ use labelmix_data::ExampleId;
 
 use super::fake::Place;
 use super::{Noted, SMALL};
+use crate::estimate::estimate;
 use crate::execute::execute;
 use crate::options::ExecuteOptions;
 
@@ -43,7 +44,11 @@ fn texts_are_read_once_for_all_probes_and_kept() {
     fs::write(part.join("features.safetensors"), "no tensors").unwrap();
     let kept = place.kept();
     place.grid = place.grid.replace("2.0", "3.0").replace("layers = 1\n", "layers = 1\npenalty = 3.0\n");
-    let third = place.execute(&ExecuteOptions::default());
+    let estimated = estimate(&place.sweep(), &place.store()).unwrap();
+    assert_eq!((estimated.missing, place.left("damaged")), (18, 0), "an estimate moves nothing");
+    let noted = Noted::default();
+    let third = execute(&place.sweep(), &place.store(), &ExecuteOptions::default(), &noted).unwrap();
+    assert_eq!(noted.count("FeaturesDamaged"), 1);
     let again = read(&place);
     assert!(third.records.len() == 18 && again > 0 && again < all, "{again} of {all}");
     assert_eq!((place.left("damaged"), place.left("features")), (1, 2));
