@@ -115,10 +115,18 @@ pub enum UsableSplits {
 impl dyn Method {
     /// Whether it chooses the gold labels that it buys among more examples than it buys.
     pub fn chooses_gold(&self) -> bool {
+        self.draws_gold(|choice| choice.is_of_texts())
+    }
+
+    /// Whether the gold labels that it buys are of texts that cover the front of the pool.
+    pub fn covers_gold(&self) -> bool {
+        self.draws_gold(|choice| *choice == Choice::Coverage)
+    }
+
+    fn draws_gold(&self, is_wanted: impl Fn(&Choice) -> bool) -> bool {
         let stages = self.stages(Allocation { n_weak: 1, n_gold: 1 });
         let mut draws = stages.iter().flat_map(StagePlan::draws);
-        let gold = DrawSource::Labels(LabelKind::Gold);
-        draws.any(|draw| draw.source == gold && draw.choice.is_of_texts())
+        draws.any(|draw| draw.source == DrawSource::Labels(LabelKind::Gold) && is_wanted(&draw.choice))
     }
 
     /// Whether its texts stand behind a prompt.

@@ -2,7 +2,7 @@
 
 use labelmix_data::{Boundary, Example, Pools};
 use labelmix_econ::{Allocation, Prices};
-use labelmix_methods::Method;
+use labelmix_methods::{COVERED_TEXTS, Method};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StudyError};
@@ -55,7 +55,8 @@ impl LabelledExamples {
     ///
     /// As many as any point asks for, but no greater share of the gold labels than is left of the weak ones, and at least
     /// half of the examples that could be sold either way, so that a large grid leaves something to label weakly. If a
-    /// method chooses which gold labels it buys, there have to be more to choose from: all that the grid does not buy weakly.
+    /// method chooses which gold labels it buys, there have to be more to choose from: all that the grid does not buy weakly,
+    /// or as many as a choice by coverage looks at.
     fn default_boundary(&self, points: &[WantedPoint], methods: &[NamedMethod]) -> usize {
         let wanted = |count: fn(Allocation) -> usize| {
             points.iter().map(|wanted| count(wanted.point.allocation)).max().unwrap_or(0)
@@ -63,11 +64,13 @@ impl LabelledExamples {
         let Self { either, only_gold, only_weak } = *self;
         let even = (either * (only_weak + either)) / (only_weak + only_gold + 2 * either).max(1);
         let smallest = wanted(|allocation| allocation.n_gold).min(only_gold + even.max(either / 2));
-        if !methods.iter().any(|named| named.method.chooses_gold()) {
+        let mut choosing = methods.iter().filter(|named| named.method.chooses_gold()).peekable();
+        if choosing.peek().is_none() {
             return smallest;
         }
+        let most = if choosing.all(|named| named.method.covers_gold()) { COVERED_TEXTS } else { usize::MAX };
         let weak = wanted(|allocation| allocation.n_weak).saturating_sub(only_weak).min(either);
-        smallest.max(only_gold + either - weak)
+        smallest.max(most.min(only_gold + either - weak))
     }
 }
 

@@ -31,7 +31,7 @@ impl Sweep {
         buy: Allocation,
     ) -> std::result::Result<NextTexts<'_>, StageError> {
         let queue = Queue::new(self, have);
-        if self.covers(method)? {
+        if self.method_named(method)?.covers_gold() {
             let gold = self.covering(&queue.gold, have.n_gold, buy.n_gold)?;
             return Ok(queue.serve(gold, buy, Sampling::Coverage));
         }
@@ -58,12 +58,6 @@ impl Sweep {
         Ok(examples.iter().zip(can_read).filter(|(_, readable)| *readable).map(|(example, _)| *example).collect())
     }
 
-    /// Whether a method buys gold labels for texts that cover the pool.
-    fn covers(&self, method: &str) -> Result<bool> {
-        let stages = self.method_named(method)?.stages(Allocation { n_weak: 1, n_gold: 1 });
-        Ok(stages.iter().flat_map(StagePlan::draws).any(|draw| draw.choice == Choice::Coverage))
-    }
-
     /// So many of the texts that best cover the next ones, beside those whose gold labels one has.
     fn covering<'a>(
         &self,
@@ -83,7 +77,7 @@ impl Sweep {
         Ok(chosen.take(buy).collect())
     }
 
-    fn method_named(&self, method: &str) -> Result<&dyn Method> {
+    fn method_named(&self, method: &str) -> Result<&(dyn Method + 'static)> {
         let named = self.expansion.methods.iter().find(|named| named.name == method);
         Ok(&*named.ok_or_else(|| Error::NoSuchMethod { method: method.to_owned() })?.method)
     }

@@ -157,7 +157,7 @@ impl Study {
                 let plain = *table == MethodTable::named(name);
                 let chooses_itself = method.chooses_gold();
                 let method = adjusted(method, Adjustments { calibration, gold_texts, recipe: own });
-                if gold_texts == GoldTexts::Coverage && (chooses_itself || !method.chooses_gold()) {
+                if gold_texts == GoldTexts::Coverage && (chooses_itself || !method.covers_gold()) {
                     return Err(Problem {
                         reason: format!("gold_texts = \"coverage\" for the method {name:?}"),
                         help: "it chooses no gold labels, or does so itself: leave `gold_texts` out".into(),
