@@ -115,7 +115,7 @@ pub enum UsableSplits {
 impl dyn Method {
     /// Whether it chooses the gold labels that it buys among more examples than it buys.
     pub fn chooses_gold(&self) -> bool {
-        self.draws_gold(|choice| choice.is_of_texts())
+        self.draws_gold(Choice::is_of_texts)
     }
 
     /// Whether the gold labels that it buys are of texts that cover the front of the pool.
