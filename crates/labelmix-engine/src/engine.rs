@@ -155,7 +155,8 @@ pub trait Engine: Send + Sync {
     /// The memory that so many take at their peak, in bytes.
     fn memory_bytes(&self) -> u64;
 
-    /// Trains, or asks the language model, and scores the test set; of other plans it is not asked. The folder `out` is made if there is something to write.
+    /// Trains, or asks the language model, and scores the test set; for other plans it is not asked. The folder `out` is made
+    /// if there is something to write.
     ///
     /// # Errors
     /// If training fails or is interrupted, or the folder cannot be written.

@@ -119,24 +119,27 @@ impl Probe {
         Ok(Self::Words { intercept: fitted.intercept, weights })
     }
 
-    /// The log-odds of class 1 of a text with these hidden states.
+    /// The log-odds of class 1 of texts, whose hidden states of so many layers `read` gives, if it reads them.
     ///
-    /// # Panics
-    /// If it reads words.
-    pub fn of_row(&self, row: &HiddenStates) -> f32 {
-        let Self::HiddenStates { intercept, weights, .. } = self else { panic!("it reads words") };
-        let products = weights.iter().zip(row.iter()).map(|(weight, value)| weight * f64::from(*value));
-        (products.sum::<f64>() + intercept) as f32
-    }
-
-    /// The log-odds of class 1 of a text by its words.
-    ///
-    /// # Panics
-    /// If it reads hidden states.
-    pub fn of_text(&self, text: &str) -> f32 {
-        let Self::Words { intercept, weights } = self else { panic!("it reads hidden states") };
-        let found = words(text).into_iter().filter_map(|word| weights.get(&word));
-        (found.sum::<f64>() + intercept) as f32
+    /// # Errors
+    /// If they cannot be read.
+    pub fn score(
+        &self,
+        texts: &[&str],
+        read: impl FnOnce(Option<usize>, &[&str]) -> Result<Vec<HiddenStates>>,
+    ) -> Result<Vec<f32>> {
+        Ok(match self {
+            Self::HiddenStates { layers, intercept, weights } => {
+                let products = |row: &HiddenStates| -> f64 {
+                    weights.iter().zip(row.iter()).map(|(weight, value)| weight * f64::from(*value)).sum()
+                };
+                read(*layers, texts)?.iter().map(|row| (products(row) + intercept) as f32).collect()
+            }
+            Self::Words { intercept, weights } => {
+                let found = |text: &&str| words(text).into_iter().filter_map(|word| weights.get(&word)).sum::<f64>();
+                texts.iter().map(|text| (found(text) + intercept) as f32).collect()
+            }
+        })
     }
 
     /// Keeps it in a stage's folder.
@@ -201,14 +204,8 @@ struct Probed<'a> {
 
 impl Scorer for Probed<'_> {
     fn score(&self, texts: &[&str], interrupt: &Interrupt) -> Result<Scores> {
-        let log_odds = match &self.probe {
-            Probe::HiddenStates { layers, .. } => {
-                let rows = self.engine.hidden_states(*layers, texts, interrupt)?;
-                rows.iter().map(|row| self.probe.of_row(row)).collect()
-            }
-            Probe::Words { .. } => texts.iter().map(|text| self.probe.of_text(text)).collect(),
-        };
-        Ok(Scores::of_log_odds(log_odds))
+        let read = |layers, texts: &[&str]| self.engine.hidden_states(layers, texts, interrupt);
+        Ok(Scores::of_log_odds(self.probe.score(texts, read)?))
     }
 }
 
@@ -218,6 +215,15 @@ mod tests {
 
     fn rows(values: &[[f32; 2]]) -> Vec<HiddenStates> {
         values.iter().map(|row| Arc::from(row.as_slice())).collect()
+    }
+
+    /// The log-odds of texts with these hidden states.
+    fn scores(probe: &Probe, rows: &[HiddenStates]) -> Vec<f32> {
+        probe.score(&vec![""; rows.len()], |_, _| Ok(rows.to_vec())).unwrap()
+    }
+
+    fn of_text(probe: &Probe, text: &str) -> f32 {
+        probe.score(&[text], |_, _| panic!("it reads words")).unwrap()[0]
     }
 
     fn labels(targets: &[f64]) -> ProbeLabels {
@@ -231,10 +237,11 @@ mod tests {
         let probe = Probe::of_hidden_states(&rows(&values), &labels, 1.0, None).unwrap();
         let moved = rows(&values.map(|row| row.map(|value| 1000.0 * value + 50.0)));
         let other = Probe::of_hidden_states(&moved, &labels, 1.0, None).unwrap();
-        for (row, moved) in rows(&values).iter().zip(&moved) {
-            assert!((probe.of_row(row) - other.of_row(moved)).abs() < 1e-4);
+        for (score, moved) in scores(&probe, &rows(&values)).into_iter().zip(scores(&other, &moved)) {
+            assert!((score - moved).abs() < 1e-4);
         }
-        assert!(probe.of_row(&Arc::from([2.0, 0.0])) > 0.0 && probe.of_row(&Arc::from([-2.0, 0.0])) < 0.0);
+        let sides = scores(&probe, &rows(&[[2.0, 0.0], [-2.0, 0.0]]));
+        assert!(sides[0] > 0.0 && sides[1] < 0.0);
     }
 
     #[test]
@@ -253,8 +260,8 @@ mod tests {
         let probe = Probe::of_words(&frequencies, &texts, &labels(&[1.0, 0.0, 1.0, 0.0]), 1.0).unwrap();
         let Probe::Words { intercept, weights } = &probe else { panic!("it reads words") };
         assert!(weights["fine"] > weights["good"] && weights["good"] > weights["a"].abs(), "{weights:?}");
-        assert!(probe.of_text("Fine!") > 0.0 && probe.of_text("bad") < 0.0);
-        assert_eq!(probe.of_text("never heard"), *intercept as f32);
+        assert!(of_text(&probe, "Fine!") > 0.0 && of_text(&probe, "bad") < 0.0);
+        assert_eq!(of_text(&probe, "never heard"), *intercept as f32);
     }
 
     #[test]

@@ -86,6 +86,19 @@ impl Store {
         Ok(parts)
     }
 
+    /// The file of a part, if it is there and what was written.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn features_file(&self, part: &FeaturePart) -> Result<Option<PathBuf>> {
+        let folder = self.features().join(part.key().to_string());
+        match Self::feature_part(&folder, &part.of) {
+            Ok(kept) => Ok(kept.map(|_| folder.join(FEATURES_FILE))),
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The part in a folder, if it is one of this model.
     fn feature_part(folder: &Path, of: &StageKey) -> Result<Option<FeaturePart>> {
         let Some(part) = Self::read_feature_part(folder)?.filter(|part| part.of == *of) else { return Ok(None) };
@@ -130,6 +143,9 @@ mod tests {
         let found = store.feature_parts(&of("a")).unwrap();
         assert_eq!((found.sound, found.damaged.len()), (parts[1..].to_vec(), 1));
         assert_eq!(store.feature_parts(&of("b")).unwrap().sound.len(), 1);
+        let file = |texts: &[(FeaturePart, PathBuf)]| store.features_file(&texts[0].0).unwrap();
+        assert_eq!((file(&parts[..1]), file(&parts[1..]).as_ref()), (None, Some(&parts[1].1)));
+        assert_eq!(store.features_file(&part("a", "three")).unwrap(), None);
         let (folder, damage) = &found.damaged[0];
         store.set_aside(folder, damage).unwrap();
         let garbage = store.garbage().unwrap();

@@ -64,7 +64,7 @@ pub fn estimate(sweep: &Sweep, store: &Store) -> Result<WorkEstimate> {
             texts as f64 * (trained as f64 * speed.train_seconds + read as f64 * speed.read_seconds)
         };
         let unread = sweep.unread_texts(store, &missing)?;
-        let unread: usize = unread.iter().map(|(_, texts)| texts.len()).sum();
+        let unread: usize = unread.texts.iter().map(|(_, texts)| texts.len()).sum();
         let (mut total, mut longest) = (unread as f64 * speed.read_seconds, 0.0_f64);
         let mut chain = vec![0.0; nodes.len()];
         for (index, node) in nodes.iter().enumerate() {

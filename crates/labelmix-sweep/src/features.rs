@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use labelmix_data::ExampleId;
 use labelmix_engine::{Engine, HiddenStates};
-use labelmix_methods::{ProbeFeatures, ProbePlan, StagePlan};
+use labelmix_methods::{Choice, ProbeFeatures, ProbePlan, StagePlan};
 use labelmix_train::Interrupt;
 
 /// Of how many of a model's last blocks hidden states are read; of the upper half without a number.
@@ -20,6 +20,11 @@ pub(crate) fn layers_of(plan: &StagePlan) -> Option<Layers> {
         StagePlan::Probe(ProbePlan { features: ProbeFeatures::HiddenStates { layers }, .. }) => Some(*layers),
         _ => None,
     }
+}
+
+/// Whether a stage buys labels for texts that cover a pool.
+pub(crate) fn covers(plan: &StagePlan) -> bool {
+    plan.draws().any(|draw| draw.choice == Choice::Coverage)
 }
 
 /// Hidden states that were read or found.

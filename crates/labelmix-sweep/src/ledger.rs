@@ -11,6 +11,7 @@ use labelmix_store::StageOutcome;
 use labelmix_train::stage_split;
 
 use crate::graph::Run;
+use crate::purchase::learnt_from;
 use crate::sweep::Sweep;
 
 impl Sweep {
@@ -40,11 +41,6 @@ impl Sweep {
         }
         ledger
     }
-}
-
-/// How many labels a stage learns from, with those that it validates on.
-fn learnt_from(drawn: &[Drawn]) -> usize {
-    drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot).map(|drawn| drawn.places.len()).sum()
 }
 
 /// Enters a stage's labels, draw by draw: those that it only looks at, then those that it uses.

@@ -9,12 +9,11 @@ use std::collections::HashSet;
 
 use labelmix_data::{Example, ExampleId, order_of_sale};
 use labelmix_econ::{Allocation, LabelKind};
-use labelmix_methods::{COVERED_TEXTS, Choice, DrawSource, Method, StagePlan, by_coverage, least_certain};
+use labelmix_methods::{COVERED_TEXTS, Choice, DrawSource, Method, StagePlan, least_certain};
 use labelmix_store::{NextTexts, Sampling, Store, check_folder};
 use labelmix_train::Interrupt;
 
 use crate::error::{Error, Result};
-use crate::features::COVERAGE_LAYERS;
 use crate::stage_error::StageError;
 use crate::sweep::Sweep;
 
@@ -32,7 +31,7 @@ impl Sweep {
     ) -> std::result::Result<NextTexts<'_>, StageError> {
         let queue = Queue::new(self, have);
         if self.method_named(method)?.covers_gold() {
-            let gold = self.covering(&queue.gold, have.n_gold, buy.n_gold)?;
+            let gold = self.next_covering(&queue.gold, have.n_gold, buy.n_gold)?;
             return Ok(queue.serve(gold, buy, Sampling::Coverage));
         }
         let chooser = self.chooser(store, method)?;
@@ -59,7 +58,7 @@ impl Sweep {
     }
 
     /// So many of the texts that best cover the next ones, beside those whose gold labels one has.
-    fn covering<'a>(
+    fn next_covering<'a>(
         &self,
         next: &[&'a Example],
         have: usize,
@@ -69,12 +68,9 @@ impl Sweep {
         let had = pools.gold(have).unwrap_or_default().iter().map(|place| self.data.train[*place].text.as_str());
         let next: Vec<&Example> = next.iter().copied().take(COVERED_TEXTS.max(buy)).collect();
         let readable = self.readable(&next)?;
-        let (covered, behind) = readable.split_at(readable.len().min(COVERED_TEXTS));
-        let states = |texts: &[&str]| self.hidden_states(COVERAGE_LAYERS, texts, &Interrupt::default());
-        let texts: Vec<&str> = covered.iter().map(|example| example.text.as_str()).collect();
-        let order = by_coverage(&states(&had.collect::<Vec<_>>())?, &states(&texts)?, buy.min(covered.len()));
-        let chosen = order.into_iter().map(|place| covered[place]).chain(behind.iter().copied());
-        Ok(chosen.take(buy).collect())
+        let texts: Vec<&str> = readable.iter().map(|example| example.text.as_str()).collect();
+        let order = self.covering(&had.collect::<Vec<_>>(), &texts, buy, &Interrupt::default())?;
+        Ok(order.into_iter().map(|place| readable[place]).collect())
     }
 
     fn method_named(&self, method: &str) -> Result<&(dyn Method + 'static)> {

@@ -25,6 +25,14 @@ pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<D
     drawn
 }
 
+/// How many labels a stage learns from, with those that it validates on, before or after it chose them.
+pub(crate) fn learnt_from(drawn: &[Drawn]) -> usize {
+    let of_draw = |Drawn { draw, places, .. }: &Drawn| {
+        if draw.choice.is_of_texts() { draw.count.min(places.len()) } else { places.len() }
+    };
+    drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot).map(of_draw).sum()
+}
+
 /// Texts that tell where a run's log-odds stand.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reference {

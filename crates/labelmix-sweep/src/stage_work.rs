@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use labelmix_data::ExampleId;
-use labelmix_engine::{Drawn, Probe, ProbeLabels, StageJob, StageScores, finite_scores, kept_scorer, kept_shot};
+use labelmix_engine::{Drawn, Probe, ProbeLabels, StageJob, StageScores, finite_scores, kept_shot};
 use labelmix_methods::{
-    COVERED_TEXTS, Choice, ProbeFeatures, ProbePlan, PromptPlan, Recipe, Role, Scores, StagePlan, by_coverage,
-    mean_log_odds, prior_shift, test_metrics,
+    Choice, ProbeFeatures, ProbePlan, PromptPlan, Recipe, Role, Scores, StagePlan, mean_log_odds, prior_shift,
+    test_metrics,
 };
 use labelmix_store::{
     DoneStage, KeptClassifiers, PROBE_FILE, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError,
@@ -14,7 +14,7 @@ use labelmix_store::{
 };
 use labelmix_train::{Continuation, Interrupt, StageProgress};
 
-use crate::features::{COVERAGE_LAYERS, layers_of};
+use crate::features::{COVERAGE_LAYERS, covers, layers_of};
 use crate::graph::StageNode;
 use crate::purchase::Reference;
 use crate::stage_error::StageError;
@@ -35,12 +35,11 @@ pub(crate) fn do_stage(
     let mut job = work.job();
     let mut chosen = work.cover(&mut job.drawn, continuation.interrupt)?;
     store.write_stage(&node.key, |folder| {
-        let mut shift = None;
-        let scores = match &node.plan {
-            StagePlan::Average { .. } => work.average(continuation.interrupt, &mut shift)?,
-            StagePlan::Probe(probe) => work.probe(probe, &job, folder, continuation.interrupt)?,
+        let (scores, shift) = match &node.plan {
+            StagePlan::Average { .. } => work.average(continuation.interrupt)?,
+            StagePlan::Probe(probe) => (work.probe(probe, &job, folder, continuation.interrupt)?, None),
             StagePlan::Train(_) | StagePlan::Ask(_) => {
-                sweep.engine.do_stage(&job, folder, continuation, &mut observe)?
+                (sweep.engine.do_stage(&job, folder, continuation, &mut observe)?, None)
             }
         };
         let StageScores { history, chosen: by_predictions, scores, shortened, written } = scores;
@@ -110,8 +109,8 @@ impl<'a> Work<'a> {
 
     /// What its features are made by, if it reads some.
     fn features(self) -> Option<StageKey> {
-        let covers = self.node.plan.draws().any(|draw| draw.choice == Choice::Coverage);
-        let layers = layers_of(&self.node.plan).or(covers.then_some(COVERAGE_LAYERS))?;
+        let plan = &self.node.plan;
+        let layers = layers_of(plan).or(covers(plan).then_some(COVERAGE_LAYERS))?;
         Some(self.sweep.shared.features_key(layers))
     }
 
@@ -121,11 +120,7 @@ impl<'a> Work<'a> {
         let mut chosen = Vec::new();
         for drawn in drawn.iter_mut().filter(|drawn| drawn.draw.choice == Choice::Coverage) {
             let texts: Vec<&str> = drawn.examples(train).map(|example| example.text.as_str()).collect();
-            let (covered, behind) = texts.split_at(texts.len().min(COVERED_TEXTS));
-            let rows = self.sweep.hidden_states(COVERAGE_LAYERS, covered, interrupt)?;
-            let mut order = by_coverage(&[], &rows, drawn.draw.count.min(rows.len()));
-            order.extend((0..behind.len()).map(|place| place + covered.len()));
-            order.truncate(drawn.draw.count);
+            let order = self.sweep.covering(&[], &texts, drawn.draw.count, interrupt)?;
             drawn.places = order.into_iter().map(|place| drawn.places[place]).collect();
             chosen.extend(drawn.examples(train).map(|example| example.id));
         }
@@ -150,20 +145,14 @@ impl<'a> Work<'a> {
             texts.extend(drawn.examples(&data.train).map(|example| example.text.as_str()));
         }
         let test: Vec<&str> = data.test.iter().map(|example| example.text.as_str()).collect();
-        let (probe, log_odds) = match plan.features {
+        let probe = match plan.features {
             ProbeFeatures::HiddenStates { layers } => {
                 let rows = sweep.hidden_states(layers, &texts, interrupt)?;
-                let probe = Probe::of_hidden_states(&rows, &labels, plan.penalty, layers)?;
-                let rows = sweep.hidden_states(layers, &test, interrupt)?;
-                let log_odds = rows.iter().map(|row| probe.of_row(row)).collect();
-                (probe, log_odds)
+                Probe::of_hidden_states(&rows, &labels, plan.penalty, layers)?
             }
-            ProbeFeatures::Words => {
-                let probe = Probe::of_words(sweep.frequencies(), &texts, &labels, plan.penalty)?;
-                let log_odds = test.iter().map(|text| probe.of_text(text)).collect();
-                (probe, log_odds)
-            }
+            ProbeFeatures::Words => Probe::of_words(sweep.frequencies(), &texts, &labels, plan.penalty)?,
         };
+        let log_odds = probe.score(&test, |layers, texts| sweep.hidden_states(layers, texts, interrupt))?;
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         probe.write(out)?;
         let (scores, shortened) = (finite_scores(log_odds)?, Shortened::default());
@@ -172,7 +161,7 @@ impl<'a> Work<'a> {
     }
 
     /// Averages the test set's log-odds of the stages that it reads, and shifts them if that is the plan; by how much.
-    fn average(self, interrupt: &Interrupt, shift: &mut Option<f32>) -> Result<StageScores, StageError> {
+    fn average(self, interrupt: &Interrupt) -> Result<(StageScores, Option<f32>), StageError> {
         let mut scores = Vec::new();
         for key in self.reads() {
             let path = self.store.stage_folder(key);
@@ -181,12 +170,12 @@ impl<'a> Work<'a> {
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
         let mut log_odds = mean_log_odds(&scores);
-        *shift = self.node.reference.as_ref().map(|reference| self.shift(reference, interrupt)).transpose()?;
+        let shift = self.node.reference.as_ref().map(|reference| self.shift(reference, interrupt)).transpose()?;
         for score in &mut log_odds {
             *score += shift.unwrap_or(0.0);
         }
         let (scores, shortened) = (Scores::of_log_odds(log_odds), Shortened::default());
-        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
+        Ok((StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() }, shift))
     }
 
     /// What brings the reference texts to the prior.
@@ -205,13 +194,11 @@ impl<'a> Work<'a> {
 
     /// The log-odds of texts of the study by the classifier in a folder.
     fn log_odds(self, folder: &Path, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<f32>, StageError> {
-        if let Some(probe) = Probe::kept(folder)?
-            && let Probe::HiddenStates { layers, .. } = probe
-        {
-            let rows = self.sweep.hidden_states(layers, texts, interrupt)?;
-            return Ok(rows.iter().map(|row| probe.of_row(row)).collect());
-        }
-        Ok(kept_scorer(&*self.sweep.engine, folder)?.score(texts, interrupt)?.log_odds())
+        let sweep = self.sweep;
+        Ok(match Probe::kept(folder)? {
+            Some(probe) => probe.score(texts, |layers, texts| sweep.hidden_states(layers, texts, interrupt))?,
+            None => sweep.engine.scorer(folder)?.score(texts, interrupt)?.log_odds(),
+        })
     }
 
     fn prompt_file(self, prompt: &PromptPlan, job: &StageJob<'_>, shortened: Shortened) -> PromptFile {

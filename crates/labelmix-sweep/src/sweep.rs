@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use labelmix_data::{Accounted, Dataset, Example};
 use labelmix_econ::Prices;
-use labelmix_methods::Role;
+use labelmix_methods::{COVERED_TEXTS, Role, by_coverage};
 use labelmix_stats::WordFrequencies;
 use labelmix_store::LabelsOutcome;
 use labelmix_study::{MethodTable, Study};
@@ -16,7 +16,7 @@ use labelmix_train::Interrupt;
 pub use self::summary::SweepSummary;
 use crate::error::{Error, Result};
 use crate::expansion::{Chain, Expansion, graph_of};
-use crate::features::{Features, Layers};
+use crate::features::{COVERAGE_LAYERS, Features, Layers};
 use crate::graph::{Run, StageGraph, StageNode};
 use crate::key::SharedInputs;
 use crate::options::Inputs;
@@ -166,6 +166,26 @@ impl Sweep {
         interrupt: &Interrupt,
     ) -> labelmix_engine::Result<Vec<HiddenStates>> {
         self.features.of(&*self.engine, layers, texts, interrupt)
+    }
+
+    /// So many of the candidates, by their places: those that best cover the first [`COVERED_TEXTS`] of them beside what is
+    /// `covered` already, then those behind.
+    ///
+    /// # Errors
+    /// As [`hidden_states`](Self::hidden_states).
+    pub(crate) fn covering(
+        &self,
+        covered: &[&str],
+        candidates: &[&str],
+        count: usize,
+        interrupt: &Interrupt,
+    ) -> labelmix_engine::Result<Vec<usize>> {
+        let looked_at = candidates.len().min(COVERED_TEXTS);
+        let states = |texts| self.hidden_states(COVERAGE_LAYERS, texts, interrupt);
+        let mut order = by_coverage(&states(covered)?, &states(&candidates[..looked_at])?, count.min(looked_at));
+        order.extend(looked_at..candidates.len());
+        order.truncate(count);
+        Ok(order)
     }
 
     /// In how many of the training texts each word stands. They need no labels.

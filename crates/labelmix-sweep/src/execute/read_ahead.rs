@@ -2,21 +2,21 @@
 //! killed sweep goes on, and other processes and studies find them.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use labelmix_data::{Example, ExampleId};
 use labelmix_engine::HiddenStates;
 use labelmix_methods::Choice;
 use labelmix_models::KeptTensors;
-use labelmix_store::{FeaturePart, StageKey, Store, StoreError, Watch};
+use labelmix_store::{Damage, FeaturePart, FeatureParts, StageKey, Store, StoreError, Watch};
 use labelmix_train::Continuation;
 
 use super::event::{Observer, SweepEvent};
 use super::queue::End;
 use super::{pool_of, threads_per_job};
 use crate::error::Result;
-use crate::features::{COVERAGE_LAYERS, Layers, ids, layers_of};
+use crate::features::{COVERAGE_LAYERS, Layers, covers, ids, layers_of};
 use crate::graph::StageNode;
 use crate::options::{ExecuteOptions, LOOK_EVERY};
 use crate::piece::{Attempt, Piece, attempt};
@@ -36,7 +36,8 @@ impl Sweep {
         let mut asked: Vec<(Layers, &Example)> = Vec::new();
         for node in stages {
             let probed = layers_of(&node.plan);
-            for drawn in self.drawn(node) {
+            let draws = if probed.is_some() || covers(&node.plan) { self.drawn(node) } else { Vec::new() };
+            for drawn in draws {
                 let covers = (drawn.draw.choice == Choice::Coverage).then_some(COVERAGE_LAYERS);
                 for layers in covers.into_iter().chain(probed) {
                     asked.extend(drawn.places.iter().map(|place| (layers, &train[*place])));
@@ -63,18 +64,20 @@ impl Sweep {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub(crate) fn unread_texts(&self, store: &Store, stages: &[&StageNode]) -> Result<Vec<(Layers, Vec<&str>)>> {
-        let mut unread = Vec::new();
+    pub(crate) fn unread_texts(&self, store: &Store, stages: &[&StageNode]) -> Result<UnreadTexts<'_>> {
+        let mut unread = UnreadTexts::default();
         for (layers, texts) in self.texts_read_by(stages) {
-            let mut lacking = self.features.lacking(layers, &texts);
-            if !lacking.is_empty() {
-                for (part, file) in store.feature_parts(&self.shared.features_key(layers))?.sound {
-                    self.features.add(layers, &part.texts, read_part(&part, &file)?);
-                }
-                lacking = self.features.lacking(layers, &texts);
+            if self.features.lacking(layers, &texts).is_empty() {
+                continue;
             }
+            let FeatureParts { sound, damaged } = store.feature_parts(&self.shared.features_key(layers))?;
+            for (part, file) in sound {
+                self.features.add(layers, &part.texts, read_part(&part, &file)?);
+            }
+            let lacking = self.features.lacking(layers, &texts);
             if !lacking.is_empty() {
-                unread.push((layers, lacking));
+                unread.texts.push((layers, lacking));
+                unread.damaged.extend(damaged);
             }
         }
         Ok(unread)
@@ -92,12 +95,10 @@ impl Sweep {
         options: &ExecuteOptions,
         observer: &dyn Observer,
     ) -> Result<Option<End>> {
-        let unread = self.unread_texts(store, stages)?;
-        for (layers, _) in &unread {
-            for (folder, damage) in store.feature_parts(&self.shared.features_key(*layers))?.damaged {
-                store.set_aside(&folder, &damage)?;
-                observer.hear(&SweepEvent::FeaturesDamaged { damage: &damage });
-            }
+        let UnreadTexts { texts: unread, damaged } = self.unread_texts(store, stages)?;
+        for (folder, damage) in damaged {
+            store.set_aside(&folder, &damage)?;
+            observer.hear(&SweepEvent::FeaturesDamaged { damage: &damage });
         }
         let total = unread.iter().map(|(_, texts)| texts.len()).sum();
         let parts = unread.iter().flat_map(|(layers, texts)| texts.chunks(PART).map(move |texts| (*layers, texts)));
@@ -112,6 +113,15 @@ impl Sweep {
         });
         Ok(queue.state.into_inner().unwrap_or_else(PoisonError::into_inner).end)
     }
+}
+
+/// Texts whose hidden states stages ask for and nobody has.
+#[derive(Default)]
+pub(crate) struct UnreadTexts<'a> {
+    /// By the number of layers, each once.
+    pub(crate) texts: Vec<(Layers, Vec<&'a str>)>,
+    /// The folders of damaged parts among which they may be, with what is wrong with them.
+    damaged: BTreeMap<PathBuf, Damage>,
 }
 
 /// The parts that are to be read.
@@ -195,9 +205,7 @@ impl Piece for PartPiece<'_> {
     }
 
     fn kept(&self, store: &Store) -> std::result::Result<Option<Self::Outcome>, StoreError> {
-        let parts = store.feature_parts(&self.part.of)?.sound;
-        let kept = parts.into_iter().find(|(part, _)| *part == self.part);
-        kept.map(|(part, file)| read_part(&part, &file)).transpose()
+        store.features_file(&self.part)?.map(|file| read_part(&self.part, &file)).transpose()
     }
 
     fn make(&self, store: &Store, continuation: Continuation<'_>) -> std::result::Result<Self::Outcome, StageError> {
