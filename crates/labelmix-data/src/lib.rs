@@ -18,6 +18,7 @@ mod labeler;
 mod order;
 mod place;
 mod pools;
+mod prompt;
 mod read;
 mod split;
 mod summary;
@@ -39,6 +40,7 @@ pub use field::FieldValue;
 pub use labeler::labeler_split;
 pub use place::{Place, RowNumber};
 pub use pools::{Boundary, Pools, order_of_sale};
+pub use prompt::PromptTemplate;
 pub use read::{Encoding, ReadingProgress, TableFile, TableNotes, UnknownEncoding, field_names, observe_reading};
 pub use split::{ValidationSplit, validation_split};
 pub use summary::{

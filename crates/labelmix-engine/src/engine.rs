@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Example, ExampleId};
-use labelmix_methods::{PromptTemplate, Recipe, Scores, StageHistory, StagePlan, TargetStop};
+use labelmix_data::{Example, ExampleId, PromptTemplate};
+use labelmix_methods::{Recipe, Scores, StageHistory, StagePlan, TargetStop};
 use labelmix_models::Device;
 use labelmix_store::Shortened;
 use labelmix_train::{Continuation, Interrupt, StageProgress};

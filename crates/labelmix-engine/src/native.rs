@@ -90,7 +90,7 @@ impl NativeEngine {
         let too_long = study.model.too_long;
         let prompts = if needed.iter().any(|stage| stage.plan.prompt().is_some()) {
             let examples: [&[Example]; 2] = [&data.train, &data.test];
-            Some(Prompts::new(&study.prompt, &tokenizer, too_long, examples, shots(needed))?)
+            Some(Prompts::new(&data.prompt, &tokenizer, too_long, examples, shots(needed))?)
         } else {
             None
         };
@@ -321,7 +321,7 @@ fn follow_up(stage: &StagePlan) -> Option<&FollowUp> {
 fn longest_follow_up(needed: &[NeededStage<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
     let mut longest = 0;
     for follow_up in needed.iter().filter_map(|stage| follow_up(stage.plan)) {
-        let around = tokenizer.encode_inner(&format!("{}{}", follow_up.template, study.prompt.before_target))?.len();
+        let around = tokenizer.encode_inner(&study.prompt_template().query(&follow_up.template))?.len();
         let texts = follow_up.template.matches("{text}").count();
         longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use labelmix_data::{Example, ExampleId, weak_class};
-use labelmix_methods::{PromptTemplate, ShotOrder, ShotsPlan};
+use labelmix_data::{Example, ExampleId, PromptTemplate, weak_class};
+use labelmix_methods::{ShotOrder, ShotsPlan};
 use labelmix_models::{Error as ModelError, Tokenizer};
 use labelmix_store::{KeptShot, PromptFile};
 use labelmix_study::TooLong;

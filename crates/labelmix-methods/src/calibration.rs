@@ -10,9 +10,22 @@ use serde::{Deserialize, Serialize};
 pub enum Calibration {
     #[default]
     None,
+    /// By one number, which brings the mean prediction of texts that say nothing to one half (Zhao et al. 2021).
+    Contextual,
     /// By one number, which brings the mean prediction of texts of the pool to the share of class 1 as far as a sample of
     /// texts can tell.
     Prior,
+}
+
+/// Texts that say nothing of their class.
+pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
+
+/// What to add to the log-odds of a classifier that gives these to texts that say nothing of their class: what brings their
+/// mean probability to one half (Zhao et al. 2021, <https://arxiv.org/abs/2102.09690>, whose division of probabilities by
+/// that of such texts is this for two classes).
+pub fn contextual_shift(of: &[f32]) -> f32 {
+    let mean = of.iter().map(|score| probability(f64::from(*score))).sum::<f64>() / of.len() as f64;
+    -(mean / (1.0 - mean)).ln() as f32
 }
 
 /// What to add to the log-odds of a classifier that gives these to texts of which so many are expected to be of class 1: the
@@ -74,6 +87,15 @@ mod tests {
         // 140 of 256 are no more than a deviation and a half from one half.
         assert!(prior_shift(&sure(140), 0.5).abs() < 0.1);
         assert!(prior_shift(&sure(128), 0.5).abs() < 1e-3);
+    }
+
+    #[test]
+    fn texts_that_say_nothing_are_brought_to_one_half() {
+        let shift = contextual_shift(&[2.0, 2.0, 2.0]);
+        assert!((shift + 2.0).abs() < 1e-6);
+        // Their mean probability is 0.7, whose log-odds are 0.8473.
+        let scores = [0.9f32, 0.5].map(|p: f32| (p / (1.0 - p)).ln());
+        assert!((contextual_shift(&scores) + 0.847_298).abs() < 1e-5);
     }
 
     #[test]

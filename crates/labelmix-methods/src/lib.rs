@@ -10,11 +10,10 @@ mod methods;
 mod metrics;
 mod noise;
 mod plan;
-mod prompt;
 mod recipe;
 mod stage;
 
-pub use calibration::{Calibration, prior_shift};
+pub use calibration::{CONTENT_FREE, Calibration, contextual_shift, prior_shift};
 pub use choice::{GoldTexts, by_coverage, least_certain, surest_labels};
 pub use draw::{COVERED_TEXTS, Choice, Denoise, Draw, DrawSource, JointLoss, RatesFrom, Role};
 pub use method::{
@@ -24,8 +23,7 @@ pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
     FollowUp, HeadStart, Loss, ProbeFeatures, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan,
-    Start, TrainPlan, Trains,
+    Start, TrainPlan, Trains, order_for_all,
 };
-pub use prompt::{PromptTemplate, order_for_all};
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, TargetStop, ValidationPoint};

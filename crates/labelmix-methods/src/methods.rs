@@ -14,6 +14,7 @@ mod self_training;
 mod seq_sft;
 mod uncertainty;
 mod verbalizer;
+mod zero_shot;
 
 use crate::method::{MethodKind, OptionHelp};
 
@@ -25,6 +26,7 @@ pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<uncertainty::Uncertainty>(),
     MethodKind::of::<log_confidence::LogConfidence>(),
     MethodKind::of::<most_confident::MostConfident>(),
+    MethodKind::of::<zero_shot::ZeroShot>(),
     MethodKind::of::<verbalizer::Verbalizer>(),
     MethodKind::of::<probe::Probe>(),
     MethodKind::of::<bag_of_words::BagOfWords>(),
@@ -36,4 +38,9 @@ pub(crate) static METHODS: &[MethodKind] = &[
 
 /// The tables of options of the two stages, which most methods have.
 const WEAK: OptionHelp = OptionHelp { name: "weak", meaning: "how the weak stage trains: a table of stage options" };
+/// How the head of a method with a prompt starts.
+const HEAD: OptionHelp = OptionHelp {
+    name: "head",
+    meaning: "how the head starts: \"words\" for the language model's rows of the targets, \"random\" as seq-sft's does",
+};
 const GOLD: OptionHelp = OptionHelp { name: "gold", meaning: "how the gold stage trains: a table of stage options" };

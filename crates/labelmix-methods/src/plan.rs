@@ -6,6 +6,7 @@ use std::sync::Arc;
 use labelmix_econ::LabelKind;
 use labelmix_stats::stream;
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -146,6 +147,14 @@ pub enum ShotOrder {
     OneForAll,
     /// A shuffle of its own for every text.
     FreshForEach,
+    /// In training a shuffle for all texts of a step, which then have one prompt that is computed once; one for all texts that
+    /// are read.
+    FreshForEachStep,
+}
+
+/// Puts shots, in the order of the pool, into the one order that serves all texts of a run.
+pub fn order_for_all<T>(shots: &mut [T], seed: u64) {
+    shots.shuffle(&mut stream(seed, "order of shots"));
 }
 
 /// How a training stage differs from the usual one: keys of the table `gold` of a method in a study file.
@@ -286,15 +295,24 @@ impl StagePlan {
         stages
     }
 
-    /// Whether it shifts log-odds.
-    pub fn is_calibrated(&self) -> bool {
-        matches!(self, Self::Average { calibration, .. } if *calibration != Calibration::None)
+    /// How it shifts log-odds.
+    pub fn calibration(&self) -> Calibration {
+        if let Self::Average { calibration, .. } = self { *calibration } else { Calibration::None }
     }
 
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {
             Self::Train(training) => Some(training),
             Self::Ask(_) | Self::Probe(_) | Self::Average { .. } => None,
+        }
+    }
+
+    /// What decides the pools, the training and the prompts, in a run of this seed: nothing for a stage that does the same
+    /// whatever the seed.
+    pub fn seed(&self, of_run: u64) -> u64 {
+        match self {
+            Self::Ask(PromptPlan { shots, .. }) if shots.count == 0 => 0,
+            _ => of_run,
         }
     }
 

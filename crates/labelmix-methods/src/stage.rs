@@ -9,6 +9,8 @@ use crate::noise::Correction;
 pub struct StageExample<'a> {
     /// The text as token ids.
     pub token_ids: &'a [u32],
+    /// How many of them stand before the text itself.
+    pub text_at: usize,
     /// The label: the probability of class 1.
     pub target: f32,
     /// What its part of the loss is multiplied by.
@@ -20,7 +22,7 @@ pub struct StageExample<'a> {
 impl<'a> StageExample<'a> {
     /// A label that is taken as it is and counts once.
     pub fn new(token_ids: &'a [u32], target: f32) -> Self {
-        Self { token_ids, target, weight: 1.0, correction: None }
+        Self { token_ids, text_at: 0, target, weight: 1.0, correction: None }
     }
 }
 

@@ -184,6 +184,16 @@ impl Classifier {
         })
     }
 
+    /// Sequences as it reads them: what all begin with is there once, if the model looks back only and the last token is read.
+    pub fn batch(&self, sequences: &[&[u32]]) -> TokenBatch {
+        if self.shares_prefixes() { TokenBatch::sharing(sequences) } else { TokenBatch::new(sequences.iter().copied()) }
+    }
+
+    /// Whether a beginning that sequences share is computed once.
+    pub fn shares_prefixes(&self) -> bool {
+        self.model.is_decoder() && self.pooling == Pooling::LastToken
+    }
+
     /// The two classes' logits, `[sequences, 2]`.
     ///
     /// # Errors

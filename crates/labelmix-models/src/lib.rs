@@ -33,7 +33,7 @@ mod trainable;
 mod transformer;
 
 pub use adapter::{Adapter, LoraSettings};
-pub use batch::TokenBatch;
+pub use batch::{TokenBatch, shared_prefix};
 pub use byte_size::ByteSize;
 pub use checkpoint::{MissingFiles, checkpoint_files, tokenizer_files};
 pub use classifier::{Classifier, Pooling};

@@ -138,12 +138,12 @@ impl Transformer {
             Past::Prefix(length, _) => *length,
             Past::Nothing | Past::NothingAndForget | Past::Record(_) => 0,
         };
-        let longest = before + batch.offsets().ranges().map(|range| range.len()).max().unwrap_or(0);
+        let positions: Arc<[u32]> =
+            batch.offsets().positions().into_iter().map(|position| position + before as u32).collect();
+        let longest = positions.iter().max().map_or(0, |last| *last as usize + 1);
         if longest > self.context {
             return Err(Error::PastContext { tokens: longest, limit: self.context });
         }
-        let positions: Arc<[u32]> =
-            batch.offsets().positions().into_iter().map(|position| position + before as u32).collect();
         let pass = Pass { adapter, offsets: batch.offsets(), positions: &positions, rotary: &self.rotary };
         let mut x = self.embed(batch, &positions)?;
         let mut last = Vec::with_capacity(layers.min(self.blocks.len()));

@@ -21,6 +21,7 @@ use crate::sequence::SequenceOffsets;
 use crate::softmax::{cap_scores, softmax_rows};
 use crate::value::{Backward, Existing, Operation, Value, apply};
 use backward::AttentionBackward;
+use prefix::Prefix;
 
 /// Queries that are handled together: their scores against a thousand keys fill half a core's second-level cache.
 const QUERY_BLOCK: usize = 64;
@@ -52,7 +53,8 @@ pub struct KeyValues {
 
 /// `softmax(scale · q·kᵀ)·v`, head by head and sequence by sequence. `q [tokens, heads·head_dim]`, `k` and
 /// `v [tokens, key_value_heads·head_dim]`; the result has the shape of q. With a prefix, every sequence continues it:
-/// its queries see the prefix's keys too, and the mask counts positions from the prefix's beginning.
+/// its queries see the prefix's keys too, and the mask counts positions from the prefix's beginning. So do sequences that
+/// continue the first one ([`SequenceOffsets::behind`]), of which gradients flow into the first one too.
 ///
 /// # Errors
 /// If the shapes do not fit, or if a gradient is wanted behind a prefix.
@@ -220,12 +222,19 @@ impl Operation for Attention {
         // Head by head, so that one task's numbers lie together.
         let mut log_sums = Buffer::uninitialised(self.settings.heads * self.offsets.total());
         self.attend_to_self(&mut out, &mut log_sums, [q, k, v]);
+        let shared = self.offsets.shared();
         if let [_, _, _, keys, values] = inputs {
-            self.attend_to_prefix(&mut out, &log_sums, q, [keys, values]);
+            let prefix = Prefix { keys, values, length: keys.rows(), continued_from: 0 };
+            self.attend_to_prefix(&mut out, &mut log_sums, q, prefix);
+        } else if shared > 0 {
+            let prefix = Prefix { keys: k, values: v, length: shared, continued_from: shared };
+            self.attend_to_prefix(&mut out, &mut log_sums, q, prefix);
         }
         let out = Array::from_buffer(out, q.shape());
         let backward = differentiable.then(|| -> Box<dyn Backward> {
-            Box::new(AttentionBackward { attention: self.clone(), q: q.clone(), k: k.clone(), v: v.clone(), log_sums })
+            let [q, k, v] = [q, k, v].map(Array::clone);
+            let given = (shared > 0).then(|| out.clone());
+            Box::new(AttentionBackward { attention: self.clone(), q, k, v, log_sums, given })
         });
         (out, backward)
     }
@@ -233,16 +242,22 @@ impl Operation for Attention {
     fn composed(&self, inputs: &[&Tensor]) -> candle_core::Result<Tensor> {
         let AttentionSettings { heads, key_value_heads, head_dim, scale, soft_cap, mask } = self.settings;
         let group = heads / key_value_heads;
-        let prefix = inputs.get(3).map_or(Ok(0), |keys| keys.dim(0))?;
+        let shared = self.offsets.shared();
         let mut outputs = Vec::new();
         for tokens in self.offsets.ranges() {
             let length = tokens.len();
-            let keys = prefix + length;
             let rows = |input: &Tensor| input.narrow(0, tokens.start, length);
-            let behind_prefix = |own: &Tensor, prefix: Option<&&Tensor>| match prefix {
-                Some(prefix) => Tensor::cat(&[*prefix, &rows(own)?], 0),
+            let before = |own: &Tensor, given: Option<&&Tensor>| match given {
+                Some(given) => Ok(Some((*given).clone())),
+                None if shared > 0 && tokens.start > 0 => own.narrow(0, 0, shared).map(Some),
+                None => Ok(None),
+            };
+            let behind_prefix = |own: &Tensor, given: Option<&&Tensor>| match before(own, given)? {
+                Some(prefix) => Tensor::cat(&[&prefix, &rows(own)?], 0),
                 None => rows(own),
             };
+            let prefix = before(inputs[1], inputs.get(3))?.map_or(Ok(0), |keys| keys.dim(0))?;
+            let keys = prefix + length;
             let split = |x: Tensor, length: usize, heads: usize| {
                 x.reshape((length, heads, head_dim))?.transpose(0, 1)?.contiguous()
             };

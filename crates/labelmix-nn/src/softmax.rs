@@ -92,14 +92,28 @@ pub(crate) fn differentiate_softmax_rows(dprobabilities: &mut [f32], probabiliti
     }
 }
 
-/// Joins the attention to some keys with that to others: `out` becomes the mean of both, weighted by the sums of the
-/// scores' exponentials, of which the logarithms are given. At least one of them is finite.
+/// The same for rows that are parts of longer ones, whose sums Σ P ∘ dP are given.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
-pub(crate) fn join_attention(out: &mut [f32], log_sum: f32, other: &[f32], other_log_sum: f32) {
+pub(crate) fn differentiate_rows_about(dprobabilities: &mut [f32], probabilities: &[f32], sums: &[f32]) {
+    let keys = probabilities.len() / sums.len();
+    let rows = dprobabilities.chunks_exact_mut(keys).zip(probabilities.chunks_exact(keys));
+    for ((dp, p), sum) in rows.zip(sums) {
+        for (dp, p) in dp.iter_mut().zip(p) {
+            *dp = p * (*dp - sum);
+        }
+    }
+}
+
+/// Joins the attention to some keys with that to others: `out` becomes the mean of both, weighted by the sums of the
+/// scores' exponentials, of which the logarithms are given. At least one of them is finite. Returns the logarithm of both.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
+pub(crate) fn join_attention(out: &mut [f32], log_sum: f32, other: &[f32], other_log_sum: f32) -> f32 {
     let largest = log_sum.max(other_log_sum);
     let (own, theirs) = (exp(log_sum - largest), exp(other_log_sum - largest));
-    let (own, theirs) = (own / (own + theirs), theirs / (own + theirs));
+    let both = own + theirs;
+    let (own, theirs) = (own / both, theirs / both);
     for (out, other) in out.iter_mut().zip(other) {
         *out = own * *out + theirs * other;
     }
+    largest + both.ln()
 }

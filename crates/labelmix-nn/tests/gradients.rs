@@ -282,6 +282,58 @@ fn attention_over_more_than_one_block_of_queries() {
     }
 }
 
+/// A first sequence that the others continue: outputs are those of whole sequences, and gradients, which flow into it from
+/// all of them, those of the composed form.
+#[test]
+fn gradients_flow_through_a_shared_first_sequence() {
+    for mask in [Mask::Causal, Mask::CausalWindow(5), Mask::CausalWindow(75)] {
+        for (shared, lengths) in [(5, vec![2, 1]), (70, vec![3, 80, 1])] {
+            let offsets = SequenceOffsets::behind(shared, lengths.clone());
+            let tokens = offsets.total();
+            for soft_cap in [None, Some(0.8)] {
+                let settings = AttentionSettings { soft_cap, ..settings(4, 2, 3, mask) };
+                let shapes: [&[usize]; 3] = [&[tokens, 12], &[tokens, 6], &[tokens, 6]];
+                let inputs = inputs_of(&shapes);
+                let (mut values, mut gradients) = (Vec::new(), Vec::new());
+                for on_host in [true, false] {
+                    let leaves: Vec<Value> = inputs
+                        .iter()
+                        .zip(shapes)
+                        .map(|(values, shape)| {
+                            let tensor = Tensor::from_vec(values.clone(), shape, &Device::Cpu).unwrap();
+                            if on_host {
+                                Value::leaf(Array::new(values.clone(), shape))
+                            } else {
+                                Value::leaf_variable(&Var::from_tensor(&tensor).unwrap())
+                            }
+                        })
+                        .collect();
+                    let output = attention(&leaves[0], &leaves[1], &leaves[2], settings, &offsets, None).unwrap();
+                    values.push(output.to_vec().unwrap());
+                    let found = weigh(&output, on_host).unwrap().backward().unwrap();
+                    gradients.push([0, 1, 2].map(|leaf| found.to_vec(&leaves[leaf]).unwrap().unwrap()));
+                }
+                let case = format!("{mask:?} behind {shared}");
+                assert_close(&case, "value", &values[0], &values[1], 2e-6);
+                for (ours, reference) in gradients[0].iter().zip(&gradients[1]) {
+                    assert_close(&case, "gradient", ours, reference, 1e-5);
+                }
+                // The last sequence alone, as a whole.
+                let last = offsets.range(offsets.sequences() - 1);
+                let whole = |input: &[f32], columns: usize| {
+                    let rows = [&input[..shared * columns], &input[last.start * columns..]].concat();
+                    let shape = [rows.len() / columns, columns];
+                    Value::constant(Array::new(rows, &shape))
+                };
+                let alone = SequenceOffsets::from_lengths([shared + last.len()]);
+                let [q, k, v] = [(0, 12), (1, 6), (2, 6)].map(|(input, columns)| whole(&inputs[input], columns));
+                let expected = attention(&q, &k, &v, settings, &alone, None).unwrap().to_vec().unwrap();
+                assert_close(&case, "last", &values[0][last.start * 12..], &expected[shared * 12..], 2e-6);
+            }
+        }
+    }
+}
+
 /// The first rows of each sequence are a prefix that all share; behind it, the results are those of the whole.
 #[test]
 fn sequences_behind_a_shared_prefix_see_it() {

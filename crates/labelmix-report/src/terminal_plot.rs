@@ -30,7 +30,7 @@ pub(crate) fn cost_accuracy_plot(answer: &Answer, style: Style) -> String {
         .map(|split| (split.cost_usd, split.accuracy_mean, on_frontier(&split.method, split.n_weak, split.n_gold)))
         .collect();
     let columns = style.width.map_or(WIDEST, |width| usize::from(width).saturating_sub(MARGIN + 1).min(WIDEST));
-    let costs = Scale::of(points.iter().map(|point| point.0.ln()), columns.saturating_sub(1));
+    let costs = Costs::of(points.iter().map(|point| point.0), columns.saturating_sub(1));
     let accuracies = Scale::of(points.iter().map(|point| point.1), ROWS - 1);
     let (Some(costs), Some(accuracies)) = (costs, accuracies) else { return String::new() };
     if columns < NARROWEST {
@@ -39,7 +39,7 @@ pub(crate) fn cost_accuracy_plot(answer: &Answer, style: Style) -> String {
 
     let mut marks = BTreeMap::new();
     for (cost, accuracy, best) in points {
-        let mark = marks.entry((accuracies.place(accuracy), costs.place(cost.ln()))).or_insert(DOMINATED);
+        let mark = marks.entry((accuracies.place(accuracy), costs.place(cost))).or_insert(DOMINATED);
         if best {
             *mark = ON_FRONTIER;
         }
@@ -57,11 +57,14 @@ pub(crate) fn cost_accuracy_plot(answer: &Answer, style: Style) -> String {
 }
 
 /// The axis of costs, with those budgets for which there is room.
-fn cost_axis(answer: &Answer, costs: &Scale, columns: usize) -> String {
+fn cost_axis(answer: &Answer, costs: &Costs, columns: usize) -> String {
     let (mut line, mut labels) = (vec!['─'; columns], vec![' '; columns + MARGIN]);
     let mut free_from = 0;
-    for budget in answer.budgets_usd().into_iter().filter(|budget| costs.contains(budget.ln())) {
-        let column = costs.place(budget.ln());
+    if costs.has_nothing {
+        line[NOTHING / 2] = '╱';
+    }
+    for budget in answer.budgets_usd().into_iter().filter(|budget| costs.contains(*budget)) {
+        let column = costs.place(budget);
         let label: Vec<char> = dollars(budget).chars().collect();
         // Under its tick, as far as the edge allows.
         let first = (MARGIN + column).saturating_sub(label.len() / 2).min(labels.len() - label.len());
@@ -73,6 +76,36 @@ fn cost_axis(answer: &Answer, costs: &Scale, columns: usize) -> String {
     }
     let [line, labels] = [line, labels].map(String::from_iter);
     format!("      └{line}\n{}", labels.trim_end())
+}
+
+/// Costs by their logarithm; left of a break stands what costs nothing.
+struct Costs {
+    scale: Scale,
+    has_nothing: bool,
+}
+
+/// The columns that nothing and the break take.
+const NOTHING: usize = 6;
+
+impl Costs {
+    /// `None` if there are not two different costs above nothing.
+    fn of(costs: impl Iterator<Item = f64> + Clone, columns: usize) -> Option<Self> {
+        let has_nothing = costs.clone().any(|cost| cost == 0.0);
+        let columns = columns.saturating_sub(if has_nothing { NOTHING } else { 0 });
+        let scale = Scale::of(costs.filter(|cost| *cost > 0.0).map(f64::ln), columns)?;
+        Some(Self { scale, has_nothing })
+    }
+
+    fn contains(&self, cost: f64) -> bool {
+        if cost > 0.0 { self.scale.contains(cost.ln()) } else { self.has_nothing }
+    }
+
+    fn place(&self, cost: f64) -> usize {
+        match (cost > 0.0, self.has_nothing) {
+            (false, _) => 0,
+            (true, has_nothing) => self.scale.place(cost.ln()) + if has_nothing { NOTHING } else { 0 },
+        }
+    }
 }
 
 /// Values from the least to the largest, in equal steps.

@@ -1,6 +1,7 @@
 //! A prompt as it is kept beside a stage.
 
-use labelmix_methods::{FollowUp, PromptTemplate, ShotOrder};
+use labelmix_data::PromptTemplate;
+use labelmix_methods::{FollowUp, ShotOrder};
 use serde::{Deserialize, Serialize};
 
 /// A prompt as it is kept beside a stage: everything that it takes to put it before new texts.

@@ -35,7 +35,8 @@ pub fn wanted_points(study: &Study, prices: &Prices, methods: &[NamedMethod]) ->
     Ok(points)
 }
 
-/// Every budget, split in every way; none if the grid names numbers of labels only.
+/// Every budget, split in every way; none if the grid names numbers of labels only. What costs nothing has a budget of $0
+/// too.
 fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> Result<Vec<WantedPoint>> {
     let NamedMethod { name, method, .. } = named;
     let extra_usd = prices.bill_usd(method.extra());
@@ -43,11 +44,13 @@ fn points_of_budgets(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> 
     if grid.weak_fractions.is_empty() {
         return Ok(points);
     }
-    for &budget_usd in &grid.budgets {
+    let is_free = extra_usd == 0.0 && !method.stages(Allocation::default()).is_empty();
+    for budget_usd in is_free.then_some(0.0).into_iter().chain(grid.budgets.iter().copied()) {
         let left = budget_usd - extra_usd;
         // Sums of prices in floating point may miss a budget that they exactly use up.
         let within = left >= -1e-9 * budget_usd;
-        for weak_fraction in fractions(&**method, &grid.weak_fractions) {
+        let fractions = fractions(&**method, if budget_usd > 0.0 { &grid.weak_fractions } else { &[0.0] });
+        for weak_fraction in fractions {
             let split = match method.splits() {
                 UsableSplits::Nothing => Allocation::default(),
                 _ => allocation_for(left.max(0.0), weak_fraction, prices)?,
@@ -88,7 +91,7 @@ fn points_of_counts(grid: &GridTable, prices: &Prices, named: &NamedMethod) -> V
     let point = |split: Allocation| {
         let allocation = with_extra(&**method, split);
         let cost_usd = prices.bill_usd(allocation);
-        let budget = budget_that_pays(cost_usd, &grid.budgets);
+        let budget = if cost_usd > 0.0 { budget_that_pays(cost_usd, &grid.budgets) } else { Some(0.0) };
         let refusal = budget.is_none().then(|| format!("it costs ${cost_usd}, more than the largest budget"));
         let weak_fraction = weak_share(split, prices);
         let budget_usd = budget.unwrap_or(cost_usd);
@@ -192,11 +195,13 @@ mod tests {
     #[test]
     fn a_method_gets_the_numbers_that_make_sense_to_it() {
         let grid = "budgets = [16]\nweak_counts = [0, 80]\ngold_counts = [0, 8]";
-        let methods = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'most-confident'\n\
+        let methods = "[[methods]]\nname = 'few-shot'\n[[methods]]\nname = 'zero-shot'\n\
+                       [[methods]]\nname = 'most-confident'\n\
                        [[methods]]\nname = 'few-shot-sft'\n\
                        [[methods]]\nname = 'weak-sft'\nmethod = 'few-shot-sft'\nsft = 'weak'";
         insta::assert_snapshot!(points(grid, methods), @r#"
         few-shot $16 at 0: 0 + 8
+        zero-shot $0 at 0: 0 + 0
         most-confident $16 at 0: 0 + 8
         most-confident $16 at 1: 80 + 0
         most-confident $16 at 0.5: 80 + 8

@@ -5,14 +5,15 @@ mod labeler;
 mod methods;
 mod model;
 mod prices;
+mod prompt;
 mod reference;
 mod task;
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::{Dataset, Example, SplitFiles, Task, TextColumns};
+use labelmix_data::{Dataset, Example, PromptTemplate, SplitFiles, Task, TextColumns};
 use labelmix_econ::{Prices, Tariff};
-use labelmix_methods::{Calibration, PromptTemplate, Recipe, RecipeError, Schedule, UsableSplits};
+use labelmix_methods::{Calibration, Recipe, RecipeError, Schedule, UsableSplits};
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -25,6 +26,7 @@ pub use methods::MethodTable;
 pub use methods::NamedMethod;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};
 pub use prices::{LabelPrice, PricesTable, ScheduleTable};
+use prompt::PromptTable;
 pub use reference::{KeyHelp, Need, StudyTable, study_file_page, study_tables};
 use task::WeakLabels;
 pub use task::{DefinedIn, RowKeys, TaskData, TaskReference, TaskTable, TextFiles, VoteMerging};
@@ -55,7 +57,7 @@ pub struct Study {
     pub calibration: Option<Calibration>,
     /// How examples become a prompt, for methods that have one.
     #[serde(default)]
-    pub prompt: PromptTemplate,
+    prompt: PromptTable,
     /// How stages train.
     #[serde(default)]
     pub recipe: Recipe,
@@ -65,6 +67,9 @@ pub struct Study {
     /// The folder of the study file, which its paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
+    /// The prompt that [prompt] and the task mean.
+    #[serde(skip)]
+    prompt_template: PromptTemplate,
     /// The study file, if it was read from one.
     #[serde(skip)]
     file: Option<PathBuf>,
@@ -107,6 +112,7 @@ impl Study {
             method.calibration = method.calibration.or(study.calibration);
         }
         study.check()?;
+        study.prompt_template = study.prompt.template(&study.task.wordings(&study.folder)?)?;
         Ok(study)
     }
 
@@ -139,6 +145,11 @@ impl Study {
     pub fn splitting_methods(&self) -> Vec<String> {
         let methods = self.configured_methods().into_iter();
         methods.filter(|named| named.method.splits() == UsableSplits::All).map(|named| named.name).collect()
+    }
+
+    /// How examples become a prompt.
+    pub fn prompt_template(&self) -> &PromptTemplate {
+        &self.prompt_template
     }
 
     /// What first labels cost, which the grid and ledgers use.
@@ -320,7 +331,7 @@ mod tests {
         insta::assert_snapshot!(with("[grid]\nbudget = [1]"), @"line 8: unknown field `budget`, expected one of `budgets`, `weak_fractions`, `weak_counts`, `gold_counts`, `seeds` | did you mean `budgets`?");
         insta::assert_snapshot!(with("pathh = 'x'"), @"line 7: unknown field `pathh`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `max_length`, `too_long` | did you mean `path`?");
         insta::assert_snapshot!(with("pooling = 'median'"), @"line 7: unknown variant `median`, expected one of `last`, `pooler`, `mean`, `cls`, `max` | did you mean `mean`?");
-        insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars");
+        insta::assert_snapshot!(with("[grid]\nbudgets = [-4]"), @"the budget -4 in [grid] | budgets are positive amounts in dollars; what costs nothing, as zero-shot, is measured at $0 anyway");
         insta::assert_snapshot!(with("[grid]\nweak_fractions = [1.5]"), @"the weak fraction 1.5 in [grid] | weak fractions lie between 0 and 1");
         insta::assert_snapshot!(with("[grid]\nweak_counts = [8, 16]"), @"weak_counts without gold_counts in [grid] | give both: each number of weak labels goes with each of gold labels; 0 is one");
         insta::assert_snapshot!(with("[grid]\nweak_counts = [0]\ngold_counts = [0]"), @"weak_counts and gold_counts in [grid] are all 0 | give a number of labels that is above 0");

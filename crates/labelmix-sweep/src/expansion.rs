@@ -3,7 +3,7 @@
 
 use labelmix_data::{Example, Pools};
 use labelmix_econ::{Allocation, Prices};
-use labelmix_methods::StagePlan;
+use labelmix_methods::{Calibration, StagePlan};
 use labelmix_study::{
     GridPoint, LabelledExamples, NamedMethod, NotAffordable, Study, Supply, WantedRun, distinct, runs_of, split_of,
     wanted_points,
@@ -42,9 +42,10 @@ impl Expansion {
         (*seed, pools)
     }
 
+    /// Those of the first seed for a stage that draws nothing and so has no seed of the grid.
     pub(crate) fn pools_of(&self, seed: u64) -> &Pools {
-        let (_, pools) = self.pools.iter().find(|(of, _)| *of == seed).expect("every seed has its pools");
-        pools
+        let of_seed = self.pools.iter().find(|(of, _)| *of == seed);
+        &of_seed.unwrap_or(&self.pools[0]).1
     }
 
     /// The runs of the grid, in the order of methods, seeds and allocations.
@@ -75,12 +76,13 @@ pub(crate) fn graph_of(chains: &[Chain<'_>], shared: &SharedInputs, train: &[Exa
     let mut graph = StageGraph::default();
     for Chain { method, seed, pools, allocation, stages } in chains {
         graph.add_run(method, *seed, *allocation, stages, |parent, reads, plan| {
-            let before = || stages.iter().filter(|other| !other.is_calibrated());
+            let before = || stages.iter().filter(|other| other.calibration() == Calibration::None);
             let drawn_before = || before().flat_map(|plan| drawn(train, pools, plan)).collect::<Vec<_>>();
             let reference = || reference(train, pools, &drawn_before(), shared.is_balanced);
-            let (drawn, reference) = (&drawn(train, pools, plan), plan.is_calibrated().then(reference));
+            let (drawn, reference) =
+                (&drawn(train, pools, plan), (plan.calibration() == Calibration::Prior).then(reference));
             let taken = Taken { train, drawn, reference: reference.as_ref() };
-            (shared.stage_key(parent, reads, plan, taken, *seed), reference)
+            (shared.stage_key(parent, reads, plan, taken, plan.seed(*seed)), reference)
         });
     }
     graph

@@ -240,7 +240,7 @@ fn write_shots(prompt: &PromptFile, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let mut shots: Vec<&KeptShot> = prompt.shots.iter().collect();
-    if prompt.order == ShotOrder::OneForAll {
+    if prompt.order != ShotOrder::FreshForEach {
         order_for_all(&mut shots, prompt.seed);
     }
     let json = serde_json::to_string_pretty(&shots).expect("shots are texts and classes") + "\n";

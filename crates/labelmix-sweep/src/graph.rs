@@ -30,12 +30,15 @@ pub struct StageNode {
 impl StageNode {
     /// What it does, in a few words: `32 gold labels, seed 0`.
     pub fn in_words(&self) -> String {
-        let shots = |PromptPlan { shots, .. }: &PromptPlan| format!("{} {} shots", shots.count, shots.labels.name());
+        let shots = |PromptPlan { shots, .. }: &PromptPlan| match shots.count {
+            0 => "no shots".to_owned(),
+            count => format!("{count} {} shots", shots.labels.name()),
+        };
         let what = match &self.plan {
             StagePlan::Average { of, calibration, .. } => match (calibration, of.len()) {
-                (Calibration::Prior, 1) => "calibration".to_owned(),
-                (Calibration::Prior, count) => format!("the mean of {count} trainings, calibrated"),
                 (Calibration::None, count) => format!("the mean of {count} trainings"),
+                (_, 1) => "calibration".to_owned(),
+                (_, count) => format!("the mean of {count} trainings, calibrated"),
             },
             StagePlan::Ask(prompt) => shots(prompt),
             StagePlan::Probe(probe) => format!("a probe of {}", learnt_from(&probe.draws)),
@@ -122,6 +125,7 @@ impl StageGraph {
         let mut stages: Vec<usize> = Vec::with_capacity(plans.len());
         for plan in plans {
             let parent = plan.parent().map(|place| stages[place]);
+            let seed = plan.seed(seed);
             let reads: Vec<usize> = plan.reads().iter().map(|place| stages[*place]).collect();
             let siblings = self.children.get(&(seed, parent)).map_or(&[][..], Vec::as_slice);
             let is_this = |node: &StageNode| node.reads == reads && node.plan == *plan;

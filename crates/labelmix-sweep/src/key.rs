@@ -6,10 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use labelmix_data::{Example, bought_hash, content_hash};
+use labelmix_data::{Example, PromptTemplate, bought_hash, content_hash};
 use labelmix_methods::{
-    Choice, DrawSource, HeadStart, JointLoss, ProbeFeatures, ProbePlan, PromptPlan, PromptTemplate, Recipe, Role,
-    StageOptions, StagePlan, Start, TrainPlan,
+    CONTENT_FREE, Calibration, Choice, DrawSource, HeadStart, JointLoss, ProbeFeatures, ProbePlan, PromptPlan, Recipe,
+    Role, StageOptions, StagePlan, Start, TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
@@ -60,7 +60,7 @@ impl SharedInputs {
             test: *content_hash(&data.test).as_bytes(),
             recipe: study.recipe.clone(),
             is_balanced: study.task.balance,
-            prompt: study.prompt.clone(),
+            prompt: data.prompt.clone(),
             texts: StageKey::of(&texts),
         }
     }
@@ -147,7 +147,12 @@ impl SharedInputs {
                 part("test", &self.test);
                 parts_of_own(drawn, train, &mut part);
             }
-            StagePlan::Average { .. } => part("averaged", &self.test),
+            StagePlan::Average { calibration, .. } => {
+                part("averaged", &self.test);
+                if *calibration == Calibration::Contextual {
+                    part("content-free", CONTENT_FREE.join("\n").as_bytes());
+                }
+            }
         }
         // Texts that are left out as too long show in the data; those that are cut, and prompts that lose shots, do not.
         if let Some(max_length) = max_length.filter(|_| !reads_words && (self.cut || plan.prompt().is_some())) {

@@ -1,5 +1,6 @@
 //! The records of runs, each beside the ledger of its labels at the study's prices.
 
+use labelmix_methods::Schedule;
 use labelmix_store::{RunFile, RunRecord, StageOutcome, Store};
 
 use crate::error::Result;
@@ -67,7 +68,9 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         method: sweep.method_table(run).cloned(),
     };
     store.write_run(&study.name, &file, &ledger)?;
-    let steps =
-        outcomes.into_iter().filter_map(|outcome| Some(outcome.history?.steps)).reduce(|all, steps| all + steps);
-    Ok(Some(WrittenRun { record, hardly_trained: steps.is_some_and(|steps| steps <= FEW_STEPS) }))
+    let trained = || outcomes.iter().filter(|outcome| outcome.history.is_some());
+    let steps: usize = trained().filter_map(|outcome| Some(outcome.history.as_ref()?.steps)).sum();
+    // The robust schedule decides itself how many steps few labels need.
+    let is_short = steps <= FEW_STEPS && trained().any(|outcome| outcome.recipe.schedule != Schedule::Robust);
+    Ok(Some(WrittenRun { record, hardly_trained: is_short }))
 }

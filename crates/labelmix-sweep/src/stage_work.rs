@@ -5,8 +5,8 @@ use std::path::Path;
 use labelmix_data::ExampleId;
 use labelmix_engine::{Drawn, Probe, ProbeLabels, StageJob, StageScores, finite_scores, kept_shot};
 use labelmix_methods::{
-    Choice, ProbeFeatures, ProbePlan, PromptPlan, Recipe, Role, Scores, StagePlan, mean_log_odds, prior_shift,
-    test_metrics,
+    CONTENT_FREE, Calibration, Choice, ProbeFeatures, ProbePlan, PromptPlan, Recipe, Role, Scores, StagePlan,
+    contextual_shift, mean_log_odds, prior_shift, test_metrics,
 };
 use labelmix_store::{
     DoneStage, KeptClassifiers, PROBE_FILE, PromptFile, Shortened, StageKey, StageOutcome, Store, StoreError,
@@ -36,7 +36,7 @@ pub(crate) fn do_stage(
     let mut chosen = work.cover(&mut job.drawn, continuation.interrupt)?;
     store.write_stage(&node.key, |folder| {
         let (scores, shift) = match &node.plan {
-            StagePlan::Average { .. } => work.average(continuation.interrupt)?,
+            StagePlan::Average { calibration, .. } => work.average(*calibration, continuation.interrupt)?,
             StagePlan::Probe(probe) => (work.probe(probe, &job, folder, continuation.interrupt)?, None),
             StagePlan::Train(_) | StagePlan::Ask(_) => {
                 (sweep.engine.do_stage(&job, folder, continuation, &mut observe)?, None)
@@ -161,7 +161,11 @@ impl<'a> Work<'a> {
     }
 
     /// Averages the test set's log-odds of the stages that it reads, and shifts them if that is the plan; by how much.
-    fn average(self, interrupt: &Interrupt) -> Result<(StageScores, Option<f32>), StageError> {
+    fn average(
+        self,
+        calibration: Calibration,
+        interrupt: &Interrupt,
+    ) -> Result<(StageScores, Option<f32>), StageError> {
         let mut scores = Vec::new();
         for key in self.reads() {
             let path = self.store.stage_folder(key);
@@ -170,7 +174,14 @@ impl<'a> Work<'a> {
             scores.push(kept.ok_or_else(reason)?.log_odds);
         }
         let mut log_odds = mean_log_odds(&scores);
-        let shift = self.node.reference.as_ref().map(|reference| self.shift(reference, interrupt)).transpose()?;
+        let shift = match (calibration, &self.node.reference) {
+            (Calibration::Contextual, _) => Some(contextual_shift(&self.mean_log_odds(&CONTENT_FREE, interrupt)?)),
+            (_, Some(Reference { places, prior })) => {
+                let texts = places.iter().map(|place| self.sweep.data.train[*place].text.as_str()).collect::<Vec<_>>();
+                Some(prior_shift(&self.mean_log_odds(&texts, interrupt)?, *prior))
+            }
+            (_, None) => None,
+        };
         for score in &mut log_odds {
             *score += shift.unwrap_or(0.0);
         }
@@ -178,18 +189,16 @@ impl<'a> Work<'a> {
         Ok((StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() }, shift))
     }
 
-    /// What brings the reference texts to the prior.
-    fn shift(self, Reference { places, prior }: &Reference, interrupt: &Interrupt) -> Result<f32, StageError> {
-        let Self { sweep, store, .. } = self;
-        let texts: Vec<&str> = places.iter().map(|place| sweep.data.train[*place].text.as_str()).collect();
+    /// The mean log-odds of texts by the classifiers that it reads.
+    fn mean_log_odds(self, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<f32>, StageError> {
         let mut scores = Vec::new();
         for key in self.reads() {
-            let KeptClassifiers { folders, .. } = Store::classifiers(&store.stage_folder(key))?;
+            let KeptClassifiers { folders, .. } = Store::classifiers(&self.store.stage_folder(key))?;
             for folder in folders {
-                scores.push(self.log_odds(&folder, &texts, interrupt)?);
+                scores.push(self.log_odds(&folder, texts, interrupt)?);
             }
         }
-        Ok(prior_shift(&mean_log_odds(&scores), *prior))
+        Ok(mean_log_odds(&scores))
     }
 
     /// The log-odds of texts of the study by the classifier in a folder.
@@ -206,7 +215,7 @@ impl<'a> Work<'a> {
         let PromptPlan { shots, follow_up } = prompt;
         let drawn = job.drawn.iter().filter(|drawn| drawn.draw.role == Role::Shot);
         PromptFile {
-            template: sweep.study().prompt.clone(),
+            template: sweep.data.prompt.clone(),
             order: shots.order,
             seed: node.seed,
             follow_up: follow_up.clone(),

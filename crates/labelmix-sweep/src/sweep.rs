@@ -98,7 +98,7 @@ impl Sweep {
     ) -> Result<Self> {
         let prices = study.prices();
         let Dataset { train, test, unlabeled, summary: data_summary, .. } = dataset;
-        let (recipe, prompt) = (study.recipe.clone(), study.prompt.clone());
+        let (recipe, prompt) = (study.recipe.clone(), study.prompt_template().clone());
         let data = Arc::new(StageData { train, test, recipe, prompt });
         let expansion = Expansion::of(&study, &prices, &data.train)
             .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
@@ -212,7 +212,7 @@ fn needed_stages<'a>(chains: &'a [Chain<'_>], train: &[Example]) -> Vec<NeededSt
             let shots = || drawn(train, chain.pools, plan).into_iter().filter(|drawn| drawn.draw.role == Role::Shot);
             let shots =
                 if plan.prompt().is_some() { shots().flat_map(|drawn| drawn.places).collect() } else { Vec::new() };
-            NeededStage { method: chain.method, seed: chain.seed, plan, shots }
+            NeededStage { method: chain.method, seed: plan.seed(chain.seed), plan, shots }
         })
     };
     chains.iter().flat_map(needed).collect()

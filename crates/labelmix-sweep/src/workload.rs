@@ -1,6 +1,6 @@
 //! How much work a stage is expected to be.
 
-use labelmix_methods::{Calibration, Choice, Recipe, Role, StagePlan, TrainPlan};
+use labelmix_methods::{CONTENT_FREE, Calibration, Choice, Recipe, Role, StagePlan, TrainPlan};
 
 use crate::graph::StageNode;
 use crate::purchase::REFERENCE_TEXTS;
@@ -31,7 +31,12 @@ impl Workload {
             // The shots before texts that a language model is asked about are read once for all.
             StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
             StagePlan::Average { of, calibration, .. } => {
-                let read = if *calibration == Calibration::None { 1 } else { REFERENCE_TEXTS * of.len() };
+                let of_each = match calibration {
+                    Calibration::None => 0,
+                    Calibration::Contextual => CONTENT_FREE.len(),
+                    Calibration::Prior => REFERENCE_TEXTS,
+                };
+                let read = (of_each * of.len()).max(1);
                 return Self { trained: 0, read, texts: 1 };
             }
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use labelmix_models::{Adapter, Classifier, TokenBatch};
+use labelmix_models::{Adapter, Classifier, TokenBatch, shared_prefix};
 use labelmix_nn::Value;
 
 use crate::error::Result;
@@ -28,9 +28,9 @@ pub fn log_odds_unless(
     batch_tokens: usize,
 ) -> Result<Vec<f32>> {
     let mut scores = Vec::with_capacity(texts.len());
-    for batch in token_batches(texts, batch_tokens) {
+    for batch in classifier_batches(model, texts, batch_tokens) {
         interrupt.check()?;
-        let logits = model.logits(&TokenBatch::new(batch.iter().copied()), adapter)?.to_vec()?;
+        let logits = model.logits(&model.batch(batch), adapter)?.to_vec()?;
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }
     Ok(scores)
@@ -78,15 +78,39 @@ pub(crate) fn token_batches<'a, 'b>(
     texts: &'b [&'a [u32]],
     tokens: usize,
 ) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
+    batches(texts, tokens, false)
+}
+
+/// The same for a classifier, for which what all texts of a group begin with counts once where it is computed once.
+pub(crate) fn classifier_batches<'a, 'b>(
+    model: &Classifier,
+    texts: &'b [&'a [u32]],
+    tokens: usize,
+) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
+    batches(texts, tokens, model.shares_prefixes())
+}
+
+fn batches<'a, 'b>(
+    texts: &'b [&'a [u32]],
+    tokens: usize,
+    is_shared: bool,
+) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
     let mut rest = texts;
     std::iter::from_fn(move || {
-        let first = rest.first()?;
-        let mut total = first.len();
-        let more = rest[1..].iter().take_while(|text| {
+        let (mut total, mut count) = (rest.first()?.len(), 1);
+        let mut shared = shared_prefix(&rest[..rest.len().min(2)]);
+        while let Some(text) = rest.get(count) {
             total += text.len();
-            total <= tokens
-        });
-        let (batch, remaining) = rest.split_at(1 + more.count());
+            if is_shared && shared > 0 {
+                shared = shared.min(shared_prefix(&[rest[0], text]));
+            }
+            let once = if is_shared { count * shared } else { 0 };
+            if total - once > tokens {
+                break;
+            }
+            count += 1;
+        }
+        let (batch, remaining) = rest.split_at(count);
         rest = remaining;
         Some(batch)
     })
@@ -104,5 +128,17 @@ mod tests {
             token_batches(&texts, 8).map(|batch| batch.iter().map(|text| text.len()).collect()).collect();
         assert_eq!(sizes, [vec![3, 3], vec![5], vec![9], vec![1, 1]]);
         assert_eq!(token_batches(&[], 8).count(), 0);
+    }
+
+    #[test]
+    fn what_a_group_begins_with_counts_once() {
+        let prompt: Vec<u32> = (0..30).collect();
+        let texts: Vec<Vec<u32>> = (0..6).map(|text| [&prompt[..], &[90 + text, 1]].concat()).collect();
+        let mut texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let sizes = |texts: &[&[u32]], is_shared| batches(texts, 38, is_shared).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&texts, true), [4, 2], "30 + 4 · 2");
+        assert_eq!(sizes(&texts, false), [1; 6]);
+        texts[2] = &[5, 6, 7];
+        assert_eq!(sizes(&texts, true), [2, 2, 2], "the third shares nothing with the first, and 3 + 32 tokens fit");
     }
 }

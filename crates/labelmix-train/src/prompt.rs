@@ -3,13 +3,13 @@
 //! Every text is tokenized by itself, with what follows it. So shots can change places without being tokenized anew, and
 //! all that stands before a query is a prefix whose keys and values can be shared.
 
-use labelmix_data::ExampleId;
+use labelmix_data::{ExampleId, PromptTemplate};
 use labelmix_models::{Error as ModelError, Tokenizer};
 use labelmix_stats::stream;
 use miette::Diagnostic;
 use rand::seq::SliceRandom;
 
-use labelmix_methods::{PromptTemplate, ShotOrder, order_for_all};
+use labelmix_methods::{ShotOrder, order_for_all};
 
 /// A template that does not work with the model's tokenizer.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -61,10 +61,10 @@ impl<'a> PromptEncoder<'a> {
     /// If they are not.
     pub fn new(template: PromptTemplate, tokenizer: &'a Tokenizer) -> Result<Self, PromptError> {
         let before = template.before_target.clone();
-        let query = tokenizer.encode_inner(&format!("{PROBE}{before}"))?;
+        let query = tokenizer.encode_inner(&template.query(PROBE))?;
         let mut targets = [0; 2];
         for (token, target) in targets.iter_mut().zip(&template.targets) {
-            let whole = tokenizer.encode_inner(&format!("{PROBE}{before}{target}"))?;
+            let whole = tokenizer.encode_inner(&format!("{}{target}", template.query(PROBE)))?;
             *token = match whole.strip_prefix(&*query) {
                 Some([first, ..]) => *first,
                 _ => return Err(PromptError::Merged { target: target.clone(), before }),
@@ -88,9 +88,7 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// If the text cannot be tokenized.
     pub fn shot(&self, text: &str, class: bool) -> Result<Vec<u32>, ModelError> {
-        let PromptTemplate { targets, before_target, between } = &self.template;
-        let target = &targets[usize::from(class)];
-        self.tokenizer.encode_inner(&format!("{text}{before_target}{target}{between}"))
+        self.tokenizer.encode_inner(&self.template.shot(text, class))
     }
 
     /// The tokens of a text in question.
@@ -98,7 +96,7 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// If the text cannot be tokenized.
     pub fn query(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        self.tokenizer.encode_inner(&format!("{text}{}", self.template.before_target))
+        self.tokenizer.encode_inner(&self.template.query(text))
     }
 
     /// As [`query`](Self::query), of a text that is cut to fit the model's context.
@@ -121,7 +119,8 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// If the tokenizer fails.
     pub fn ending(&self) -> Result<usize, ModelError> {
-        Ok(self.query(PROBE)?.len().saturating_sub(self.tokenizer.encode_inner(PROBE)?.len()))
+        let without = self.tokenizer.encode_inner(&format!("{}{PROBE}", self.template.before_text))?;
+        Ok(self.query(PROBE)?.len().saturating_sub(without.len()))
     }
 
     /// The special tokens before and behind a prompt.
@@ -177,7 +176,7 @@ impl Shots {
     ) -> Result<Self, ModelError> {
         let shot = |(text, class): (&str, bool)| Ok((ExampleId::exact(text), encoder.shot(text, class)?));
         let mut examples = examples.into_iter().map(shot).collect::<Result<Vec<_>, ModelError>>()?;
-        if order == ShotOrder::OneForAll {
+        if order != ShotOrder::FreshForEach {
             order_for_all(&mut examples, seed);
         }
         let (first, last) = (encoder.first.clone(), encoder.last.clone());
@@ -188,20 +187,34 @@ impl Shots {
     /// and the id alone, so a text has the same prompt whenever it is read. Shots that do not fit are left out from the
     /// end.
     pub fn before(&self, id: ExampleId, query: &[u32]) -> Prompt {
-        let mut order: Vec<&(ExampleId, Vec<u32>)> = self.examples.iter().filter(|(shot, _)| *shot != id).collect();
+        let mut order: Vec<&[u32]> =
+            self.examples.iter().filter(|(shot, _)| *shot != id).map(|(_, tokens)| &**tokens).collect();
         if self.order == ShotOrder::FreshForEach {
             order.shuffle(&mut stream(self.seed, &format!("order of shots before {id}")));
         }
-        let mut room = self.room.saturating_sub(query.len());
+        let (before, lost) = self.filled(&order, self.room.saturating_sub(query.len()));
+        Prompt { before, query: [query, &*self.last].concat(), lost }
+    }
+
+    /// What stands before all texts of a training step, in an order that seed and step decide. None of the texts, with what
+    /// stands behind it, has more than `longest` tokens: shots that do not fit before such a one are left out from the end.
+    pub fn before_step(&self, step: usize, longest: usize) -> Vec<u32> {
+        let mut order: Vec<&[u32]> = self.examples.iter().map(|(_, tokens)| &**tokens).collect();
+        order.shuffle(&mut stream(self.seed, &format!("order of shots in step {step}")));
+        self.filled(&order, (self.room + self.last.len()).saturating_sub(longest)).0
+    }
+
+    /// The shots of this order that there is room for behind the special tokens, and how many are lost.
+    fn filled(&self, order: &[&[u32]], mut room: usize) -> (Vec<u32>, usize) {
         let mut before = self.first.clone();
         let mut kept = 0;
-        for (_, tokens) in &order {
+        for tokens in order {
             let Some(left) = room.checked_sub(tokens.len()) else { break };
             room = left;
-            before.extend(tokens);
+            before.extend(*tokens);
             kept += 1;
         }
-        Prompt { before, query: [query, &*self.last].concat(), lost: order.len() - kept }
+        (before, order.len() - kept)
     }
 
     /// The most tokens that a prompt can have before a query of so many.

@@ -8,7 +8,7 @@ use labelmix_methods::{
     Correction, Loss, Recipe, StageExample, StageHistory, StageOptions, StopReason, Trains, ValidationPoint,
     corrected_targets,
 };
-use labelmix_models::{Adapter, Classifier, TokenBatch};
+use labelmix_models::{Adapter, Classifier};
 use labelmix_nn::{
     AdamW, Array, Gradients, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
 };
@@ -18,10 +18,11 @@ use rand_distr::{Distribution, Normal};
 use crate::continuation::{Continuation, Keeper, Position};
 use crate::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
-use crate::evaluation::{log_odds_unless, token_batches};
+use crate::evaluation::{classifier_batches, log_odds_unless};
 use crate::interrupt::Interrupt;
 use crate::loss::{log_confidence_targets, offset, reads_predictions};
 use crate::optimizer_state::OptimizerState;
+use crate::prompt::Shots;
 use crate::settings::optimizer_settings;
 use crate::timetable::{BatchOrder, Timetable};
 
@@ -40,6 +41,9 @@ pub struct StageRequest<'a> {
     pub options: StageOptions,
     /// The state that the optimizer starts with, if it carries one over.
     pub optimizer: Option<&'a OptimizerState>,
+    /// The shots that stand before the texts of a step, in an order of its own; without it, before texts stands what their
+    /// tokens begin with.
+    pub shots: Option<&'a Shots>,
     /// Decides the validation split, the order of the batches and a head that starts anew.
     pub seed: u64,
 }
@@ -104,7 +108,7 @@ pub fn continue_stage(
     continuation: Continuation<'_>,
     observe: impl FnMut(StageProgress),
 ) -> Result<StageResult> {
-    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, seed } = request;
+    let StageRequest { model, start: mut adapter, examples, recipe, options, optimizer, shots, seed } = request;
     let labels: usize = examples.iter().map(Vec::len).sum();
     assert!(labels > 0, "a stage has labels");
     let recipe = &recipe.of_stage(labels);
@@ -120,7 +124,7 @@ pub fn continue_stage(
     }
     let StageOptions { loss, trains, .. } = options;
     let (train, validation, interrupt) = (&train, &validation, continuation.interrupt);
-    let training = Training { model, train, validation, recipe, loss, trains, optimizer, seed, interrupt };
+    let training = Training { model, train, validation, recipe, loss, trains, optimizer, shots, seed, interrupt };
     let mut watch = EarlyStopping::new(recipe, training.evaluate_every(), !validation.is_empty());
     let (steps, optimizer) = training.run(&mut adapter, &mut watch, continuation, observe)?;
     let stop_reason = watch.stop_reason();
@@ -181,6 +185,8 @@ pub(crate) struct Training<'a> {
     pub(crate) trains: Trains,
     /// What the optimizer starts with; without it, with nothing.
     pub(crate) optimizer: Option<&'a OptimizerState>,
+    /// What stands before the texts of a step, if not what their tokens begin with.
+    pub(crate) shots: Option<&'a Shots>,
     /// Decides the order of the batches.
     pub(crate) seed: u64,
     /// Who may stop it in the middle of a step or of an evaluation.
@@ -299,7 +305,12 @@ impl Training<'_> {
         batch: &[StageExample<'_>],
         step: usize,
     ) -> Result<(f32, Gradients)> {
-        let texts: Vec<&[u32]> = batch.iter().map(|example| example.token_ids).collect();
+        let prompts = self.step_prompts(batch, step);
+        let texts =
+            || batch.iter().zip(&prompts).map(|(example, prompt)| prompt.as_deref().unwrap_or(example.token_ids));
+        let batch: Vec<StageExample<'_>> =
+            texts().zip(batch).map(|(token_ids, example)| StageExample { token_ids, ..*example }).collect();
+        let (batch, texts): (_, Vec<&[u32]>) = (&*batch, texts().collect());
         let labels: Vec<f32> = batch.iter().map(|example| example.target).collect();
         let divisor = batch.len() as f32;
         let targets = if reads_predictions(self.loss, batch.len(), step) {
@@ -315,16 +326,24 @@ impl Training<'_> {
         let mut total = -(batch.iter().map(offset).sum::<f64>() as f32) / divisor;
         let mut gradients = Gradients::default();
         let mut done = 0;
-        for micro_batch in token_batches(&texts, self.recipe.micro_batch_tokens) {
+        for micro_batch in classifier_batches(self.model, &texts, self.recipe.micro_batch_tokens) {
             self.interrupt.check()?;
             let now = done..done + micro_batch.len();
             done = now.end;
-            let logits = self.model.logits(&TokenBatch::new(micro_batch.iter().copied()), adapter)?;
+            let logits = self.model.logits(&self.model.batch(micro_batch), adapter)?;
             let loss = weighted_soft_cross_entropy(&logits, &targets[now.clone()], &weights[now], divisor)?;
             total += loss.to_vec()?[0];
             gradients.accumulate(loss.backward()?)?;
         }
         Ok((total, gradients))
+    }
+
+    /// The texts of a step behind shots in its own order; nothing for a text that stands behind what its tokens begin with.
+    fn step_prompts(&self, batch: &[StageExample<'_>], step: usize) -> Vec<Option<Vec<u32>>> {
+        let Some(shots) = self.shots else { return vec![None; batch.len()] };
+        let longest = self.train.iter().map(|example| own_tokens(example).len()).max().unwrap_or(0);
+        let before = shots.before_step(step, longest);
+        batch.iter().map(|example| Some([&*before, own_tokens(example)].concat())).collect()
     }
 
     /// How good an adapter is on some labels, at least one.
@@ -362,6 +381,11 @@ impl Training<'_> {
             validation,
         }
     }
+}
+
+/// The tokens of a text itself, without what stands before it.
+fn own_tokens<'a>(example: &StageExample<'a>) -> &'a [u32] {
+    &example.token_ids[example.text_at..]
 }
 
 /// The places of the parameters that change.

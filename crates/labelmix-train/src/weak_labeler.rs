@@ -55,7 +55,8 @@ pub fn continue_labeler(
     assert!(!train.is_empty() && !validation.is_empty(), "a labeler has gold labels to train and to validate on");
     let (loss, trains) = (Loss::Xent, Trains::All);
     let interrupt = continuation.interrupt;
-    let training = Training { model, train, validation, recipe, loss, trains, optimizer: None, seed, interrupt };
+    let training =
+        Training { model, train, validation, recipe, loss, trains, optimizer: None, shots: None, seed, interrupt };
     let Some(target) = target_accuracy else {
         let mut watch =
             EarlyStopping::new(&Recipe { patience: usize::MAX, ..recipe.clone() }, training.evaluate_every(), true);

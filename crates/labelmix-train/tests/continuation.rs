@@ -93,7 +93,7 @@ fn a_stage_that_is_interrupted_at_every_step_ends_as_one_that_is_not() {
         let examples = &[examples.to_vec()];
         let request = || {
             let (model, start) = (&reviews.model, reviews.start(recipe));
-            StageRequest { model, start, examples, recipe, options, optimizer: None, seed: 3 }
+            StageRequest { model, start, examples, recipe, options, optimizer: None, shots: None, seed: 3 }
         };
         let whole = train_stage(request(), |_| ()).unwrap();
         for k in [1, 2, 3, 7] {
@@ -114,7 +114,16 @@ fn states_kept_by_time_are_gone_on_from_and_damaged_ones_begun_anew() {
     let (examples, recipe) = ([reviews.examples()], Recipe { total_examples: 320, ..Recipe::default() });
     let request = || {
         let (model, start, options) = (&reviews.model, reviews.start(&recipe), StageOptions::default());
-        StageRequest { model, start, examples: &examples, recipe: &recipe, options, optimizer: None, seed: 3 }
+        StageRequest {
+            model,
+            start,
+            examples: &examples,
+            recipe: &recipe,
+            options,
+            optimizer: None,
+            shots: None,
+            seed: 3,
+        }
     };
     let whole = train_stage(request(), |_| ()).unwrap();
     let folder = tempfile::tempdir().unwrap();

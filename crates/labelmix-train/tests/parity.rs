@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use labelmix_data::ExampleId;
-use labelmix_methods::{PromptTemplate, Recipe, ShotOrder};
+use labelmix_data::{ExampleId, PromptTemplate};
+use labelmix_methods::{Recipe, ShotOrder};
 use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, TokenBatch, Tokenizer};
 use labelmix_nn::{Array, Parameter, soft_cross_entropy};
 use labelmix_train::{

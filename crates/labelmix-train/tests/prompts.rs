@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use labelmix_data::ExampleId;
-use labelmix_methods::{PromptTemplate, ShotOrder};
+use labelmix_data::{ExampleId, PromptTemplate};
+use labelmix_methods::ShotOrder;
 use labelmix_models::Tokenizer;
 use labelmix_train::{PromptEncoder, PromptError, Shots};
 use miette::Diagnostic;
@@ -20,7 +20,12 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn template() -> PromptTemplate {
-    PromptTemplate { targets: ["slow".into(), "perfect".into()], before_target: " is ".into(), between: " . ".into() }
+    PromptTemplate {
+        before_text: String::new(),
+        targets: ["slow".into(), "perfect".into()],
+        before_target: " is ".into(),
+        between: " . ".into(),
+    }
 }
 
 fn words(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
@@ -40,6 +45,22 @@ fn a_prompt_is_shots_with_targets_and_then_the_query() {
         assert!(text.contains(shot), "{text}");
     }
     assert_eq!(text.matches("<s>").count(), 1);
+}
+
+#[test]
+fn what_stands_before_a_text_stands_before_shots_and_query() {
+    let tokenizer = tokenizer();
+    let before_text = "the plot ".to_owned();
+    let encoder = PromptEncoder::new(PromptTemplate { before_text, ..template() }, &tokenizer).unwrap();
+    let shots = Shots::new(&encoder, EXAMPLES, ShotOrder::OneForAll, 3).unwrap();
+    let prompt = shots.before(ExampleId::of("the wine"), &encoder.query("the wine").unwrap());
+    let text = words(&tokenizer, &prompt.token_ids());
+    assert_eq!(text.matches("the plot ").count(), 4, "{text}");
+    assert!(text.ends_with("the plot the wine is"), "{text}");
+    // Of a text that is cut the end goes, not what stands around it.
+    let longer = encoder.cut_query(&"the wine ".repeat(200)).unwrap();
+    let longer = words(&tokenizer, &longer);
+    assert!(longer.starts_with("the plot the wine") && longer.ends_with("the wine is"), "{longer}");
 }
 
 #[test]
@@ -64,6 +85,23 @@ fn no_example_is_its_own_shot_and_every_text_has_one_shuffle_of_its_own() {
     assert_eq!(orders(&fresh).len(), 6, "all orders of three shots");
     assert_eq!(orders(&one).len(), 1);
     assert_eq!(prompt(&fresh, &texts[0]), prompt(&fresh, &texts[0]));
+}
+
+#[test]
+fn a_step_has_one_prompt_in_an_order_of_its_own() {
+    let tokenizer = tokenizer();
+    let encoder = PromptEncoder::new(template(), &tokenizer).unwrap();
+    let shots = Shots::new(&encoder, EXAMPLES, ShotOrder::FreshForEachStep, 3).unwrap();
+    let orders: HashSet<Vec<u32>> = (0..60).map(|step| shots.before_step(step, 5)).collect();
+    assert_eq!(orders.len(), 6, "all orders of three shots");
+    assert_eq!(shots.before_step(7, 5), shots.before_step(7, 5));
+    // What is read has one prompt, as if nothing were trained.
+    let one = Shots::new(&encoder, EXAMPLES, ShotOrder::OneForAll, 3).unwrap();
+    let query = encoder.query("the wine").unwrap();
+    assert_eq!(shots.before(ExampleId::of("the wine"), &query), one.before(ExampleId::of("the wine"), &query));
+    // Before a text of 240 tokens there is room for one shot of the 256.
+    assert!((1 + 5..1 + 9).contains(&shots.before_step(0, 247).len()));
+    assert_eq!(shots.before_step(0, 255).len(), 1);
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Reviews {
     fn stage(&self, recipe: &Recipe, options: StageOptions, optimizer: Option<&OptimizerState>) -> StageResult {
         let examples = [self.rows.iter().map(|(token_ids, target)| StageExample::new(token_ids, *target)).collect()];
         let (model, start) = (&self.model, self.start());
-        let request = StageRequest { model, start, examples: &examples, recipe, options, optimizer, seed: 3 };
+        let request =
+            StageRequest { model, start, examples: &examples, recipe, options, optimizer, shots: None, seed: 3 };
         train_stage(request, |_| ()).unwrap()
     }
 }
@@ -140,8 +141,16 @@ fn labels_of_each_kind_are_split_by_themselves_and_count_as_they_weigh() {
         let weighted = others.iter().map(|example| StageExample { weight, ..*example }).collect();
         let examples = [own.to_vec(), weighted];
         let (model, start, options) = (&reviews.model, reviews.start(), StageOptions::default());
-        let request =
-            StageRequest { model, start, examples: &examples, recipe: &recipe, options, optimizer: None, seed: 3 };
+        let request = StageRequest {
+            model,
+            start,
+            examples: &examples,
+            recipe: &recipe,
+            options,
+            optimizer: None,
+            shots: None,
+            seed: 3,
+        };
         train_stage(request, |_| ()).unwrap()
     };
     let history = stage(0.25).history;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::weak::WeakTable;
+use crate::prompt::PromptTemplate;
 use crate::read::Encoding;
 
 /// A task file.
@@ -53,6 +54,9 @@ pub struct TaskDefinition {
     /// Where weak labels are, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weak: Option<WeakTable>,
+    /// How it is asked: wordings, of which the first is the usual one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<PromptTemplate>,
 }
 
 /// `[hub]`: a dataset of the Hugging Face Hub.
@@ -246,6 +250,12 @@ impl TaskDefinition {
         }
         if let Some(weak) = &self.weak {
             weak.check()?;
+        }
+        if let Some(wording) = self.prompts.iter().position(|prompt| prompt.targets[0] == prompt.targets[1]) {
+            return Err(Problem::new(
+                format!("both classes have one target in wording {} of [[prompts]]", wording + 1),
+                "give `targets` that a model can tell apart, such as [\" no\", \" yes\"]",
+            ));
         }
         if self.draw_by.as_ref().is_some_and(Vec::is_empty) {
             return Err(Problem::new("draw_by is empty", "name a column that tells the rows apart, or leave it out"));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{DataSource, LoadOptions, OneOrMore, SplitFiles, Task, TaskError};
 use crate::dataset::Dataset;
 use crate::example::{Example, ExampleId};
+use crate::prompt::PromptTemplate;
 use crate::summary::{DataSummary, grouped};
 
 /// A task without its data.
@@ -32,6 +33,8 @@ pub struct TaskDescription {
     pub template: String,
     /// The template of what a cheap labeler sees, if it sees less.
     pub proxy: Option<String>,
+    /// How it is asked: its wordings.
+    pub prompts: Vec<PromptTemplate>,
     /// What must hold of the rows that are kept.
     pub filters: Vec<String>,
 }
@@ -79,6 +82,7 @@ impl Task {
             seed: definition.seed,
             template: definition.template.clone(),
             proxy: definition.proxy.clone(),
+            prompts: definition.prompts.clone(),
             filters: definition.filters.iter().map(|filter| filter.keep.clone()).collect(),
         }
     }
@@ -153,10 +157,14 @@ impl fmt::Display for TaskDescription {
             writeln!(f, "keeps:   {filter}")?;
         }
         write!(f, "text:\n{}", indented(&self.template))?;
-        match &self.proxy {
-            Some(proxy) => write!(f, "\nwhat a cheap labeler sees:\n{}", indented(proxy)),
-            None => Ok(()),
+        if let Some(proxy) = &self.proxy {
+            write!(f, "\nwhat a cheap labeler sees:\n{}", indented(proxy))?;
         }
+        for (place, prompt) in self.prompts.iter().enumerate() {
+            let [no, yes] = &prompt.targets;
+            write!(f, "\nwording {}: {:?}, then {no:?} or {yes:?}", place + 1, prompt.query("TEXT"))?;
+        }
+        Ok(())
     }
 }
 

@@ -117,6 +117,13 @@ impl SurfaceCells {
         into.shared.push(mean(&|place| self.shared[place]));
     }
 
+    /// The accuracy without labels: one half, unless it was measured to be above.
+    pub(crate) fn start(&self) -> f64 {
+        const MOST: f64 = 0.98;
+        let measured = self.labels.iter().position(|labels| labels.weak == 0.0 && labels.gold == 0.0);
+        measured.map_or(0.5, |place| self.accuracies[place].clamp(0.5, MOST))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.labels.len()
     }

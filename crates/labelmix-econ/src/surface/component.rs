@@ -26,6 +26,8 @@ pub(crate) struct Assumption {
 /// draw of the process that agrees with the measurements (Matheron's rule; Wilson and others 2020).
 #[derive(Debug, Clone)]
 pub(crate) struct Component {
+    /// The accuracy without labels that its members start at.
+    pub(super) start: f64,
     pub(super) members: Vec<Option<Member>>,
     pub(super) smooth: Option<Smooth>,
 }
@@ -102,8 +104,9 @@ impl Assumption {
             }
             Smooth { kernel, positions, waves, wave_weights, corrections }
         });
-        let member = |coordinates: &Option<Coordinates>| Some(self.family?.member(coordinates.as_ref()?));
-        Component { members: coordinates.iter().map(member).collect(), smooth }
+        let start = cells.start();
+        let member = |coordinates: &Option<Coordinates>| Some(self.family?.member(coordinates.as_ref()?, start));
+        Component { start, members: coordinates.iter().map(member).collect(), smooth }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The parametric families of surfaces. All start at chance and level off; the measurements weigh them.
+//! The parametric families of surfaces. All start at what a method reaches without labels (chance, unless it was measured)
+//! and level off; the measurements weigh them.
 
 use super::cells::Labels;
 use super::hill::Hill;
@@ -56,11 +57,12 @@ impl Family {
         share.ln()
     }
 
-    pub(crate) fn member(self, coordinates: &Coordinates) -> Member {
+    /// Of accuracy `start` without labels.
+    pub(crate) fn member(self, coordinates: &Coordinates, start: f64) -> Member {
         match self {
-            Self::Ceilings => Member::Ceilings(Hill::gradual(coordinates)),
-            Self::Sudden => Member::Ceilings(Hill::sudden(coordinates)),
-            Self::Substitution => Member::Substitution(Substitution::new(coordinates)),
+            Self::Ceilings => Member::Ceilings(Hill::gradual(coordinates, start)),
+            Self::Sudden => Member::Ceilings(Hill::sudden(coordinates, start)),
+            Self::Substitution => Member::Substitution(Substitution::new(coordinates, start)),
         }
     }
 }
@@ -90,15 +92,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn surfaces_start_at_chance_rise_and_stay_below_one(
+        fn surfaces_rise_from_their_start_and_stay_below_one(
             coordinates in prop::array::uniform7(-2.5f64..2.5), weak in 0.0f64..1e5, gold in 0.0f64..1e5,
+            start in 0.5f64..0.95,
         ) {
             for family in Family::ALL {
-                let member = family.member(&coordinates);
+                let member = family.member(&coordinates, start);
                 let at = |weak: f64, gold: f64| member.accuracy(&Labels { weak, gold }.into());
-                prop_assert!((at(0.0, 0.0) - 0.5).abs() < 1e-12);
+                prop_assert!((at(0.0, 0.0) - start).abs() < 1e-12);
                 let here = at(weak, gold);
-                prop_assert!((0.5..1.0).contains(&here), "{here}");
+                prop_assert!((start..1.0).contains(&here), "{here}");
                 prop_assert!(at(weak, 1.1 * gold) >= here - 1e-12);
                 // A negative interaction may make weak labels a hindrance to gold ones, never alone.
                 if family == Family::Substitution || gold == 0.0 {

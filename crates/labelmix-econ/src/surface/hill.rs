@@ -4,8 +4,8 @@
 //! ```text
 //! W = w^hw / (w^hw + kw^hw)                 what weak labels have taught, from 0 to 1
 //! G = g^hg / (g^hg + (kg·e^(−κW))^hg)       what gold labels have taught; κ > 0: they teach faster after weak ones
-//! a = c·r·W                                 accuracy above one half from weak labels, of ceiling c·r < c
-//! accuracy = 1/2 + a + (c − a)·G            gold labels close what is open to the ceiling 1/2 + c
+//! a = c·r·W                                 accuracy above the start s from weak labels, of ceiling c·r < c
+//! accuracy = s + a + (c − a)·G              gold labels close what is open to the ceiling s + c
 //! ```
 //!
 //! Hill curves are logistic curves of ln n, zero at n = 0. Priors are normal in the seven coordinates below and wide
@@ -13,7 +13,7 @@
 
 use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
 
-/// Prior mean and deviation of: logit(2c), logit(r), ln kw, ln hw, ln kg, ln hg, κ.
+/// Prior mean and deviation of: logit(c / (1 − s)), logit(r), ln kw, ln hw, ln kg, ln hg, κ.
 const PRIOR: [(f64, f64); DIMENSIONS] =
     [(1.4, 1.0), (1.0, 1.0), (5.7, 2.0), (-0.2, 0.4), (4.6, 1.7), (-0.2, 0.4), (0.3, 0.8)];
 
@@ -24,6 +24,7 @@ const SUDDEN: (f64, f64) = (1.0, 0.5);
 /// A surface of the family, ready to be evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hill {
+    start: f64,
     ceiling: f64,
     weak_ceiling: f64,
     ln_half_weak: f64,
@@ -35,21 +36,22 @@ pub(crate) struct Hill {
 
 impl Hill {
     /// Of a task that is learned over factors of ten.
-    pub(crate) fn gradual(coordinates: &Coordinates) -> Self {
-        Self::new(coordinates, &PRIOR)
+    pub(crate) fn gradual(coordinates: &Coordinates, start: f64) -> Self {
+        Self::new(coordinates, &PRIOR, start)
     }
 
     /// Of a task that is learned over factors of two.
-    pub(crate) fn sudden(coordinates: &Coordinates) -> Self {
+    pub(crate) fn sudden(coordinates: &Coordinates, start: f64) -> Self {
         let mut prior = PRIOR;
         (prior[3], prior[5]) = (SUDDEN, SUDDEN);
-        Self::new(coordinates, &prior)
+        Self::new(coordinates, &prior, start)
     }
 
-    fn new(coordinates: &Coordinates, prior: &[(f64, f64); DIMENSIONS]) -> Self {
+    fn new(coordinates: &Coordinates, prior: &[(f64, f64); DIMENSIONS], start: f64) -> Self {
         let raw = raw(coordinates, prior);
-        let ceiling = 0.5 * logistic(raw[0]);
+        let ceiling = (1.0 - start) * logistic(raw[0]);
         Self {
+            start,
             ceiling,
             weak_ceiling: ceiling * logistic(raw[1]),
             ln_half_weak: raw[2],
@@ -77,6 +79,6 @@ impl Hill {
         let weak = logistic(self.steepness_weak * (place.ln_weak - self.ln_half_weak));
         let gold = logistic(self.steepness_gold * (place.ln_gold - self.ln_half_gold + self.interaction * weak));
         let from_weak = self.weak_ceiling * weak;
-        0.5 + from_weak + (self.ceiling - from_weak) * gold
+        self.start + from_weak + (self.ceiling - from_weak) * gold
     }
 }

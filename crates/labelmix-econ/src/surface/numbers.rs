@@ -21,6 +21,8 @@ pub struct SurfaceNumbers {
     pub draws: usize,
     /// The family of the members: `ceilings`, `substitution`, or `middle` for the constant [`middle`](Self::middle).
     pub family: &'static str,
+    /// The accuracy without labels, which members start at.
+    pub start: f64,
     /// The accuracy that a process without a family varies about.
     pub middle: f64,
     /// `[draw][parameter]`, in the order of the family's formula.
@@ -75,6 +77,7 @@ fn numbers(component: &Component) -> SurfaceNumbers {
     SurfaceNumbers {
         draws: component.draws(),
         family,
+        start: component.start,
         middle: MIDDLE,
         members: parameters.collect(),
         amplitude: smooth.map_or(0.0, |smooth| smooth.kernel.amplitude),

@@ -43,7 +43,7 @@ impl<'a> Fit<'a> {
     }
 
     pub(crate) fn residuals(&self, coordinates: &Coordinates) -> Vec<f64> {
-        let member = self.family.member(coordinates);
+        let member = self.family.member(coordinates, self.cells.start());
         let predicted = self.places.iter().map(|place| member.accuracy(place));
         self.cells.accuracies.iter().zip(predicted).map(|(accuracy, predicted)| accuracy - predicted).collect()
     }

@@ -3,18 +3,19 @@
 //!
 //! ```text
 //! N = g + ω·w / (1 + w/u)                  a weak label is worth ω gold ones, and less as there are more of them
-//! accuracy = 1/2 + c·(1 − (1 + N/s)^(−β))
+//! accuracy = s + c·(1 − (1 + N/l)^(−β))       from the start s
 //! ```
 
 use super::family::{Coordinates, DIMENSIONS, Place, logistic, raw};
 
-/// Prior mean and deviation of: logit(2c), ln ω, ln u, ln s, ln β. Two coordinates are idle.
+/// Prior mean and deviation of: logit(c / (1 − s)), ln ω, ln u, ln l, ln β. Two coordinates are idle.
 const PRIOR: [(f64, f64); DIMENSIONS] =
     [(1.8, 1.0), (-1.6, 1.0), (7.0, 2.0), (4.0, 1.5), (-0.6, 0.5), (0.0, 1.0), (0.0, 1.0)];
 
 /// A surface of the family, ready to be evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Substitution {
+    start: f64,
     ceiling: f64,
     worth: f64,
     useful_weak: f64,
@@ -23,10 +24,11 @@ pub(crate) struct Substitution {
 }
 
 impl Substitution {
-    pub(crate) fn new(coordinates: &Coordinates) -> Self {
+    pub(crate) fn new(coordinates: &Coordinates, start: f64) -> Self {
         let raw = raw(coordinates, &PRIOR);
         Self {
-            ceiling: 0.5 * logistic(raw[0]),
+            start,
+            ceiling: (1.0 - start) * logistic(raw[0]),
             worth: raw[1].exp(),
             useful_weak: raw[2].exp(),
             scale: raw[3].exp(),
@@ -34,13 +36,13 @@ impl Substitution {
         }
     }
 
-    /// c, ω, u, s, β.
+    /// c, ω, u, l, β.
     pub(super) fn parameters(&self) -> [f64; 5] {
         [self.ceiling, self.worth, self.useful_weak, self.scale, self.exponent]
     }
 
     pub(crate) fn accuracy(&self, place: &Place) -> f64 {
         let effective = place.gold + self.worth * place.weak / (1.0 + place.weak / self.useful_weak);
-        0.5 + self.ceiling * (1.0 - (-self.exponent * (effective / self.scale).ln_1p()).exp())
+        self.start + self.ceiling * (1.0 - (-self.exponent * (effective / self.scale).ln_1p()).exp())
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use labelmix_data::Example;
 use labelmix_methods::{
-    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotsPlan, StageExample,
-    Start, TrainPlan, least_certain, mean_log_odds,
+    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotOrder, ShotsPlan,
+    StageExample, Start, TrainPlan, least_certain, mean_log_odds,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
@@ -34,17 +34,21 @@ pub(super) struct Work<'a> {
 /// Texts as a classifier reads them: alone, or behind a prompt.
 struct Texts<'a> {
     tokens: Vec<Cow<'a, [u32]>>,
+    /// How many tokens stand before each of them, where that is not nothing.
+    before: Vec<usize>,
     shortened: usize,
     most_lost: usize,
 }
 
 impl<'a> Texts<'a> {
     fn alone(tokens: impl Iterator<Item = &'a Vec<u32>>) -> Self {
-        Self { tokens: tokens.map(|tokens| Cow::Borrowed(&**tokens)).collect(), shortened: 0, most_lost: 0 }
+        let tokens = tokens.map(|tokens| Cow::Borrowed(&**tokens)).collect();
+        Self { tokens, before: Vec::new(), shortened: 0, most_lost: 0 }
     }
 
     fn prompted(PromptedTexts { prompts, shortened, most_lost }: PromptedTexts) -> Self {
-        Self { tokens: prompts.iter().map(|prompt| Cow::Owned(prompt.token_ids())).collect(), shortened, most_lost }
+        let tokens = prompts.iter().map(|prompt| Cow::Owned(prompt.token_ids())).collect();
+        Self { tokens, before: prompts.iter().map(|prompt| prompt.before.len()).collect(), shortened, most_lost }
     }
 
     fn slices(&self) -> Vec<&[u32]> {
@@ -88,10 +92,14 @@ impl<'a> Work<'a> {
         }
         let mut examples: Vec<Vec<StageExample<'_>>> = Vec::new();
         for (part, texts) in &drawn {
-            examples.push(self.examples(part, texts, &examples)?);
+            let mut of_part = self.examples(part, texts, &examples)?;
+            of_part.iter_mut().zip(&texts.before).for_each(|(example, before)| example.text_at = *before);
+            examples.push(of_part);
         }
         let (examples, optimizer) = (&*examples, optimizer.as_ref());
-        let request = StageRequest { model, start, examples, recipe, options, optimizer, seed };
+        let of_steps = plan.prompt.as_ref().filter(|prompt| prompt.shots.order == ShotOrder::FreshForEachStep);
+        let shots = of_steps.map(|prompt| engine.prompts().shots(job.seed, prompt.shots));
+        let request = StageRequest { model, start, examples, recipe, options, optimizer, shots, seed };
         let result = continue_stage(request, self.continuation, observe)?;
         let test = self.test_texts()?;
         let log_odds = self.log_odds(&result.adapter, &test.slices())?;
@@ -115,12 +123,10 @@ impl<'a> Work<'a> {
     /// Asks the language model for the next token behind each prompt of the test set.
     pub(super) fn ask(self, prompt: &PromptPlan) -> Result<StageScores> {
         let Self { engine, job, continuation } = self;
-        let prompts = engine.prompts();
-        let PromptedTexts { prompts: texts, shortened: test, most_lost } =
-            prompts.before_test(job.seed, prompt.shots, &job.data.test);
+        let PromptedTexts { prompts: texts, shortened: test, most_lost } = self.test_prompts(prompt)?;
         let (interrupt, batch_tokens) = (continuation.interrupt, job.data.recipe.micro_batch_tokens);
-        let log_odds =
-            score_next_token_unless(interrupt, engine.language_model(), &texts, prompts.targets(), batch_tokens)?;
+        let (model, targets) = (engine.language_model(), engine.prompts().targets());
+        let log_odds = score_next_token_unless(interrupt, model, &texts, targets, batch_tokens)?;
         let shortened = Shortened { train: 0, test, most_lost };
         engine.model.model().check_unchanged()?;
         let scores = finite_scores(log_odds)?;
@@ -146,7 +152,7 @@ impl<'a> Work<'a> {
         Ok(match job.plan.prompt() {
             None => Texts::alone(at.iter().map(|index| &engine.texts.train[*index])),
             Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
-                self.followed_up(*shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?
+                Texts::prompted(self.followed_up(*shots, follow_up, at.iter().map(|index| &job.data.train[*index]))?)
             }
             Some(PromptPlan { shots, follow_up: None }) => {
                 Texts::prompted(engine.prompts().before_train(job.seed, *shots, &job.data.train, at))
@@ -158,13 +164,16 @@ impl<'a> Work<'a> {
         let Self { engine, job, .. } = self;
         Ok(match job.plan.prompt() {
             None => Texts::alone(engine.texts.test.iter()),
-            Some(PromptPlan { shots, follow_up: Some(follow_up) }) => {
-                self.followed_up(*shots, follow_up, job.data.test.iter())?
-            }
-            Some(PromptPlan { shots, follow_up: None }) => {
-                Texts::prompted(engine.prompts().before_test(job.seed, *shots, &job.data.test))
-            }
+            Some(prompt) => Texts::prompted(self.test_prompts(prompt)?),
         })
+    }
+
+    fn test_prompts(self, PromptPlan { shots, follow_up }: &PromptPlan) -> Result<PromptedTexts> {
+        let Self { engine, job, .. } = self;
+        match follow_up {
+            Some(follow_up) => self.followed_up(*shots, follow_up, job.data.test.iter()),
+            None => Ok(engine.prompts().before_test(job.seed, *shots, &job.data.test)),
+        }
     }
 
     /// What is asked on from the model's own answers to texts.
@@ -173,7 +182,7 @@ impl<'a> Work<'a> {
         shots: ShotsPlan,
         follow_up: &FollowUp,
         examples: impl Iterator<Item = &'a Example>,
-    ) -> Result<Texts<'a>> {
+    ) -> Result<PromptedTexts> {
         let Self { engine, job, .. } = self;
         let (model, tokenizer) = (engine.language_model(), &engine.tokenizer);
         let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer)?;
@@ -184,7 +193,7 @@ impl<'a> Work<'a> {
             engine.prompts().shots(job.seed, shots),
             &texts,
         )?;
-        Ok(Texts::prompted(PromptedTexts::of(prompts)))
+        Ok(PromptedTexts::of(prompts))
     }
 
     /// What a stage learns from a draw: its labels, or what the classifiers that the stage reads make of its texts; if it
@@ -233,6 +242,7 @@ impl<'a> Work<'a> {
         }
         let examples = texts.iter().zip(labels).zip(weights).map(|((text, target), weight)| StageExample {
             token_ids: text,
+            text_at: 0,
             target,
             weight: weight as f32,
             correction,

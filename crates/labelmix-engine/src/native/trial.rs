@@ -28,6 +28,7 @@ pub(super) fn calibrate(engine: &NativeEngine) -> Result<Calibration> {
     let interrupt = Interrupt::default();
     let (began, mut steps) = (Instant::now(), Vec::new());
     let request = StageRequest {
+        shots: None,
         model,
         start: model.initial_adapter(lora_settings(&recipe), 0)?,
         examples: &[examples],

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::few_shot::check_shots;
 use super::seq_sft::smallest_batch;
-use super::{GOLD, WEAK};
+use super::{GOLD, HEAD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, UsableSplits};
-use crate::plan::{FirstStageOptions, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, TrainPlan};
+use crate::plan::{
+    FirstStageOptions, HeadStart, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +18,8 @@ pub(crate) struct FewShotSft {
     shots: usize,
     shot_labels: LabelKind,
     sft: Sft,
+    order: Order,
+    head: HeadStart,
     train_on_shots: bool,
     weak: FirstStageOptions,
     gold: StageOptions,
@@ -30,10 +34,26 @@ enum Sft {
     Sequential,
 }
 
+/// Whose order the examples of a prompt stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Order {
+    Text,
+    Step,
+}
+
 impl Default for FewShotSft {
     fn default() -> Self {
-        let (weak, gold) = (FirstStageOptions::default(), StageOptions::default());
-        Self { shots: 2, shot_labels: LabelKind::Gold, sft: Sft::Sequential, train_on_shots: false, weak, gold }
+        Self {
+            shots: 2,
+            shot_labels: LabelKind::Gold,
+            sft: Sft::Sequential,
+            order: Order::Text,
+            head: HeadStart::Random,
+            train_on_shots: false,
+            weak: FirstStageOptions::default(),
+            gold: StageOptions::default(),
+        }
     }
 }
 
@@ -51,14 +71,18 @@ impl Method for FewShotSft {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let order = ShotOrder::FreshForEach;
+        let order = match self.order {
+            Order::Text => ShotOrder::FreshForEach,
+            Order::Step => ShotOrder::FreshForEachStep,
+        };
         let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order };
         let stage = |labels, count, options: StageOptions| {
             let of_this_kind = if labels == self.shot_labels && count > 0 { self.shots } else { 0 };
             let (count, skip) = if self.train_on_shots { (count + of_this_kind, 0) } else { (count, of_this_kind) };
             let mut training = TrainPlan::new(labels, count, options);
             training.draws[0].skip = skip;
-            TrainPlan { prompt: Some(PromptPlan { shots, follow_up: None }), ..training }
+            let prompt = Some(PromptPlan { shots, follow_up: None });
+            TrainPlan { prompt, start: Start::Fresh(self.head), ..training }
         };
         TrainPlan::sequence([
             stage(LabelKind::Weak, split.n_weak, self.weak.into()),
@@ -87,6 +111,12 @@ impl Configuration for FewShotSft {
             meaning: "the labels that are trained on: \"weak\", \"gold\", or \"sequential\" for weak, then gold",
         },
         OptionHelp {
+            name: "order",
+            meaning: "what has a shuffle of the examples of its own: each \"text\", as published, or in training each \
+                      \"step\", which computes its prompt once",
+        },
+        HEAD,
+        OptionHelp {
             name: "train_on_shots",
             meaning: "whether the stage on labels of the examples' kind trains on the examples too (behind the others)",
         },
@@ -105,6 +135,12 @@ sft = "gold"
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
+        if self.order == Order::Step && self.train_on_shots {
+            return Err(OptionError {
+                reason: "`order` = \"step\" with `train_on_shots`".into(),
+                help: "a text would stand in its own prompt: leave one of them out".into(),
+            });
+        }
         check_shots(self.shots)
     }
 }

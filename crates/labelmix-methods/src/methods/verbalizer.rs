@@ -4,7 +4,7 @@ use labelmix_econ::{Allocation, LabelKind};
 use serde::{Deserialize, Serialize};
 
 use super::seq_sft::smallest_batch;
-use super::{GOLD, WEAK};
+use super::{GOLD, HEAD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
 use crate::plan::{
     FirstStageOptions, FollowUp, HeadStart, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
@@ -36,8 +36,12 @@ impl Method for Verbalizer {
             .map(|template| FollowUp { template: template.clone(), answer_tokens: self.answer_tokens });
         // A prompt without examples: the text, and what stands before a target.
         let shots = ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll };
+        let prompt = PromptPlan { shots, follow_up };
+        if split == Allocation::default() && self.head == HeadStart::Words {
+            return vec![StagePlan::Ask(prompt)];
+        }
         let stage = |labels, count, options: StageOptions| TrainPlan {
-            prompt: Some(PromptPlan { shots, follow_up: follow_up.clone() }),
+            prompt: Some(prompt.clone()),
             start: Start::Fresh(self.head),
             ..TrainPlan::new(labels, count, options)
         };
@@ -57,13 +61,10 @@ impl Configuration for Verbalizer {
     const SUMMARY: &'static str = "seq-sft that starts from the language model's own answer";
     const EXPLANATION: &'static str = "seq-sft whose head starts as the language model's rows for the two targets of the \
         study's [prompt], on the text followed by `before_target`: before any training its log-odds are what few-shot \
-        would say without shots. With a follow_up the model first answers the text itself, and a text that asks on from \
+        would say without shots, and at $0 that is its point. With a follow_up the model first answers the text itself, and a text that asks on from \
         its answer takes the text's place. Needs a decoder. Pays for the labels of both stages.";
     const OPTIONS: &'static [OptionHelp] = &[
-        OptionHelp {
-            name: "head",
-            meaning: "how the head starts: \"words\" for the rows of the targets, \"random\" as seq-sft's does",
-        },
+        HEAD,
         OptionHelp {
             name: "follow_up",
             meaning: "a text with {answer} in it, and {text} if you like, that is read in place of the text",
@@ -110,6 +111,10 @@ mod tests {
         assert!(prompts.len() == 2 && prompts.iter().all(|prompt| prompt.shots.count == 0));
         assert_eq!(prompts[1].follow_up, Some(FollowUp { template: "so {answer}".into(), answer_tokens: 1 }));
         assert_eq!(method.extra(), Allocation::default());
+        let without = method.stages(Allocation::default());
+        assert!(matches!(&without[..], [StagePlan::Ask(prompt)] if prompt == prompts[0]));
+        let random: Verbalizer = toml::from_str("head = 'random'").unwrap();
+        assert!(random.stages(Allocation::default()).is_empty());
     }
 
     #[test]

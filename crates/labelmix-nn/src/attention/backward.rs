@@ -4,7 +4,7 @@ use super::{Attention, Part};
 use crate::array::{Array, Buffer};
 use crate::heads::SharedHeads;
 use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
-use crate::softmax::{cap_slopes, differentiate_softmax_rows, multiply_by, restore_rows};
+use crate::softmax::{cap_slopes, differentiate_rows_about, differentiate_softmax_rows, multiply_by, restore_rows};
 use crate::value::{Backward, Existing, InputGradient};
 
 pub(super) struct AttentionBackward {
@@ -14,17 +14,19 @@ pub(super) struct AttentionBackward {
     pub(super) v: Array,
     /// `[heads, tokens]`.
     pub(super) log_sums: Buffer,
+    /// What came out, if sequences continue the first one.
+    pub(super) given: Option<Array>,
 }
 
 impl AttentionBackward {
-    /// Everything that one task owes: dq for its query heads, dk and dv for its key/value head.
+    /// Everything that one task owes: dq for its query heads, dk and dv for its key/value head. `about` is of queries that see
+    /// more than their own sequence.
     fn differentiate_part(
         &self,
         part: &Part,
         gradient: &[f32],
-        dq: &SharedHeads<'_>,
-        dk: &SharedHeads<'_>,
-        dv: &SharedHeads<'_>,
+        about: Option<&[f32]>,
+        [dq, dk, dv]: [&SharedHeads<'_>; 3],
     ) {
         let attention = &self.attention;
         let settings = &attention.settings;
@@ -60,7 +62,10 @@ impl AttentionBackward {
                 multiply(ds_out, Existing::Arbitrary, 1.0, dout, v.transposed(), Threads::One);
                 let dv_out = MatrixMut::new(&mut dv_sum[summed.clone()], keys, head_dim);
                 multiply(dv_out, Existing::Gradient, 1.0, Matrix::new(p, count, keys).transposed(), dout, Threads::One);
-                differentiate_softmax_rows(ds, p, keys);
+                match about {
+                    Some(about) => differentiate_rows_about(ds, p, &about[first_log_sum..first_log_sum + count]),
+                    None => differentiate_softmax_rows(ds, p, keys),
+                }
                 if settings.soft_cap.is_some() {
                     multiply_by(ds, &slopes[..count * keys]);
                 }
@@ -92,7 +97,12 @@ impl Backward for AttentionBackward {
         let shared_dq = SharedHeads::new(&mut dq, self.attention.query_columns(), head_dim);
         let shared_dk = SharedHeads::new(&mut dk, self.attention.key_columns(), head_dim);
         let shared_dv = SharedHeads::new(&mut dv, self.attention.key_columns(), head_dim);
-        self.attention.over_parts(|part| self.differentiate_part(&part, &gradient, &shared_dq, &shared_dk, &shared_dv));
+        let shared = [&shared_dq, &shared_dk, &shared_dv];
+        let about = self.given.as_ref().map(|given| self.products_with_output(&gradient, given));
+        self.attention.over_parts(|part| self.differentiate_part(&part, &gradient, about.as_deref(), shared));
+        if let Some(about) = &about {
+            self.differentiate_shared(&gradient, about, shared);
+        }
         inputs[0].give(dq);
         inputs[1].give(dk);
         inputs[2].give(dv);

@@ -27,6 +27,10 @@ enum TickLabels {
 enum Scale {
     Linear,
     Logarithmic,
+    /// The same from some value on; left of a break stands 0, where this value would.
+    BrokenLogarithmic {
+        zero_at: f64,
+    },
     /// The logarithm of one more, for numbers that may be none.
     LogarithmicFromNone,
 }
@@ -36,6 +40,7 @@ impl Scale {
         match self {
             Self::Linear => value,
             Self::Logarithmic => value.ln(),
+            Self::BrokenLogarithmic { zero_at } => (if value > 0.0 { value } else { zero_at }).ln(),
             Self::LogarithmicFromNone => value.ln_1p(),
         }
     }
@@ -103,24 +108,30 @@ pub(super) fn accuracy_axis(values: impl Iterator<Item = f64>) -> Axis {
 }
 
 /// A logarithmic axis for costs, with ticks at the budgets, but none closer to the one before than a label is wide on an
-/// axis of so many pixels. From $1 to $10 if there are neither.
+/// axis of so many pixels; what costs nothing stands left of a break. From $1 to $10 if there are neither.
 pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: Vec<f64>, pixels: u32) -> Axis {
-    const MARGIN: f64 = 1.5;
-    let range = match extent(costs_usd.chain(budgets_usd.iter().copied())) {
-        Some((low, high)) => low / MARGIN..high * MARGIN,
-        None => 1.0..10.0,
-    };
     budgets_usd.sort_by(f64::total_cmp);
-    logarithmic(range, budgets_usd, pixels, dollars)
+    let costs: Vec<f64> = costs_usd.chain(budgets_usd.iter().copied()).collect();
+    budgets_usd.retain(|budget| *budget > 0.0);
+    let (range, has_zero) = cost_range(costs);
+    let axis = logarithmic(range, budgets_usd, pixels, dollars);
+    if has_zero { axis.with_zero() } else { axis }
+}
+
+/// The range of an axis for what costs something, and whether something costs nothing.
+fn cost_range(costs_usd: Vec<f64>) -> (Range<f64>, bool) {
+    const MARGIN: f64 = 1.5;
+    let has_zero = costs_usd.contains(&0.0);
+    let (low, high) = extent(costs_usd.into_iter().filter(|cost| *cost > 0.0)).unwrap_or((1.5, 10.0 / MARGIN));
+    (low / MARGIN..high * MARGIN, has_zero)
 }
 
 /// A logarithmic axis for costs with ticks at 1, 2 and 5 of each power of ten.
 pub(super) fn round_cost_axis(costs_usd: impl Iterator<Item = f64>, pixels: u32) -> Axis {
-    const MARGIN: f64 = 1.5;
-    let (low, high) = extent(costs_usd).unwrap_or((1.0, 10.0));
-    let range = low / MARGIN..high * MARGIN;
+    let (range, has_zero) = cost_range(costs_usd.collect());
     let ticks = round_ticks(&range, pixels);
-    logarithmic(range, ticks, pixels, dollars)
+    let axis = logarithmic(range, ticks, pixels, dollars);
+    if has_zero { axis.with_zero() } else { axis }
 }
 
 /// A logarithmic axis over exactly this range, with ticks at round numbers.
@@ -191,6 +202,24 @@ pub(super) fn labels_axis(most: f64, pixels: u32) -> Axis {
 }
 
 impl Axis {
+    /// The same with 0, and a break, left of a logarithmic axis.
+    fn with_zero(mut self) -> Self {
+        const OF_THE_AXIS: f64 = 0.12;
+        let Range { start, end } = self.range;
+        let zero_at = start * (start / end).powf(OF_THE_AXIS);
+        self.range.start = zero_at * (start / end).powf(OF_THE_AXIS / 3.0);
+        self.scale = Scale::BrokenLogarithmic { zero_at };
+        self.ticks.insert(0, 0.0);
+        self
+    }
+
+    /// Where the axis is broken, if it is: between 0 and the least value above it.
+    pub(super) fn break_at(&self) -> Option<f64> {
+        const AFTER_ZERO: f64 = 0.07;
+        let Scale::BrokenLogarithmic { zero_at } = self.scale else { return None };
+        Some(zero_at * (self.range.end / self.range.start).powf(AFTER_ZERO))
+    }
+
     /// A value moved along an axis of so many pixels: marks of equal value are set apart by a few.
     pub(super) fn moved(&self, value: f64, by_pixels: f64, of_pixels: u32) -> f64 {
         let Range { start, end } = self.range;
@@ -198,6 +227,7 @@ impl Axis {
         match self.scale {
             Scale::Linear => value + (end - start) * share,
             Scale::Logarithmic => value * (end / start).powf(share),
+            Scale::BrokenLogarithmic { zero_at } => value.max(zero_at) * (end / start).powf(share),
             Scale::LogarithmicFromNone => ((1.0 + value) * ((1.0 + end) / (1.0 + start)).powf(share) - 1.0).max(start),
         }
     }
@@ -286,6 +316,20 @@ mod tests {
         let axis = cost_axis([].into_iter(), vec![10.0, 10.5, 11.0, 100.0], 800);
         assert_eq!(axis.ticks, [10.0, 100.0]);
         assert!(cost_axis([].into_iter(), Vec::new(), 800).ticks.is_empty());
+    }
+
+    #[test]
+    fn what_costs_nothing_stands_left_of_a_break() {
+        let axis = cost_axis([0.0, 16.0, 64.0].into_iter(), vec![0.0, 16.0, 64.0], 800);
+        assert_eq!(axis.ticks, [0.0, 16.0, 64.0]);
+        let [nothing, broken, least] = [0.0, axis.break_at().unwrap(), 16.0].map(|cost| axis.map(&cost, (0, 800)));
+        assert!(0 < nothing && nothing < broken && broken < least, "{nothing} {broken} {least}");
+        assert_eq!(axis.format_ext(&0.0), "$0");
+        let aside = axis.moved(0.0, 12.0, 800);
+        assert!((axis.map(&aside, (0, 800)) - nothing - 12).abs() <= 1);
+        assert!(cost_axis([16.0].into_iter(), vec![16.0], 800).break_at().is_none());
+        let alone = cost_axis([0.0].into_iter(), vec![0.0], 800);
+        assert!(alone.break_at().is_some() && alone.range.start > 0.0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The page that figures are drawn on: its size, its type, its colours.
 
-use plotters::coord::Shift;
+use plotters::coord::{CoordTranslate, Shift};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -142,6 +142,7 @@ pub(super) fn chart<'a, 'b>(
     (y_title, y): (&str, Axis),
 ) -> Result<Chart<'a, 'b>, DrawError> {
     let text = ("sans-serif", TEXT_SIZE).into_text_style(area).color(&INK);
+    let broken = x.break_at();
     let mut chart = ChartBuilder::on(area)
         .margin(MARGIN)
         .margin_top(if title.is_empty() { MARGIN } else { MARGIN + TITLE_HEIGHT })
@@ -159,8 +160,27 @@ pub(super) fn chart<'a, 'b>(
         .x_desc(x_title)
         .y_desc(y_title)
         .draw()?;
+    if let Some(broken) = broken {
+        draw_break(area, &chart, broken)?;
+    }
     draw_title(area, &chart, title)?;
     Ok(chart)
+}
+
+/// Two strokes through the lower axis, and nothing of it between them.
+fn draw_break(area: &Area<'_>, chart: &Chart<'_, '_>, at: f64) -> Result<(), DrawError> {
+    const STROKE: i32 = 7;
+    let (left, top) = area.get_base_pixel();
+    let (x, y) = chart.plotting_area().as_coord_spec().translate(&(at, chart.plotting_area().get_y_range().start));
+    let (x, y) = (x - left, y - top);
+    area.draw(&Rectangle::new([(x - STROKE / 2, y - 2), (x + STROKE / 2, y + 2)], WHITE.filled()))?;
+    for side in [x - STROKE / 2, x + STROKE / 2] {
+        area.draw(&PathElement::new(
+            [(side - STROKE / 2, y + STROKE), (side + STROKE / 2, y - STROKE)],
+            INK.stroke_width(2),
+        ))?;
+    }
+    Ok(())
 }
 
 /// Above the middle of the plot, or of the area where it would not fit there.

@@ -36,9 +36,10 @@ fn curves(answer: &Answer, analysis: &Analysis) -> Vec<MethodCurve> {
                 |point: &labelmix_econ::Point| methods[point.method] == curve.method && point.accuracy == accuracy;
             points.iter().position(same).map(|point| analysis.resamples.interval(point))
         };
-        let steps = curve.steps.iter().filter(|step| step.budget_usd > 0.0);
-        let steps =
-            steps.filter_map(|step| Some((step.budget_usd, step.entry.accuracy, interval(step.entry.accuracy)?)));
+        let steps = curve
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.budget_usd, step.entry.accuracy, interval(step.entry.accuracy)?)));
         MethodCurve { method: answer.place_of(&curve.method), steps: steps.collect() }
     };
     let mut curves: Vec<MethodCurve> =

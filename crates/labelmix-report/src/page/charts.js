@@ -27,8 +27,10 @@ const Charts = (() => {
     return { at, ticks, label, from, to };
   }
 
-  function logarithmic([low, high], [from, to], label) {
-    const at = (value) => from + (Math.log(value / low) / Math.log(high / low)) * (to - from);
+  // With `zero`, 0 stands left of a break.
+  function logarithmic([low, high], [axisFrom, to], label, zero = false) {
+    const from = zero ? axisFrom + 0.12 * (to - axisFrom) : axisFrom;
+    const at = (value) => (value > 0 ? from + (Math.log(value / low) / Math.log(high / low)) * (to - from) : axisFrom + 0.03 * (to - axisFrom));
     const room = Math.max(2, Math.floor(Math.abs(to - from) / 52));
     let ticks = [];
     for (const factors of [[1, 2, 5], [1, 3], [1]]) {
@@ -41,7 +43,8 @@ const Charts = (() => {
       }
       if (ticks.length <= room) break;
     }
-    return { at, ticks, label, from, to };
+    const broken = zero ? axisFrom + 0.09 * (to - axisFrom) : undefined;
+    return { at, ticks: zero ? [0, ...ticks] : ticks, label, from: axisFrom, to, broken };
   }
 
   // Round ticks of accuracies, at most eight, and the range that they span.
@@ -88,6 +91,7 @@ const Charts = (() => {
     }
     svg.append(element("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
     svg.append(element("line", { class: "axis", x1: box.left, x2: box.left, y1: box.top, y2: box.bottom }));
+    if (x.broken) svg.append(element("path", { class: "axis", d: `M${x.broken - 5} ${box.bottom + 6}l6-12m3 0l-6 12` }));
     const middle = (box.left + box.right) / 2;
     svg.append(element("text", { class: "title", x: middle, y: box.bottom + 35, "text-anchor": "middle" }, xTitle));
     if (yTitle) {

@@ -217,16 +217,16 @@ const Model = (() => {
 
   const FAMILIES = {
     // labelmix_econ::surface::hill: c, c·r, ln kw, hw, ln kg, hg, κ.
-    ceilings(p, at, weak, gold) {
+    ceilings(start, p, at, weak, gold) {
       const taughtByWeak = logistic(p[at + 3] * (Math.log(weak) - p[at + 2]));
       const taughtByGold = logistic(p[at + 5] * (Math.log(gold) - p[at + 4] + p[at + 6] * taughtByWeak));
       const fromWeak = p[at + 1] * taughtByWeak;
-      return 0.5 + fromWeak + (p[at] - fromWeak) * taughtByGold;
+      return start + fromWeak + (p[at] - fromWeak) * taughtByGold;
     },
-    // labelmix_econ::surface::substitution: c, ω, u, s, β.
-    substitution(p, at, weak, gold) {
+    // labelmix_econ::surface::substitution: c, ω, u, l, β.
+    substitution(start, p, at, weak, gold) {
       const effective = gold + (p[at + 1] * weak) / (1 + weak / p[at + 2]);
-      return 0.5 + p[at] * (1 - Math.exp(-p[at + 4] * Math.log1p(effective / p[at + 3])));
+      return start + p[at] * (1 - Math.exp(-p[at + 4] * Math.log1p(effective / p[at + 3])));
     },
   };
   const PARAMETERS = { ceilings: 7, substitution: 5 };
@@ -253,7 +253,7 @@ const Model = (() => {
       }
       const family = FAMILIES[part.family];
       for (let draw = 0; draw < part.draws; draw++) {
-        let accuracy = family ? family(part.members, draw * PARAMETERS[part.family], weak, gold) : part.middle;
+        let accuracy = family ? family(part.start, part.members, draw * PARAMETERS[part.family], weak, gold) : part.middle;
         const wavesAt = draw * waves.length;
         for (let wave = 0; wave < waves.length; wave++) accuracy += waves[wave] * part.wave_weights[wavesAt + wave];
         const correctionsAt = draw * kernel.length;

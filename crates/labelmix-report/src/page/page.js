@@ -172,9 +172,8 @@
 
   function costChart() {
     const { cost } = answers;
-    answers.band = Model.band(model, cost).filter((step) => step.cost > 0);
-    const frontier = answers.frontier.filter((point) => cost[point] > 0);
-    Purchases.draw({ prices: state, budget: state.budget, cost, frontier, band: answers.band });
+    answers.band = Model.band(model, cost);
+    Purchases.draw({ prices: state, budget: state.budget, cost, frontier: answers.frontier, band: answers.band });
   }
 
   function describe(point) {

@@ -83,10 +83,10 @@ const Purchases = (() => {
     for (const name of ["viewBox", "height"]) svg.setAttribute(name, back.getAttribute(name));
     if (marks.length === 0) return;
     const costs = marks.map(({ point }) => cost[point]);
-    const low = Math.min(...costs, budget) / 1.25;
+    const low = Math.min(...costs.filter((cost) => cost > 0), budget) / 1.25;
     const high = Math.max(...costs, budget) * 1.25;
     const { range, ticks } = Charts.accuracyRange(intervals ? intervals.flatMap(({ low, high }) => [low, high]) : model.observed);
-    const x = Charts.logarithmic([low, high], [box.left, box.right], Charts.dollars);
+    const x = Charts.logarithmic([low, high], [box.left, box.right], Charts.dollars, costs.includes(0));
     const y = Charts.linear(range, [box.bottom, box.top], ticks, (tick) => `${Math.round(100 * tick)}%`);
     const inRange = (accuracy) => y.at(Math.min(range[1], Math.max(range[0], accuracy)));
     Charts.axes(back, box, x, y, "Cost of the labels", "Test accuracy");
@@ -118,7 +118,7 @@ const Purchases = (() => {
     for (const mark of marks) {
       const { point } = mark;
       [mark.x, mark.y] = [x.at(cost[point]), y.at(observed[point])];
-      mark.colour = Math.round((COLOURS * points.weak[point] * prices.weak) / cost[point]);
+      mark.colour = cost[point] > 0 ? Math.round((COLOURS * points.weak[point] * prices.weak) / cost[point]) : 0;
       if (mark.made) place(mark);
     }
     marks.sort((a, b) => cost[a.point] - cost[b.point]);

@@ -77,7 +77,9 @@ impl GridTable {
             );
         }
         if let Some(budget) = self.budgets.iter().find(|budget| !(budget.is_finite() && **budget > 0.0)) {
-            return problem(format!("the budget {budget} in [grid]"), "budgets are positive amounts in dollars");
+            let help =
+                "budgets are positive amounts in dollars; what costs nothing, as zero-shot, is measured at $0 anyway";
+            return problem(format!("the budget {budget} in [grid]"), help);
         }
         if let Some(fraction) = self.weak_fractions.iter().find(|fraction| !(0.0..=1.0).contains(*fraction)) {
             return problem(format!("the weak fraction {fraction} in [grid]"), "weak fractions lie between 0 and 1");

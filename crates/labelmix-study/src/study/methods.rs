@@ -157,6 +157,12 @@ impl Study {
                 let plain = *table == MethodTable::named(name);
                 let chooses_itself = method.chooses_gold();
                 let method = adjusted(method, Adjustments { calibration, gold_texts, recipe: own });
+                if calibration == Calibration::Contextual && !method.is_prompted() {
+                    return Err(Problem {
+                        reason: format!("calibration = \"contextual\" for the method {name:?}"),
+                        help: "it has no prompt that texts without content could stand in: choose \"prior\"".into(),
+                    });
+                }
                 if gold_texts == GoldTexts::Coverage && (chooses_itself || !method.covers_gold()) {
                     return Err(Problem {
                         reason: format!("gold_texts = \"coverage\" for the method {name:?}"),
@@ -237,20 +243,24 @@ mod tests {
         let split = Allocation { n_weak: 4, n_gold: 2 };
         let stages = study.configured_methods().iter().map(|named| named.method.stages(split)).collect::<Vec<_>>();
         assert_eq!(stages[0][..2], stages[1]);
-        assert!(stages[0].len() == 3 && stages[0][2].is_calibrated());
+        assert!(stages[0].len() == 3 && stages[0][2].calibration() == Calibration::Prior);
         assert!(study.configured_methods()[0].table.is_some(), "results say how they were calibrated");
         insta::assert_snapshot!(
             self::study("[[methods]]\nname = 'seq-sft'\ncalibration = 'platt'").unwrap_err(),
-            @"line 8: unknown variant `platt`, expected `none` or `prior` | known here: none, prior"
+            @"line 8: unknown variant `platt`, expected one of `none`, `contextual`, `prior` | known here: none, contextual, prior"
         );
+        let contextual =
+            |method: &str| self::study(&format!("[[methods]]\nname = '{method}'\ncalibration = 'contextual'"));
+        contextual("zero-shot").unwrap();
+        insta::assert_snapshot!(contextual("seq-sft").unwrap_err(), @r#"calibration = "contextual" for the method "seq-sft" | it has no prompt that texts without content could stand in: choose "prior""#);
     }
 
     #[test]
     fn problems_name_what_is_known() {
         let problem = |methods: &str| study(methods).map(|_| ()).unwrap_err();
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'magic'"), @r#"unknown method "magic" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shott'"), @r#"unknown method "few-shott" | did you mean `few-shot`?"#);
-        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'mine'\nshots = 3"), @r#"unknown method "mine" | known here: seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training; a variant with a name of its own says which `method` it is"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemprature = 1.0"), @r#"the method "uncertainty": unknown field `temprature`, expected one of `temperature`, `candidates`, `weak`, `gold` | did you mean `temperature`?"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'uncertainty'\ntemperature = -1.0"), @r#"the method "uncertainty": `temperature` = -1 | a temperature is zero or a positive number"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'few-shot'\nshots = 'two'"), @r#"the method "few-shot": invalid type: string "two", expected usize | `labelmix methods show few-shot` explains its options"#);
@@ -271,7 +281,7 @@ mod tests {
             problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
             @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
         );
-        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `targets`, `before_target`, `between` | did you mean `targets`?");
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `wording`, `before_text`, `targets`, `before_target`, `between` | did you mean `targets`?");
     }
 
     #[test]
@@ -296,7 +306,7 @@ mod tests {
         let stages = study.configured_methods()[0].method.stages(Allocation { n_weak: 4, n_gold: 2 });
         let recipe = stages[1].training().unwrap().recipe(&study.recipe);
         assert_eq!((recipe.schedule, recipe.learning_rate), (Schedule::Robust, 1e-3));
-        assert!(stages[2].is_calibrated(), "robust shifts log-odds where nothing else is said");
+        assert!(stages[2].calibration() == Calibration::Prior, "robust shifts log-odds where nothing else is said");
         let plain = text.replace("'robust'", "'by-count'");
         let Ok(study) = Study::parse(&plain, PathBuf::new()) else { panic!("{plain} is a study") };
         assert_eq!(study.configured_methods()[0].method.stages(Allocation { n_weak: 4, n_gold: 2 }).len(), 2);

@@ -7,8 +7,8 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
-    field_names,
+    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, PromptTemplate, SplitFiles, Task, TaskError,
+    WeakTable, field_names,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
@@ -138,6 +138,18 @@ impl TaskTable {
         Ok(Some(task))
     }
 
+    fn usable_task(&self, folder: &Path) -> std::result::Result<Option<Task>, Problem> {
+        self.task(folder).map_err(|error| {
+            let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+            Problem { reason: format!("[task]: {error}"), help }
+        })
+    }
+
+    /// The wordings of the task's prompt; none for files of texts.
+    pub(super) fn wordings(&self, folder: &Path) -> std::result::Result<Vec<PromptTemplate>, Problem> {
+        Ok(self.usable_task(folder)?.map(|task| task.definition().prompts.clone()).unwrap_or_default())
+    }
+
     /// Loads the data, and keeps these fields of its rows: from `task_files` if the table names a task, which are the files
     /// of its splits.
     ///
@@ -193,11 +205,7 @@ impl TaskTable {
 
     /// Refuses a task that is not there, and settings that change nothing.
     pub(super) fn check(&self, folder: &Path) -> std::result::Result<(), Problem> {
-        let of_task = |error: TaskError| {
-            let help = error.help().map(|help| help.to_string()).unwrap_or_default();
-            Problem { reason: format!("[task]: {error}"), help }
-        };
-        let (TaskData::Task(reference), Some(task)) = (&self.data, self.task(folder).map_err(of_task)?) else {
+        let (TaskData::Task(reference), Some(task)) = (&self.data, self.usable_task(folder)?) else {
             return Ok(());
         };
         let annotators = task.definition().weak.as_ref().map_or(0, |weak| weak.columns.as_slice().len());

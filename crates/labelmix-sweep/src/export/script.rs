@@ -1,6 +1,6 @@
 //! `classify.py`: the Python that gives an exported run's log-odds, written for what was exported and nothing else.
 
-use labelmix_methods::PromptTemplate;
+use labelmix_data::PromptTemplate;
 use labelmix_models::{BaseModel, Classifier, Pooling, PythonClass};
 use labelmix_train::PromptEncoder;
 use minijinja::syntax::SyntaxConfig;
@@ -38,6 +38,8 @@ pub(super) struct Script<'a> {
 pub(super) struct ScriptPrompt {
     first: String,
     last: String,
+    /// If there is something.
+    before_text: Option<String>,
     before_target: String,
     /// Tokens of what stands before a target.
     ending: usize,
@@ -140,6 +142,7 @@ impl ScriptPrompt {
         Ok(Self {
             first: literal(first),
             last: literal(last),
+            before_text: Some(&template.before_text).filter(|text| !text.is_empty()).map(literal),
             before_target: literal(&template.before_target),
             ending: encoder.ending()?,
             targets: literal(&template.targets),
@@ -153,6 +156,7 @@ impl ScriptPrompt {
         context! {
             first => self.first.as_str(),
             last => self.last.as_str(),
+            before_text => self.before_text.as_deref(),
             before_target => self.before_target.as_str(),
             ending => self.ending,
             targets => self.targets.as_str(),

@@ -14,6 +14,7 @@ use crate::workplace::{Workplace, example};
 
 const METHODS: &str = r#"
 [prompt]
+before_text = "so "
 targets = ["slow", "perfect"]
 before_target = " is "
 between = " . "
@@ -24,6 +25,8 @@ name = "ensemble"
 members = 2
 [[methods]]
 name = "verbalizer"
+[[methods]]
+name = "zero-shot"
 [[methods]]
 name = "few-shot"
 shots = 3
@@ -54,11 +57,14 @@ fn swept(model: &str, methods: &str) -> Workplace {
     workplace
 }
 
-/// The folder of a method's only run.
+/// The folder of a method's only run that bought something, or of its only run.
 fn run_of(workplace: &Workplace, method: &str) -> String {
     let runs = fs::read_dir(workplace.path().join("labelmix-store/runs/small")).unwrap();
     let names = runs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<String> = names.filter(|name| name.starts_with(&format!("{method}_"))).collect();
+    if found.len() > 1 {
+        found.retain(|name| !name.contains("_w0_g0_"));
+    }
     assert_eq!(found.len(), 1, "{method}: {found:?}");
     format!("labelmix-store/runs/small/{}", found.remove(0))
 }
@@ -182,6 +188,7 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
     export(&workplace, "verbalizer", "words-merged", &["--merged"]);
     export(&workplace, "one-shot", "one", &[]);
     assert_eq!(export(&workplace, "few-shot", "asked", &[]), [&["classify.py", "shots.json"], &tokenizer[..]].concat());
+    assert_eq!(export(&workplace, "zero-shot", "alone", &[]), [&["classify.py"], &tokenizer[..]].concat());
     assert_eq!(json(at("asked/shots.json")).as_array().unwrap().len(), 3);
     let Some(python) = python() else { return };
     let exported = [
@@ -192,6 +199,7 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
         ("verbalizer", "words"),
         ("verbalizer", "words-merged"),
         ("one-shot", "one"),
+        ("zero-shot", "alone"),
         ("few-shot", "asked"),
     ];
     check_numbers(&workplace, &python, &exported);

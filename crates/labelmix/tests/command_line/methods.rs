@@ -50,6 +50,12 @@ name = "log-confidence"
 [[methods]]
 name = "most-confident"
 [[methods]]
+name = "zero-shot"
+[[methods]]
+name = "content-free"
+method = "zero-shot"
+calibration = "contextual"
+[[methods]]
 name = "verbalizer"
 [[methods]]
 name = "asked-on"
@@ -149,7 +155,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 21);
+    assert_eq!(methods.len(), 23);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -165,6 +171,7 @@ fn every_method_in_one_study() {
         assert!(split["cost_usd"].as_f64().unwrap() <= split["budget_usd"].as_f64().unwrap(), "{split}");
     }
     check_purposes(&at("one"));
+    check_what_costs_nothing(&answer, &at("one"));
 
     // Prompts that do not fit lose shots, and say so.
     let run = json(&fs::read_to_string(at("one/runs/small/many-shots_w40_g0_s0/run.json")).unwrap());
@@ -180,6 +187,22 @@ fn every_method_in_one_study() {
     workplace.output_of(&["report", "study.toml", "--out", "report", "--store", "one"]);
     assert!(at("report/figures/accuracy_by_weak_fraction_few-shot-sft.svg").exists());
     check_predictions(&workplace, "one");
+}
+
+/// The language model's own answer: a budget of $0, and the point that a verbalizer starts from.
+fn check_what_costs_nothing(answer: &Json, store: &Path) {
+    let free = answer["budgets"].as_array().unwrap().iter().filter(|split| split["budget_usd"] == 0.0);
+    let free: Vec<&str> = free.map(|split| split["method"].as_str().unwrap()).collect();
+    assert_eq!(free, ["zero-shot", "content-free", "verbalizer", "asked-on"]);
+    let stages = |run: &str| {
+        let run = store.join("runs/small").join(format!("{run}_w0_g0_s0/run.json"));
+        json(&fs::read_to_string(run).unwrap())["stages"].clone()
+    };
+    assert_eq!(stages("zero-shot"), stages("verbalizer"));
+    assert_eq!(stages("zero-shot")[0], stages("content-free")[0]);
+    let calibrated = store.join("stages").join(stages("content-free")[1].as_str().unwrap()).join("outcome.json");
+    assert!(json(&fs::read_to_string(calibrated).unwrap())["shift"].as_f64().is_some_and(|shift| shift != 0.0));
+    assert_eq!(answer["frontier"][0]["cost_usd"], 0.0);
 }
 
 /// What labels are bought for, by method.
@@ -245,6 +268,9 @@ fn check_predictions(workplace: &Workplace, store: &str) {
         "asked-on_w80_g8_s0",
         "ensemble_w80_g8_s0",
         "calibrated_w0_g4_s0",
+        "zero-shot_w0_g0_s0",
+        "content-free_w0_g0_s0",
+        "asked-on_w0_g0_s0",
         "probe_w80_g8_s0",
         "bag-of-words_w80_g8_s0",
         "covering_w80_g8_s0",
@@ -341,6 +367,7 @@ fn methods_are_listed_and_explained() {
      uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
      log-confidence   seq-sft whose weak stage trusts its own confident predictions
      most-confident   seq-sft on the weak labels that are surest of their class
+     zero-shot        asks the language model about each text; buys and trains nothing
      verbalizer       seq-sft that starts from the language model's own answer
      probe            logistic regression on the model's hidden states; the model is not trained
      bag-of-words     logistic regression on words: what a neural model has to beat
@@ -388,6 +415,6 @@ fn methods_are_listed_and_explained() {
     }
     insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
     error: there is no method named "magic"
-    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
+    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
     "#);
 }

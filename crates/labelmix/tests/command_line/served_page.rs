@@ -24,7 +24,10 @@ fn results_come_and_what_a_person_set_stays() {
     // The page is open while the sweep runs.
     workplace.output_of(&["sweep", "study.toml"]);
     browser.wait_for("return document.querySelectorAll('#cost-chart .mark').length === 6");
-    assert!(browser.text_of("live-progress").starts_with("6 of 6 runs; stages: 7 of 7 done"));
+    // Progress and results come one after the other.
+    browser.wait_for(
+        "return document.getElementById('live-progress').textContent.startsWith('6 of 6 runs; stages: 7 of 7 done')",
+    );
     assert!(browser.text_of("about").starts_with("6 runs"));
     let state = "return JSON.stringify(labelmix.state)";
     assert!(

@@ -78,17 +78,20 @@ sst2                            binary label      stanfordnlp/sst2              
 fn a_task_is_shown_without_its_data() {
     let workplace = Workplace::new();
     insta::assert_snapshot!(workplace.output_of(&["tasks", "show", "sciq"]), @r#"
-sciq: Science exam questions: is the proposed answer right?
-data:    allenai/sciq on the Hugging Face Hub
-licence: CC BY-NC 3.0
-splits:  train and validation and test pooled, of which 3,000 are the test set
-kind:    multiple choice
-columns: correct_answer, distractor1, distractor2, distractor3, question
-seed:    0
-text:
-  Question: {{ question }}
-  Proposed answer: {{ answer }}
-"#);
+    sciq: Science exam questions: is the proposed answer right?
+    data:    allenai/sciq on the Hugging Face Hub
+    licence: CC BY-NC 3.0
+    splits:  train and validation and test pooled, of which 3,000 are the test set
+    kind:    multiple choice
+    columns: correct_answer, distractor1, distractor2, distractor3, question
+    seed:    0
+    text:
+      Question: {{ question }}
+      Proposed answer: {{ answer }}
+    wording 1: "TEXT\nIs the proposed answer right?", then " No" or " Yes"
+    wording 2: "TEXT\nThe proposed answer is", then " wrong" or " right"
+    wording 3: "TEXT\nTrue or false?", then " False" or " True"
+    "#);
     assert_eq!(json_of(&workplace, &["tasks", "show", "sciq", "--json"])["kind"], "multiple choice");
 }
 

@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 
 #[test]
 fn a_description_needs_no_data() {
-    assert_snapshot!(Task::named("cola").unwrap().describe(), @r"
+    assert_snapshot!(Task::named("cola").unwrap().describe(), @r#"
     cola: Sentences from linguistics: is the sentence acceptable English?
     data:    nyu-mll/glue (configuration cola) on the Hugging Face Hub
     licence: not stated (research use)
@@ -18,7 +18,10 @@ fn a_description_needs_no_data() {
     seed:    0
     text:
       {{ sentence }}
-    ");
+    wording 1: "Sentence: TEXT\nIs this sentence grammatical?", then " No" or " Yes"
+    wording 2: "Sentence: TEXT\nThis sentence is", then " wrong" or " correct"
+    wording 3: "TEXT\nAcceptable English?", then " No" or " Yes"
+    "#);
     assert_snapshot!(Task::named("amazon_polarity").unwrap().describe(), @r"
     amazon_polarity: Reviews of products: is the reviewer content?
     data:    fancyzhx/amazon_polarity (configuration amazon_polarity) on the Hugging Face Hub

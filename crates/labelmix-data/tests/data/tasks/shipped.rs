@@ -283,3 +283,16 @@ fn wic() {
     Does the word "run" mean the same in both sentences?
     "#);
 }
+
+#[test]
+fn every_task_asks_in_three_wordings_that_differ() {
+    for task in Task::all() {
+        let prompts = &task.definition().prompts;
+        let asked: HashSet<String> = prompts.iter().map(|prompt| prompt.query("T")).collect();
+        assert_eq!((prompts.len(), asked.len()), (3, 3), "{}", task.name());
+        for prompt in prompts {
+            assert!(prompt.targets.iter().all(|target| target.starts_with(' ')), "{}: {prompt:?}", task.name());
+            assert!(!prompt.before_target.ends_with(' '), "{}: {prompt:?}", task.name());
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use labelmix_methods::{PromptTemplate, Recipe};
+use labelmix_data::PromptTemplate;
+use labelmix_methods::Recipe;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -27,7 +28,7 @@ pub(super) fn tables() -> Vec<StudyTable> {
             "[labeler]" => labeler_defaults(),
             "[prices]" => defaults(&PricesTable::default()),
             "[grid]" => defaults(&GridTable::default()),
-            "[prompt]" => defaults(&PromptTemplate::default()),
+            "[prompt]" => prompt_defaults(),
             "[recipe]" => recipe_defaults(),
             "[slurm]" => defaults(&SlurmTable::default()),
             _ => Table::new(),
@@ -66,6 +67,13 @@ fn model_defaults() -> Table {
         ("matmul_precision".to_owned(), value(model.matmul_precision)),
         ("activation_checkpointing".to_owned(), value(model.activation_checkpointing)),
     ]);
+    table
+}
+
+/// Of a study without a task that has wordings.
+fn prompt_defaults() -> Table {
+    let mut table = defaults(&PromptTemplate::default());
+    table.insert("before_text".to_owned(), Value::from(""));
     table
 }
 

@@ -47,6 +47,7 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
             format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'seq-sft'\n{line}")
         }
         ("[[methods]]", "method") => format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'mine'\n{line}"),
+        ("[prompt]", "wording") => format!("name = 'a'\n[task]\nname = 'sst2'\n{MODEL}[prompt]\n{line}"),
         _ => format!("name = 'a'\n{FILES}{MODEL}{heading}\n{line}"),
     }
 }
@@ -122,6 +123,9 @@ fn saying_a_default_changes_nothing() {
             );
             plain.clone_from(study);
         }
+        // Words of the study's own are kept as they were said.
+        assert_eq!(plain.prompt_template, study.prompt_template);
+        plain.prompt.clone_from(&study.prompt);
         assert_eq!(plain, study, "{} {}", table.heading, key.name);
         said += 1;
     });

@@ -1,0 +1,52 @@
+//! Zero-shot prompting: the language model itself, asked about each text. Nothing is bought, nothing is trained.
+
+use labelmix_econ::{Allocation, LabelKind};
+use serde::{Deserialize, Serialize};
+
+use crate::method::{Configuration, Method, OptionHelp, UsableSplits};
+use crate::plan::{PromptPlan, ShotOrder, ShotsPlan, StagePlan};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ZeroShot {}
+
+impl Method for ZeroShot {
+    fn splits(&self) -> UsableSplits {
+        UsableSplits::Nothing
+    }
+
+    fn stages(&self, _: Allocation) -> Vec<StagePlan> {
+        let shots = ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll };
+        vec![StagePlan::Ask(PromptPlan { shots, follow_up: None })]
+    }
+}
+
+impl Configuration for ZeroShot {
+    const NAME: &'static str = "zero-shot";
+    const SUMMARY: &'static str = "asks the language model about each text; buys and trains nothing";
+    const EXPLANATION: &'static str = "few-shot without examples: the text in the words of the study's [prompt], or of \
+        its task, and as score the logit of the target of class 1 as the next token minus that of class 0. Needs a \
+        decoder. It costs nothing: a budget of $0, and the same at every other one.";
+    const OPTIONS: &'static [OptionHelp] = &[];
+    const EXAMPLE: &'static str = r#"[[methods]]
+name = "zero-shot"
+
+[prompt]
+before_text = "Review: "
+before_target = "\nSentiment:"
+targets = [" negative", " positive"]
+"#;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_asks_and_buys_nothing() {
+        let method = ZeroShot {};
+        assert_eq!(method.extra(), Allocation::default());
+        let stages = method.stages(Allocation { n_weak: 5, n_gold: 5 });
+        assert!(matches!(&stages[..], [stage @ StagePlan::Ask(_)] if stage.draws().all(|draw| draw.count == 0)));
+    }
+}
