@@ -13,6 +13,7 @@ mod native;
 mod probe;
 mod prompts;
 mod tokens;
+mod wordings;
 
 pub use available_memory::available_memory;
 pub use checkpoint::{run_classifier, run_load_options, tokenizer, weight_precision};
@@ -26,3 +27,4 @@ pub use native::{NativeEngine, NeededStage};
 pub use probe::{HiddenStates, Probe, ProbeLabels, kept_scorer};
 pub use prompts::{ShortenedPrompts, kept_shot};
 pub use tokens::tokenize;
+pub use wordings::{AskedTexts, WordingTrial, try_wordings};

@@ -1,6 +1,6 @@
 //! A decoder with its language-modelling head, and prefixes that are computed once.
 
-use labelmix_nn::{Array, KeyValues, Value, gather_rows, linear, soft_cap};
+use labelmix_nn::{Array, KeyValues, Value, Weight, gather_rows, linear, soft_cap};
 
 use crate::batch::TokenBatch;
 use crate::error::{Error, Result};
@@ -24,7 +24,10 @@ pub(crate) struct Head {
 impl Head {
     /// `hidden [tokens, hidden]` to `[tokens, vocabulary]`.
     pub(crate) fn logits(&self, hidden: &Value) -> Result<Value> {
-        let logits = linear(hidden, self.weight.as_weight(), None, None)?;
+        self.capped(linear(hidden, self.weight.as_weight(), None, None)?)
+    }
+
+    fn capped(&self, logits: Value) -> Result<Value> {
         match self.soft_cap {
             Some(cap) => Ok(soft_cap(&logits, cap)?),
             None => Ok(logits),
@@ -83,6 +86,18 @@ impl LanguageModel {
     pub fn last_logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
         let hidden = self.hidden_states(batch, prefix)?;
         self.head.logits(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
+    }
+
+    /// The same of some tokens alone, `[sequences, tokens]`: nothing is computed for the rest of the vocabulary.
+    ///
+    /// # Errors
+    /// As [`last_logits`](Self::last_logits), or if a device other than the host cannot hand the head's rows over.
+    pub fn last_logits_of(&self, tokens: &[u32], batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
+        let hidden = self.hidden_states(batch, prefix)?;
+        let rows = self.head.weight.rows(tokens)?;
+        let logits =
+            linear(&gather_rows(&hidden, &batch.offsets().last_tokens())?, Weight::Trained(&rows), None, None)?;
+        self.head.capped(logits)
     }
 
     /// The head's rows for some tokens, `[tokens, hidden]`: what their logits are products with, but for the cap that

@@ -161,9 +161,10 @@ fn ordinal(number: usize) -> String {
     format!("{}{ending}", count(number))
 }
 
-/// What was bought: `160 weak + 48 gold`, or one of the two.
+/// What was bought: `160 weak + 48 gold`, one of the two, or `no label`.
 pub(crate) fn purchase(n_weak: usize, n_gold: usize) -> String {
     match (n_weak, n_gold) {
+        (0, 0) => "no label".to_owned(),
         (0, _) => format!("{} gold", count(n_gold)),
         (_, 0) => format!("{} weak", count(n_weak)),
         _ => format!("{} weak + {} gold", count(n_weak), count(n_gold)),

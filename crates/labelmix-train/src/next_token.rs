@@ -27,8 +27,6 @@ pub fn score_next_token_unless(
     targets: [u32; 2],
     batch_tokens: usize,
 ) -> Result<Vec<f32>> {
-    let vocabulary = model.model().vocabulary();
-    let [class_0, class_1] = targets.map(|target| target as usize);
     // Prompts that lost shots share less than the others, and stand anywhere among them.
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by(|a, b| prompts[*a].before.cmp(&prompts[*b].before));
@@ -39,9 +37,10 @@ pub fn score_next_token_unless(
         let mut places = group.iter();
         for batch in token_batches(&queries, batch_tokens) {
             interrupt.check()?;
-            let logits = model.last_logits(&TokenBatch::new(batch.iter().copied()), Some(&prefix))?.to_vec()?;
-            for (row, place) in logits.chunks_exact(vocabulary).zip(places.by_ref()) {
-                scores[*place] = row[class_1] - row[class_0];
+            let batch = TokenBatch::new(batch.iter().copied());
+            let logits = model.last_logits_of(&targets, &batch, Some(&prefix))?.to_vec()?;
+            for (row, place) in logits.chunks_exact(targets.len()).zip(places.by_ref()) {
+                scores[*place] = row[1] - row[0];
             }
         }
     }

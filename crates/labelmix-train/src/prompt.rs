@@ -61,21 +61,31 @@ impl<'a> PromptEncoder<'a> {
     /// If they are not.
     pub fn new(template: PromptTemplate, tokenizer: &'a Tokenizer) -> Result<Self, PromptError> {
         let before = template.before_target.clone();
-        let query = tokenizer.encode_inner(&template.query(PROBE))?;
-        let mut targets = [0; 2];
-        for (token, target) in targets.iter_mut().zip(&template.targets) {
-            let whole = tokenizer.encode_inner(&format!("{}{target}", template.query(PROBE)))?;
-            *token = match whole.strip_prefix(&*query) {
-                Some([first, ..]) => *first,
-                _ => return Err(PromptError::Merged { target: target.clone(), before }),
+        let (first, last) = tokenizer.special_tokens()?;
+        let mut encoder = Self { template, tokenizer, targets: [0; 2], first, last };
+        for class in [0, 1] {
+            let target = encoder.template.targets[class].clone();
+            encoder.targets[class] = match encoder.target(&target)?.first() {
+                Some(token) => *token,
+                None => return Err(PromptError::Merged { target, before }),
             };
         }
+        let Self { template, targets, .. } = &encoder;
         if targets[0] == targets[1] {
             let token = tokenizer.token(targets[0]).unwrap_or_default();
-            return Err(PromptError::SameToken { targets: template.targets, token, before });
+            return Err(PromptError::SameToken { targets: template.targets.clone(), token, before });
         }
-        let (first, last) = tokenizer.special_tokens()?;
-        Ok(Self { template, tokenizer, targets, first, last })
+        Ok(encoder)
+    }
+
+    /// The tokens of a target behind what stands before it; none if the tokenizer merges them.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn target(&self, target: &str) -> Result<Vec<u32>, ModelError> {
+        let query = self.tokenizer.encode_inner(&self.template.query(PROBE))?;
+        let whole = self.tokenizer.encode_inner(&format!("{}{target}", self.template.query(PROBE)))?;
+        Ok(whole.strip_prefix(&*query).unwrap_or_default().to_vec())
     }
 
     /// The first tokens of the targets of class 0 and class 1.

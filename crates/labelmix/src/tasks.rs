@@ -2,6 +2,7 @@
 
 mod check;
 mod show;
+mod wordings;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use labelmix_data::{DataSource, Task, TaskDescription};
@@ -26,7 +27,7 @@ pub(crate) fn run(arguments: &TasksArguments) -> Result<Status, Failure> {
 }
 
 /// Columns set apart by space, the header by a line.
-const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+pub(super) const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// A row for each task, as wide as the terminal.
 fn table(tasks: &[Task]) -> String {

@@ -18,7 +18,8 @@ pub(crate) struct FewShotSft {
     shots: usize,
     shot_labels: LabelKind,
     sft: Sft,
-    order: Order,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<ShotOrder>,
     head: HeadStart,
     train_on_shots: bool,
     weak: FirstStageOptions,
@@ -34,21 +35,13 @@ enum Sft {
     Sequential,
 }
 
-/// Whose order the examples of a prompt stand in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Order {
-    Text,
-    Step,
-}
-
 impl Default for FewShotSft {
     fn default() -> Self {
         Self {
             shots: 2,
             shot_labels: LabelKind::Gold,
             sft: Sft::Sequential,
-            order: Order::Text,
+            order: None,
             head: HeadStart::Random,
             train_on_shots: false,
             weak: FirstStageOptions::default(),
@@ -71,10 +64,11 @@ impl Method for FewShotSft {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let order = match self.order {
-            Order::Text => ShotOrder::FreshForEach,
-            Order::Step => ShotOrder::FreshForEachStep,
-        };
+        let order = self.order.unwrap_or(if self.train_on_shots {
+            ShotOrder::FreshForEach
+        } else {
+            ShotOrder::FreshForEachStep
+        });
         let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order };
         let stage = |labels, count, options: StageOptions| {
             let of_this_kind = if labels == self.shot_labels && count > 0 { self.shots } else { 0 };
@@ -99,7 +93,8 @@ impl Configuration for FewShotSft {
     const NAME: &'static str = "few-shot-sft";
     const SUMMARY: &'static str = "seq-sft whose classifier reads labelled examples before each text";
     const EXPLANATION: &'static str = "Fine-tunes as seq-sft does, but every text stands behind a prompt of labelled \
-        examples, freshly shuffled for each text, in training and in testing; no text is its own example. The examples \
+        examples, in training and in testing; no text is its own example. In training the examples are shuffled anew for \
+        each step, so that its texts share a prompt that is computed once. The examples \
         are paid first, and what is left of a budget is split. They come from the front of their pool; the stage \
         trains on the labels after them, or on them too with train_on_shots. Targets and separators are in the \
         study's [prompt].";
@@ -112,8 +107,9 @@ impl Configuration for FewShotSft {
         },
         OptionHelp {
             name: "order",
-            meaning: "what has a shuffle of the examples of its own: each \"text\", as published, or in training each \
-                      \"step\", which computes its prompt once",
+            meaning: "in which order the examples stand: \"fresh-for-each-step\", a shuffle for all texts of a training step, \
+                      which have one prompt that is computed once, and one for all that are read; \"fresh-for-each\", a \
+                      shuffle for each text, as published; \"one-for-all\". The first, without train_on_shots",
         },
         HEAD,
         OptionHelp {
@@ -135,9 +131,9 @@ sft = "gold"
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
-        if self.order == Order::Step && self.train_on_shots {
+        if self.order == Some(ShotOrder::FreshForEachStep) && self.train_on_shots {
             return Err(OptionError {
-                reason: "`order` = \"step\" with `train_on_shots`".into(),
+                reason: "`order` = \"fresh-for-each-step\" with `train_on_shots`".into(),
                 help: "a text would stand in its own prompt: leave one of them out".into(),
             });
         }
@@ -165,6 +161,19 @@ mod tests {
         assert_eq!(counts(&trained_on, 30, 5), [(LabelKind::Weak, 0, 30), (LabelKind::Gold, 0, 13)]);
         // Either way it pays for the split and eight gold labels.
         assert_eq!(apart.extra(), Allocation { n_weak: 0, n_gold: 8 });
+    }
+
+    #[test]
+    fn a_step_shares_a_prompt_unless_a_text_could_stand_in_its_own() {
+        let order = |options: &str| -> Result<ShotOrder, String> {
+            let method: FewShotSft = toml::from_str(options).unwrap();
+            method.check().map_err(|error| error.reason)?;
+            Ok(method.stages(Allocation { n_weak: 0, n_gold: 4 })[0].prompt().unwrap().shots.order)
+        };
+        assert_eq!(order(""), Ok(ShotOrder::FreshForEachStep));
+        assert_eq!(order("train_on_shots = true"), Ok(ShotOrder::FreshForEach));
+        assert_eq!(order("order = 'fresh-for-each'"), Ok(ShotOrder::FreshForEach));
+        assert!(order("order = 'fresh-for-each-step'\ntrain_on_shots = true").is_err());
     }
 
     #[test]

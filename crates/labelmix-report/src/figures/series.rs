@@ -78,19 +78,22 @@ pub(super) struct Priced {
 impl Priced {
     pub(super) fn new(answer: &Answer, analysis: &Analysis, prices: Prices) -> Self {
         let frontier = UncertainFrontier::new(&analysis.measurements, &analysis.resamples, &prices.into());
-        let with_labels = frontier.points.iter().filter(|point| point.cost_usd > 0.0);
         let purchase = |point: &labelmix_econ::FrontierPoint| PricedAllocation {
             method: answer.place_of(&point.method),
             cost_usd: point.cost_usd,
             accuracy: point.accuracy,
             interval: point.interval,
-            weak_share: point.allocation.n_weak as f64 * prices.weak_usd() / point.cost_usd,
+            weak_share: if point.cost_usd > 0.0 {
+                point.allocation.n_weak as f64 * prices.weak_usd() / point.cost_usd
+            } else {
+                0.0
+            },
             on_frontier: point.on_frontier,
         };
-        let mut purchases: Vec<PricedAllocation> = with_labels.map(purchase).collect();
+        let mut purchases: Vec<PricedAllocation> = frontier.points.iter().map(purchase).collect();
         purchases.sort_by_key(|purchase| purchase.on_frontier);
-        let band = frontier.band.iter().filter(|step| step.cost_usd > 0.0);
-        Self { prices, purchases, band: band.map(|step| (step.cost_usd, step.interval)).collect() }
+        let band = frontier.band.iter().map(|step| (step.cost_usd, step.interval)).collect();
+        Self { prices, purchases, band }
     }
 
     /// The corners of the best accuracy that a cost can buy: level from each point of the frontier to the next one's

@@ -23,9 +23,8 @@ const Purchases = (() => {
   function take(given) {
     const key = focused?.key;
     shown = given;
-    const { points, observed } = shown.model;
-    const bought = Array.from(observed.keys()).filter((point) => points.weak[point] + points.gold[point] > 0);
-    marks = bought.map((point) => ({ point, key: shown.keyOf(point) }));
+    const { observed } = shown.model;
+    marks = Array.from(observed.keys(), (point) => ({ point, key: shown.keyOf(point) }));
     of = new Map(marks.map((mark) => [mark.point, mark]));
     for (const group of [reaches, others, ringed]) group.replaceChildren();
     [placed, focused, hovered] = [];

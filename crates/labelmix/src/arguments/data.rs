@@ -104,6 +104,18 @@ pub(crate) struct TaskCheckArguments {
     /// Also measure the texts in tokens of this model: a folder in the Hugging Face layout, or a repository of the Hub
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+    /// Also ask this model, a decoder, about training texts in each wording of the task
+    ///
+    /// Says how well it tells the classes with nothing trained, without examples and behind some, and how a prompt and the
+    /// words for the classes are cut into tokens. Whoever chooses a wording by that has used the labels of these texts.
+    #[arg(long, requires = "model")]
+    pub(crate) wordings: bool,
+    /// Texts to ask about, half of each class
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "wordings", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) texts: u32,
+    /// Labelled examples before each text, half of each class; 0 for none
+    #[arg(long, value_name = "K", default_value_t = 8, requires = "wordings")]
+    pub(crate) shots: u32,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

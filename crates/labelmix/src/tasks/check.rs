@@ -9,6 +9,7 @@ use labelmix_report::count;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::wordings::Wordings;
 use crate::arguments::TaskCheckArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint};
@@ -22,6 +23,8 @@ struct Checked {
     check: TaskCheck,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<TokenLengths>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wordings: Option<Wordings>,
 }
 
 /// How long the texts are for a model.
@@ -47,16 +50,26 @@ struct LengthSummary {
 pub(crate) fn run(arguments: &TaskCheckArguments) -> Result<Status, Failure> {
     let task = task(&arguments.task, arguments.folder.as_deref())?;
     let files = files(&task, TaskSplits::All)?;
+    let parts = if arguments.wordings { Parts::All } else { Parts::Tokenizer };
     let model = match &arguments.model {
-        Some(name) => Some((name, Tokenizer::load(&checkpoint(Path::new(name), Path::new(""), Parts::Tokenizer)?)?)),
+        Some(name) => {
+            let folder = checkpoint(Path::new(name), Path::new(""), parts)?;
+            Some((name, Tokenizer::load(&folder)?, folder))
+        }
         None => None,
     };
     let check = task.check(&files, &LoadOptions::default())?;
-    let tokens = match model {
-        Some((name, tokenizer)) => Some(TokenLengths::measure(name, &tokenizer, &check)?),
+    let tokens = match &model {
+        Some((name, tokenizer, _)) => Some(TokenLengths::measure(name, tokenizer, &check)?),
         None => None,
     };
-    let checked = Checked { check, tokens };
+    let wordings = match &model {
+        Some((_, tokenizer, folder)) if arguments.wordings => {
+            Some(Wordings::tried(arguments, &check, &task.definition().prompts, tokenizer, folder)?)
+        }
+        _ => None,
+    };
+    let checked = Checked { check, tokens, wordings };
     if arguments.json {
         print_json(&checked)?;
     } else {
@@ -115,7 +128,8 @@ impl fmt::Display for Checked {
         writeln!(f)?;
         let Some(TokenLengths { model, context, train, test }) = &self.tokens else { return Ok(()) };
         writeln!(f, "\nlengths in tokens of {model}, which reads at most {}", count(*context))?;
-        writeln!(f, "train: {train}\ntest:  {test}")
+        writeln!(f, "train: {train}\ntest:  {test}")?;
+        self.wordings.iter().try_for_each(|wordings| write!(f, "\n{wordings}"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value as Json;
 
-use crate::tasks::with_own_task;
+use crate::tasks::{OWN_TASK, with_own_task};
 use crate::workplace::{Workplace, example};
 
 /// A row of a table of the page: a key, without the brackets of lists, and the parts that its meaning links to.
@@ -213,7 +213,11 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
     printed.push(("store verify --json", json_of(&["store", "verify", "labelmix-store"])));
 
     let own = with_own_task();
-    printed.push(("tasks check --json", parsed(&own.output_of(&["tasks", "check", "mine.toml", "--json"]))));
+    let prompts = "[[prompts]]\nbefore_text = 'the '\nbefore_target = ' is '\ntargets = ['slow', 'perfect']\n";
+    own.write("mine.toml", format!("{OWN_TASK}{prompts}"));
+    let asked = ["--model", &checkpoint, "--wordings", "--texts", "2", "--shots", "2"];
+    let check = [&["tasks", "check", "mine.toml", "--json"][..], &asked].concat();
+    printed.push(("tasks check --json", parsed(&own.output_of(&check))));
     printed
 }
 

@@ -37,6 +37,11 @@ shots = 1
 [[methods]]
 name = "few-shot-sft"
 shots = 2
+order = "fresh-for-each"
+[[methods]]
+name = "shared"
+method = "few-shot-sft"
+shots = 2
 [[methods]]
 name = "asked-on"
 method = "verbalizer"
@@ -187,6 +192,7 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
     export(&workplace, "verbalizer", "words", &[]);
     export(&workplace, "verbalizer", "words-merged", &["--merged"]);
     export(&workplace, "one-shot", "one", &[]);
+    export(&workplace, "shared", "shared", &[]);
     assert_eq!(export(&workplace, "few-shot", "asked", &[]), [&["classify.py", "shots.json"], &tokenizer[..]].concat());
     assert_eq!(export(&workplace, "zero-shot", "alone", &[]), [&["classify.py"], &tokenizer[..]].concat());
     assert_eq!(json(at("asked/shots.json")).as_array().unwrap().len(), 3);
@@ -199,6 +205,7 @@ fn runs_of_a_decoder_load_as_sequence_classifiers() {
         ("verbalizer", "words"),
         ("verbalizer", "words-merged"),
         ("one-shot", "one"),
+        ("shared", "shared"),
         ("zero-shot", "alone"),
         ("few-shot", "asked"),
     ];

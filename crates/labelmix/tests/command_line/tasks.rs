@@ -194,3 +194,44 @@ fn a_check_of_a_shipped_task_on_local_data() {
     assert_eq!((&train["rows"], &train["dropped"]["duplicates"]), (&json!(205), &json!(5)));
     assert_eq!(train["class_counts"][0], train["class_counts"][1]);
 }
+
+#[test]
+fn wordings_are_tried_on_training_texts() {
+    let workplace = with_own_task();
+    let model = example().join("checkpoint");
+    let model = model.to_str().unwrap();
+    let check = ["tasks", "check", "mine.toml", "--model", model, "--wordings", "--texts", "2", "--shots", "2"];
+    insta::assert_snapshot!(workplace.complaint(&check), @"
+    error: the task has no wordings
+    hint: add a table [[prompts]] with `before_target` and `targets` to its file
+    ");
+    let prompts = "[[prompts]]\nbefore_target = ' is '\ntargets = ['slow', 'perfect']\n\
+                   [[prompts]]\nbefore_text = 'the food : '\nbefore_target = ' was '\ntargets = ['slow', 'great food']\n";
+    workplace.write("mine.toml", format!("{OWN_TASK}{prompts}"));
+    let printed = workplace.output_of(&check);
+    insta::assert_snapshot!(printed.split("\n\n").last().unwrap(), @r#"
+    asked about 2 training texts, half of each class, nothing trained
+     wording   shots   AUROC   accuracy   calibrated
+    ─────────────────────────────────────────────────
+           1       0   1.000      0.500        0.500
+           1       2   1.000      0.500        0.500
+           2       0   1.000      0.500        0.500
+           2       2   1.000      0.500        0.500
+    (whoever chooses by this has used their labels)
+    wording 1: ["<unk>", "the", "bread", "was", "dull", ".", "is"], then ["slow"] or ["perfect"]
+    wording 2: ["the", "<unk>", "<unk>", "<unk>", "the", "bread", "was", "dull", ".", "was"], then ["slow"] or ["great", "<unk>"]
+      ["great", "<unk>"] is 2 tokens: the first alone is compared
+    "#);
+    let json = json_of(&workplace, &[&check[..], &["--json"]].concat());
+    assert_eq!(json["wordings"]["wordings"].as_array().unwrap().len(), 2);
+    let many = ["tasks", "check", "mine.toml", "--model", model, "--wordings"];
+    insta::assert_snapshot!(workplace.complaint(&many), @"
+    error: there are 2 training texts of class 0, and 104 are asked for
+    hint: give fewer --texts and --shots
+    ");
+    workplace.write("mine.toml", format!("{OWN_TASK}{}", prompts.replace("'perfect'", "'slow'")));
+    insta::assert_snapshot!(workplace.complaint(&check), @r#"
+    error: task mine.toml: both classes have one target in wording 1 of [[prompts]]
+    hint: give `targets` that a model can tell apart, such as [" no", " yes"]
+    "#);
+}

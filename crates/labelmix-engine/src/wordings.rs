@@ -1,0 +1,92 @@
+//! What the wordings of a prompt are worth to a language model, on labelled texts.
+
+use labelmix_data::{ExampleId, PromptTemplate};
+use labelmix_methods::{ShotOrder, prior_shift, test_metrics};
+use labelmix_models::{LanguageModel, Tokenizer};
+use labelmix_train::{Interrupt, Prompt, PromptEncoder, Shots, score_next_token_unless};
+use serde::Serialize;
+
+use crate::error::Result;
+
+/// A wording, asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct WordingTrial {
+    /// What it is, counted from 1.
+    pub wording: usize,
+    /// The first text in question, cut into tokens.
+    pub asked: Vec<String>,
+    /// The targets, cut into tokens; the first ones are compared.
+    pub targets: [Vec<String>; 2],
+    /// What the model makes of it, without shots and behind some.
+    pub trials: Vec<AskedTexts>,
+}
+
+/// Texts that a language model was asked about.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AskedTexts {
+    /// The labelled examples before each text.
+    pub shots: usize,
+    /// The area under the receiver operating characteristic; none where the texts are of one class.
+    pub auroc: Option<f64>,
+    /// The share that is right with the threshold at log-odds of 0.
+    pub accuracy: f64,
+    /// With the threshold by which half of the texts are of class 1 as far as they can tell ([`prior_shift`]).
+    pub calibrated_accuracy: f64,
+}
+
+/// Tokens that are processed at once.
+const BATCH_TOKENS: usize = 4096;
+
+/// Asks a model about texts in every wording, without shots and behind these; the texts are of either class equally often.
+/// `asked` is told of every text that was.
+///
+/// # Errors
+/// If a wording does not work with the tokenizer, or the model cannot be run.
+pub fn try_wordings(
+    model: &LanguageModel,
+    tokenizer: &Tokenizer,
+    wordings: &[PromptTemplate],
+    shots: &[(&str, bool)],
+    texts: &[(&str, bool)],
+    asked: impl Fn(usize),
+) -> Result<Vec<WordingTrial>> {
+    let gold: Vec<bool> = texts.iter().map(|(_, class)| *class).collect();
+    let mut trials = Vec::new();
+    for (place, template) in wordings.iter().enumerate() {
+        let encoder = PromptEncoder::new(template.clone(), tokenizer)?;
+        let pieces = |tokens: &[u32]| tokens.iter().map(|token| tokenizer.token(*token).unwrap_or_default()).collect();
+        let target = |target: &String| Ok::<Vec<String>, crate::Error>(pieces(&encoder.target(target)?));
+        let mut trial = WordingTrial {
+            wording: place + 1,
+            asked: texts
+                .first()
+                .map_or(Ok(Vec::new()), |(text, _)| encoder.query(text).map(|tokens| pieces(&tokens)))?,
+            targets: [target(&template.targets[0])?, target(&template.targets[1])?],
+            trials: Vec::new(),
+        };
+        for count in if shots.is_empty() { vec![0] } else { vec![0, shots.len()] } {
+            let shots = &shots[..count];
+            let behind = Shots::new(&encoder, shots.iter().copied(), ShotOrder::OneForAll, 0)?;
+            let prompt =
+                |(text, _): &(&str, bool)| Ok(behind.before(ExampleId::exact(text), &encoder.cut_query(text)?));
+            let prompts = texts.iter().map(prompt).collect::<Result<Vec<Prompt>>>()?;
+            let mut scores = Vec::with_capacity(prompts.len());
+            for part in prompts.chunks(64) {
+                let targets = encoder.targets();
+                scores.extend(score_next_token_unless(&Interrupt::default(), model, part, targets, BATCH_TOKENS)?);
+                asked(part.len());
+            }
+            let shift = prior_shift(&scores, 0.5);
+            let shifted: Vec<f32> = scores.iter().map(|score| score + shift).collect();
+            let metrics = test_metrics(&scores, &gold);
+            trial.trials.push(AskedTexts {
+                shots: shots.len(),
+                auroc: metrics.auroc,
+                accuracy: metrics.accuracy,
+                calibrated_accuracy: test_metrics(&shifted, &gold).accuracy,
+            });
+        }
+        trials.push(trial);
+    }
+    Ok(trials)
+}

@@ -1,0 +1,98 @@
+//! What the wordings of a task are worth to a language model.
+
+use std::fmt;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table};
+use labelmix_data::{Example, PromptTemplate, TaskCheck};
+use labelmix_engine::{AskedTexts, WordingTrial, try_wordings};
+use labelmix_models::{LanguageModel, LoadOptions, Model, Tokenizer};
+use labelmix_report::count;
+use miette::Diagnostic;
+use serde::Serialize;
+
+use super::RULED;
+use crate::arguments::TaskCheckArguments;
+use crate::diagnosis::Failure;
+use crate::progress::counting_bar;
+
+/// The wordings, tried.
+#[derive(Serialize)]
+pub(super) struct Wordings {
+    /// Texts that were asked about.
+    texts: usize,
+    wordings: Vec<WordingTrial>,
+}
+
+/// A task that cannot be tried.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum NothingToTry {
+    #[error("the task has no wordings")]
+    #[diagnostic(help("add a table [[prompts]] with `before_target` and `targets` to its file"))]
+    NoWordings,
+    #[error("there are {there} training texts of class {class}, and {wanted} are asked for")]
+    #[diagnostic(help("give fewer --texts and --shots"))]
+    TooFewTexts { there: usize, class: u8, wanted: usize },
+}
+
+impl Wordings {
+    pub(super) fn tried(
+        arguments: &TaskCheckArguments,
+        check: &TaskCheck,
+        prompts: &[PromptTemplate],
+        tokenizer: &Tokenizer,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
+        if prompts.is_empty() {
+            return Err(NothingToTry::NoWordings.into());
+        }
+        let [shots, texts] = [arguments.shots, arguments.texts].map(|number| number.div_ceil(2) as usize);
+        // In turn, so that a prompt does not end with examples of one class.
+        let of_class = |class: bool| {
+            let of_class = |example: &&Example| example.gold == Some(class);
+            let found: Vec<&Example> = check.dataset.train.iter().filter(of_class).take(shots + texts).collect();
+            if found.len() < shots + texts {
+                let (there, class, wanted) = (found.len(), u8::from(class), shots + texts);
+                return Err(NothingToTry::TooFewTexts { there, class, wanted });
+            }
+            Ok(found)
+        };
+        let (zeros, ones) = (of_class(false)?, of_class(true)?);
+        let pairs: Vec<(&str, bool)> =
+            zeros.iter().zip(&ones).flat_map(|(zero, one)| [(&*zero.text, false), (&*one.text, true)]).collect();
+        let (shots, texts) = pairs.split_at(2 * shots);
+        let model = LanguageModel::new(&Model::load(folder, &LoadOptions::default())?)?;
+        let rounds = if shots.is_empty() { 1 } else { 2 };
+        let bar = counting_bar((prompts.len() * texts.len() * rounds) as u64, "texts asked about");
+        let wordings = try_wordings(&model, tokenizer, prompts, shots, texts, |asked| bar.inc(asked as u64))?;
+        bar.finish_and_clear();
+        Ok(Self { texts: texts.len(), wordings })
+    }
+}
+
+impl fmt::Display for Wordings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(RULED).set_header(["wording", "shots", "AUROC", "accuracy", "calibrated"]);
+        for trial in &self.wordings {
+            for AskedTexts { shots, auroc, accuracy, calibrated_accuracy } in &trial.trials {
+                let auroc = auroc.map_or_else(String::new, |auroc| format!("{auroc:.3}"));
+                let [accuracy, calibrated] = [accuracy, calibrated_accuracy].map(|share| format!("{share:.3}"));
+                table.add_row([trial.wording.to_string(), shots.to_string(), auroc, accuracy, calibrated]);
+            }
+        }
+        for column in table.column_iter_mut() {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        writeln!(f, "asked about {} training texts, half of each class, nothing trained", count(self.texts))?;
+        writeln!(f, "{}\n(whoever chooses by this has used their labels)", table.trim_fmt())?;
+        for WordingTrial { wording, asked, targets, .. } in &self.wordings {
+            let of_targets = targets.each_ref().map(|target| format!("{target:?}"));
+            writeln!(f, "wording {wording}: {asked:?}, then {} or {}", of_targets[0], of_targets[1])?;
+            for target in targets.iter().filter(|target| target.len() > 1) {
+                writeln!(f, "  {target:?} is {} tokens: the first alone is compared", target.len())?;
+            }
+        }
+        Ok(())
+    }
+}
