@@ -31,6 +31,8 @@ pub struct MemoryPlan {
     pub activations: u64,
     /// What one run needs for a moment: gradients on their way, scores of attention.
     pub scratch: u64,
+    /// The memory of steps of other lengths that one run keeps for steps to come: an eighth of what the longest needs.
+    pub spare: u64,
     /// The program itself with a tokenizer.
     pub program: u64,
 }
@@ -49,7 +51,7 @@ impl MemoryPlan {
 
     /// What each further run takes.
     pub fn per_run(&self) -> u64 {
-        self.adapter + self.activations + self.scratch
+        self.adapter + self.activations + self.scratch + self.spare
     }
 }
 
@@ -131,6 +133,7 @@ impl Description {
             adapter: (BYTES_PER_TRAINED * trained) as u64,
             activations: bytes(per_token * request.tokens),
             scratch: bytes(in_flight * request.tokens),
+            spare: bytes((per_token + in_flight) * request.tokens) / 8,
             program: PROGRAM_BYTES,
         }
     }

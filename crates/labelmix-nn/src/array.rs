@@ -4,11 +4,15 @@
 //! operating system costs a page fault for every four kilobytes at the next use, and asking for zeros costs a pass
 //! over memory; together about a tenth of a step. So each thread keeps the buffers that it has finished with and
 //! hands them out again *with whatever they held*: [`Buffer::uninitialised`] is for callers that overwrite all of it.
+//! Batches of other lengths need other buffers; those that nobody asked for make room for them, so that a thread keeps
+//! little more than it once had in use.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::mapped::Mapped;
 
@@ -16,8 +20,87 @@ use crate::mapped::Mapped;
 const SMALLEST_POOLED: usize = 4096;
 
 thread_local! {
-    /// Free buffers of this thread by capacity.
-    static FREE: RefCell<BTreeMap<usize, Vec<Vec<f32>>>> = const { RefCell::new(BTreeMap::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new(&SIZES)) };
+}
+
+/// Of all threads: a buffer may be dropped by another than took it.
+static SIZES: Sizes = Sizes::new();
+
+/// How many elements the buffers of pools have.
+struct Sizes {
+    in_use: AtomicUsize,
+    /// The most that were ever in use.
+    most_in_use: AtomicUsize,
+    free: AtomicUsize,
+}
+
+impl Sizes {
+    const fn new() -> Self {
+        Self { in_use: AtomicUsize::new(0), most_in_use: AtomicUsize::new(0), free: AtomicUsize::new(0) }
+    }
+
+    fn take(&self, capacity: usize) {
+        let in_use = self.in_use.fetch_add(capacity, Relaxed) + capacity;
+        self.most_in_use.fetch_max(in_use, Relaxed);
+    }
+
+    /// Whether there is more than an eighth above what was ever in use: lengths that come in turn find their buffers, and
+    /// others that nobody asks for are not kept.
+    fn are_too_large(&self) -> bool {
+        let most = self.most_in_use.load(Relaxed);
+        self.in_use.load(Relaxed) + self.free.load(Relaxed) > most + most / 8
+    }
+}
+
+/// The free buffers of a thread.
+struct Pool {
+    by_capacity: BTreeMap<usize, Vec<Vec<f32>>>,
+    sizes: &'static Sizes,
+}
+
+impl Pool {
+    const fn new(sizes: &'static Sizes) -> Self {
+        Self { by_capacity: BTreeMap::new(), sizes }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<f32> {
+        // A buffer up to twice as large will do; a larger one is better kept for a larger need.
+        let mut fitting = self.by_capacity.range(length..=2 * length);
+        let capacity = fitting.find_map(|(capacity, list)| (!list.is_empty()).then_some(*capacity));
+        let vector = capacity.and_then(|capacity| self.take_free(capacity));
+        let vector = vector.unwrap_or_else(|| Vec::with_capacity(size_class(length)));
+        self.sizes.take(vector.capacity());
+        while self.sizes.are_too_large()
+            && let Some((&capacity, _)) = self.by_capacity.iter().rev().find(|(_, list)| !list.is_empty())
+        {
+            drop(self.take_free(capacity));
+        }
+        vector
+    }
+
+    fn take_free(&mut self, capacity: usize) -> Option<Vec<f32>> {
+        let vector = self.by_capacity.get_mut(&capacity)?.pop()?;
+        self.sizes.free.fetch_sub(capacity, Relaxed);
+        Some(vector)
+    }
+
+    /// Takes a buffer back that this or another thread took.
+    fn give_back(&mut self, vector: Vec<f32>) {
+        self.sizes.in_use.fetch_sub(vector.capacity(), Relaxed);
+        self.sizes.free.fetch_add(vector.capacity(), Relaxed);
+        if self.sizes.are_too_large() {
+            self.sizes.free.fetch_sub(vector.capacity(), Relaxed);
+        } else {
+            self.by_capacity.entry(vector.capacity()).or_default().push(vector);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let free: usize = self.by_capacity.values().flatten().map(Vec::capacity).sum();
+        self.sizes.free.fetch_sub(free, Relaxed);
+    }
 }
 
 /// A vector of f32 that returns to its thread's free list when dropped.
@@ -30,16 +113,18 @@ impl Buffer {
         if length < SMALLEST_POOLED {
             return Self(vec![0.0; length]);
         }
-        let recycled = FREE.with_borrow_mut(|free| {
-            // A buffer up to twice as large will do; a larger one is better kept for a larger need.
-            let capacity =
-                free.range(length..=2 * length).find_map(|(capacity, list)| (!list.is_empty()).then_some(*capacity))?;
-            free.get_mut(&capacity)?.pop()
-        });
-        let mut vector = recycled.unwrap_or_else(|| Vec::with_capacity(size_class(length)));
+        let mut vector = POOL.with_borrow_mut(|pool| pool.take(length));
         // Only what lies beyond the old length is written.
         vector.resize(length, 0.0);
         Self(vector)
+    }
+
+    /// A buffer that holds what a vector does, in the vector's memory.
+    fn of(values: Vec<f32>) -> Self {
+        if values.capacity() >= SMALLEST_POOLED {
+            SIZES.take(values.capacity());
+        }
+        Self(values)
     }
 
     pub(crate) fn zeros(length: usize) -> Self {
@@ -55,11 +140,11 @@ impl Buffer {
     }
 }
 
-/// The capacity that is allocated for `length`: the next multiple of a quarter of the power of two above it. Coarse,
+/// The capacity that is allocated for `length`: the next multiple of an eighth of the power of two above it. Coarse,
 /// so that micro-batches of different lengths share their buffers; what lies beyond a buffer's length is never
 /// touched, so it costs addresses and no memory.
 fn size_class(length: usize) -> usize {
-    length.next_multiple_of(length.next_power_of_two() / 4)
+    length.next_multiple_of(length.next_power_of_two() / 8)
 }
 
 impl Drop for Buffer {
@@ -67,7 +152,7 @@ impl Drop for Buffer {
         if self.0.capacity() >= SMALLEST_POOLED {
             let vector = std::mem::take(&mut self.0);
             // While a thread is being torn down its free list may be gone: then the memory is simply freed.
-            let _ = FREE.try_with(|free| free.borrow_mut().entry(vector.capacity()).or_default().push(vector));
+            let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(vector));
         }
     }
 }
@@ -105,7 +190,7 @@ impl Array {
     /// # Panics
     /// If the number of values is not the product of the shape.
     pub fn new(values: Vec<f32>, shape: &[usize]) -> Self {
-        Self::from_buffer(Buffer(values), shape)
+        Self::from_buffer(Buffer::of(values), shape)
     }
 
     pub(crate) fn from_buffer(buffer: Buffer, shape: &[usize]) -> Self {
@@ -174,6 +259,27 @@ mod tests {
         assert_eq!(second.len(), 9_000);
         let third = Buffer::zeros(9_000);
         assert!(third.iter().all(|value| *value == 0.0));
+    }
+
+    #[test]
+    fn a_thread_keeps_little_more_than_was_once_in_use() {
+        static SIZES: Sizes = Sizes::new();
+        let mut pool = Pool::new(&SIZES);
+        for _ in 0..20 {
+            // A step of each length has forty buffers at once.
+            for length in [90_000, 40_000, 17_000, 8_000] {
+                let step: Vec<_> = (0..40).map(|_| pool.take(length)).collect();
+                step.into_iter().for_each(|buffer| pool.give_back(buffer));
+                let kept: usize = pool.by_capacity.values().flatten().map(Vec::capacity).sum();
+                assert_eq!((SIZES.in_use.load(Relaxed), SIZES.free.load(Relaxed)), (0, kept));
+                assert!(kept <= 40 * size_class(90_000) * 9 / 8, "{kept}");
+            }
+        }
+        // What one thread took another gives back.
+        let taken = pool.take(90_000);
+        std::thread::scope(|scope| scope.spawn(move || Pool::new(&SIZES).give_back(taken)).join().unwrap());
+        drop(pool);
+        assert_eq!((SIZES.in_use.load(Relaxed), SIZES.free.load(Relaxed)), (0, 0));
     }
 
     #[test]

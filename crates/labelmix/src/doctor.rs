@@ -127,7 +127,7 @@ fn options(shape: &ModelShape, recipe: &Recipe, available: u64) -> Vec<TrainingO
                 activation_checkpointing,
                 weight_bytes: plan.weights,
                 adapter_bytes: plan.adapter,
-                activation_bytes: plan.activations + plan.scratch,
+                activation_bytes: plan.activations + plan.scratch + plan.spare,
                 peak_bytes: plan.peak(1),
                 runs_that_fit: plan.runs_that_fit(available),
             });
