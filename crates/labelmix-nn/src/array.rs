@@ -269,7 +269,9 @@ mod tests {
             // A step of each length has forty buffers at once.
             for length in [90_000, 40_000, 17_000, 8_000] {
                 let step: Vec<_> = (0..40).map(|_| pool.take(length)).collect();
-                step.into_iter().for_each(|buffer| pool.give_back(buffer));
+                for buffer in step {
+                    pool.give_back(buffer);
+                }
                 let kept: usize = pool.by_capacity.values().flatten().map(Vec::capacity).sum();
                 assert_eq!((SIZES.in_use.load(Relaxed), SIZES.free.load(Relaxed)), (0, kept));
                 assert!(kept <= 40 * size_class(90_000) * 9 / 8, "{kept}");
