@@ -84,6 +84,7 @@ struct EmbeddedSurface {
 struct EmbeddedPart {
     draws: usize,
     family: &'static str,
+    start: f64,
     middle: f64,
     amplitude: f64,
     lengths: [f64; 2],
@@ -241,6 +242,7 @@ fn surfaces(answer: &Answer, analysis: &Analysis) -> Vec<EmbeddedSurface> {
             .map(|part| EmbeddedPart {
                 draws: part.draws,
                 family: part.family,
+                start: part.start,
                 middle: part.middle,
                 amplitude: part.amplitude,
                 lengths: part.lengths,

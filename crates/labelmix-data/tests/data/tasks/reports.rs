@@ -22,7 +22,7 @@ fn a_description_needs_no_data() {
     wording 2: "Sentence: TEXT\nThis sentence is", then " wrong" or " correct"
     wording 3: "TEXT\nAcceptable English?", then " No" or " Yes"
     "#);
-    assert_snapshot!(Task::named("amazon_polarity").unwrap().describe(), @r"
+    assert_snapshot!(Task::named("amazon_polarity").unwrap().describe(), @r#"
     amazon_polarity: Reviews of products: is the reviewer content?
     data:    fancyzhx/amazon_polarity (configuration amazon_polarity) on the Hugging Face Hub
     licence: Apache-2.0; the reviews are their authors'
@@ -36,7 +36,10 @@ fn a_description_needs_no_data() {
       {{ content }}
     what a cheap labeler sees:
       {{ title }}
-    ");
+    wording 1: "Review: TEXT\nSentiment:", then " negative" or " positive"
+    wording 2: "TEXT\nIs this review positive or negative? It is", then " negative" or " positive"
+    wording 3: "Review: TEXT\nDid the reviewer like it?", then " No" or " Yes"
+    "#);
     let description = serde_json::to_value(Task::named("mc_taco").unwrap().describe()).unwrap();
     assert_eq!(description["columns"], serde_json::json!(["answer", "label", "question", "sentence"]));
 }
