@@ -54,13 +54,16 @@ pub fn try_wordings(
     let mut trials = Vec::new();
     for (place, template) in wordings.iter().enumerate() {
         let encoder = PromptEncoder::new(template.clone(), tokenizer)?;
-        let pieces = |tokens: &[u32]| tokens.iter().map(|token| tokenizer.token(*token).unwrap_or_default()).collect();
-        let target = |target: &String| Ok::<Vec<String>, crate::Error>(pieces(&encoder.target(target)?));
+        // A token that is no text, such as that of unknown words, has a name.
+        let piece = |token: &u32| -> Result<String> {
+            let text = tokenizer.decode(&[*token])?;
+            Ok(if text.is_empty() { tokenizer.token(*token).unwrap_or_default() } else { text })
+        };
+        let pieces = |tokens: &[u32]| tokens.iter().map(piece).collect::<Result<Vec<String>>>();
+        let target = |target: &String| pieces(&encoder.target(target)?);
         let mut trial = WordingTrial {
             wording: place + 1,
-            asked: texts
-                .first()
-                .map_or(Ok(Vec::new()), |(text, _)| encoder.query(text).map(|tokens| pieces(&tokens)))?,
+            asked: texts.first().map_or(Ok(Vec::new()), |(text, _)| pieces(&encoder.query(text)?))?,
             targets: [target(&template.targets[0])?, target(&template.targets[1])?],
             trials: Vec::new(),
         };

@@ -25,6 +25,7 @@ pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 /// that of such texts is this for two classes).
 pub fn contextual_shift(of: &[f32]) -> f32 {
     let mean = of.iter().map(|score| probability(f64::from(*score))).sum::<f64>() / of.len() as f64;
+    let mean = mean.clamp(1e-12, 1.0 - 1e-12);
     -(mean / (1.0 - mean)).ln() as f32
 }
 

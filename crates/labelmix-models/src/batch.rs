@@ -18,7 +18,7 @@ impl TokenBatch {
 
     /// The same, with the beginning that all sequences share there once, if that is worth it: for models whose tokens see
     /// nothing behind them.
-    pub fn sharing(sequences: &[&[u32]]) -> Self {
+    pub(crate) fn sharing(sequences: &[&[u32]]) -> Self {
         let shared = shared_prefix(sequences);
         if shared == 0 {
             return Self::new(sequences.iter().copied());
@@ -47,7 +47,7 @@ pub fn shared_prefix(sequences: &[&[u32]]) -> usize {
     const FEWEST: usize = 16;
     let [first, others @ ..] = sequences else { return 0 };
     // Every sequence has a token of its own.
-    let most = sequences.iter().map(|sequence| sequence.len() - 1).min().unwrap_or(0);
+    let most = sequences.iter().map(|sequence| sequence.len().saturating_sub(1)).min().unwrap_or(0);
     let in_common =
         |shared: usize, other: &&[u32]| first[..shared].iter().zip(*other).position(|(a, b)| a != b).unwrap_or(shared);
     let shared = others.iter().fold(most, in_common);

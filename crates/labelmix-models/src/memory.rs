@@ -31,7 +31,7 @@ pub struct MemoryPlan {
     pub activations: u64,
     /// What one run needs for a moment: gradients on their way, scores of attention.
     pub scratch: u64,
-    /// The memory of steps of other lengths that one run keeps for steps to come: an eighth of what the longest needs.
+    /// The memory of steps of other lengths that one run keeps for steps to come: an eighth of what it has in use.
     pub spare: u64,
     /// The program itself with a tokenizer.
     pub program: u64,
@@ -128,12 +128,13 @@ impl Description {
         let in_flight =
             self.blocks.iter().map(|block| self.gradients_in_flight(block) + request.lora_rank).max().unwrap_or(0);
         let bytes = |elements: usize| (F32 * elements) as u64;
+        let adapter = (BYTES_PER_TRAINED * trained) as u64;
         MemoryPlan {
             weights: weights as u64,
-            adapter: (BYTES_PER_TRAINED * trained) as u64,
+            adapter,
             activations: bytes(per_token * request.tokens),
             scratch: bytes(in_flight * request.tokens),
-            spare: bytes((per_token + in_flight) * request.tokens) / 8,
+            spare: (adapter + bytes((per_token + in_flight) * request.tokens)) / 8,
             program: PROGRAM_BYTES,
         }
     }

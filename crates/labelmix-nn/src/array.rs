@@ -4,8 +4,8 @@
 //! operating system costs a page fault for every four kilobytes at the next use, and asking for zeros costs a pass
 //! over memory; together about a tenth of a step. So each thread keeps the buffers that it has finished with and
 //! hands them out again *with whatever they held*: [`Buffer::uninitialised`] is for callers that overwrite all of it.
-//! Batches of other lengths need other buffers; those that nobody asked for make room for them, so that a thread keeps
-//! little more than it once had in use.
+//! Batches of other lengths need other buffers; those that nobody asks for make room for them, so that all threads
+//! together keep little more than they once had in use.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -250,15 +250,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_buffer_is_handed_out_again() {
-        let first = Buffer::uninitialised(10_000);
+    fn a_buffer_that_was_given_back_is_handed_out_again() {
+        static SIZES: Sizes = Sizes::new();
+        let mut pool = Pool::new(&SIZES);
+        let first = pool.take(10_000);
         let address = first.as_ptr();
-        drop(first);
-        let second = Buffer::uninitialised(9_000);
+        pool.give_back(first);
+        let second = pool.take(9_000);
         assert_eq!(second.as_ptr(), address);
-        assert_eq!(second.len(), 9_000);
-        let third = Buffer::zeros(9_000);
-        assert!(third.iter().all(|value| *value == 0.0));
+        let mut dirty = Buffer::uninitialised(9_000);
+        dirty.fill(7.0);
+        drop(dirty);
+        assert!(Buffer::zeros(9_000).iter().all(|value| *value == 0.0));
     }
 
     #[test]

@@ -78,10 +78,11 @@ pub fn attention(
         matches!(prefix.keys.shape(), [_, columns] if *columns == key_columns)
             && prefix.values.shape() == prefix.keys.shape()
     });
-    if !fits || !prefix_fits {
+    let is_one_prefix = prefix.is_none() || offsets.shared() == 0;
+    if !fits || !prefix_fits || !is_one_prefix {
         return Err(Error::Shape {
             operation: "attention",
-            expected: "q [tokens, heads·head_dim], k and v [tokens, key_value_heads·head_dim]",
+            expected: "q [tokens, heads·head_dim], k and v [tokens, key_value_heads·head_dim], and one prefix at most",
             shapes: vec![
                 q.shape().to_vec(),
                 k.shape().to_vec(),

@@ -69,7 +69,8 @@ fn accuracy_table(answer: &Answer, method: &str, style: Style) -> String {
     for row in rows {
         let cells = columns.iter().map(|&column| match measured().find(|split| place_of(split) == (row, column)) {
             Some(split) => split_cell(split),
-            None if missed.contains(&(row, column)) => Cell::new("–"),
+            // Nothing is split one way alone.
+            None if missed.contains(&(row, column)) || !by_number && row == 0.0 => Cell::new("–"),
             None => Cell::new("not run"),
         });
         let name = if by_number { number(row) } else { dollars(row) };

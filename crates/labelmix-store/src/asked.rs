@@ -29,7 +29,10 @@ const TABLES: [&str; 5] = ["task", "model", "labeler", "prompt", "recipe"];
 pub fn as_kept(study: &Study) -> Value {
     // By way of text: what is read from a file later has numbers that were text too.
     let text = serde_json::to_string(study).expect("texts, numbers and tables of them become JSON");
-    serde_json::from_str(&text).expect("it was written a moment ago")
+    let mut kept: Value = serde_json::from_str(&text).expect("it was written a moment ago");
+    // What the words mean, in a wording of the task or the study's own, as plans had it before there were wordings.
+    kept["prompt"] = serde_json::to_value(study.prompt_template()).expect("texts become JSON");
+    kept
 }
 
 /// A method's table in a study as it is kept.

@@ -1,6 +1,6 @@
 //! How much work a stage is expected to be.
 
-use labelmix_methods::{CONTENT_FREE, Calibration, Choice, Recipe, Role, StagePlan, TrainPlan};
+use labelmix_methods::{CONTENT_FREE, Calibration, Choice, Recipe, Role, ShotOrder, StagePlan, TrainPlan};
 
 use crate::graph::StageNode;
 use crate::purchase::REFERENCE_TEXTS;
@@ -57,7 +57,13 @@ impl Workload {
         let [trained, validated] = training.recipe(recipe).expected_examples(own + jointly);
         // The classifiers that it reads label what it trains on jointly.
         let labelled = jointly * stage.reads.len();
-        let shots = prompt.as_ref().map_or(0, |prompt| prompt.shots.count);
+        // Those of a step are read once for all of its texts.
+        let shots = prompt.as_ref().map_or(0, |prompt| match prompt.shots.order {
+            ShotOrder::FreshForEach => prompt.shots.count,
+            ShotOrder::FreshForEachStep | ShotOrder::OneForAll => {
+                prompt.shots.count.div_ceil(training.recipe(recipe).usual_batch())
+            }
+        });
         Self { trained, read: validated + candidates + labelled + n_test, texts: 1 + shots }
     }
 

@@ -20,15 +20,17 @@ use crate::prompt::{Prompt, PromptEncoder, Shots};
 pub fn answers(model: &LanguageModel, texts: &[Vec<u32>], count: usize, batch_tokens: usize) -> Result<Vec<Vec<u32>>> {
     let vocabulary = model.model().vocabulary();
     let mut answered: Vec<Vec<u32>> = texts.to_vec();
+    // To nothing nothing is answered.
+    let asked: Vec<usize> = (0..texts.len()).filter(|text| !texts[*text].is_empty()).collect();
     for _ in 0..count {
-        let slices: Vec<&[u32]> = answered.iter().map(Vec::as_slice).collect();
-        let mut next = Vec::with_capacity(texts.len());
+        let slices: Vec<&[u32]> = asked.iter().map(|text| &*answered[*text]).collect();
+        let mut next = Vec::with_capacity(asked.len());
         for batch in token_batches(&slices, batch_tokens) {
             let logits = model.last_logits(&TokenBatch::new(batch.iter().copied()), None)?.to_vec()?;
             next.extend(logits.chunks_exact(vocabulary).map(likeliest));
         }
-        for (text, token) in answered.iter_mut().zip(next) {
-            text.push(token);
+        for (text, token) in asked.iter().zip(next) {
+            answered[*text].push(token);
         }
     }
     Ok(answered.iter().zip(texts).map(|(answered, text)| answered[text.len()..].to_vec()).collect())

@@ -206,11 +206,15 @@ impl Shots {
         Prompt { before, query: [query, &*self.last].concat(), lost }
     }
 
-    /// What stands before all texts of a training step, in an order that seed and step decide. None of the texts, with what
-    /// stands behind it, has more than `longest` tokens: shots that do not fit before such a one are left out from the end.
-    pub fn before_step(&self, step: usize, longest: usize) -> Vec<u32> {
+    /// What stands before all texts of a training step, in an order that seed and step decide. The texts are queries, as they
+    /// stand in prompts: none is among its own shots. Shots that do not fit before the longest are left out from the end.
+    pub fn before_step(&self, step: usize, texts: &[&[u32]]) -> Vec<u32> {
+        // A shot begins with its text as a query.
+        let is_asked = |shot: &[u32]| texts.iter().any(|text| shot.starts_with(&text[..text.len() - self.last.len()]));
         let mut order: Vec<&[u32]> = self.examples.iter().map(|(_, tokens)| &**tokens).collect();
         order.shuffle(&mut stream(self.seed, &format!("order of shots in step {step}")));
+        order.retain(|shot| !is_asked(shot));
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         self.filled(&order, (self.room + self.last.len()).saturating_sub(longest)).0
     }
 

@@ -341,9 +341,9 @@ impl Training<'_> {
     /// The texts of a step behind shots in its own order; nothing for a text that stands behind what its tokens begin with.
     fn step_prompts(&self, batch: &[StageExample<'_>], step: usize) -> Vec<Option<Vec<u32>>> {
         let Some(shots) = self.shots else { return vec![None; batch.len()] };
-        let longest = self.train.iter().map(|example| own_tokens(example).len()).max().unwrap_or(0);
-        let before = shots.before_step(step, longest);
-        batch.iter().map(|example| Some([&*before, own_tokens(example)].concat())).collect()
+        let texts: Vec<&[u32]> = batch.iter().map(own_tokens).collect();
+        let before = shots.before_step(step, &texts);
+        texts.iter().map(|text| Some([&*before, *text].concat())).collect()
     }
 
     /// How good an adapter is on some labels, at least one.

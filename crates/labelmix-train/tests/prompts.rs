@@ -92,16 +92,20 @@ fn a_step_has_one_prompt_in_an_order_of_its_own() {
     let tokenizer = tokenizer();
     let encoder = PromptEncoder::new(template(), &tokenizer).unwrap();
     let shots = Shots::new(&encoder, EXAMPLES, ShotOrder::FreshForEachStep, 3).unwrap();
-    let orders: HashSet<Vec<u32>> = (0..60).map(|step| shots.before_step(step, 5)).collect();
+    let query = encoder.query("the wine").unwrap();
+    let step = |step: usize, text: &[u32]| shots.before_step(step, &[&query, text]);
+    let orders: HashSet<Vec<u32>> = (0..60).map(|number| step(number, &query)).collect();
     assert_eq!(orders.len(), 6, "all orders of three shots");
-    assert_eq!(shots.before_step(7, 5), shots.before_step(7, 5));
+    assert_eq!(step(7, &query), step(7, &query));
     // What is read has one prompt, as if nothing were trained.
     let one = Shots::new(&encoder, EXAMPLES, ShotOrder::OneForAll, 3).unwrap();
-    let query = encoder.query("the wine").unwrap();
     assert_eq!(shots.before(ExampleId::of("the wine"), &query), one.before(ExampleId::of("the wine"), &query));
-    // Before a text of 240 tokens there is room for one shot of the 256.
-    assert!((1 + 5..1 + 9).contains(&shots.before_step(0, 247).len()));
-    assert_eq!(shots.before_step(0, 255).len(), 1);
+    // Before a text of 247 tokens there is room for one shot of the 256.
+    assert!((1 + 5..1 + 9).contains(&step(0, &[7; 247]).len()));
+    assert_eq!(step(0, &[7; 255]).len(), 1);
+    // No text stands in its own prompt, nor in that of the others of its step.
+    let own = words(&tokenizer, &step(0, &encoder.query("the soup was cold").unwrap()));
+    assert!(!own.contains("the soup was cold") && own.contains("the staff were is perfect"), "{own}");
 }
 
 #[test]

@@ -117,11 +117,19 @@ impl SurfaceCells {
         into.shared.push(mean(&|place| self.shared[place]));
     }
 
-    /// The accuracy without labels: one half, unless it was measured to be above.
+    /// The accuracy without labels, below which no family of surfaces falls: one half, unless it was measured to be above; if a
+    /// few labels were measured to be worse than none, what they gave.
     pub(crate) fn start(&self) -> f64 {
         const MOST: f64 = 0.98;
-        let measured = self.labels.iter().position(|labels| labels.weak == 0.0 && labels.gold == 0.0);
-        measured.map_or(0.5, |place| self.accuracies[place].clamp(0.5, MOST))
+        if !(0..self.len()).any(|place| self.is_without_labels(place)) {
+            return 0.5;
+        }
+        self.accuracies.iter().copied().fold(MOST, f64::min).max(0.5)
+    }
+
+    /// Whether nothing was bought.
+    pub(crate) fn is_without_labels(&self, place: usize) -> bool {
+        self.labels[place].weak == 0.0 && self.labels[place].gold == 0.0
     }
 
     pub(crate) fn len(&self) -> usize {

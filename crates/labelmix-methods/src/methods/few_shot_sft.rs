@@ -18,8 +18,7 @@ pub(crate) struct FewShotSft {
     shots: usize,
     shot_labels: LabelKind,
     sft: Sft,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<ShotOrder>,
+    order: ShotOrder,
     head: HeadStart,
     train_on_shots: bool,
     weak: FirstStageOptions,
@@ -41,7 +40,7 @@ impl Default for FewShotSft {
             shots: 2,
             shot_labels: LabelKind::Gold,
             sft: Sft::Sequential,
-            order: None,
+            order: ShotOrder::FreshForEachStep,
             head: HeadStart::Random,
             train_on_shots: false,
             weak: FirstStageOptions::default(),
@@ -64,11 +63,7 @@ impl Method for FewShotSft {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let order = self.order.unwrap_or(if self.train_on_shots {
-            ShotOrder::FreshForEach
-        } else {
-            ShotOrder::FreshForEachStep
-        });
+        let order = self.order;
         let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order };
         let stage = |labels, count, options: StageOptions| {
             let of_this_kind = if labels == self.shot_labels && count > 0 { self.shots } else { 0 };
@@ -109,7 +104,7 @@ impl Configuration for FewShotSft {
             name: "order",
             meaning: "in which order the examples stand: \"fresh-for-each-step\", a shuffle for all texts of a training step, \
                       which have one prompt that is computed once, and one for all that are read; \"fresh-for-each\", a \
-                      shuffle for each text, as published; \"one-for-all\". The first, without train_on_shots",
+                      shuffle for each text, as published; \"one-for-all\"",
         },
         HEAD,
         OptionHelp {
@@ -131,12 +126,6 @@ sft = "gold"
 "#;
 
     fn check(&self) -> Result<(), OptionError> {
-        if self.order == Some(ShotOrder::FreshForEachStep) && self.train_on_shots {
-            return Err(OptionError {
-                reason: "`order` = \"fresh-for-each-step\" with `train_on_shots`".into(),
-                help: "a text would stand in its own prompt: leave one of them out".into(),
-            });
-        }
         check_shots(self.shots)
     }
 }
@@ -164,16 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn a_step_shares_a_prompt_unless_a_text_could_stand_in_its_own() {
-        let order = |options: &str| -> Result<ShotOrder, String> {
+    fn a_step_shares_a_prompt_unless_a_study_says_otherwise() {
+        let order = |options: &str| {
             let method: FewShotSft = toml::from_str(options).unwrap();
-            method.check().map_err(|error| error.reason)?;
-            Ok(method.stages(Allocation { n_weak: 0, n_gold: 4 })[0].prompt().unwrap().shots.order)
+            method.stages(Allocation { n_weak: 0, n_gold: 4 })[0].prompt().unwrap().shots.order
         };
-        assert_eq!(order(""), Ok(ShotOrder::FreshForEachStep));
-        assert_eq!(order("train_on_shots = true"), Ok(ShotOrder::FreshForEach));
-        assert_eq!(order("order = 'fresh-for-each'"), Ok(ShotOrder::FreshForEach));
-        assert!(order("order = 'fresh-for-each-step'\ntrain_on_shots = true").is_err());
+        assert_eq!(order(""), ShotOrder::FreshForEachStep);
+        assert_eq!(order("order = 'fresh-for-each'"), ShotOrder::FreshForEach);
     }
 
     #[test]

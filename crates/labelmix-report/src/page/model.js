@@ -131,8 +131,7 @@ const Model = (() => {
     const { points, observed } = model;
     let best = -1;
     for (let point = 0; point < observed.length; point++) {
-      if (points.method[point] !== method || points.weak[point] + points.gold[point] === 0) continue;
-      if (!within(cost[point], budget)) continue;
+      if (points.method[point] !== method || !within(cost[point], budget)) continue;
       const order =
         best < 0
           ? 1
