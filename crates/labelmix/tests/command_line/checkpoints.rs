@@ -24,7 +24,7 @@ fn inspect_says_what_a_checkpoint_is_and_how_it_goes_on() {
     stored        203,712 in f16
     context       256 tokens
     tokenizer     WordLevel of 243 tokens (the model has 243)
-    memory        LoRA with the default recipe: weights 369 KiB, 25.0 MiB per run, 85.3 MiB at the peak
+    memory        LoRA with the default recipe: weights 369 KiB, 25.1 MiB per run, 85.4 MiB at the peak
 
     0  "the soup was simply perfect ."
        ids   1 207 190 232 183 155 5
@@ -122,15 +122,15 @@ fn a_sweep_that_does_not_fit_is_refused_with_what_would_fit() {
         String::from_utf8(output).unwrap()
     };
     insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "100MiB", "--jobs", "3"]), @"
-    error: training would take 135 MiB of memory, and 100 MiB are available
-    hint: with --jobs 1 it takes 85.3 MiB, which fits
+    error: training would take 136 MiB of memory, and 100 MiB are available
+    hint: with --jobs 1 it takes 85.4 MiB, which fits
     ");
     insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "70MiB"]), @"
-    error: training would take 85.3 MiB of memory, and 70.0 MiB are available
-    hint: with micro_batch_tokens = 256 in [recipe] it takes 67.2 MiB, which fits
+    error: training would take 85.4 MiB of memory, and 70.0 MiB are available
+    hint: with micro_batch_tokens = 256 in [recipe] it takes 67.3 MiB, which fits
     ");
     insta::assert_snapshot!(refusal(&["sweep", "study.toml", "--memory", "30MiB"]), @"
-    error: training would take 85.3 MiB of memory, and 30.0 MiB are available
+    error: training would take 85.4 MiB of memory, and 30.0 MiB are available
     hint: no setting makes it fit: free memory, or take a smaller model or shorter texts
     ");
     assert!(!workplace.path().join("labelmix-store/stages").read_dir().unwrap().any(|_| true), "nothing was trained");

@@ -269,7 +269,7 @@ hint: the training data needs more examples with a gold label that the labeler c
     let small_memory = workplace(&model());
     let arguments = ["sweep", "study.toml", "--memory", "70MiB"];
     insta::assert_snapshot!(complaint(&small_memory, &arguments), @"
-    error: training would take 85.3 MiB of memory, and 70.0 MiB are available
-    hint: with micro_batch_tokens = 256 in [labeler] it takes 67.2 MiB, which fits
+    error: training would take 85.4 MiB of memory, and 70.0 MiB are available
+    hint: with micro_batch_tokens = 256 in [labeler] it takes 67.3 MiB, which fits
     ");
 }
