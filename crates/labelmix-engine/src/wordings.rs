@@ -1,6 +1,6 @@
 //! What the wordings of a prompt are worth to a language model, on labelled texts.
 
-use labelmix_data::{ExampleId, PromptTemplate};
+use labelmix_data::PromptTemplate;
 use labelmix_methods::{ShotOrder, prior_shift, test_metrics};
 use labelmix_models::{LanguageModel, Tokenizer};
 use labelmix_train::{Interrupt, Prompt, PromptEncoder, Shots, score_next_token_unless};
@@ -70,9 +70,8 @@ pub fn try_wordings(
         for count in if shots.is_empty() { vec![0] } else { vec![0, shots.len()] } {
             let shots = &shots[..count];
             let behind = Shots::new(&encoder, shots.iter().copied(), ShotOrder::OneForAll, 0)?;
-            let prompt =
-                |(text, _): &(&str, bool)| Ok(behind.before(ExampleId::exact(text), &encoder.cut_query(text)?));
-            let prompts = texts.iter().map(prompt).collect::<Result<Vec<Prompt>>>()?;
+            let prompts = texts.iter().map(|(text, _)| Ok(behind.before_text(&encoder, text)?));
+            let prompts = prompts.collect::<Result<Vec<Prompt>>>()?;
             let mut scores = Vec::with_capacity(prompts.len());
             for part in prompts.chunks(64) {
                 let targets = encoder.targets();

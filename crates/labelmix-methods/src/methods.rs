@@ -38,9 +38,9 @@ pub(crate) static METHODS: &[MethodKind] = &[
 
 /// The tables of options of the two stages, which most methods have.
 const WEAK: OptionHelp = OptionHelp { name: "weak", meaning: "how the weak stage trains: a table of stage options" };
+const GOLD: OptionHelp = OptionHelp { name: "gold", meaning: "how the gold stage trains: a table of stage options" };
 /// How the head of a method with a prompt starts.
 const HEAD: OptionHelp = OptionHelp {
     name: "head",
     meaning: "how the head starts: \"words\" for the language model's rows of the targets, \"random\" as seq-sft's does",
 };
-const GOLD: OptionHelp = OptionHelp { name: "gold", meaning: "how the gold stage trains: a table of stage options" };

@@ -101,6 +101,13 @@ pub struct PromptPlan {
     pub follow_up: Option<FollowUp>,
 }
 
+impl PromptPlan {
+    /// A prompt without examples: the text, and what stands around it.
+    pub(crate) fn without_shots(follow_up: Option<FollowUp>) -> Self {
+        Self { shots: ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll }, follow_up }
+    }
+}
+
 /// A question that is put after the model's own answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FollowUp {

@@ -84,8 +84,7 @@ impl LanguageModel {
     /// # Errors
     /// If a token id or a length is beyond the model's.
     pub fn last_logits(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
-        let hidden = self.hidden_states(batch, prefix)?;
-        self.head.logits(&gather_rows(&hidden, &batch.offsets().last_tokens())?)
+        self.head.logits(&self.last_hidden_states(batch, prefix)?)
     }
 
     /// The same of some tokens alone, `[sequences, tokens]`: nothing is computed for the rest of the vocabulary.
@@ -93,11 +92,8 @@ impl LanguageModel {
     /// # Errors
     /// As [`last_logits`](Self::last_logits), or if a device other than the host cannot hand the head's rows over.
     pub fn last_logits_of(&self, tokens: &[u32], batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
-        let hidden = self.hidden_states(batch, prefix)?;
         let rows = self.head.weight.rows(tokens)?;
-        let logits =
-            linear(&gather_rows(&hidden, &batch.offsets().last_tokens())?, Weight::Trained(&rows), None, None)?;
-        self.head.capped(logits)
+        self.head.capped(linear(&self.last_hidden_states(batch, prefix)?, Weight::Trained(&rows), None, None)?)
     }
 
     /// The head's rows for some tokens, `[tokens, hidden]`: what their logits are products with, but for the cap that
@@ -121,6 +117,11 @@ impl LanguageModel {
             self.model.transformer().forward(&batch, None, Past::Record(&mut key_values))?;
         }
         Ok(Prefix { tokens: token_ids.len(), key_values })
+    }
+
+    /// Of each sequence's last token, `[sequences, hidden]`.
+    fn last_hidden_states(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {
+        Ok(gather_rows(&self.hidden_states(batch, prefix)?, &batch.offsets().last_tokens())?)
     }
 
     fn hidden_states(&self, batch: &TokenBatch, prefix: Option<&Prefix>) -> Result<Value> {

@@ -67,10 +67,9 @@ fn gold_unit() -> Prices {
 
 /// The study's budgets in gold labels, from two thirds of the smallest to half as much again as the largest.
 pub(crate) fn budget_range(answer: &Answer) -> (f64, f64) {
-    let budgets = answer.budgets.iter().map(|split| split.budget_usd / answer.prices.gold_usd());
-    let budgets = budgets.filter(|budget| *budget > 0.0);
-    let (low, high) = budgets.fold((f64::INFINITY, 0f64), |(low, high), budget| (low.min(budget), high.max(budget)));
-    if high > 0.0 { (low / 1.5, high * 1.5) } else { (10.0, 1000.0) }
+    let budgets = answer.budgets_to_split_usd();
+    let (Some(low), Some(high)) = (budgets.first(), budgets.last()) else { return (10.0, 1000.0) };
+    (low / answer.prices.gold_usd() / 1.5, high / answer.prices.gold_usd() * 1.5)
 }
 
 /// Numbers from the first to the last, each the same multiple of the one before.

@@ -136,6 +136,11 @@ impl Answer {
         rising(self.budgets.iter().map(|split| split.budget_usd).collect())
     }
 
+    /// The same without $0, which nothing is split of.
+    pub(crate) fn budgets_to_split_usd(&self) -> Vec<f64> {
+        self.budgets_usd().into_iter().filter(|budget| *budget > 0.0).collect()
+    }
+
     /// The measured splits of a method, by budget and weak fraction.
     pub(crate) fn splits_of(&self, method: &str) -> impl Iterator<Item = &SplitEntry> {
         self.budgets.iter().filter(move |split| split.method == method)

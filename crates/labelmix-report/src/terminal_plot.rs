@@ -60,8 +60,8 @@ pub(crate) fn cost_accuracy_plot(answer: &Answer, style: Style) -> String {
 fn cost_axis(answer: &Answer, costs: &Costs, columns: usize) -> String {
     let (mut line, mut labels) = (vec!['─'; columns], vec![' '; columns + MARGIN]);
     let mut free_from = 0;
-    if costs.has_nothing {
-        line[NOTHING / 2] = '╱';
+    if costs.before > 0 {
+        line[costs.before / 2] = '╱';
     }
     for budget in answer.budgets_usd().into_iter().filter(|budget| costs.contains(*budget)) {
         let column = costs.place(budget);
@@ -81,30 +81,24 @@ fn cost_axis(answer: &Answer, costs: &Costs, columns: usize) -> String {
 /// Costs by their logarithm; left of a break stands what costs nothing.
 struct Costs {
     scale: Scale,
-    has_nothing: bool,
+    /// The columns that nothing and the break take, if something costs nothing.
+    before: usize,
 }
-
-/// The columns that nothing and the break take.
-const NOTHING: usize = 6;
 
 impl Costs {
     /// `None` if there are not two different costs above nothing.
     fn of(costs: impl Iterator<Item = f64> + Clone, columns: usize) -> Option<Self> {
-        let has_nothing = costs.clone().any(|cost| cost == 0.0);
-        let columns = columns.saturating_sub(if has_nothing { NOTHING } else { 0 });
-        let scale = Scale::of(costs.filter(|cost| *cost > 0.0).map(f64::ln), columns)?;
-        Some(Self { scale, has_nothing })
+        let before = if costs.clone().any(|cost| cost == 0.0) { 6 } else { 0 };
+        let scale = Scale::of(costs.filter(|cost| *cost > 0.0).map(f64::ln), columns.saturating_sub(before))?;
+        Some(Self { scale, before })
     }
 
     fn contains(&self, cost: f64) -> bool {
-        if cost > 0.0 { self.scale.contains(cost.ln()) } else { self.has_nothing }
+        if cost > 0.0 { self.scale.contains(cost.ln()) } else { self.before > 0 }
     }
 
     fn place(&self, cost: f64) -> usize {
-        match (cost > 0.0, self.has_nothing) {
-            (false, _) => 0,
-            (true, has_nothing) => self.scale.place(cost.ln()) + if has_nothing { NOTHING } else { 0 },
-        }
+        if cost > 0.0 { self.before + self.scale.place(cost.ln()) } else { 0 }
     }
 }
 

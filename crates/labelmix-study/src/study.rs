@@ -111,18 +111,20 @@ impl Study {
         for method in &mut study.methods {
             method.calibration = method.calibration.or(study.calibration);
         }
-        study.check()?;
-        study.prompt_template = study.prompt.template(&study.task.wordings(&study.folder)?)?;
+        let task = study.check()?;
+        let wordings = task.as_ref().map_or(&[][..], |task| &task.definition().prompts);
+        study.prompt_template = study.prompt.template(wordings)?;
         Ok(study)
     }
 
-    fn check(&self) -> std::result::Result<(), Problem> {
+    /// The task that it names, if it names one.
+    fn check(&self) -> std::result::Result<Option<Task>, Problem> {
         let problem = |reason: String, help: &str| Err(Problem { reason, help: help.to_owned() });
         if !is_name(&self.name) {
             let reason = format!("name = {:?}", self.name);
             return problem(reason, "a study's name names a folder: use letters, digits, '-', '_' and '.'");
         }
-        self.task.check(&self.folder)?;
+        let task = self.task.check(&self.folder)?;
         self.grid.check()?;
         if let Err(error) = self.prices.tariff() {
             return problem(format!("{error} in [prices]"), "prices are positive amounts in dollars per label");
@@ -132,7 +134,7 @@ impl Study {
         let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
         slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
         self.configure_methods()?;
-        Ok(())
+        Ok(task)
     }
 
     /// The methods, ready to plan.

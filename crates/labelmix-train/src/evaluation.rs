@@ -98,14 +98,13 @@ fn batches<'a, 'b>(
     let mut rest = texts;
     std::iter::from_fn(move || {
         let (mut total, mut count) = (rest.first()?.len(), 1);
-        let mut shared = shared_prefix(&rest[..rest.len().min(2)]);
+        let mut shared = if is_shared { usize::MAX } else { 0 };
         while let Some(text) = rest.get(count) {
             total += text.len();
-            if is_shared && shared > 0 {
+            if shared > 0 {
                 shared = shared.min(shared_prefix(&[rest[0], text]));
             }
-            let once = if is_shared { count * shared } else { 0 };
-            if total - once > tokens {
+            if total - count * shared > tokens {
                 break;
             }
             count += 1;

@@ -206,6 +206,14 @@ impl Shots {
         Prompt { before, query: [query, &*self.last].concat(), lost }
     }
 
+    /// The prompt for a text, which is cut where it does not fit into the model's context.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    pub fn before_text(&self, encoder: &PromptEncoder<'_>, text: &str) -> Result<Prompt, ModelError> {
+        Ok(self.before(ExampleId::exact(text), &encoder.cut_query(text)?))
+    }
+
     /// What stands before all texts of a training step, in an order that seed and step decide. The texts are queries, as they
     /// stand in prompts: none is among its own shots. Shots that do not fit before the longest are left out from the end.
     pub fn before_step(&self, step: usize, texts: &[&[u32]]) -> Vec<u32> {

@@ -306,11 +306,16 @@ impl Training<'_> {
         step: usize,
     ) -> Result<(f32, Gradients)> {
         let prompts = self.step_prompts(batch, step);
-        let texts =
-            || batch.iter().zip(&prompts).map(|(example, prompt)| prompt.as_deref().unwrap_or(example.token_ids));
-        let batch: Vec<StageExample<'_>> =
-            texts().zip(batch).map(|(token_ids, example)| StageExample { token_ids, ..*example }).collect();
-        let (batch, texts): (_, Vec<&[u32]>) = (&*batch, texts().collect());
+        let behind: Vec<StageExample<'_>>;
+        let batch = match &prompts {
+            None => batch,
+            Some(prompts) => {
+                let examples = batch.iter().zip(prompts);
+                behind = examples.map(|(example, token_ids)| StageExample { token_ids, ..*example }).collect();
+                &*behind
+            }
+        };
+        let texts: Vec<&[u32]> = batch.iter().map(|example| example.token_ids).collect();
         let labels: Vec<f32> = batch.iter().map(|example| example.target).collect();
         let divisor = batch.len() as f32;
         let targets = if reads_predictions(self.loss, batch.len(), step) {
@@ -338,12 +343,12 @@ impl Training<'_> {
         Ok((total, gradients))
     }
 
-    /// The texts of a step behind shots in its own order; nothing for a text that stands behind what its tokens begin with.
-    fn step_prompts(&self, batch: &[StageExample<'_>], step: usize) -> Vec<Option<Vec<u32>>> {
-        let Some(shots) = self.shots else { return vec![None; batch.len()] };
-        let texts: Vec<&[u32]> = batch.iter().map(own_tokens).collect();
+    /// The texts of a step behind shots in its own order; nothing if they stand behind what their tokens begin with.
+    fn step_prompts(&self, batch: &[StageExample<'_>], step: usize) -> Option<Vec<Vec<u32>>> {
+        let shots = self.shots?;
+        let texts: Vec<&[u32]> = batch.iter().map(|example| &example.token_ids[example.text_at..]).collect();
         let before = shots.before_step(step, &texts);
-        texts.iter().map(|text| Some([&*before, *text].concat())).collect()
+        Some(texts.iter().map(|text| [&*before, *text].concat()).collect())
     }
 
     /// How good an adapter is on some labels, at least one.
@@ -381,11 +386,6 @@ impl Training<'_> {
             validation,
         }
     }
-}
-
-/// The tokens of a text itself, without what stands before it.
-fn own_tokens<'a>(example: &StageExample<'a>) -> &'a [u32] {
-    &example.token_ids[example.text_at..]
 }
 
 /// The places of the parameters that change.

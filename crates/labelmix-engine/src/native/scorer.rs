@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use labelmix_data::ExampleId;
 use labelmix_methods::{FollowUp, Scores};
 use labelmix_models::{Adapter, LanguageModel};
 use labelmix_store::Store;
@@ -61,8 +60,7 @@ impl KeptPrompt<'_> {
             let (tokenizer, batch_tokens) = (&engine.tokenizer, engine.recipe.micro_batch_tokens);
             return Ok(FollowUpTexts { model, tokenizer, follow_up, batch_tokens }.prompts(encoder, shots, texts)?);
         }
-        let prompt = |text: &&str| Ok(shots.before(ExampleId::exact(text), &encoder.cut_query(text)?));
-        texts.iter().map(prompt).collect()
+        texts.iter().map(|text| Ok(shots.before_text(encoder, text)?)).collect()
     }
 }
 

@@ -241,11 +241,9 @@ impl<'a> Work<'a> {
             correction = Some(Correction { rates, kind });
         }
         let examples = texts.iter().zip(labels).zip(weights).map(|((text, target), weight)| StageExample {
-            token_ids: text,
-            text_at: 0,
-            target,
             weight: weight as f32,
             correction,
+            ..StageExample::new(text, target)
         });
         Ok(examples.collect())
     }

@@ -63,8 +63,7 @@ impl Method for FewShotSft {
     }
 
     fn stages(&self, split: Allocation) -> Vec<StagePlan> {
-        let order = self.order;
-        let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order };
+        let shots = ShotsPlan { labels: self.shot_labels, count: self.shots, order: self.order };
         let stage = |labels, count, options: StageOptions| {
             let of_this_kind = if labels == self.shot_labels && count > 0 { self.shots } else { 0 };
             let (count, skip) = if self.train_on_shots { (count + of_this_kind, 0) } else { (count, of_this_kind) };

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::seq_sft::smallest_batch;
 use super::{GOLD, HEAD, WEAK};
 use crate::method::{Configuration, Method, OptionError, OptionHelp, check_count};
-use crate::plan::{
-    FirstStageOptions, FollowUp, HeadStart, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan, Start, TrainPlan,
-};
+use crate::plan::{FirstStageOptions, FollowUp, HeadStart, PromptPlan, StageOptions, StagePlan, Start, TrainPlan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,9 +32,7 @@ impl Method for Verbalizer {
             .follow_up
             .as_ref()
             .map(|template| FollowUp { template: template.clone(), answer_tokens: self.answer_tokens });
-        // A prompt without examples: the text, and what stands before a target.
-        let shots = ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll };
-        let prompt = PromptPlan { shots, follow_up };
+        let prompt = PromptPlan::without_shots(follow_up);
         if split == Allocation::default() && self.head == HeadStart::Words {
             return vec![StagePlan::Ask(prompt)];
         }
@@ -60,9 +56,9 @@ impl Configuration for Verbalizer {
     const NAME: &'static str = "verbalizer";
     const SUMMARY: &'static str = "seq-sft that starts from the language model's own answer";
     const EXPLANATION: &'static str = "seq-sft whose head starts as the language model's rows for the two targets of the \
-        study's [prompt], on the text followed by `before_target`: before any training its log-odds are what few-shot \
-        would say without shots, and at $0 that is its point. With a follow_up the model first answers the text itself, and a text that asks on from \
-        its answer takes the text's place. Needs a decoder. Pays for the labels of both stages.";
+        study's [prompt], on the text in its words: before any training its log-odds are what few-shot would say without \
+        shots, and at $0 that is its point. With a follow_up the model first answers the text itself, and a text that \
+        asks on from its answer takes the text's place. Needs a decoder. Pays for the labels of both stages.";
     const OPTIONS: &'static [OptionHelp] = &[
         HEAD,
         OptionHelp {

@@ -1,10 +1,10 @@
 //! Zero-shot prompting: the language model itself, asked about each text. Nothing is bought, nothing is trained.
 
-use labelmix_econ::{Allocation, LabelKind};
+use labelmix_econ::Allocation;
 use serde::{Deserialize, Serialize};
 
 use crate::method::{Configuration, Method, OptionHelp, UsableSplits};
-use crate::plan::{PromptPlan, ShotOrder, ShotsPlan, StagePlan};
+use crate::plan::{PromptPlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +16,7 @@ impl Method for ZeroShot {
     }
 
     fn stages(&self, _: Allocation) -> Vec<StagePlan> {
-        let shots = ShotsPlan { labels: LabelKind::Gold, count: 0, order: ShotOrder::OneForAll };
-        vec![StagePlan::Ask(PromptPlan { shots, follow_up: None })]
+        vec![StagePlan::Ask(PromptPlan::without_shots(None))]
     }
 }
 

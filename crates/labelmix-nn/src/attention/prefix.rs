@@ -7,13 +7,13 @@
 
 use std::ops::Range;
 
-use super::backward::AttentionBackward;
+use super::backward::{AttentionBackward, Scratch, SeenKeys};
 use super::{Attention, QUERY_BLOCK};
 use crate::array::{Array, Buffer};
 use crate::heads::SharedHeads;
 use crate::matmul::{Matrix, MatrixMut, Threads, multiply};
 use crate::parallel;
-use crate::softmax::{cap_slopes, differentiate_rows_about, join_attention, multiply_by, restore_rows, softmax_rows};
+use crate::softmax::{join_attention, softmax_rows};
 use crate::value::Existing;
 
 /// The first so many rows of keys and values, `[tokens, key_value_heads·head_dim]`, and the first token of those that
@@ -78,47 +78,24 @@ impl AttentionBackward {
         let attention = &self.attention;
         let settings = &attention.settings;
         let (tokens, shared, head_dim) = (attention.offsets.total(), attention.offsets.shared(), settings.head_dim);
-        let (query_columns, key_columns) = (attention.query_columns(), attention.key_columns());
+        let key_columns = attention.key_columns();
         let positions = attention.offsets.positions();
         let group = settings.heads / settings.key_value_heads;
         parallel::over_tasks(settings.key_value_heads, true, |key_value_head| {
             let [k, v] =
                 [&self.k, &self.v].map(|array| attention.head(array.values(), key_columns, key_value_head, 0..shared));
-            let mut probabilities = Buffer::uninitialised(QUERY_BLOCK * shared);
-            let mut dscores = Buffer::uninitialised(QUERY_BLOCK * shared);
-            let mut slopes = Buffer::uninitialised(if settings.soft_cap.is_some() { QUERY_BLOCK * shared } else { 0 });
+            let mut scratch = Scratch::new(QUERY_BLOCK * shared, settings.soft_cap.is_some());
             let mut dk_sum = Buffer::zeros(shared * head_dim);
             let mut dv_sum = Buffer::zeros(shared * head_dim);
             for first in (shared..tokens).step_by(QUERY_BLOCK) {
                 let queries = first..(first + QUERY_BLOCK).min(tokens);
-                let count = queries.len();
                 let visible = attention.visible_of_prefix(shared, queries.clone(), &positions);
-                let p = &mut probabilities[..count * shared];
-                let ds = &mut dscores[..count * shared];
+                let seen = SeenKeys { k, v, visible: &visible, about: Some(about) };
                 for head in key_value_head * group..(key_value_head + 1) * group {
-                    let q = attention.head(self.q.values(), query_columns, head, queries.clone());
-                    let dout = attention.head(gradient, query_columns, head, queries.clone());
-                    attention.scores(p, q, k);
-                    if let Some(cap) = settings.soft_cap {
-                        cap_slopes(&mut slopes[..count * shared], p, cap);
-                    }
-                    let of_block = head * tokens + first..head * tokens + first + count;
-                    restore_rows(p, &visible, &self.log_sums[of_block.clone()]);
-                    let ds_out = MatrixMut::new(ds, count, shared);
-                    multiply(ds_out, Existing::Arbitrary, 1.0, dout, v.transposed(), Threads::One);
-                    let dv_out = MatrixMut::new(&mut dv_sum, shared, head_dim);
-                    let p_transposed = Matrix::new(p, count, shared).transposed();
-                    multiply(dv_out, Existing::Gradient, 1.0, p_transposed, dout, Threads::One);
-                    differentiate_rows_about(ds, p, &about[of_block]);
-                    if settings.soft_cap.is_some() {
-                        multiply_by(ds, &slopes[..count * shared]);
-                    }
-                    let ds = Matrix::new(ds, count, shared);
                     // SAFETY: these query heads belong to this key/value head's task alone.
-                    let dq_out = unsafe { dq.head(head, queries.clone()) };
-                    multiply(dq_out, Existing::Gradient, settings.scale, ds, k, Threads::One);
-                    let dk_out = MatrixMut::new(&mut dk_sum, shared, head_dim);
-                    multiply(dk_out, Existing::Gradient, settings.scale, ds.transposed(), q, Threads::One);
+                    let dq = unsafe { dq.head(head, queries.clone()) };
+                    let (queries, sums) = ((head, queries.clone()), [&mut *dk_sum, &mut *dv_sum]);
+                    self.differentiate_block(queries, &seen, gradient, &mut scratch, (dq, Existing::Gradient), sums);
                 }
             }
             for (target, sum) in [(dk, &dk_sum), (dv, &dv_sum)] {

@@ -113,25 +113,22 @@ pub(super) fn cost_axis(costs_usd: impl Iterator<Item = f64>, mut budgets_usd: V
     budgets_usd.sort_by(f64::total_cmp);
     let costs: Vec<f64> = costs_usd.chain(budgets_usd.iter().copied()).collect();
     budgets_usd.retain(|budget| *budget > 0.0);
-    let (range, has_zero) = cost_range(costs);
-    let axis = logarithmic(range, budgets_usd, pixels, dollars);
-    if has_zero { axis.with_zero() } else { axis }
+    of_costs(&costs, pixels, |_| budgets_usd)
 }
 
-/// The range of an axis for what costs something, and whether something costs nothing.
-fn cost_range(costs_usd: Vec<f64>) -> (Range<f64>, bool) {
+/// A logarithmic axis for costs, broken if something costs nothing, with ticks for its range.
+fn of_costs(costs_usd: &[f64], pixels: u32, ticks: impl FnOnce(&Range<f64>) -> Vec<f64>) -> Axis {
     const MARGIN: f64 = 1.5;
-    let has_zero = costs_usd.contains(&0.0);
-    let (low, high) = extent(costs_usd.into_iter().filter(|cost| *cost > 0.0)).unwrap_or((1.5, 10.0 / MARGIN));
-    (low / MARGIN..high * MARGIN, has_zero)
+    let (low, high) = extent(costs_usd.iter().copied().filter(|cost| *cost > 0.0)).unwrap_or((1.5, 10.0 / MARGIN));
+    let range = low / MARGIN..high * MARGIN;
+    let ticks = ticks(&range);
+    let axis = logarithmic(range, ticks, pixels, dollars);
+    if costs_usd.contains(&0.0) { axis.with_zero() } else { axis }
 }
 
 /// A logarithmic axis for costs with ticks at 1, 2 and 5 of each power of ten.
 pub(super) fn round_cost_axis(costs_usd: impl Iterator<Item = f64>, pixels: u32) -> Axis {
-    let (range, has_zero) = cost_range(costs_usd.collect());
-    let ticks = round_ticks(&range, pixels);
-    let axis = logarithmic(range, ticks, pixels, dollars);
-    if has_zero { axis.with_zero() } else { axis }
+    of_costs(&costs_usd.collect::<Vec<f64>>(), pixels, |range| round_ticks(range, pixels))
 }
 
 /// A logarithmic axis over exactly this range, with ticks at round numbers.

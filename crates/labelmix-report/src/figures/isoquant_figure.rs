@@ -122,7 +122,7 @@ fn draw_chart(
     let path = plan.path.iter().map(|step| (step.allocation.n_weak as f64, step.allocation.n_gold as f64));
     let path: Vec<(f64, f64)> = path.take_while(on_chart).collect();
     chart.draw_series([super::marks::dashed(path)])?;
-    for budget in answer.budgets_usd().into_iter().filter(|budget| *budget > 0.0) {
+    for budget in answer.budgets_to_split_usd() {
         let nearest = plan
             .path
             .iter()

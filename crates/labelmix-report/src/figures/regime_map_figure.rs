@@ -149,7 +149,7 @@ fn draw_chart(area: &Area<'_>, answer: &Answer, method: &str, map: &RegimeMap) -
             chart.plotting_area().draw(&name)?;
         }
     }
-    for budget in answer.budgets_usd().into_iter().filter(|budget| *budget > 0.0) {
+    for budget in answer.budgets_to_split_usd() {
         chart.plotting_area().draw(&cross((budget, answer.prices.weak_usd())))?;
     }
     Ok(())

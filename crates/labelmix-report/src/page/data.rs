@@ -187,7 +187,7 @@ impl<'a> PageData<'a> {
                 .map_or(Vec::new(), |analysis| analysis.resamples.warnings().iter().map(ToString::to_string).collect()),
             stages: Rows(embedded_stages(&details.stages)),
             methods,
-            budgets: answer.budgets_usd().into_iter().filter(|budget| *budget > 0.0).collect(),
+            budgets: answer.budgets_to_split_usd(),
             models,
             runs: Rows(runs),
             texts,

@@ -27,7 +27,7 @@
   }
 
   const purchased = (weak, gold) =>
-    weak > 0 && gold > 0 ? `${count(weak)} weak + ${count(gold)} gold` : weak > 0 ? `${count(weak)} weak` : gold > 0 ? `${count(gold)} gold` : "no label";
+    [[weak, "weak"], [gold, "gold"]].filter(([labels]) => labels > 0).map(([labels, kind]) => `${count(labels)} ${kind}`).join(" + ") || "no label";
   const several = (number, one) => `${count(number)} ${one}${number === 1 ? "" : "s"}`;
 
   function html(name, content, attributes = {}) {

@@ -7,8 +7,8 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use labelmix_data::{
-    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, PromptTemplate, SplitFiles, Task, TaskError,
-    WeakTable, field_names,
+    Balance, CleaningOptions, Dataset, Example, LoadOptions, MergeVotes, SplitFiles, Task, TaskError, WeakTable,
+    field_names,
 };
 use labelmix_stats::{merge_by_dawid_skene, merge_by_majority};
 use miette::Diagnostic;
@@ -138,18 +138,6 @@ impl TaskTable {
         Ok(Some(task))
     }
 
-    fn usable_task(&self, folder: &Path) -> std::result::Result<Option<Task>, Problem> {
-        self.task(folder).map_err(|error| {
-            let help = error.help().map(|help| help.to_string()).unwrap_or_default();
-            Problem { reason: format!("[task]: {error}"), help }
-        })
-    }
-
-    /// The wordings of the task's prompt; none for files of texts.
-    pub(super) fn wordings(&self, folder: &Path) -> std::result::Result<Vec<PromptTemplate>, Problem> {
-        Ok(self.usable_task(folder)?.map(|task| task.definition().prompts.clone()).unwrap_or_default())
-    }
-
     /// Loads the data, and keeps these fields of its rows: from `task_files` if the table names a task, which are the files
     /// of its splits.
     ///
@@ -203,10 +191,14 @@ impl TaskTable {
         }
     }
 
-    /// Refuses a task that is not there, and settings that change nothing.
-    pub(super) fn check(&self, folder: &Path) -> std::result::Result<(), Problem> {
-        let (TaskData::Task(reference), Some(task)) = (&self.data, self.usable_task(folder)?) else {
-            return Ok(());
+    /// The task that it names, if it names one. Refuses one that is not there, and settings that change nothing.
+    pub(super) fn check(&self, folder: &Path) -> std::result::Result<Option<Task>, Problem> {
+        let of_task = |error: TaskError| {
+            let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+            Problem { reason: format!("[task]: {error}"), help }
+        };
+        let (TaskData::Task(reference), Some(task)) = (&self.data, self.task(folder).map_err(of_task)?) else {
+            return Ok(None);
         };
         let annotators = task.definition().weak.as_ref().map_or(0, |weak| weak.columns.as_slice().len());
         if reference.merge != VoteMerging::Mean && annotators < 2 {
@@ -218,7 +210,7 @@ impl TaskTable {
                 help: "name a column for each annotator, `weak = [\"ann\", \"bob\"]`, or leave `merge` out".to_owned(),
             });
         }
-        Ok(())
+        Ok(Some(task))
     }
 }
 
