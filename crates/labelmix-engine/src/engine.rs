@@ -62,6 +62,8 @@ pub struct StageData {
     pub recipe: Recipe,
     /// How examples become a prompt.
     pub prompt: PromptTemplate,
+    /// What stands before the answer in texts that end with one.
+    pub before_answer: Option<String>,
 }
 
 /// Everything that determines a stage's scores, beside what all stages have in common.

@@ -3,6 +3,7 @@
 //! An [`Engine`] does the stages of a sweep, trains labelers and scores texts; who asks it knows neither model nor device.
 //! [`NativeEngine`] does all of it in this process.
 
+mod answer;
 mod available_memory;
 mod checkpoint;
 mod drawn;
@@ -27,4 +28,4 @@ pub use native::{NativeEngine, NeededStage};
 pub use probe::{HiddenStates, Probe, ProbeLabels, kept_scorer};
 pub use prompts::{ShortenedPrompts, kept_shot};
 pub use tokens::tokenize;
-pub use wordings::{AskedTexts, WordingTrial, try_wordings};
+pub use wordings::{AnswersTrial, AskedTexts, WordingTrial, try_answers, try_wordings};

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use labelmix_data::Example;
 use labelmix_methods::{FollowUp, HeadStart, PromptPlan, Recipe, ShotsPlan, StagePlan, Start, TrainPlan};
-use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, Tokenizer};
+use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, TextLimit, Tokenizer};
 use labelmix_store::RunFile;
 use labelmix_study::{LabelerTable, ModelTable, Study, TooLong};
-use labelmix_train::{Continuation, Interrupt, StageProgress, hidden_states};
+use labelmix_train::{AnswerEncoder, Continuation, Interrupt, StageProgress, hidden_states};
 
 use crate::checkpoint::{
     load_options_of, memory_request, pooling, rounding, run_classifier, run_load_options, tokenizer,
@@ -94,6 +94,11 @@ impl NativeEngine {
         } else {
             None
         };
+        if needed.iter().any(|stage| matches!(stage.plan, StagePlan::Judge(_))) {
+            let before_answer = data.before_answer.as_deref().unwrap_or_default();
+            let encoder = AnswerEncoder::new(before_answer, &tokenizer, TextLimit::Refuse)?;
+            data.train.iter().chain(&data.test).try_for_each(|example| encoder.split(&example.text).map(drop))?;
+        }
         let longest = train.iter().chain(&test).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
         let longest = longest.max(longest_follow_up(needed, study, &tokenizer, longest)?);
@@ -232,6 +237,7 @@ impl Engine for NativeEngine {
         match job.plan {
             StagePlan::Train(training) => work.train(training, out, observe),
             StagePlan::Ask(prompt) => work.ask(prompt),
+            StagePlan::Judge(score) => work.judge(*score, out),
             StagePlan::Probe(_) | StagePlan::Average { .. } => {
                 unreachable!("whoever asks does these without an engine")
             }
@@ -306,7 +312,7 @@ impl Place<'_> {
 
 /// Whether a stage reads what the checkpoint's own head says, or starts from it.
 fn needs_language_model(stage: &StagePlan) -> bool {
-    matches!(stage, StagePlan::Ask(_)) || starts_with_words(stage) || follow_up(stage).is_some()
+    matches!(stage, StagePlan::Ask(_) | StagePlan::Judge(_)) || starts_with_words(stage) || follow_up(stage).is_some()
 }
 
 fn starts_with_words(stage: &StagePlan) -> bool {

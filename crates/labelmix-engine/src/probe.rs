@@ -1,14 +1,12 @@
 //! Linear probes: logistic regression on what a pretrained model makes of texts, or on their words.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Error as IoError};
 use std::path::Path;
 use std::sync::Arc;
 
 use labelmix_methods::Scores;
 use labelmix_stats::{FeatureMatrix, LogisticRegression, WordFrequencies, words};
-use labelmix_store::{PROBE_FILE, StoreError, write_whole};
+use labelmix_store::{PROBE_FILE, read_json, write_whole};
 use labelmix_train::Interrupt;
 use serde::{Deserialize, Serialize};
 
@@ -157,13 +155,7 @@ impl Probe {
     /// # Errors
     /// If it is there and damaged.
     pub fn kept(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(PROBE_FILE);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let file = File::open(&path).map_err(StoreError::io(&path))?;
-        let read = serde_json::from_reader(BufReader::new(file)).map_err(IoError::from);
-        Ok(Some(read.map_err(StoreError::io(&path))?))
+        Ok(read_json(&folder.join(PROBE_FILE))?)
     }
 }
 

@@ -1,12 +1,24 @@
 //! What the wordings of a prompt are worth to a language model, on labelled texts.
 
 use labelmix_data::PromptTemplate;
-use labelmix_methods::{ShotOrder, prior_shift, test_metrics};
+use labelmix_methods::{AnswerScore, ShotOrder, prior_shift, test_metrics};
 use labelmix_models::{LanguageModel, Tokenizer};
+use labelmix_study::TooLong;
 use labelmix_train::{Interrupt, Prompt, PromptEncoder, Shots, score_next_token_unless};
 use serde::Serialize;
 
+use crate::answer::AnswerJudge;
 use crate::error::Result;
+
+/// What a language model makes of the answers that texts end with.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AnswersTrial {
+    pub score: AnswerScore,
+    /// The area under the receiver operating characteristic; none where the texts are of one class.
+    pub auroc: Option<f64>,
+    /// The share that is right with the threshold by which half of the texts are of class 1 as far as they can tell.
+    pub calibrated_accuracy: f64,
+}
 
 /// A wording, asked.
 #[derive(Clone, Debug, Serialize)]
@@ -78,17 +90,50 @@ pub fn try_wordings(
                 scores.extend(score_next_token_unless(&Interrupt::default(), model, part, targets, BATCH_TOKENS)?);
                 asked(part.len());
             }
-            let shift = prior_shift(&scores, 0.5);
-            let shifted: Vec<f32> = scores.iter().map(|score| score + shift).collect();
             let metrics = test_metrics(&scores, &gold);
             trial.trials.push(AskedTexts {
                 shots: shots.len(),
                 auroc: metrics.auroc,
                 accuracy: metrics.accuracy,
-                calibrated_accuracy: test_metrics(&shifted, &gold).accuracy,
+                calibrated_accuracy: calibrated_accuracy(&scores, &gold),
             });
         }
         trials.push(trial);
     }
     Ok(trials)
+}
+
+/// Judges the answers that texts end with in every way; the texts are of either class equally often. `judged` is told of every
+/// text that was.
+///
+/// # Errors
+/// If a text has no answer or is too long, or the model cannot be run.
+pub fn try_answers(
+    model: &LanguageModel,
+    tokenizer: &Tokenizer,
+    before_answer: &str,
+    texts: &[(&str, bool)],
+    judged: impl Fn(usize),
+) -> Result<Vec<AnswersTrial>> {
+    let gold: Vec<bool> = texts.iter().map(|(_, class)| *class).collect();
+    let mut trials = Vec::new();
+    for score in [AnswerScore::Likelihood, AnswerScore::LikelihoodGain] {
+        let judge = AnswerJudge { before_answer: before_answer.to_owned(), score };
+        let mut scores = Vec::with_capacity(texts.len());
+        for part in texts.chunks(64) {
+            let texts: Vec<&str> = part.iter().map(|(text, _)| *text).collect();
+            let interrupt = Interrupt::default();
+            scores.extend(judge.score(model, tokenizer, TooLong::Cut, &texts, BATCH_TOKENS, &interrupt)?);
+            judged(part.len());
+        }
+        let (auroc, calibrated_accuracy) = (test_metrics(&scores, &gold).auroc, calibrated_accuracy(&scores, &gold));
+        trials.push(AnswersTrial { score, auroc, calibrated_accuracy });
+    }
+    Ok(trials)
+}
+
+fn calibrated_accuracy(scores: &[f32], gold: &[bool]) -> f64 {
+    let shift = prior_shift(scores, 0.5);
+    let shifted: Vec<f32> = scores.iter().map(|score| score + shift).collect();
+    test_metrics(&shifted, gold).accuracy
 }

@@ -22,8 +22,8 @@ pub use method::{
 pub use metrics::{Scores, TestMetrics, mean_log_odds, test_metrics};
 pub use noise::{Correction, ErrorRates, LossCorrection, corrected_targets};
 pub use plan::{
-    FollowUp, HeadStart, Loss, ProbeFeatures, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions, StagePlan,
-    Start, TrainPlan, Trains, order_for_all,
+    AnswerScore, FollowUp, HeadStart, Loss, ProbeFeatures, ProbePlan, PromptPlan, ShotOrder, ShotsPlan, StageOptions,
+    StagePlan, Start, TrainPlan, Trains, order_for_all,
 };
 pub use recipe::{Recipe, RecipeError, Schedule};
 pub use stage::{StageExample, StageHistory, StopReason, TargetStop, ValidationPoint};

@@ -77,7 +77,7 @@ impl Method for Adjusted {
                     &mut training.draws
                 }
                 StagePlan::Probe(probe) => &mut probe.draws,
-                StagePlan::Ask(_) | StagePlan::Average { .. } => continue,
+                StagePlan::Ask(_) | StagePlan::Judge(_) | StagePlan::Average { .. } => continue,
             };
             for draw in draws.iter_mut().filter(|_| self.gold_texts == GoldTexts::Coverage) {
                 if draw.source == DrawSource::Labels(LabelKind::Gold) && draw.choice == Choice::Front {

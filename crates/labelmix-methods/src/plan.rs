@@ -38,6 +38,8 @@ pub enum StagePlan {
     Train(TrainPlan),
     /// Scores the next token behind each prompt with the language model. Nothing is trained.
     Ask(PromptPlan),
+    /// Scores the answer that each text ends with by the language model. Nothing is trained.
+    Judge(AnswerScore),
     /// Fits a linear classifier to what the pretrained model's pooling gives.
     Probe(ProbePlan),
     /// Averages the log-odds of other stages. Nothing is trained.
@@ -49,6 +51,16 @@ pub enum StagePlan {
         /// Whether the mean is shifted afterwards.
         calibration: Calibration,
     },
+}
+
+/// What a language model makes of the answer that a text ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerScore {
+    /// The mean log-likelihood of its tokens behind the rest of the text.
+    Likelihood,
+    /// Its log-likelihood behind the rest of the text, less that behind what introduces it alone (Holtzman et al. 2021).
+    LikelihoodGain,
 }
 
 /// A linear classifier of hidden states.
@@ -310,7 +322,7 @@ impl StagePlan {
     pub fn training(&self) -> Option<&TrainPlan> {
         match self {
             Self::Train(training) => Some(training),
-            Self::Ask(_) | Self::Probe(_) | Self::Average { .. } => None,
+            Self::Ask(_) | Self::Judge(_) | Self::Probe(_) | Self::Average { .. } => None,
         }
     }
 
@@ -319,6 +331,7 @@ impl StagePlan {
     pub fn seed(&self, of_run: u64) -> u64 {
         match self {
             Self::Ask(PromptPlan { shots, .. }) if shots.count == 0 => 0,
+            Self::Judge(_) => 0,
             _ => of_run,
         }
     }
@@ -328,7 +341,7 @@ impl StagePlan {
         match self {
             Self::Train(TrainPlan { prompt, .. }) | Self::Average { prompt, .. } => prompt.as_ref(),
             Self::Ask(prompt) => Some(prompt),
-            Self::Probe(_) => None,
+            Self::Judge(_) | Self::Probe(_) => None,
         }
     }
 
@@ -337,7 +350,7 @@ impl StagePlan {
         let shots = self.prompt().map(|PromptPlan { shots, .. }| Draw::front(shots.labels, shots.count, Role::Shot));
         let draws = match self {
             Self::Train(TrainPlan { draws, .. }) | Self::Probe(ProbePlan { draws, .. }) => &**draws,
-            Self::Ask(_) | Self::Average { .. } => &[],
+            Self::Ask(_) | Self::Judge(_) | Self::Average { .. } => &[],
         };
         shots.into_iter().chain(draws.iter().copied())
     }
@@ -360,7 +373,7 @@ impl StagePlan {
         match self {
             Self::Train(training) => &training.reads,
             Self::Average { of, .. } => of,
-            Self::Ask(_) | Self::Probe(_) => &[],
+            Self::Ask(_) | Self::Judge(_) | Self::Probe(_) => &[],
         }
     }
 }

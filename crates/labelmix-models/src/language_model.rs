@@ -96,6 +96,31 @@ impl LanguageModel {
         self.head.capped(linear(&self.last_hidden_states(batch, prefix)?, Weight::Trained(&rows), None, None)?)
     }
 
+    /// The log-likelihood of each sequence's tokens from a place on, given those before them; the places are at least 1.
+    ///
+    /// # Errors
+    /// If a token id or a length is beyond the model's.
+    pub fn log_likelihoods(&self, batch: &TokenBatch, from: &[usize]) -> Result<Vec<f64>> {
+        /// Tokens whose logits are there at once, each of which takes a vocabulary's worth of memory.
+        const TOKENS: usize = 64;
+        let hidden = self.hidden_states(batch, None)?;
+        let ranges = batch.offsets().ranges().zip(from).enumerate();
+        let judged: Vec<(usize, usize)> = ranges
+            .flat_map(|(sequence, (range, from))| (range.start + from..range.end).map(move |token| (sequence, token)))
+            .collect();
+        let mut sums = vec![0.0; from.len()];
+        for part in judged.chunks(TOKENS) {
+            let before: Vec<u32> = part.iter().map(|(_, token)| *token as u32 - 1).collect();
+            let logits = self.head.logits(&gather_rows(&hidden, &before)?)?.to_vec()?;
+            for ((sequence, token), row) in part.iter().zip(logits.chunks_exact(logits.len() / part.len())) {
+                let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f64 = row.iter().map(|logit| f64::from(logit - largest).exp()).sum();
+                sums[*sequence] += f64::from(row[batch.token_ids()[*token] as usize] - largest) - sum.ln();
+            }
+        }
+        Ok(sums)
+    }
+
     /// The head's rows for some tokens, `[tokens, hidden]`: what their logits are products with, but for the cap that
     /// some models put on logits.
     ///

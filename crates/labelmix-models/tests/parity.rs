@@ -145,6 +145,26 @@ fn check_language_model(name: &str, model: &Model, sequences: &[Vec<u32>], refer
     for (last, range) in last.chunks_exact(vocabulary).zip(batch.offsets().ranges()) {
         assert_close(name, last, &logits[(range.end - 1) * vocabulary..range.end * vocabulary], 1e-5);
     }
+    // From the second token on, and of the last token alone.
+    let judged = |from: fn(&[u32]) -> usize| {
+        let from: Vec<usize> = sequences.iter().map(|tokens| from(tokens)).collect();
+        let sums = model.log_likelihoods(&batch, &from).unwrap().into_iter().map(|sum| sum as f32);
+        let wanted = sequences.iter().zip(batch.offsets().ranges()).zip(from).map(|((tokens, range), from)| {
+            let of_token = |place: usize| {
+                let row = &reference[(range.start + place - 1) * vocabulary..][..vocabulary];
+                row[tokens[place] as usize] - row.iter().map(|logit| logit.exp()).sum::<f32>().ln()
+            };
+            (from..tokens.len()).map(of_token).sum()
+        });
+        assert_close(
+            &format!("{name}: log-likelihoods"),
+            &sums.collect::<Vec<_>>(),
+            &wanted.collect::<Vec<f32>>(),
+            1e-4,
+        );
+    };
+    judged(|_| 1);
+    judged(|tokens| tokens.len() - 1);
     // The second half of every long sequence continues the first half of the longest: a prefix longer than any window.
     let longest = sequences.iter().max_by_key(|sequence| sequence.len()).unwrap();
     let prefix = &longest[..longest.len() / 2];

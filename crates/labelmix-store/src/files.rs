@@ -22,7 +22,10 @@ pub(crate) fn put(folder: &Path, place: &Path) -> Result<()> {
 }
 
 /// Reads a JSON file; `None` if there is no such file.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+///
+/// # Errors
+/// If it is there and damaged.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -33,7 +36,14 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         .map_err(|error| StoreError::Damaged { path: path.into(), reason: error.to_string() })
 }
 
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+/// Writes a JSON file.
+///
+/// # Errors
+/// If the store cannot be written.
+///
+/// # Panics
+/// If the value has keys that are no text.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("records have string keys");
     bytes.push(b'\n');
     write_whole(path, &bytes)

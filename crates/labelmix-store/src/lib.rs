@@ -35,7 +35,7 @@ pub use error::{Result, StoreError};
 pub use export::Exported;
 pub use failures::FailureRecord;
 pub use features::{FEATURES_FILE, FeaturePart, FeatureParts};
-pub use files::write_whole;
+pub use files::{read_json, write_json, write_whole};
 pub use finished::{FinishedRun, FinishedStudy};
 pub use garbage::{Garbage, WhyGarbage};
 pub use key::{HashedParts, StageKey};
@@ -48,6 +48,8 @@ pub use record::RunRecord;
 pub use run_file::RunFile;
 pub use run_reader::RunReader;
 pub use status::{RunningStage, Status};
-pub use store::{DoneStage, KeptClassifiers, OPTIMIZER_FILE, PROBE_FILE, StageOutcome, Store, TestLogOdds};
+pub use store::{
+    ANSWER_FILE, DoneStage, KeptClassifiers, OPTIMIZER_FILE, PROBE_FILE, StageOutcome, Store, TestLogOdds,
+};
 pub use test_sets::TestSetKey;
 pub use watcher::{StoreWatcher, WatchedStudy};

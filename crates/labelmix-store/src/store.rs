@@ -126,6 +126,8 @@ const LOG_ODDS_FILE: &str = "test_log_odds.json";
 pub(crate) const RUN_FILE: &str = "run.json";
 pub(crate) const LEDGER_FILE: &str = "ledger.csv";
 const PROMPT_FILE: &str = "prompt.json";
+/// The name of the file of how answers are judged in a stage's folder.
+pub const ANSWER_FILE: &str = "answer.json";
 /// The name of the file of a linear probe in a stage's folder.
 pub const PROBE_FILE: &str = "probe.json";
 /// The name of the file of an optimizer's state in a stage's folder.

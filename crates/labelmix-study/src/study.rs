@@ -70,6 +70,9 @@ pub struct Study {
     /// The prompt that [prompt] and the task mean.
     #[serde(skip)]
     prompt_template: PromptTemplate,
+    /// What stands before the answer in texts that end with one.
+    #[serde(skip)]
+    before_answer: Option<String>,
     /// The study file, if it was read from one.
     #[serde(skip)]
     file: Option<PathBuf>,
@@ -114,6 +117,9 @@ impl Study {
         let task = study.check()?;
         let wordings = task.as_ref().map_or(&[][..], |task| &task.definition().prompts);
         study.prompt_template = study.prompt.template(wordings)?;
+        let of_task = task.as_ref().and_then(|task| task.definition().before_answer());
+        study.before_answer = study.prompt.before_answer.as_deref().or(of_task).map(str::to_owned);
+        study.check_answers()?;
         Ok(study)
     }
 
@@ -152,6 +158,11 @@ impl Study {
     /// How examples become a prompt.
     pub fn prompt_template(&self) -> &PromptTemplate {
         &self.prompt_template
+    }
+
+    /// What stands before the answer in texts that end with one, if the study or its task says so.
+    pub fn before_answer(&self) -> Option<&str> {
+        self.before_answer.as_deref()
     }
 
     /// What first labels cost, which the grid and ledgers use.

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use labelmix_files::{Unfinished, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
 use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
-use labelmix_store::{KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile, Store};
+use labelmix_store::{ANSWER_FILE, KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile, Store};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
 
@@ -85,6 +85,9 @@ impl RunExport {
         let KeptClassifiers { folders: mut stages, shift } = Store::classifiers(&last)?;
         if stages.iter().any(|stage| stage.join(PROBE_FILE).exists()) {
             return Err(ExportError::Probe(name()).into());
+        }
+        if stages.iter().any(|stage| stage.join(ANSWER_FILE).exists()) {
+            return Err(ExportError::Answers(name()).into());
         }
         let prompts =
             stages.iter().map(|stage| Store::read_prompt(stage)).collect::<std::result::Result<Vec<_>, _>>()?;

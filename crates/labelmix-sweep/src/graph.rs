@@ -41,6 +41,7 @@ impl StageNode {
                 (_, count) => format!("the mean of {count} trainings, calibrated"),
             },
             StagePlan::Ask(prompt) => shots(prompt),
+            StagePlan::Judge(_) => "answers judged".to_owned(),
             StagePlan::Probe(probe) => format!("a probe of {}", learnt_from(&probe.draws)),
             StagePlan::Train(training) => match training.prompt.as_ref().filter(|prompt| prompt.shots.count > 0) {
                 None => learnt_from(&training.draws),

@@ -35,6 +35,8 @@ pub(crate) struct SharedInputs {
     pub(crate) is_balanced: bool,
     /// How examples become a prompt.
     pub(crate) prompt: PromptTemplate,
+    /// What stands before the answer in texts that end with one.
+    pub(crate) before_answer: Option<String>,
     /// The training texts: how rare words are among them decides what they weigh.
     pub(crate) texts: StageKey,
 }
@@ -61,6 +63,7 @@ impl SharedInputs {
             recipe: study.recipe.clone(),
             is_balanced: study.task.balance,
             prompt: data.prompt.clone(),
+            before_answer: data.before_answer.clone(),
             texts: StageKey::of(&texts),
         }
     }
@@ -135,6 +138,13 @@ impl SharedInputs {
                 }
             }
             StagePlan::Ask(_) => {
+                part("asked", &(self.recipe.micro_batch_tokens as u64).to_le_bytes());
+                part("cut", &[u8::from(self.cut)]);
+                part("test", &self.test);
+            }
+            StagePlan::Judge(score) => {
+                part("judged", canonical(score).as_bytes());
+                part("before answer", self.before_answer.as_deref().unwrap_or_default().as_bytes());
                 part("asked", &(self.recipe.micro_batch_tokens as u64).to_le_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);

@@ -64,9 +64,12 @@ pub(crate) fn reference(train: &[Example], pools: &Pools, drawn: &[Drawn], is_ba
         |places: &BTreeSet<usize>, kind| places.iter().map(|place| f64::from(label(&train[*place], kind))).sum::<f64>();
     let at_first = if weak.is_empty() { 0.5 } else { sum(&weak, LabelKind::Weak) / weak.len() as f64 };
     let of_own = (sum(&gold, LabelKind::Gold) + PRIOR_LABELS * at_first) / (gold.len() as f64 + PRIOR_LABELS);
-    let all = pools.gold_candidates().iter().chain(pools.weak_candidates()).copied();
+    // Where nothing is for sale weakly, the gold pool alone tells.
+    let for_sale = pools.gold(pools.gold_size()).unwrap_or_default();
+    let all = pools.gold_candidates().iter().chain(pools.weak_candidates()).chain(for_sale).copied();
+    let mut seen: BTreeSet<usize> = weak.union(&gold).copied().collect();
     Reference {
-        places: all.filter(|place| !weak.contains(place) && !gold.contains(place)).take(REFERENCE_TEXTS).collect(),
+        places: all.filter(|place| seen.insert(*place)).take(REFERENCE_TEXTS).collect(),
         prior: if is_balanced { 0.5 } else { of_own },
     }
 }
@@ -106,6 +109,17 @@ mod tests {
     /// Examples of which every fourth is of class 1, and whose weak labels say .25.
     fn examples(count: usize) -> Vec<Example> {
         (0..count).map(|index| Example::new(format!("text {index}"), Some(index % 4 == 0), Some(0.25))).collect()
+    }
+
+    #[test]
+    fn where_nothing_is_for_sale_weakly_the_gold_pool_tells_where_log_odds_stand() {
+        let train: Vec<Example> =
+            (0..300).map(|index| Example::new(format!("text {index}"), Some(index % 2 == 0), None)).collect();
+        for boundary in [Boundary::ForChoosing(0), Boundary::ForChoosing(20), Boundary::Fixed(300)] {
+            let pools = Pools::new(&train, 0, boundary);
+            let places = reference(&train, &pools, &[], true).places;
+            assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), REFERENCE_TEXTS);
+        }
     }
 
     #[test]

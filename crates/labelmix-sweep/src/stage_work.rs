@@ -38,7 +38,7 @@ pub(crate) fn do_stage(
         let (scores, shift) = match &node.plan {
             StagePlan::Average { calibration, .. } => work.average(*calibration, continuation.interrupt)?,
             StagePlan::Probe(probe) => (work.probe(probe, &job, folder, continuation.interrupt)?, None),
-            StagePlan::Train(_) | StagePlan::Ask(_) => {
+            StagePlan::Train(_) | StagePlan::Ask(_) | StagePlan::Judge(_) => {
                 (sweep.engine.do_stage(&job, folder, continuation, &mut observe)?, None)
             }
         };

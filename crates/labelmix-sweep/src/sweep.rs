@@ -99,7 +99,13 @@ impl Sweep {
         let prices = study.prices();
         let Dataset { train, test, unlabeled, summary: data_summary, .. } = dataset;
         let (recipe, prompt) = (study.recipe.clone(), study.prompt_template().clone());
-        let data = Arc::new(StageData { train, test, recipe, prompt });
+        let data = Arc::new(StageData {
+            train,
+            test,
+            recipe,
+            prompt,
+            before_answer: study.before_answer().map(str::to_owned),
+        });
         let expansion = Expansion::of(&study, &prices, &data.train)
             .map_err(|error| Error::OfWhatWasRead(Accounted::new(error, &data_summary)))?;
         let chains = expansion.chains();

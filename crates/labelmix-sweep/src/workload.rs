@@ -29,7 +29,7 @@ impl Workload {
             // Its texts are read once for all stages.
             StagePlan::Probe(_) => return Self { trained: 0, read: 1, texts: 1 },
             // The shots before texts that a language model is asked about are read once for all.
-            StagePlan::Ask(_) => return Self { trained: 0, read: n_test, texts: 1 },
+            StagePlan::Ask(_) | StagePlan::Judge(_) => return Self { trained: 0, read: n_test, texts: 1 },
             StagePlan::Average { of, calibration, .. } => {
                 let of_each = match calibration {
                     Calibration::None => 0,

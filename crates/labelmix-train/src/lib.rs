@@ -3,6 +3,7 @@
 //! [`train_stage`] trains one stage and [`ask`] asks a language model; neither knows a method. [`continue_labeler`] makes the labeler
 //! that weak labels can come from.
 
+mod answer;
 mod continuation;
 mod early_stopping;
 mod error;
@@ -20,6 +21,7 @@ mod trainer;
 mod verbalizer;
 mod weak_labeler;
 
+pub use answer::{Answer, AnswerEncoder, score_answers_unless};
 pub use continuation::Continuation;
 pub use error::{Error, Result};
 pub use evaluation::{hidden_states, log_odds, log_odds_unless};

@@ -36,6 +36,16 @@ pub enum PromptError {
         /// What stands before it.
         before: String,
     },
+    #[error("{text:?} has no answer behind {before_answer:?}")]
+    #[diagnostic(help(
+        "set `before_answer` in the study's [prompt] to what introduces the answer in every text; what follows its last \
+         occurrence is the answer"
+    ))]
+    NoAnswer {
+        /// The beginning of the text.
+        text: String,
+        before_answer: String,
+    },
     /// A text cannot be tokenized.
     #[error(transparent)]
     #[diagnostic(transparent)]

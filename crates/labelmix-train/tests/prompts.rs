@@ -7,8 +7,8 @@ use std::path::Path;
 
 use labelmix_data::{ExampleId, PromptTemplate};
 use labelmix_methods::ShotOrder;
-use labelmix_models::Tokenizer;
-use labelmix_train::{PromptEncoder, PromptError, Shots};
+use labelmix_models::{TextLimit, Tokenizer};
+use labelmix_train::{AnswerEncoder, PromptEncoder, PromptError, Shots};
 use miette::Diagnostic;
 
 const EXAMPLES: [(&str, bool); 3] =
@@ -144,4 +144,24 @@ fn targets_that_tell_nothing_are_refused_with_the_remedy() {
     let error = complaint(PromptTemplate { before_target: " so".into(), ..template() });
     assert!(matches!(error, PromptError::Merged { .. }), "{error}");
     assert!(error.help().unwrap().to_string().contains("before_target"));
+}
+
+#[test]
+fn an_answer_is_what_follows_the_last_of_what_introduces_answers() {
+    let tokenizer = tokenizer();
+    let encoder = AnswerEncoder::new("\nit was", &tokenizer, TextLimit::Refuse).unwrap();
+    let text = "how was the soup ?\nit was cold\nit was a lovely evening";
+    assert_eq!(encoder.split(text).unwrap(), (&text[..text.len() - " a lovely evening".len()], " a lovely evening"));
+    assert!(encoder.answer(text).is_ok());
+    for text in ["how was the soup ?", "how was the soup ?\nit was", "how was the soup ?\nit was \n"] {
+        let error = encoder.answer(text).unwrap_err();
+        assert!(matches!(error, PromptError::NoAnswer { .. }), "{error}");
+        assert!(error.help().unwrap().to_string().contains("before_answer"));
+    }
+    // Of a text that is too long the beginning goes, or it is refused.
+    let long = format!("{}\nit was cold", "the soup ".repeat(tokenizer.context()));
+    assert!(encoder.answer(&long).unwrap_err().to_string().contains("tokens"));
+    let cutting = AnswerEncoder::new("\nit was", &tokenizer, TextLimit::Cut).unwrap();
+    let one_less = format!("{}\nit was cold", "the soup ".repeat(tokenizer.context() - 1));
+    assert_eq!(cutting.answer(&long).unwrap(), cutting.answer(&one_less).unwrap());
 }

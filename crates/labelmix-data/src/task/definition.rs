@@ -263,6 +263,14 @@ impl TaskDefinition {
         Ok(())
     }
 
+    /// What introduces the answer that a text ends with: the template's last line, up to `{{ answer }}`. `None` where the
+    /// template does not end with that.
+    pub fn before_answer(&self) -> Option<&str> {
+        let variable = self.template.trim_end().strip_suffix("}}")?.trim_end().strip_suffix("answer")?;
+        let before = variable.trim_end().strip_suffix("{{")?.trim_end();
+        Some(&before[before.rfind('\n').unwrap_or(0)..]).filter(|line| !line.trim().is_empty())
+    }
+
     fn check_source(&self) -> Result<(), Problem> {
         let local = match (&self.hub, &self.local) {
             (Some(_), None) => return Ok(()),

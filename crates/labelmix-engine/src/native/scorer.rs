@@ -11,6 +11,7 @@ use labelmix_train::{
 };
 
 use super::NativeEngine;
+use crate::answer::AnswerJudge;
 use crate::engine::Scorer;
 use crate::error::Result;
 use crate::prompts::kept_shots;
@@ -23,6 +24,7 @@ pub(super) enum NativeScorer<'a> {
     /// The classifier reads texts behind a prompt.
     Prompted(KeptPrompt<'a>, Adapter),
     Asked(KeptPrompt<'a>, LanguageModel),
+    Judged(&'a NativeEngine, AnswerJudge, LanguageModel),
 }
 
 /// What stands before texts, or in their place.
@@ -37,10 +39,13 @@ pub(super) struct KeptPrompt<'a> {
 impl<'a> NativeScorer<'a> {
     pub(super) fn new(engine: &'a NativeEngine, folder: &Path) -> Result<Self> {
         let adapter = || engine.model.kept_adapter(folder);
+        let language_model = || LanguageModel::new(engine.model.model());
+        if let Some(judge) = AnswerJudge::kept(folder)? {
+            return Ok(Self::Judged(engine, judge, language_model()?));
+        }
         let Some(file) = Store::read_prompt(folder)? else { return Ok(Self::Alone(engine, adapter()?)) };
         let encoder = PromptEncoder::new(file.template.clone(), &engine.tokenizer)?;
         let shots = kept_shots(&file, &encoder)?;
-        let language_model = || LanguageModel::new(engine.model.model());
         let follow_up = match file.follow_up {
             Some(follow_up) => Some((language_model()?, follow_up)),
             None => None,
@@ -86,6 +91,10 @@ impl Scorer for NativeScorer<'_> {
             Self::Asked(prompt, model) => {
                 let (prompts, batch_tokens) = (prompt.before(texts)?, prompt.engine.recipe.micro_batch_tokens);
                 score_next_token_unless(interrupt, model, &prompts, prompt.encoder.targets(), batch_tokens)?
+            }
+            Self::Judged(engine, judge, model) => {
+                let (tokenizer, batch_tokens) = (&engine.tokenizer, engine.recipe.micro_batch_tokens);
+                judge.score(model, tokenizer, engine.too_long, texts, batch_tokens, interrupt)?
             }
         };
         Ok(Scores::of_log_odds(log_odds))

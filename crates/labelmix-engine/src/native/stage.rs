@@ -5,18 +5,19 @@ use std::path::Path;
 
 use labelmix_data::Example;
 use labelmix_methods::{
-    Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotOrder, ShotsPlan,
-    StageExample, Start, TrainPlan, least_certain, mean_log_odds,
+    AnswerScore, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotOrder,
+    ShotsPlan, StageExample, Start, TrainPlan, least_certain, mean_log_odds,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
-use labelmix_store::{OPTIMIZER_FILE, Shortened, StoreError};
+use labelmix_store::{ANSWER_FILE, OPTIMIZER_FILE, Shortened, StoreError};
 use labelmix_train::{
     Continuation, FollowUpTexts, OptimizerState, PromptEncoder, StageProgress, StageRequest, continue_stage,
     log_odds_unless, lora_settings, score_next_token_unless, start_with_words,
 };
 
 use super::NativeEngine;
+use crate::answer::AnswerJudge;
 use crate::checkpoint::{load_adapter, save_adapter};
 use crate::drawn::Drawn;
 use crate::engine::{StageJob, StageScores, finite_scores};
@@ -131,6 +132,23 @@ impl<'a> Work<'a> {
         engine.model.model().check_unchanged()?;
         let scores = finite_scores(log_odds)?;
         Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
+    }
+
+    /// Judges the answers that the test texts end with.
+    pub(super) fn judge(self, score: AnswerScore, out: &Path) -> Result<StageScores> {
+        let Self { engine, job, continuation } = self;
+        let before_answer =
+            job.data.before_answer.clone().expect("a study whose texts have no answers has no such stage");
+        let judge = AnswerJudge { before_answer, score };
+        let test: Vec<&str> = job.data.test.iter().map(|example| example.text.as_str()).collect();
+        let (model, batch_tokens) = (engine.language_model(), job.data.recipe.micro_batch_tokens);
+        let (tokenizer, too_long, interrupt) = (&engine.tokenizer, engine.too_long, continuation.interrupt);
+        let log_odds = judge.score(model, tokenizer, too_long, &test, batch_tokens, interrupt)?;
+        engine.model.model().check_unchanged()?;
+        std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
+        judge.write(out)?;
+        let (scores, written) = (finite_scores(log_odds)?, vec![ANSWER_FILE.to_owned()]);
+        Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened: Shortened::default(), written })
     }
 
     /// Of the candidates those of which the classifier that training starts from is least certain.

@@ -43,7 +43,7 @@ pub(super) fn check_inner(of: &str, options: &Table) -> Result<(), OptionError> 
     if stages.iter().flat_map(StagePlan::draws).any(|draw| matches!(draw.choice, Choice::LeastCertain { .. })) {
         return refuse("each training of it would ask for other gold labels: name a method that does not choose them");
     }
-    if stages.iter().any(|stage| matches!(stage, StagePlan::Ask(_))) {
+    if stages.iter().any(|stage| matches!(stage, StagePlan::Ask(_) | StagePlan::Judge(_))) {
         return refuse("it trains nothing, so every time is the same: name a method that trains");
     }
     if !stages.iter().all(|stage| stage.training().is_some_and(|training| !training.is_taught())) {

@@ -4,11 +4,15 @@ use labelmix_econ::Allocation;
 use serde::{Deserialize, Serialize};
 
 use crate::method::{Configuration, Method, OptionHelp, UsableSplits};
-use crate::plan::{PromptPlan, StagePlan};
+use crate::plan::{AnswerScore, PromptPlan, StagePlan};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ZeroShot {}
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ZeroShot {
+    /// What the answer that a text ends with is judged by, in place of a question about the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<AnswerScore>,
+}
 
 impl Method for ZeroShot {
     fn splits(&self) -> UsableSplits {
@@ -16,7 +20,8 @@ impl Method for ZeroShot {
     }
 
     fn stages(&self, _: Allocation) -> Vec<StagePlan> {
-        vec![StagePlan::Ask(PromptPlan::without_shots(None))]
+        let question = || StagePlan::Ask(PromptPlan::without_shots(None));
+        vec![self.answer.map_or_else(question, StagePlan::Judge)]
     }
 }
 
@@ -25,8 +30,14 @@ impl Configuration for ZeroShot {
     const SUMMARY: &'static str = "asks the language model about each text; buys and trains nothing";
     const EXPLANATION: &'static str = "few-shot without examples: the text in the words of the study's [prompt], or of \
         its task, and as score the logit of the target of class 1 as the next token minus that of class 0. Needs a \
-        decoder. It costs nothing: a budget of $0, and the same at every other one.";
-    const OPTIONS: &'static [OptionHelp] = &[];
+        decoder. It costs nothing: a budget of $0, and the same at every other one. Where texts end \
+        with an answer, as in tasks of multiple choice, the model can judge that instead.";
+    const OPTIONS: &'static [OptionHelp] = &[OptionHelp {
+        name: "answer",
+        meaning: "what the answer that a text ends with is judged by, in place of a question: \"likelihood\", the mean \
+            log-likelihood of its tokens; \"likelihood-gain\", its log-likelihood less that behind the prompt's \
+            `before_answer` alone",
+    }];
     const EXAMPLE: &'static str = r#"[[methods]]
 name = "zero-shot"
 
@@ -43,7 +54,7 @@ mod tests {
 
     #[test]
     fn it_asks_and_buys_nothing() {
-        let method = ZeroShot {};
+        let method = ZeroShot::default();
         assert_eq!(method.extra(), Allocation::default());
         let stages = method.stages(Allocation { n_weak: 5, n_gold: 5 });
         assert!(matches!(&stages[..], [stage @ StagePlan::Ask(_)] if stage.draws().all(|draw| draw.count == 0)));

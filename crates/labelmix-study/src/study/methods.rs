@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use labelmix_econ::Allocation;
 use labelmix_methods::{
-    Adjustments, Calibration, GoldTexts, Method, MethodKind, OptionError, Recipe, Schedule, adjusted, method_kinds,
-    method_named,
+    Adjustments, Calibration, GoldTexts, Method, MethodKind, OptionError, Recipe, Schedule, StagePlan, adjusted,
+    method_kinds, method_named,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -174,6 +175,29 @@ impl Study {
             .collect()
     }
 
+    /// Refuses methods that judge answers where nothing says where texts have one.
+    pub(super) fn check_answers(&self) -> Result<(), Problem> {
+        let judges = |named: &NamedMethod| {
+            named
+                .method
+                .stages(Allocation { n_weak: 1, n_gold: 1 })
+                .iter()
+                .any(|stage| matches!(stage, StagePlan::Judge(_)))
+        };
+        let (false, Some(method)) = (
+            self.before_answer().is_some_and(|before| !before.trim().is_empty()),
+            self.configured_methods().into_iter().find(judges),
+        ) else {
+            return Ok(());
+        };
+        Err(Problem {
+            reason: format!("the method {:?} judges answers, and nothing says where texts have one", method.name),
+            help: "set `before_answer` in [prompt] to what introduces the answer in every text, such as \
+                   \"\\nProposed answer:\"; a task whose template ends with {{ answer }} says it itself"
+                .into(),
+        })
+    }
+
     /// The study's recipe with a method's own keys.
     fn recipe_with(&self, keys: &Table, method: &str) -> Result<Recipe, Problem> {
         let place = format!("`recipe` of the method {method:?}");
@@ -281,7 +305,7 @@ mod tests {
             problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
             @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
         );
-        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `wording`, `before_text`, `targets`, `before_target`, `between` | did you mean `targets`?");
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `wording`, `before_text`, `targets`, `before_target`, `between`, `before_answer` | did you mean `targets`?");
     }
 
     #[test]

@@ -25,14 +25,23 @@ pub(super) struct PromptTable {
     /// What stands between two examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     between: Option<String>,
+    /// What stands before the answer in texts that end with one, in place of what the task says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before_answer: Option<String>,
 }
 
 impl PromptTable {
+    /// Whether it asks in words of its own.
+    fn has_words(&self) -> bool {
+        let Self { before_text, targets, before_target, between, .. } = self;
+        targets.is_some() || [before_text, before_target, between].into_iter().any(Option::is_some)
+    }
+
     /// The prompt that it means, where the task has these wordings.
     pub(super) fn template(&self, wordings: &[PromptTemplate]) -> Result<PromptTemplate, Problem> {
-        let Self { wording, before_text, targets, before_target, between } = self.clone();
+        let Self { wording, before_text, targets, before_target, between, before_answer: _ } = self.clone();
         let start = match (wording, wordings) {
-            (None, [first, ..]) if *self == Self::default() => first.clone(),
+            (None, [first, ..]) if !self.has_words() => first.clone(),
             (None, _) => PromptTemplate::default(),
             (Some(number), _) => match number.checked_sub(1).and_then(|place| wordings.get(place)) {
                 Some(wording) => wording.clone(),

@@ -33,9 +33,12 @@ pub enum ExportError {
     FreshShots { run: String, shots: usize },
     #[error("the run {0} is a linear probe, which is not exported")]
     #[diagnostic(help(
-        "`labelmix predict` classifies with it; its stage holds the weights and the intercept in probe.safetensors"
+        "`labelmix predict` classifies with it; its stage holds the weights and the intercept in probe.json"
     ))]
     Probe(String),
+    #[error("the run {0} judges answers by their likelihood, which is not exported")]
+    #[diagnostic(help("`labelmix predict` gives its scores"))]
+    Answers(String),
     #[error("the classifiers that the run {0} averages read different prompts, which is not exported")]
     #[diagnostic(help(
         "`labelmix predict` gives its log-odds; its parts can be exported where the study has runs of them"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use labelmix_econ::LabelKind;
 use labelmix_methods::{
-    Calibration, Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains,
+    AnswerScore, Calibration, Denoise, Draw, FollowUp, Loss, LossCorrection, RatesFrom, ShotOrder, ShotsPlan, Trains,
 };
 
 use super::*;
@@ -21,6 +21,7 @@ fn shared() -> SharedInputs {
         recipe: Recipe::default(),
         is_balanced: true,
         prompt: PromptTemplate::default(),
+        before_answer: None,
         texts: key_of_text("all"),
     }
 }
@@ -197,4 +198,11 @@ fn what_does_not_matter_to_a_stage_does_not_enter() {
     let other_recipe = SharedInputs { recipe, ..by(Identity { pooling: "last", ..engine() }) };
     assert_eq!(key(&other_recipe, &ask), key(&shared(), &ask));
     assert_ne!(key(&other_prompt, &ask), key(&shared(), &ask));
+
+    let judge = StagePlan::Judge(AnswerScore::Likelihood);
+    let other_answers = SharedInputs { before_answer: Some("A:".into()), ..shared() };
+    assert_eq!(key(&other_prompt, &judge), key(&shared(), &judge));
+    assert_ne!(key(&other_answers, &judge), key(&shared(), &judge));
+    assert_ne!(key(&shared(), &StagePlan::Judge(AnswerScore::LikelihoodGain)), key(&shared(), &judge));
+    assert_eq!(key(&other_answers, &ask), key(&shared(), &ask));
 }

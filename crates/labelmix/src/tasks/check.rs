@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &TaskCheckArguments) -> Result<Status, Failure> {
     };
     let wordings = match &model {
         Some((_, tokenizer, folder)) if arguments.wordings => {
-            Some(Wordings::tried(arguments, &check, &task.definition().prompts, tokenizer, folder)?)
+            Some(Wordings::tried(arguments, &check, task.definition(), tokenizer, folder)?)
         }
         _ => None,
     };

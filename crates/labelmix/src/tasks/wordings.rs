@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table};
-use labelmix_data::{Example, PromptTemplate, TaskCheck};
-use labelmix_engine::{AskedTexts, WordingTrial, try_wordings};
+use labelmix_data::{Example, TaskCheck, TaskDefinition};
+use labelmix_engine::{AnswersTrial, AskedTexts, WordingTrial, try_answers, try_wordings};
+use labelmix_methods::AnswerScore;
 use labelmix_models::{LanguageModel, LoadOptions, Model, Tokenizer};
 use labelmix_report::count;
 use miette::Diagnostic;
@@ -22,6 +23,8 @@ pub(super) struct Wordings {
     /// Texts that were asked about.
     texts: usize,
     wordings: Vec<WordingTrial>,
+    /// The answers that the texts end with, judged.
+    answers: Vec<AnswersTrial>,
 }
 
 /// A task that cannot be tried.
@@ -39,10 +42,11 @@ impl Wordings {
     pub(super) fn tried(
         arguments: &TaskCheckArguments,
         check: &TaskCheck,
-        prompts: &[PromptTemplate],
+        task: &TaskDefinition,
         tokenizer: &Tokenizer,
         folder: &Path,
     ) -> Result<Self, Failure> {
+        let prompts = &*task.prompts;
         if prompts.is_empty() {
             return Err(NothingToTry::NoWordings.into());
         }
@@ -63,11 +67,20 @@ impl Wordings {
         let (shots, texts) = pairs.split_at(2 * shots);
         let model = LanguageModel::new(&Model::load(folder, &LoadOptions::default())?)?;
         let rounds = if shots.is_empty() { 1 } else { 2 };
-        let bar = counting_bar((prompts.len() * texts.len() * rounds) as u64, "texts asked about");
+        let judged = if task.before_answer().is_some() { 2 } else { 0 };
+        let bar = counting_bar(((prompts.len() * rounds + judged) * texts.len()) as u64, "texts asked about");
         let wordings = try_wordings(&model, tokenizer, prompts, shots, texts, |asked| bar.inc(asked as u64))?;
+        let answers = match task.before_answer() {
+            Some(before) => try_answers(&model, tokenizer, before, texts, |judged| bar.inc(judged as u64))?,
+            None => Vec::new(),
+        };
         bar.finish_and_clear();
-        Ok(Self { texts: texts.len(), wordings })
+        Ok(Self { texts: texts.len(), wordings, answers })
     }
+}
+
+fn decimals(auroc: Option<f64>) -> String {
+    auroc.map_or_else(String::new, |auroc| format!("{auroc:.3}"))
 }
 
 impl fmt::Display for Wordings {
@@ -76,10 +89,17 @@ impl fmt::Display for Wordings {
         table.load_style(RULED).set_header(["wording", "shots", "AUROC", "accuracy", "calibrated"]);
         for trial in &self.wordings {
             for AskedTexts { shots, auroc, accuracy, calibrated_accuracy } in &trial.trials {
-                let auroc = auroc.map_or_else(String::new, |auroc| format!("{auroc:.3}"));
                 let [accuracy, calibrated] = [accuracy, calibrated_accuracy].map(|share| format!("{share:.3}"));
-                table.add_row([trial.wording.to_string(), shots.to_string(), auroc, accuracy, calibrated]);
+                table.add_row([trial.wording.to_string(), shots.to_string(), decimals(*auroc), accuracy, calibrated]);
             }
+        }
+        for AnswersTrial { score, auroc, calibrated_accuracy } in &self.answers {
+            let name = match score {
+                AnswerScore::Likelihood => "answer's likelihood",
+                AnswerScore::LikelihoodGain => "answer's likelihood gain",
+            };
+            let calibrated = format!("{calibrated_accuracy:.3}");
+            table.add_row([name.to_owned(), "0".to_owned(), decimals(*auroc), String::new(), calibrated]);
         }
         for column in table.column_iter_mut() {
             column.set_cell_alignment(CellAlignment::Right);

@@ -235,3 +235,96 @@ fn wordings_are_tried_on_training_texts() {
     hint: give `targets` that a model can tell apart, such as [" no", " yes"]
     "#);
 }
+
+/// Questions with a right answer and wrong ones.
+const QUIZ: &str = r#"
+description = "Is the answer right?"
+template = """
+how was the {{ thing }} ?
+it was {{ answer }}
+"""
+[local]
+folder = "data"
+[multiple_choice]
+right = "right"
+wrong = ["wrong"]
+[[prompts]]
+before_target = " is "
+targets = ["slow", "perfect"]
+"#;
+
+const ANSWERS: [&str; 6] = ["very good", "cold", "slow and cold", "perfect", "dull", "truly pleasant"];
+
+#[test]
+fn answers_that_texts_end_with_are_judged_for_nothing() {
+    let workplace = Workplace::new();
+    let rows = |first: usize| {
+        let row = |place: usize| format!("dish {place},{},{}\n", ANSWERS[place % 6], ANSWERS[(place + 1) % 6]);
+        format!("thing,right,wrong\n{}", (first..first + 24).map(row).collect::<String>())
+    };
+    workplace.write("data/train.csv", rows(0));
+    workplace.write("data/test.csv", rows(100));
+    workplace.write("quiz.toml", QUIZ);
+    let model = example().join("checkpoint");
+    let model = model.to_str().unwrap();
+    let check =
+        ["tasks", "check", "quiz.toml", "--model", model, "--wordings", "--texts", "4", "--shots", "0", "--json"];
+    let tried = json_of(&workplace, &check);
+    let ways: Vec<&str> =
+        tried["wordings"]["answers"].as_array().unwrap().iter().map(|way| way["score"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["likelihood", "likelihood-gain"]);
+
+    let study = |task: &str| {
+        format!(
+            "name = 'quiz'\n[task]\n{task}\n[model]\npath = '{model}'\n[grid]\nbudgets = [4]\nweak_fractions = [0.0]\n\
+             [[methods]]\nname = 'zero-shot'\nanswer = 'likelihood'\n[[methods]]\nname = 'gain'\nmethod = 'zero-shot'\n\
+             answer = 'likelihood-gain'\ncalibration = 'none'\n"
+        )
+    };
+    workplace.write("study.toml", study("file = 'quiz.toml'"));
+    workplace.output_of(&["sweep", "study.toml", "--store", "store"]);
+    // New texts have the scores that the sweep gave them. Either answer may be shown.
+    let shown = |place: usize| {
+        [place, place + 1].map(|answer| format!("how was the dish {place} ?\nit was {}", ANSWERS[answer % 6]))
+    };
+    let texts: Vec<String> = (100..124).flat_map(shown).collect();
+    let lines = texts.iter().map(|text| serde_json::json!({ "text": text }).to_string());
+    workplace.write("new.jsonl", lines.collect::<Vec<_>>().join("\n"));
+    let read = |path: &str| std::fs::read_to_string(workplace.path().join(path)).unwrap();
+    let json = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+    for run in ["zero-shot", "gain"] {
+        let folder = format!("store/runs/quiz/{run}_w0_g0_s0");
+        workplace.output_of(&["predict", "--run", &folder, "--input", "new.jsonl", "--output", "out.jsonl"]);
+        let stages = &json(&read(&format!("{folder}/run.json")))["stages"];
+        let stage = stages.as_array().unwrap().last().unwrap().as_str().unwrap();
+        let kept = json(&read(&format!("store/stages/{stage}/test_log_odds.json")));
+        let ids = kept["ids"].as_array().unwrap();
+        let mut found = 0;
+        for (text, line) in texts.iter().zip(read("out.jsonl").lines()) {
+            let id = labelmix_data::ExampleId::exact(text).to_string();
+            if let Some(place) = ids.iter().position(|kept| kept == &id) {
+                let [new, kept] =
+                    [&json(line)["log_odds"], &kept["log_odds"][place]].map(|score| score.as_f64().unwrap());
+                assert!((new - kept).abs() < 1e-5, "{run}: {new} {kept}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, ids.len());
+    }
+    insta::assert_snapshot!(workplace.complaint(&["export", "store/runs/quiz/gain_w0_g0_s0", "--out", "exported"]), @"
+    error: the run gain_w0_g0_s0 judges answers by their likelihood, which is not exported
+    hint: `labelmix predict` gives its scores
+    ");
+    // Where nothing says what an answer is, or a text has none.
+    let files = format!("train = '{0}/train.jsonl'\ntest = '{0}/test.jsonl'", example().display());
+    workplace.write("study.toml", study(&files));
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml", "--store", "store"]), @r#"
+    error: study.toml: the method "zero-shot" judges answers, and nothing says where texts have one
+    hint: set `before_answer` in [prompt] to what introduces the answer in every text, such as "\nProposed answer:"; a task whose template ends with {{ answer }} says it itself
+    "#);
+    workplace.write("study.toml", format!("{}[prompt]\nbefore_answer = 'the plot'\n", study(&files)));
+    insta::assert_snapshot!(workplace.complaint(&["sweep", "study.toml", "--store", "store"]), @r#"
+    error: "i came by train . the garden was simply perfect . the staff " has no answer behind "the plot"
+    hint: set `before_answer` in the study's [prompt] to what introduces the answer in every text; what follows its last occurrence is the answer
+    "#);
+}
