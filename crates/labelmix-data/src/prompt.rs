@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromptTemplate {
+    /// What stands before everything, once.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub start: String,
     /// What stands before a text.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub before_text: String,
@@ -20,6 +23,7 @@ pub struct PromptTemplate {
 impl Default for PromptTemplate {
     fn default() -> Self {
         Self {
+            start: String::new(),
             before_text: String::new(),
             targets: ["0".into(), "1".into()],
             before_target: "\n".into(),
@@ -29,6 +33,18 @@ impl Default for PromptTemplate {
 }
 
 impl PromptTemplate {
+    /// The same as a conversation: the user's words are what stands around a text, the model's a target. `start` stands before the
+    /// conversation, `answer` between the user's words and the model's, `next` between the model's and the user's.
+    pub fn in_conversation(self, start: String, answer: &str, next: String) -> Self {
+        Self {
+            start,
+            before_text: self.before_text,
+            targets: self.targets.map(|target| target.trim_start().to_owned()),
+            before_target: format!("{}{answer}", self.before_target.trim_end()),
+            between: next,
+        }
+    }
+
     /// A text in question.
     pub fn query(&self, text: &str) -> String {
         format!("{}{text}{}", self.before_text, self.before_target)

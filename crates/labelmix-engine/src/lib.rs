@@ -26,6 +26,6 @@ pub use engine::{
 pub use error::{Error, Result};
 pub use native::{NativeEngine, NeededStage};
 pub use probe::{HiddenStates, Probe, ProbeLabels, kept_scorer};
-pub use prompts::{ShortenedPrompts, kept_shot};
+pub use prompts::{ShortenedPrompts, in_chat, kept_shot};
 pub use tokens::tokenize;
 pub use wordings::{AnswersTrial, AskedTexts, WordingTrial, try_answers, try_wordings};

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use labelmix_data::Example;
+use labelmix_data::{Example, PromptTemplate};
 use labelmix_methods::{FollowUp, HeadStart, PromptPlan, Recipe, ShotsPlan, StagePlan, Start, TrainPlan};
 use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, TextLimit, Tokenizer};
 use labelmix_store::RunFile;
@@ -101,7 +101,7 @@ impl NativeEngine {
         }
         let longest = train.iter().chain(&test).map(Vec::len).max().unwrap_or(0);
         let longest = longest.max(prompts.as_ref().map_or(0, Prompts::longest));
-        let longest = longest.max(longest_follow_up(needed, study, &tokenizer, longest)?);
+        let longest = longest.max(longest_follow_up(needed, &data.prompt, &tokenizer, longest)?);
         let trainings = needed.iter().filter_map(|stage| stage.plan.training());
         let lora_rank = trainings.map(|training| training.recipe(&study.recipe).lora_rank).max();
         let recipe = &Recipe { lora_rank: lora_rank.unwrap_or(study.recipe.lora_rank), ..study.recipe.clone() };
@@ -324,10 +324,15 @@ fn follow_up(stage: &StagePlan) -> Option<&FollowUp> {
 }
 
 /// The most tokens that a follow-up is expected to have, where the longest text has so many.
-fn longest_follow_up(needed: &[NeededStage<'_>], study: &Study, tokenizer: &Tokenizer, text: usize) -> Result<usize> {
+fn longest_follow_up(
+    needed: &[NeededStage<'_>],
+    prompt: &PromptTemplate,
+    tokenizer: &Tokenizer,
+    text: usize,
+) -> Result<usize> {
     let mut longest = 0;
     for follow_up in needed.iter().filter_map(|stage| follow_up(stage.plan)) {
-        let around = tokenizer.encode_inner(&study.prompt_template().query(&follow_up.template))?.len();
+        let around = tokenizer.encode_inner(&prompt.query(&follow_up.template))?.len();
         let texts = follow_up.template.matches("{text}").count();
         longest = longest.max((around + follow_up.answer_tokens + texts * text).min(tokenizer.context()));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use labelmix_data::{Example, ExampleId, PromptTemplate, weak_class};
 use labelmix_methods::{ShotOrder, ShotsPlan};
-use labelmix_models::{Error as ModelError, Tokenizer};
+use labelmix_models::{ChatTurns, Error as ModelError, Tokenizer};
 use labelmix_store::{KeptShot, PromptFile};
 use labelmix_study::TooLong;
 use labelmix_train::{Prompt, PromptEncoder, Shots};
@@ -28,6 +28,15 @@ pub(crate) struct Prompts {
 pub(crate) fn kept_shots(prompt: &PromptFile, encoder: &PromptEncoder<'_>) -> std::result::Result<Shots, ModelError> {
     let shots = prompt.shots.iter().map(|shot| (&*shot.text, shot.class == 1));
     Shots::new(encoder, shots, prompt.order, prompt.seed)
+}
+
+/// A prompt that goes through the chat template of the model's tokenizer.
+///
+/// # Errors
+/// If it has none, or the template does not work.
+pub fn in_chat(prompt: PromptTemplate, tokenizer: &Tokenizer) -> Result<PromptTemplate> {
+    let ChatTurns { start, answer, next } = tokenizer.chat_turns()?;
+    Ok(prompt.in_conversation(start, &answer, next))
 }
 
 /// A shot of a plan.

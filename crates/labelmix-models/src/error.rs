@@ -21,6 +21,9 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    #[error("{} has no chat template", folder.display())]
+    #[diagnostic(help("leave `chat` out of the study's [prompt]: a base model has none, and reads texts without"))]
+    NoChatTemplate { folder: PathBuf },
     #[error("{} changed while it was in use", path.display())]
     #[diagnostic(help(
         "nothing that was computed meanwhile is kept: put the checkpoint there again, whole, and repeat the command"

@@ -46,5 +46,5 @@ pub use memory::{MemoryPlan, MemoryRequest};
 pub use model::{LoadOptions, Model};
 pub use shape::{ModelShape, ShapeSummary};
 pub use tensor_file::{KeptTensors, write_streamed};
-pub use tokenizer::{TextLimit, Tokenizer};
+pub use tokenizer::{ChatTurns, TextLimit, Tokenizer};
 pub use trainable::TrainableLanguageModel;

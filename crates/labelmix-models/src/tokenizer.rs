@@ -1,5 +1,6 @@
 //! Texts to token ids, as the checkpoint's own tokenizer does it.
 
+mod chat;
 mod settings;
 mod vocabulary;
 
@@ -10,6 +11,7 @@ use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
 use crate::error::{Error, Result};
 use crate::export::write_json;
 use crate::folder::ModelFolder;
+pub use chat::ChatTurns;
 use settings::Settings;
 
 /// What to do with texts that are longer than the model's context.
@@ -234,6 +236,14 @@ impl Tokenizer {
             return Err(Error::TooLong { text: beginning(text), tokens: token_ids.len(), limit: self.context });
         }
         Ok(token_ids)
+    }
+
+    /// What the chat template beside the tokenizer puts around the words of a conversation.
+    ///
+    /// # Errors
+    /// If there is none, or it does not work.
+    pub fn chat_turns(&self) -> Result<ChatTurns> {
+        ChatTurns::read(self.path.parent().unwrap_or(Path::new("")))
     }
 
     /// The token ids of a part of a longer text: without special tokens, of any length.

@@ -31,10 +31,12 @@ pub fn as_kept(study: &Study) -> Value {
     let text = serde_json::to_string(study).expect("texts, numbers and tables of them become JSON");
     let mut kept: Value = serde_json::from_str(&text).expect("it was written a moment ago");
     // What the words mean, in a wording of the task or the study's own, as plans had it before there were wordings.
-    let before_answer = kept["prompt"].get_mut("before_answer").map(Value::take);
+    let written = std::mem::take(&mut kept["prompt"]);
     kept["prompt"] = serde_json::to_value(study.prompt_template()).expect("texts become JSON");
-    if let Some(before_answer) = before_answer {
-        kept["prompt"]["before_answer"] = before_answer;
+    for key in ["chat", "before_answer"] {
+        if let Some(value) = written.get(key) {
+            kept["prompt"][key] = value.clone();
+        }
     }
     kept
 }

@@ -155,7 +155,12 @@ impl Study {
         methods.filter(|named| named.method.splits() == UsableSplits::All).map(|named| named.name).collect()
     }
 
-    /// How examples become a prompt.
+    /// Whether prompts go through the model's chat template.
+    pub fn asks_in_chat(&self) -> bool {
+        self.prompt.chat
+    }
+
+    /// How examples become a prompt, before a chat template has its part in it.
     pub fn prompt_template(&self) -> &PromptTemplate {
         &self.prompt_template
     }

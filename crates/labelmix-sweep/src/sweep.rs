@@ -5,7 +5,7 @@ mod summary;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use labelmix_data::{Accounted, Dataset, Example};
+use labelmix_data::{Accounted, Dataset, Example, PromptTemplate};
 use labelmix_econ::Prices;
 use labelmix_methods::{COVERED_TEXTS, Role, by_coverage};
 use labelmix_stats::WordFrequencies;
@@ -23,8 +23,8 @@ use crate::options::Inputs;
 use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 use labelmix_engine::{
-    Drawn, Engine, EngineOptions, HiddenStates, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_digits,
-    tokenize, tokenizer,
+    Drawn, Engine, EngineOptions, HiddenStates, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_chat,
+    in_digits, tokenize, tokenizer,
 };
 
 /// A study with its data and model loaded, expanded into stages.
@@ -77,6 +77,10 @@ impl Sweep {
         let (test, test_tokens, test_too_long) =
             tokenize(std::mem::take(&mut dataset.test), &tokenizer, study.model.too_long)?;
         (dataset.train, dataset.test) = (train, test);
+        let mut prompt = study.prompt_template().clone();
+        if study.asks_in_chat() {
+            prompt = in_chat(prompt, &tokenizer)?;
+        }
         let folder = model_folder.clone();
         let load = |study: &Study, data: &Arc<StageData>, chains: &[Chain<'_>]| {
             let (tokens, needed) = ([train_tokens, test_tokens], needed_stages(chains, &data.train));
@@ -85,12 +89,13 @@ impl Sweep {
             let (shortened, too_long) = (engine.shortened(), train_too_long + test_too_long);
             Ok(Loaded { engine: Box::new(engine), too_long, shortened })
         };
-        Self::with_engine(study, dataset, labels, model_folder, load)
+        Self::with_engine(study, prompt, dataset, labels, model_folder, load)
     }
 
     /// A study with this data, whose stages the engine that `load` makes does.
     pub(crate) fn with_engine(
         study: Study,
+        prompt: PromptTemplate,
         dataset: Dataset,
         labels: Option<LabelsOutcome>,
         model_folder: PathBuf,
@@ -98,7 +103,7 @@ impl Sweep {
     ) -> Result<Self> {
         let prices = study.prices();
         let Dataset { train, test, unlabeled, summary: data_summary, .. } = dataset;
-        let (recipe, prompt) = (study.recipe.clone(), study.prompt_template().clone());
+        let recipe = study.recipe.clone();
         let data = Arc::new(StageData {
             train,
             test,

@@ -71,7 +71,10 @@ impl<'a> PromptEncoder<'a> {
     /// If they are not.
     pub fn new(template: PromptTemplate, tokenizer: &'a Tokenizer) -> Result<Self, PromptError> {
         let before = template.before_target.clone();
-        let (first, last) = tokenizer.special_tokens()?;
+        let (mut first, last) = tokenizer.special_tokens()?;
+        let start = tokenizer.encode_inner(&template.start)?;
+        // A chat template may write the special token itself.
+        first.extend(start.strip_prefix(&*first).unwrap_or(&start).to_vec());
         let mut encoder = Self { template, tokenizer, targets: [0; 2], first, last };
         for class in [0, 1] {
             let target = encoder.template.targets[class].clone();

@@ -25,6 +25,9 @@ pub(super) struct PromptTable {
     /// What stands between two examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     between: Option<String>,
+    /// Whether the words go through the model's chat template.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) chat: bool,
     /// What stands before the answer in texts that end with one, in place of what the task says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) before_answer: Option<String>,
@@ -39,7 +42,7 @@ impl PromptTable {
 
     /// The prompt that it means, where the task has these wordings.
     pub(super) fn template(&self, wordings: &[PromptTemplate]) -> Result<PromptTemplate, Problem> {
-        let Self { wording, before_text, targets, before_target, between, before_answer: _ } = self.clone();
+        let Self { wording, before_text, targets, before_target, between, chat: _, before_answer: _ } = self.clone();
         let start = match (wording, wordings) {
             (None, [first, ..]) if !self.has_words() => first.clone(),
             (None, _) => PromptTemplate::default(),
@@ -49,6 +52,7 @@ impl PromptTable {
             },
         };
         Ok(PromptTemplate {
+            start: start.start,
             before_text: before_text.unwrap_or(start.before_text),
             targets: targets.unwrap_or(start.targets),
             before_target: before_target.unwrap_or(start.before_target),

@@ -110,6 +110,10 @@ pub(crate) struct TaskCheckArguments {
     /// words for the classes are cut into tokens. Whoever chooses a wording by that has used the labels of these texts.
     #[arg(long, requires = "model")]
     pub(crate) wordings: bool,
+    /// Ask through the chat template of the model's tokenizer
+    #[arg(long, requires = "wordings")]
+    pub(crate) chat: bool,
+
     /// Texts to ask about, half of each class
     #[arg(long, value_name = "N", default_value_t = 200, requires = "wordings", value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) texts: u32,

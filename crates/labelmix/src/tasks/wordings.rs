@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table};
-use labelmix_data::{Example, TaskCheck, TaskDefinition};
-use labelmix_engine::{AnswersTrial, AskedTexts, WordingTrial, try_answers, try_wordings};
+use labelmix_data::{Example, PromptTemplate, TaskCheck, TaskDefinition};
+use labelmix_engine::{AnswersTrial, AskedTexts, WordingTrial, in_chat, try_answers, try_wordings};
 use labelmix_methods::AnswerScore;
 use labelmix_models::{LanguageModel, LoadOptions, Model, Tokenizer};
 use labelmix_report::count;
@@ -46,10 +46,13 @@ impl Wordings {
         tokenizer: &Tokenizer,
         folder: &Path,
     ) -> Result<Self, Failure> {
-        let prompts = &*task.prompts;
-        if prompts.is_empty() {
+        if task.prompts.is_empty() {
             return Err(NothingToTry::NoWordings.into());
         }
+        let through_chat = |prompt: &PromptTemplate| {
+            if arguments.chat { in_chat(prompt.clone(), tokenizer) } else { Ok(prompt.clone()) }
+        };
+        let prompts = task.prompts.iter().map(through_chat).collect::<Result<Vec<PromptTemplate>, _>>()?;
         let [shots, texts] = [arguments.shots, arguments.texts].map(|number| number.div_ceil(2) as usize);
         // In turn, so that a prompt does not end with examples of one class.
         let of_class = |class: bool| {
@@ -69,7 +72,7 @@ impl Wordings {
         let rounds = if shots.is_empty() { 1 } else { 2 };
         let judged = if task.before_answer().is_some() { 2 } else { 0 };
         let bar = counting_bar(((prompts.len() * rounds + judged) * texts.len()) as u64, "texts asked about");
-        let wordings = try_wordings(&model, tokenizer, prompts, shots, texts, |asked| bar.inc(asked as u64))?;
+        let wordings = try_wordings(&model, tokenizer, &prompts, shots, texts, |asked| bar.inc(asked as u64))?;
         let answers = match task.before_answer() {
             Some(before) => try_answers(&model, tokenizer, before, texts, |judged| bar.inc(judged as u64))?,
             None => Vec::new(),

@@ -418,3 +418,44 @@ fn methods_are_listed_and_explained() {
     hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
     "#);
 }
+
+#[test]
+fn prompts_go_through_the_models_chat_template() {
+    let workplace = Workplace::new();
+    for file in fs::read_dir(crate::workplace::example().join("checkpoint")).unwrap() {
+        let file = file.unwrap();
+        workplace.write(&format!("model/{}", file.file_name().display()), fs::read(file.path()).unwrap());
+    }
+    let model = format!("{}/checkpoint", crate::workplace::example().display());
+    let study = Workplace::study().replace(&model, "model").replace("[0, 1]", "[0]");
+    let method = "[[methods]]\nname = \"few-shot\"\nshots = 2\n";
+    workplace.write("study.toml", format!("{study}{PROMPT}chat = true\n{method}"));
+    let sweep = ["sweep", "study.toml", "--store", "store"];
+    insta::assert_snapshot!(workplace.complaint(&sweep), @"
+    error: model has no chat template
+    hint: leave `chat` out of the study's [prompt]: a base model has none, and reads texts without
+    ");
+    workplace.write(
+        "model/chat_template.jinja",
+        "{% for message in messages %}\n{% if loop.first %}we begin . {% endif %}\n\
+         {{ 'the ' + message.role + ' : ' + message.content + ' ! ' }}{% endfor %}\n\
+         {% if add_generation_prompt %}the assistant : {% endif %}",
+    );
+    workplace.output_of(&sweep);
+    let run = fs::read_to_string(workplace.path().join("store/runs/small/few-shot_w0_g2_s0/run.json")).unwrap();
+    let stage = json(&run)["stages"][0].as_str().unwrap().to_owned();
+    let kept = fs::read_to_string(workplace.path().join("store/stages").join(stage).join("prompt.json")).unwrap();
+    insta::assert_snapshot!(json(&kept)["template"], @r#"{"before_target":" is ! the assistant : ","between":" ! the user : ","start":"we begin . the user : ","targets":["slow","perfect"]}"#);
+    // A sweep knows the plan of the same study, and a study without is another.
+    let report = |chat: &str| {
+        workplace.write("study.toml", format!("{study}{PROMPT}{chat}{method}"));
+        let [_, said] = workplace.said(&["report", "study.toml", "--out", "report", "--store", "store"], 0);
+        said
+    };
+    assert!(!report("chat = true\n").contains("another [prompt]"));
+    assert!(report("").contains("another [prompt]"));
+    let texts = fs::read_to_string(crate::workplace::example().join("test.jsonl")).unwrap();
+    workplace.write("new.jsonl", texts.lines().next().unwrap());
+    let run = "store/runs/small/few-shot_w0_g2_s0";
+    workplace.output_of(&["predict", "--run", run, "--input", "new.jsonl", "--output", "out.jsonl"]);
+}

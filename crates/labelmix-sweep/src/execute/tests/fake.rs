@@ -60,7 +60,7 @@ impl Place {
             let engine = Box::new(FakeEngine { data, slots: self.slots, script, asked });
             Ok(Loaded { engine, too_long: 0, shortened: Vec::new() })
         };
-        Sweep::with_engine(study, data, None, "none".into(), load).unwrap()
+        Sweep::with_engine(study, labelmix_data::PromptTemplate::default(), data, None, "none".into(), load).unwrap()
     }
 
     pub(super) fn store(&self) -> Store {
