@@ -137,14 +137,11 @@ impl SharedInputs {
                     part("keeps", b"optimizer");
                 }
             }
-            StagePlan::Ask(_) => {
-                part("asked", &(self.recipe.micro_batch_tokens as u64).to_le_bytes());
-                part("cut", &[u8::from(self.cut)]);
-                part("test", &self.test);
-            }
-            StagePlan::Judge(score) => {
-                part("judged", canonical(score).as_bytes());
-                part("before answer", self.before_answer.as_deref().unwrap_or_default().as_bytes());
+            StagePlan::Ask(_) | StagePlan::Judge(_) => {
+                if let StagePlan::Judge(score) = plan {
+                    part("judged", canonical(score).as_bytes());
+                    part("before answer", self.before_answer.as_deref().unwrap_or_default().as_bytes());
+                }
                 part("asked", &(self.recipe.micro_batch_tokens as u64).to_le_bytes());
                 part("cut", &[u8::from(self.cut)]);
                 part("test", &self.test);

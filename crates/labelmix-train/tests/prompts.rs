@@ -21,10 +21,10 @@ fn tokenizer() -> Tokenizer {
 
 fn template() -> PromptTemplate {
     PromptTemplate {
-        before_text: String::new(),
         targets: ["slow".into(), "perfect".into()],
         before_target: " is ".into(),
         between: " . ".into(),
+        ..PromptTemplate::default()
     }
 }
 
@@ -61,6 +61,23 @@ fn what_stands_before_a_text_stands_before_shots_and_query() {
     let longer = encoder.cut_query(&"the wine ".repeat(200)).unwrap();
     let longer = words(&tokenizer, &longer);
     assert!(longer.starts_with("the plot the wine") && longer.ends_with("the wine is"), "{longer}");
+}
+
+#[test]
+fn a_conversation_begins_once() {
+    let tokenizer = tokenizer();
+    // A chat template may write the tokenizer's own special token.
+    for start in ["the plot ", "<s> the plot "] {
+        let template = template().in_conversation(start.to_owned(), " ! the bread ", " . the bread ".to_owned());
+        let encoder = PromptEncoder::new(template, &tokenizer).unwrap();
+        let shots = Shots::new(&encoder, EXAMPLES, ShotOrder::OneForAll, 3).unwrap();
+        let prompt = shots.before(ExampleId::of("the wine"), &encoder.query("the wine").unwrap());
+        let text = words(&tokenizer, &prompt.token_ids());
+        assert!(text.starts_with("<s> the plot "), "{text}");
+        assert!(text.ends_with("the bread the wine is ! the bread"), "{text}");
+        assert_eq!((text.matches("<s>").count(), text.matches("the plot").count()), (1, 1), "{text}");
+        assert_eq!(text.matches("is ! the bread").count(), 4, "{text}");
+    }
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn token_text(token: &Json) -> Option<&str> {
 /// A conversation and the beginning of the model's answer, as transformers' `apply_chat_template` renders it. The date, which some
 /// templates ask for, is not told.
 fn render(source: &str, special: &[(&str, &str)], turns: &[(&str, &str)]) -> std::result::Result<String, String> {
+    const NOTHING: Option<bool> = None;
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are minijinja's own"));
@@ -111,7 +112,6 @@ fn render(source: &str, special: &[(&str, &str)], turns: &[(&str, &str)]) -> std
         turns.iter().map(|(role, content)| context! { role => *role, content => *content }).collect();
     let special: BTreeMap<String, Value> =
         special.iter().map(|(name, token)| ((*name).to_owned(), Value::from(*token))).collect();
-    const NOTHING: Option<bool> = None;
     let values = context! { messages, add_generation_prompt => true, tools => NOTHING, documents => NOTHING, ..Value::from(special) };
     environment
         .template_from_str(source)

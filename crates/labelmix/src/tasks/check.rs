@@ -9,7 +9,7 @@ use labelmix_report::count;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::wordings::Wordings;
+use super::wordings::TriedWordings;
 use crate::arguments::TaskCheckArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
 use crate::model::{Parts, checkpoint};
@@ -24,7 +24,7 @@ struct Checked {
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<TokenLengths>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    wordings: Option<Wordings>,
+    wordings: Option<TriedWordings>,
 }
 
 /// How long the texts are for a model.
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &TaskCheckArguments) -> Result<Status, Failure> {
     };
     let wordings = match &model {
         Some((_, tokenizer, folder)) if arguments.wordings => {
-            Some(Wordings::tried(arguments, &check, task.definition(), tokenizer, folder)?)
+            Some(TriedWordings::tried(arguments, &check, task.definition(), tokenizer, folder)?)
         }
         _ => None,
     };

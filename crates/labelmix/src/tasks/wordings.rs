@@ -19,7 +19,7 @@ use crate::progress::counting_bar;
 
 /// The wordings, tried.
 #[derive(Serialize)]
-pub(super) struct Wordings {
+pub(super) struct TriedWordings {
     /// Texts that were asked about.
     texts: usize,
     wordings: Vec<WordingTrial>,
@@ -38,7 +38,7 @@ enum NothingToTry {
     TooFewTexts { there: usize, class: u8, wanted: usize },
 }
 
-impl Wordings {
+impl TriedWordings {
     pub(super) fn tried(
         arguments: &TaskCheckArguments,
         check: &TaskCheck,
@@ -86,7 +86,7 @@ fn decimals(auroc: Option<f64>) -> String {
     auroc.map_or_else(String::new, |auroc| format!("{auroc:.3}"))
 }
 
-impl fmt::Display for Wordings {
+impl fmt::Display for TriedWordings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(RULED).set_header(["wording", "shots", "AUROC", "accuracy", "calibrated"]);
