@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import torch
-from make_llama import write_benchmark
+from make_llama import BATCH, MODEL, write_benchmark
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
@@ -70,7 +70,7 @@ def main() -> None:
         if arguments.checkpoint:
             shutil.copytree(arguments.checkpoint, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
         else:
-            write_benchmark(folder, hidden=384, intermediate=1024, layers=6, heads=6, vocab=512, seed=0, context=1024)
+            write_benchmark(folder, **MODEL, **BATCH)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         write_prompt(folder, model.config.vocab_size, arguments.queries)
         prompt = load_file(folder / "prompt.safetensors")

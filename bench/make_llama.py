@@ -1,10 +1,12 @@
 """Writes what both programs of the LoRA step benchmark load: a random Llama checkpoint, a batch, an adapter.
 
     python make_llama.py OUT [--hidden 384 --intermediate 1024 --layers 6 --heads 6 --vocab 512 --seed 0]
+        [--sequences 8 --tokens 128 --behind 0]
 
 OUT gets config.json and model.safetensors (the Hugging Face layout of LlamaForCausalLM, f32),
-batch.safetensors (`token_ids` i64 [8, 128], `targets` f32 [8], soft labels) and adapter_init.safetensors
-(PEFT names; LoRA A Kaiming-uniform with a = sqrt(5), B zero, score normal * 0.01).
+batch.safetensors (`token_ids` i64 [sequences, behind + tokens], of which all begin with the same `behind` tokens, as
+behind one prompt; `targets` f32 [sequences], soft labels) and adapter_init.safetensors (PEFT names; LoRA A
+Kaiming-uniform with a = sqrt(5), B zero, score normal * 0.01).
 """
 
 import argparse
@@ -18,11 +20,23 @@ from torch import nn
 from torch_lora_step import load_classifier
 from transformers import LlamaConfig, LlamaForCausalLM
 
-BATCH, SEQUENCE = 8, 128
+MODEL = dict(hidden=384, intermediate=1024, layers=6, heads=6, vocab=512, seed=0)
+BATCH = dict(sequences=8, tokens=128, behind=0)
 
 
 def write_benchmark(
-    out: Path, hidden: int, intermediate: int, layers: int, heads: int, vocab: int, seed: int, context: int = 2 * SEQUENCE
+    out: Path,
+    *,
+    hidden: int,
+    intermediate: int,
+    layers: int,
+    heads: int,
+    vocab: int,
+    seed: int,
+    sequences: int,
+    tokens: int,
+    behind: int,
+    context: int = 1024,
 ) -> None:
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -38,8 +52,9 @@ def write_benchmark(
     LlamaForCausalLM(config).save_pretrained(out)
     (out / "generation_config.json").unlink(missing_ok=True)
 
-    token_ids = torch.randint(1, vocab, (BATCH, SEQUENCE))  # 0 is for padding
-    save_file({"token_ids": token_ids, "targets": torch.rand(BATCH)}, out / "batch.safetensors")
+    prompt = torch.randint(1, vocab, (1, behind)).expand(sequences, behind)  # 0 is for padding
+    token_ids = torch.cat([prompt, torch.randint(1, vocab, (sequences, tokens))], dim=1)
+    save_file({"token_ids": token_ids, "targets": torch.rand(sequences)}, out / "batch.safetensors")
 
     model = load_classifier(out)
     adapter = {}
@@ -58,7 +73,7 @@ def write_benchmark(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    for name, default in dict(hidden=384, intermediate=1024, layers=6, heads=6, vocab=512, seed=0).items():
+    for name, default in {**MODEL, **BATCH}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     write_benchmark(**vars(parser.parse_args()))
 

@@ -1,11 +1,11 @@
 """One LoRA training step in PyTorch, transformers and peft: the twin that our own step is measured against.
 
-    python torch_lora_step.py CHECKPOINT [--mode batch8|accumulate] [--precision f32|bf16] [--threads 2]
+    python torch_lora_step.py CHECKPOINT [--mode batch|accumulate] [--precision f32|bf16] [--threads 2]
 
 CHECKPOINT is a folder from make_llama.py. For each line `step` on standard input, one optimisation step on
 the folder's batch (zero_grad, forward, loss, backward, clip, AdamW; all of it timed), answered on standard
-output by a line of JSON: {"seconds": ..., "loss": ..., "peak_rss_mb": ...}. `batch8` is one forward of 8
-sequences, `accumulate` 8 of one sequence each with their gradients added up: the same loss. With `bf16` the frozen
+output by a line of JSON: {"seconds": ..., "loss": ..., "peak_rss_mb": ...}. `batch` is one forward of all
+sequences, `accumulate` one for each, with their gradients added up: the same loss. With `bf16` the frozen
 projections are kept in bf16, which spares autocast their conversion, and the forward pass runs under its bf16 autocast.
 """
 
@@ -67,7 +67,7 @@ def answer_steps(step: Callable[[], float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--mode", choices=["batch8", "accumulate"], default="batch8")
+    parser.add_argument("--mode", choices=["batch", "accumulate"], default="batch")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> None:
                 parameter.data = parameter.data.to(torch.bfloat16)
     batch = load_file(arguments.checkpoint / "batch.safetensors")
     token_ids, targets = batch["token_ids"], batch["targets"]
-    micro_batch = len(token_ids) if arguments.mode == "batch8" else 1
+    micro_batch = len(token_ids) if arguments.mode == "batch" else 1
 
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01)

@@ -1,7 +1,7 @@
 //! One LoRA training step, timed: our side of `bench/compare_lora_step.py`, which says what the folder holds.
 //!
 //! A second argument names the precision of the frozen weights: f32 (as stored), bf16 or nf4; a third that of products
-//! with them: f32 or bf16.
+//! with them: f32 or bf16; a fourth the sequences of a micro-batch, without which all are one.
 
 mod steps;
 
@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use labelmix_models::{Classifier, LoadOptions, LoraSettings, Model, TokenBatch};
-use labelmix_nn::{AdamW, AdamWSettings, MatmulPrecision, Precision, clip_gradient_norm, soft_cross_entropy};
+use labelmix_nn::{
+    AdamW, AdamWSettings, Gradients, MatmulPrecision, Precision, clip_gradient_norm, soft_cross_entropy,
+};
 use safetensors::SafeTensors;
 use steps::{Failure, Step};
 
@@ -36,15 +38,22 @@ fn main() -> Result<(), Failure> {
     let mut adapter = model.initial_adapter(LoraSettings { rank: 8, alpha: 8.0 }, 0)?;
     adapter.load_file(&folder.join("adapter_init.safetensors"))?;
     let (sequences, targets) = read_batch(&std::fs::read(folder.join("batch.safetensors"))?)?;
-    let batch = TokenBatch::new(sequences.iter().map(Vec::as_slice));
+    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    let micro = std::env::args().nth(4).map_or(Ok(sequences.len()), |micro| micro.parse())?;
+    let batches: Vec<(TokenBatch, &[f32])> =
+        sequences.chunks(micro).map(|part| model.batch(part)).zip(targets.chunks(micro)).collect();
     let mut optimizer = AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01 });
     steps::answer(|| {
         let start = Instant::now();
-        let logits = model.logits(&batch, &adapter)?;
-        let loss = soft_cross_entropy(&logits, &targets, targets.len() as f32)?;
-        let value = loss.to_vec()?[0];
-        let forward_seconds = start.elapsed().as_secs_f64();
-        let mut gradients = loss.backward()?;
+        let (mut value, mut forward_seconds) = (0.0, 0.0);
+        let mut gradients = Gradients::default();
+        for (batch, of_batch) in &batches {
+            let forward = Instant::now();
+            let loss = soft_cross_entropy(&model.logits(batch, &adapter)?, of_batch, targets.len() as f32)?;
+            value += loss.to_vec()?[0];
+            forward_seconds += forward.elapsed().as_secs_f64();
+            gradients.accumulate(loss.backward()?)?;
+        }
         let backward_seconds = start.elapsed().as_secs_f64() - forward_seconds;
         clip_gradient_norm(&mut gradients, adapter.parameters(), 1.0)?;
         optimizer.step(adapter.parameters_mut(), &gradients, LEARNING_RATE)?;

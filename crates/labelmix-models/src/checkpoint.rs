@@ -43,6 +43,8 @@ pub(crate) struct Weights {
 struct Source {
     path: PathBuf,
     bytes: Bytes,
+    /// The same, where the file is mapped.
+    map: Option<Arc<Mmap>>,
     /// The file's size and time when it was opened.
     stamp: Option<(u64, SystemTime)>,
 }
@@ -65,14 +67,15 @@ impl Source {
         let read_error = |source| Error::Read { path: path.clone(), source };
         let file = File::open(&path).map_err(read_error)?;
         // SAFETY: nothing is known to change the file while it is mapped; every checkpoint reader relies on this.
-        let bytes: Bytes = match unsafe { Mmap::map(&file) } {
-            Ok(map) => Arc::new(map),
+        let map = unsafe { Mmap::map(&file) }.ok().map(Arc::new);
+        let bytes: Bytes = match &map {
+            Some(map) => Arc::<Mmap>::clone(map),
             // Some file systems cannot map files. What else may be wrong, reading the file says better.
-            Err(_) => Arc::new(std::fs::read(&path).map_err(read_error)?),
+            None => Arc::new(std::fs::read(&path).map_err(read_error)?),
         };
         crate::lfs::refuse_pointer(&path, (*bytes).as_ref())?;
         let stamp = stamp(&file.metadata());
-        Ok(Self { path, bytes, stamp })
+        Ok(Self { path, bytes, map, stamp })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -148,7 +151,7 @@ impl Weights {
     /// Puts a tensor that is not in a file in the place of the one of its name.
     fn add(&mut self, name: String, path: &Path, dtype: Dtype, shape: Vec<usize>, numbers: Vec<u8>) {
         let stored = Stored { source: self.sources.len(), dtype, shape, range: 0..numbers.len() };
-        self.sources.push(Source { path: path.to_owned(), bytes: Arc::new(numbers), stamp: None });
+        self.sources.push(Source { path: path.to_owned(), bytes: Arc::new(numbers), map: None, stamp: None });
         self.tensors.insert(name, stored);
     }
 
@@ -242,6 +245,16 @@ impl Weights {
         match array.values().iter().position(|value| !value.is_finite()) {
             None => Ok(array),
             Some(position) => Err(self.not_finite(name, stored, position, array.values()[position])),
+        }
+    }
+
+    /// Gives the memory back that a weight took as it was read. Whoever reads it again finds it in its file.
+    pub(crate) fn release(&self, name: &str) {
+        let Some(Stored { source, range, .. }) = self.tensors.get(name) else { return };
+        #[cfg(unix)]
+        if let Some(map) = &self.sources[*source].map {
+            // SAFETY: pages of a file that is mapped for reading are read from the file again.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
         }
     }
 

@@ -124,6 +124,9 @@ impl Layers for Loader<'_> {
             None => stored,
         }
         .for_products_in(self.matmul_precision);
+        if self.precision.is_some_and(|kept| self.weights.stored_precision(&weight_name) != Some(kept)) {
+            self.weights.release(&weight_name);
+        }
         let bias = if projection.bias {
             Some(self.device.constant(self.weights.array(&format!("{name}.bias"), &[outputs])?)?)
         } else {
