@@ -140,16 +140,20 @@ impl Study {
                 let method = kind.configure(&table.options).map_err(|error| of_options(name, kind, &error))?;
                 let own = table.recipe.as_ref().map(|keys| self.recipe_with(keys, name)).transpose()?;
                 let recipe = own.as_ref().unwrap_or(&self.recipe);
+                let place = match own {
+                    Some(_) => format!("`recipe` of the method {name:?}"),
+                    None => format!("[recipe] for the method {name:?}"),
+                };
                 let smallest = method.smallest_batch();
                 if smallest > 1 && recipe.schedule == Schedule::ByCount {
                     return Err(Problem {
-                        reason: format!("schedule = \"by-count\" in [recipe] for the method {name:?}"),
+                        reason: format!("schedule = \"by-count\" in {place}"),
                         help: format!("its loss needs batches of {smallest} or more examples: leave `schedule` out"),
                     });
                 }
                 if recipe.usual_batch() < smallest {
                     return Err(Problem {
-                        reason: format!("batch_size = {} in [recipe] for the method {name:?}", recipe.batch_size),
+                        reason: format!("batch_size = {} in {place}", recipe.batch_size),
                         help: format!("its loss needs batches of {smallest} or more examples"),
                     });
                 }
@@ -300,6 +304,7 @@ mod tests {
         insta::assert_snapshot!(problem("[[methods]]\nname = 7"), @"line 8: `name` of a method is a text, not 7 | see `labelmix help sweep` for an example of a study file");
         insta::assert_snapshot!(problem("[[methods]]\nmethod = 'seq-sft'"), @"line 8: missing field `name` | see `labelmix help sweep` for an example of a study file");
         insta::assert_snapshot!(problem("methods = []"), @"there are no methods | add a [[methods]] table, or none for the default");
+        insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\nrecipe = { batch_size = 4 }"), @r#"batch_size = 4 in `recipe` of the method "log-confidence" | its loss needs batches of 8 or more examples"#);
         insta::assert_snapshot!(problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nbatch_size = 4"), @r#"batch_size = 4 in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples"#);
         insta::assert_snapshot!(
             problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
