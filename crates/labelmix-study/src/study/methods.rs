@@ -310,7 +310,7 @@ mod tests {
             problem("[[methods]]\nname = 'log-confidence'\n[recipe]\nschedule = 'by-count'"),
             @r#"schedule = "by-count" in [recipe] for the method "log-confidence" | its loss needs batches of 8 or more examples: leave `schedule` out"#
         );
-        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `wording`, `before_text`, `targets`, `before_target`, `between`, `before_answer` | did you mean `targets`?");
+        insta::assert_snapshot!(problem("[prompt]\ntarget = ['a', 'b']"), @"line 9: unknown field `target`, expected one of `wording`, `before_text`, `targets`, `before_target`, `between`, `chat`, `before_answer` | did you mean `targets`?");
     }
 
     #[test]
