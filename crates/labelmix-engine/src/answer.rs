@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use labelmix_methods::AnswerScore;
-use labelmix_models::{LanguageModel, TextLimit, Tokenizer};
+use labelmix_models::{LanguageModel, Tokenizer};
 use labelmix_store::{ANSWER_FILE, read_json, write_json};
 use labelmix_study::TooLong;
 use labelmix_train::{Answer, AnswerEncoder, Interrupt, PromptError, score_answers_unless};
@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::tokens::text_limit;
 
 /// How the answers of texts are judged. Nothing is trained: it is all that a stage keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,7 @@ impl AnswerJudge {
         batch_tokens: usize,
         interrupt: &Interrupt,
     ) -> Result<Vec<f32>> {
-        let limit = if too_long == TooLong::Cut { TextLimit::Cut } else { TextLimit::Refuse };
-        let encoder = AnswerEncoder::new(&self.before_answer, tokenizer, limit)?;
+        let encoder = AnswerEncoder::new(&self.before_answer, tokenizer, text_limit(too_long))?;
         let answers: Vec<std::result::Result<Answer, PromptError>> =
             texts.par_iter().map(|text| encoder.answer(text)).collect();
         let answers = answers.into_iter().collect::<std::result::Result<Vec<Answer>, _>>()?;

@@ -6,6 +6,14 @@ use rayon::prelude::*;
 
 use labelmix_study::TooLong;
 
+/// What the tokenizer does with texts that are too long.
+pub(crate) fn text_limit(too_long: TooLong) -> TextLimit {
+    match too_long {
+        TooLong::Cut => TextLimit::Cut,
+        TooLong::Error | TooLong::Drop => TextLimit::Refuse,
+    }
+}
+
 /// The token ids of each text; `None` for one that is too long and to be left out.
 ///
 /// # Errors
@@ -15,10 +23,7 @@ pub(crate) fn encode_all<'a>(
     tokenizer: &Tokenizer,
     too_long: TooLong,
 ) -> Result<Vec<Option<Vec<u32>>>, ModelError> {
-    let limit = match too_long {
-        TooLong::Cut => TextLimit::Cut,
-        TooLong::Error | TooLong::Drop => TextLimit::Refuse,
-    };
+    let limit = text_limit(too_long);
     let encode = |text: &&'a str| match tokenizer.encode(text, limit) {
         Ok(token_ids) => Ok(Some(token_ids)),
         Err(ModelError::TooLong { .. }) if too_long == TooLong::Drop => Ok(None),

@@ -131,7 +131,16 @@ impl dyn Method {
 
     /// Whether its texts stand behind a prompt.
     pub fn is_prompted(&self) -> bool {
-        self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(|stage| stage.prompt().is_some())
+        self.has_stage(|stage| stage.prompt().is_some())
+    }
+
+    /// Whether it judges the answers that texts end with.
+    pub fn judges_answers(&self) -> bool {
+        self.has_stage(|stage| matches!(stage, StagePlan::Judge(_)))
+    }
+
+    fn has_stage(&self, is_wanted: impl Fn(&StagePlan) -> bool) -> bool {
+        self.stages(Allocation { n_weak: 1, n_gold: 1 }).iter().any(is_wanted)
     }
 }
 

@@ -11,6 +11,7 @@ use tokenizers::{TruncationDirection, TruncationParams, TruncationStrategy};
 use crate::error::{Error, Result};
 use crate::export::write_json;
 use crate::folder::ModelFolder;
+use chat::ChatTemplate;
 pub use chat::ChatTurns;
 use settings::Settings;
 
@@ -32,6 +33,7 @@ pub struct Tokenizer {
     max_length: Option<usize>,
     content_hash: [u8; 32],
     path: PathBuf,
+    chat_template: ChatTemplate,
     notes: Vec<String>,
 }
 
@@ -94,7 +96,8 @@ impl Tokenizer {
             ));
         }
         let content_hash = *hasher.finalize().as_bytes();
-        Ok(Self { whole, cutting, context, max_length: None, content_hash, path, notes })
+        let chat_template = ChatTemplate::new(&folder, &settings);
+        Ok(Self { whole, cutting, context, max_length: None, content_hash, path, chat_template, notes })
     }
 
     /// The same tokenizer, for texts of at most `max_length` tokens with the special ones.
@@ -243,7 +246,7 @@ impl Tokenizer {
     /// # Errors
     /// If there is none, or it does not work.
     pub fn chat_turns(&self) -> Result<ChatTurns> {
-        ChatTurns::read(self.path.parent().unwrap_or(Path::new("")))
+        self.chat_template.turns()
     }
 
     /// The token ids of a part of a longer text: without special tokens, of any length.

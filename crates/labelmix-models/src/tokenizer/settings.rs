@@ -139,6 +139,19 @@ impl Settings {
         self.named(key).map(|token| token.content)
     }
 
+    /// All special tokens that have a name.
+    pub(super) fn special_tokens(&self) -> BTreeMap<String, String> {
+        SPECIAL.iter().filter_map(|key| Some(((*key).to_owned(), self.special_token(key)?))).collect()
+    }
+
+    /// The chat template of `tokenizer_config.json`: one, or the usual one of several.
+    pub(super) fn chat_template(&self) -> Option<&str> {
+        match self.config.others.get("chat_template")? {
+            Json::Array(several) => several.iter().find(|template| template["name"] == "default")?["template"].as_str(),
+            template => template.as_str(),
+        }
+    }
+
     fn named(&self, key: &str) -> Option<AddedToken> {
         match self.special_tokens_map.get(key).or_else(|| self.config.others.get(key)) {
             Some(value) => token(value),

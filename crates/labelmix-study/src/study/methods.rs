@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use labelmix_econ::Allocation;
 use labelmix_methods::{
-    Adjustments, Calibration, GoldTexts, Method, MethodKind, OptionError, Recipe, Schedule, StagePlan, adjusted,
-    method_kinds, method_named,
+    Adjustments, Calibration, GoldTexts, Method, MethodKind, OptionError, Recipe, Schedule, adjusted, method_kinds,
+    method_named,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -181,19 +180,11 @@ impl Study {
 
     /// Refuses methods that judge answers where nothing says where texts have one.
     pub(super) fn check_answers(&self) -> Result<(), Problem> {
-        let judges = |named: &NamedMethod| {
-            named
-                .method
-                .stages(Allocation { n_weak: 1, n_gold: 1 })
-                .iter()
-                .any(|stage| matches!(stage, StagePlan::Judge(_)))
-        };
-        let (false, Some(method)) = (
-            self.before_answer().is_some_and(|before| !before.trim().is_empty()),
-            self.configured_methods().into_iter().find(judges),
-        ) else {
+        if self.before_answer().is_some_and(|before| !before.trim().is_empty()) {
             return Ok(());
-        };
+        }
+        let methods = self.configured_methods();
+        let Some(method) = methods.iter().find(|named| named.method.judges_answers()) else { return Ok(()) };
         Err(Problem {
             reason: format!("the method {:?} judges answers, and nothing says where texts have one", method.name),
             help: "set `before_answer` in [prompt] to what introduces the answer in every text, such as \

@@ -43,7 +43,7 @@ impl PromptTable {
     /// The prompt that it means, where the task has these wordings.
     pub(super) fn template(&self, wordings: &[PromptTemplate]) -> Result<PromptTemplate, Problem> {
         let Self { wording, before_text, targets, before_target, between, chat: _, before_answer: _ } = self.clone();
-        let start = match (wording, wordings) {
+        let base = match (wording, wordings) {
             (None, [first, ..]) if !self.has_words() => first.clone(),
             (None, _) => PromptTemplate::default(),
             (Some(number), _) => match number.checked_sub(1).and_then(|place| wordings.get(place)) {
@@ -52,11 +52,11 @@ impl PromptTable {
             },
         };
         Ok(PromptTemplate {
-            start: start.start,
-            before_text: before_text.unwrap_or(start.before_text),
-            targets: targets.unwrap_or(start.targets),
-            before_target: before_target.unwrap_or(start.before_target),
-            between: between.unwrap_or(start.between),
+            before_text: before_text.unwrap_or(base.before_text),
+            targets: targets.unwrap_or(base.targets),
+            before_target: before_target.unwrap_or(base.before_target),
+            between: between.unwrap_or(base.between),
+            ..base
         })
     }
 }

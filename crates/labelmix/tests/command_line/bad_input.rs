@@ -100,13 +100,7 @@ hint: check that it was written completely: it needs a row for each example
 fn in_the_checkpoint() {
     let with_checkpoint = |damage: &dyn Fn(&std::path::Path)| {
         let workplace = Workplace::new();
-        let folder = workplace.path().join("checkpoint");
-        fs::create_dir(&folder).unwrap();
-        for entry in fs::read_dir(example().join("checkpoint")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
-        }
-        damage(&folder);
+        damage(&workplace.own_checkpoint());
         let old = format!("{}/checkpoint", example().display());
         workplace.write("study.toml", Workplace::study().replace(&old, "checkpoint"));
         workplace.complaint(&["sweep", "study.toml"])

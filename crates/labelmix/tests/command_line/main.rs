@@ -19,6 +19,7 @@ mod max_length;
 mod methods;
 mod planning;
 mod predicting;
+mod prompts;
 mod proxies;
 mod reading;
 mod real_tasks;

@@ -23,10 +23,7 @@ fn swept() -> Workplace {
     for name in ["train.jsonl", "test.jsonl"] {
         workplace.write(name, fs::read(example().join(name)).unwrap());
     }
-    for file in fs::read_dir(example().join("checkpoint")).unwrap() {
-        let file = file.unwrap();
-        workplace.write(&format!("checkpoint/{}", file.file_name().display()), fs::read(file.path()).unwrap());
-    }
+    workplace.own_checkpoint();
     let study = Workplace::study().replace(&format!("{}/", example().display()), "") + METHODS;
     workplace.write("study.toml", study);
     workplace.output_of(&["sweep", "study.toml"]);

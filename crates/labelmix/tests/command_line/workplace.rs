@@ -61,6 +61,15 @@ impl Workplace {
         fs::write(path, content).unwrap();
     }
 
+    /// Puts the example's checkpoint into the folder, as `checkpoint`.
+    pub(crate) fn own_checkpoint(&self) -> PathBuf {
+        for file in fs::read_dir(example().join("checkpoint")).unwrap() {
+            let file = file.unwrap();
+            self.write(&format!("checkpoint/{}", file.file_name().display()), fs::read(file.path()).unwrap());
+        }
+        self.path().join("checkpoint")
+    }
+
     /// `labelmix` with the folder as the current one.
     pub(crate) fn labelmix(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("labelmix").unwrap();
