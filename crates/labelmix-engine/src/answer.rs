@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use labelmix_methods::AnswerScore;
-use labelmix_models::{LanguageModel, Tokenizer};
+use labelmix_models::Tokenizer;
 use labelmix_store::{ANSWER_FILE, read_json, write_json};
 use labelmix_study::TooLong;
-use labelmix_train::{Answer, AnswerEncoder, Interrupt, PromptError, score_answers_unless};
+use labelmix_train::{Answer, AnswerEncoder, Backend, PromptError, Reading, score_answers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -35,17 +35,16 @@ impl AnswerJudge {
     /// The scores of texts; the beginning of those that are too long is cut where that is the rule.
     pub(crate) fn score(
         &self,
-        model: &LanguageModel,
+        model: &dyn Backend,
         tokenizer: &Tokenizer,
         too_long: TooLong,
         texts: &[&str],
-        batch_tokens: usize,
-        interrupt: &Interrupt,
+        reading: Reading<'_>,
     ) -> Result<Vec<f32>> {
         let encoder = AnswerEncoder::new(&self.before_answer, tokenizer, text_limit(too_long))?;
         let answers: Vec<std::result::Result<Answer, PromptError>> =
             texts.par_iter().map(|text| encoder.answer(text)).collect();
         let answers = answers.into_iter().collect::<std::result::Result<Vec<Answer>, _>>()?;
-        Ok(score_answers_unless(interrupt, model, &answers, self.score, batch_tokens)?)
+        Ok(score_answers(model, &answers, self.score, reading)?)
     }
 }

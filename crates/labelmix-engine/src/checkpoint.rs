@@ -9,6 +9,7 @@ use labelmix_models::{
 };
 use labelmix_store::{RunFile, StoreError, check_folder};
 use labelmix_study::{MatmulPrecisionName, ModelTable, PoolingName, WeightPrecision};
+use labelmix_train::Backend;
 
 /// The tokenizer of the checkpoint in `folder`, with the limit for texts.
 ///
@@ -32,10 +33,10 @@ pub fn weight_precision(weights: WeightPrecision) -> Option<Precision> {
     }
 }
 
-/// How a checkpoint is loaded and run on a device.
-pub(crate) fn load_options(weights: WeightPrecision, products: MatmulPrecisionName, device: &Device) -> LoadOptions {
+/// How a checkpoint is loaded and run .
+pub(crate) fn load_options(weights: WeightPrecision, products: MatmulPrecisionName) -> LoadOptions {
     LoadOptions {
-        device: device.clone(),
+        device: Device::Host,
         precision: weight_precision(weights),
         matmul_precision: match products {
             MatmulPrecisionName::F32 => MatmulPrecision::F32,
@@ -45,18 +46,18 @@ pub(crate) fn load_options(weights: WeightPrecision, products: MatmulPrecisionNa
     }
 }
 
-/// How a study's checkpoint is loaded and run on a device.
-pub(crate) fn load_options_of(model: &ModelTable, device: &Device) -> LoadOptions {
-    let options = load_options(model.weights, model.matmul_precision, device);
+/// How a study's checkpoint is loaded and run .
+pub(crate) fn load_options_of(model: &ModelTable) -> LoadOptions {
+    let options = load_options(model.weights, model.matmul_precision);
     LoadOptions { activation_checkpointing: model.activation_checkpointing, ..options }
 }
 
 /// What training a model takes, where the longest text has so many tokens.
-pub(crate) fn memory_request(model: &ModelTable, device: &Device, recipe: &Recipe, longest: usize) -> MemoryRequest {
+pub(crate) fn memory_request(model: &ModelTable, recipe: &Recipe, longest: usize) -> MemoryRequest {
     MemoryRequest {
         tokens: recipe.micro_batch_tokens.max(longest),
         lora_rank: recipe.lora_rank,
-        precision: load_options_of(model, device).kept_precision(),
+        precision: load_options_of(model).kept_precision(),
         activation_checkpointing: model.activation_checkpointing,
     }
 }
@@ -72,8 +73,8 @@ pub(crate) fn pooling(name: PoolingName) -> Pooling {
 }
 
 /// How a run's checkpoint is loaded to use what was trained.
-pub fn run_load_options(run: &RunFile, device: &Device) -> LoadOptions {
-    load_options(run.weights, run.matmul_precision, device)
+pub fn run_load_options(run: &RunFile) -> LoadOptions {
+    load_options(run.weights, run.matmul_precision)
 }
 
 /// A run's checkpoint with a head, pooled as the run does.
@@ -81,7 +82,12 @@ pub fn run_load_options(run: &RunFile, device: &Device) -> LoadOptions {
 /// # Errors
 /// If the checkpoint is not that of the run.
 pub fn run_classifier(run: &RunFile, model: &Model) -> labelmix_models::Result<Classifier> {
-    Classifier::new(model, Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling))
+    Classifier::new(model, run_pooling(run))
+}
+
+/// How a run pools.
+pub(crate) fn run_pooling(run: &RunFile) -> Option<Pooling> {
+    Pooling::ALL.into_iter().find(|pooling| pooling.name() == run.pooling)
 }
 
 /// Writes an adapter; that the disk is full is said of the store, and not of the model. The names of its files.
@@ -94,7 +100,7 @@ pub(crate) fn save_adapter(adapter: &Adapter, folder: &Path, base_model: &str) -
 }
 
 /// Loads what a stage trained, if it is what was written.
-pub(crate) fn load_adapter(model: &Classifier, stage: &Path) -> crate::error::Result<Adapter> {
+pub(crate) fn load_adapter(model: &dyn Backend, stage: &Path) -> crate::error::Result<Adapter> {
     check_folder(stage)?;
     Ok(model.kept_adapter(stage)?)
 }
@@ -104,9 +110,8 @@ pub(crate) fn load_adapter(model: &Classifier, stage: &Path) -> crate::error::Re
 pub(crate) fn rounding(options: &LoadOptions) -> Option<String> {
     let precision = options.precision.filter(|precision| *precision != Precision::F32).map(Precision::name);
     let products = (options.matmul_precision == MatmulPrecision::Bf16).then_some(" in products of bf16");
-    let place = options.device.is_gpu().then_some(" on a graphics processor");
-    if precision.is_none() && products.is_none() && place.is_none() {
+    if precision.is_none() && products.is_none() {
         return None;
     }
-    Some([precision.or(Some("auto")), products, place].into_iter().flatten().collect())
+    Some([precision.or(Some("auto")), products].into_iter().flatten().collect())
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{Example, ExampleId, PromptTemplate};
 use labelmix_methods::{Recipe, Scores, StageHistory, StagePlan, TargetStop};
-use labelmix_models::Device;
 use labelmix_store::Shortened;
 use labelmix_train::{Continuation, Interrupt, StageProgress};
 use serde::Serialize;
@@ -13,16 +12,17 @@ use serde::Serialize;
 use crate::drawn::Drawn;
 use crate::error::Result;
 use crate::probe::HiddenStates;
+use crate::worker::WorkerOptions;
 
 /// How a model is run on this machine. None of it is part of a study.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
-    /// Where the model runs.
-    pub device: Device,
     /// Runs at a time; by default one per core for small models, as far as memory goes.
     pub jobs: Option<usize>,
     /// The memory to stay within, in bytes; unlimited if there is none.
     pub memory: Option<u64>,
+    /// Who runs the model, if not this process. It has the device in its own words.
+    pub worker: Option<WorkerOptions>,
 }
 
 /// In what an engine's results differ from those of another. All of it enters the keys of what it makes.
@@ -147,6 +147,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// If the checkpoint cannot be read.
     fn identity(&self) -> Result<Identity>;
+
+    /// The versions and the device of whoever runs the model, in words; nothing for this process. Not part of any key.
+    fn runner(&self) -> Option<String> {
+        None
+    }
 
     /// The model's parameters.
     fn parameters(&self) -> usize;

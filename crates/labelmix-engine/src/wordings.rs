@@ -2,9 +2,9 @@
 
 use labelmix_data::PromptTemplate;
 use labelmix_methods::{AnswerScore, ShotOrder, prior_shift, test_metrics};
-use labelmix_models::{LanguageModel, Tokenizer};
+use labelmix_models::Tokenizer;
 use labelmix_study::TooLong;
-use labelmix_train::{Interrupt, Prompt, PromptEncoder, Shots, score_next_token_unless};
+use labelmix_train::{Backend, Interrupt, Prompt, PromptEncoder, Reading, Shots};
 use serde::Serialize;
 
 use crate::answer::AnswerJudge;
@@ -55,7 +55,7 @@ const BATCH_TOKENS: usize = 4096;
 /// # Errors
 /// If a wording does not work with the tokenizer, or the model cannot be run.
 pub fn try_wordings(
-    model: &LanguageModel,
+    model: &dyn Backend,
     tokenizer: &Tokenizer,
     wordings: &[PromptTemplate],
     shots: &[(&str, bool)],
@@ -63,6 +63,7 @@ pub fn try_wordings(
     asked: impl Fn(usize),
 ) -> Result<Vec<WordingTrial>> {
     let gold: Vec<bool> = texts.iter().map(|(_, class)| *class).collect();
+    let reading = Reading { batch_tokens: BATCH_TOKENS, interrupt: &Interrupt::default() };
     let mut trials = Vec::new();
     for (place, template) in wordings.iter().enumerate() {
         let encoder = PromptEncoder::new(template.clone(), tokenizer)?;
@@ -86,8 +87,7 @@ pub fn try_wordings(
             let prompts = prompts.collect::<Result<Vec<Prompt>>>()?;
             let mut scores = Vec::with_capacity(prompts.len());
             for part in prompts.chunks(64) {
-                let targets = encoder.targets();
-                scores.extend(score_next_token_unless(&Interrupt::default(), model, part, targets, BATCH_TOKENS)?);
+                scores.extend(model.next_token_scores(part, encoder.targets(), reading)?);
                 asked(part.len());
             }
             let metrics = test_metrics(&scores, &gold);
@@ -109,7 +109,7 @@ pub fn try_wordings(
 /// # Errors
 /// If a text has no answer or is too long, or the model cannot be run.
 pub fn try_answers(
-    model: &LanguageModel,
+    model: &dyn Backend,
     tokenizer: &Tokenizer,
     before_answer: &str,
     texts: &[(&str, bool)],
@@ -122,8 +122,8 @@ pub fn try_answers(
         let mut scores = Vec::with_capacity(texts.len());
         for part in texts.chunks(64) {
             let texts: Vec<&str> = part.iter().map(|(text, _)| *text).collect();
-            let interrupt = Interrupt::default();
-            scores.extend(judge.score(model, tokenizer, TooLong::Cut, &texts, BATCH_TOKENS, &interrupt)?);
+            let reading = Reading { batch_tokens: BATCH_TOKENS, interrupt: &Interrupt::default() };
+            scores.extend(judge.score(model, tokenizer, TooLong::Cut, &texts, reading)?);
             judged(part.len());
         }
         let (auroc, calibrated_accuracy) = (test_metrics(&scores, &gold).auroc, calibrated_accuracy(&scores, &gold));

@@ -1,11 +1,13 @@
 //! What training changes: the LoRA factors of every adapted layer, and the classification head.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use labelmix_nn::{Array, Device, Lora, Parameter, Value};
 use labelmix_stats::stream;
 use rand::RngExt;
 use rand_distr::{Distribution, Normal, Uniform};
+use serde::Deserialize;
 
 use crate::error::Result;
 
@@ -19,7 +21,7 @@ pub struct LoraSettings {
 }
 
 /// A linear layer that an adapter adapts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct LoraSite {
     /// The layer's name in the architecture, without the prefix that some checkpoints have.
     pub(crate) name: String,
@@ -43,7 +45,7 @@ pub(crate) struct AdapterSite {
     pub(crate) layers: Arc<[LoraSite]>,
     pub(crate) head: HeadSite,
     /// What the layers' names begin with inside transformers' sequence classifier.
-    pub(crate) prefix: &'static str,
+    pub(crate) prefix: String,
     /// Whether the checkpoint stores the layers' weights as `[inputs, outputs]`, which PEFT has to be told.
     pub(crate) transposed: bool,
 }
@@ -91,6 +93,13 @@ impl Adapter {
         let parameters =
             parameters.iter().map(|parameter| parameter.to_device(device)).collect::<labelmix_nn::Result<_>>()?;
         Ok(Self { parameters, settings, sites: sites.len(), transposed: *transposed })
+    }
+
+    /// An adapter that was kept in a folder, of every layer of its model.
+    pub(crate) fn kept(site: &AdapterSite, folder: &Path, device: &Device) -> Result<Self> {
+        let mut adapter = Self::initial(site, LoraSettings::read(folder)?, 0, device)?;
+        adapter.load(folder)?;
+        Ok(adapter)
     }
 
     /// The addition to one adapted layer.

@@ -36,6 +36,11 @@ const KNOWN: [(&str, Describe); 15] = [
     ("xlm-roberta", bert::describe_roberta),
 ];
 
+/// Whether there is a file for a checkpoint's architecture.
+pub(crate) fn is_known(config: &Config) -> bool {
+    KNOWN.iter().any(|(name, _)| *name == config.model_type())
+}
+
 /// Describes a checkpoint's transformer.
 pub(crate) fn describe(config: &Config) -> Result<Description> {
     let model_type = config.model_type();

@@ -71,11 +71,7 @@ impl Classifier {
         let pooler = match (pooling, stored_pooler) {
             (Pooling::Pooler, Some(pooler)) => Some(loader.linear(pooler, None)?),
             (Pooling::Pooler, None) => {
-                return Err(Error::Config {
-                    path: model.folder().join("config.json"),
-                    reason: "the pooling is \"pooler\", but this checkpoint has no pooler".into(),
-                    help: "use \"mean\", or leave `pooling` out".into(),
-                });
+                return Err(Error::no_pooler(model.folder()));
             }
             (_, _) => None,
         };
@@ -88,7 +84,7 @@ impl Classifier {
         let site = AdapterSite {
             layers: model.transformer().sites.clone().into(),
             head,
-            prefix: description.prefix,
+            prefix: description.prefix.to_owned(),
             transposed: description.projections().iter().any(|projection| projection.transposed),
         };
         Ok(Self { model: model.clone(), pooling, pooler, site })
@@ -133,9 +129,7 @@ impl Classifier {
     /// # Errors
     /// As [`load_adapter`](Self::load_adapter), or if a layer is missing.
     pub fn kept_adapter(&self, folder: &Path) -> Result<Adapter> {
-        let mut adapter = self.initial_adapter(LoraSettings::read(folder)?, 0)?;
-        adapter.load(folder)?;
-        Ok(adapter)
+        Adapter::kept(&self.site, folder, self.model.transformer().device())
     }
 
     /// The final hidden states, `[tokens, hidden]`.

@@ -50,6 +50,17 @@ impl Config {
         Ok(description)
     }
 
+    /// The most tokens that the model reads: also of an architecture that is not known here, if the file says it where most do.
+    pub(crate) fn context(&self) -> Result<usize> {
+        let known = self.describe().map(|description| description.context);
+        known.or_else(|error| match (&error, self.value("max_position_embeddings").and_then(Json::as_u64)) {
+            (Error::Config { .. }, Some(tokens)) if !architectures::is_known(self) => {
+                usize::try_from(tokens).map_err(|_| error)
+            }
+            _ => Err(error),
+        })
+    }
+
     /// The keys under which quantised checkpoints say how they were quantised.
     fn refuse_quantised(&self) -> Result<()> {
         let Some((key, value)) =

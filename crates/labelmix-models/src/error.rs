@@ -1,6 +1,6 @@
 //! What can be wrong with a checkpoint or a text.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
@@ -128,7 +128,7 @@ pub enum Error {
     },
     #[error("{architecture} is an encoder: it has no head that gives the next token")]
     #[diagnostic(help("prompts need a decoder, such as Llama, Qwen, Gemma, Mistral, GPT-NeoX or GPT-2"))]
-    NoLanguageHead { architecture: &'static str },
+    NoLanguageHead { architecture: String },
     #[error("the text {text:?} has no tokens")]
     #[diagnostic(help("the tokenizer drops all of its characters; remove the row"))]
     NoTokens { text: String },
@@ -145,4 +145,15 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(code(internal))]
     Computation(#[from] labelmix_nn::Error),
+}
+
+impl Error {
+    /// The pooling asks for what the checkpoint does not have.
+    pub(crate) fn no_pooler(folder: &Path) -> Self {
+        Self::Config {
+            path: folder.join("config.json"),
+            reason: "the pooling is \"pooler\", but this checkpoint has no pooler".into(),
+            help: "use \"mean\", or leave `pooling` out".into(),
+        }
+    }
 }

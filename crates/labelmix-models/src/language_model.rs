@@ -56,7 +56,7 @@ impl LanguageModel {
     pub fn new(model: &Model) -> Result<Self> {
         let (description, loader) = (model.description(), model.loader());
         let Some(head) = &description.language_head else {
-            return Err(Error::NoLanguageHead { architecture: description.architecture });
+            return Err(Error::NoLanguageHead { architecture: description.architecture.to_owned() });
         };
         let weight = match head.weight {
             None => model.transformer().words().clone(),

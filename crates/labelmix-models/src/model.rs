@@ -1,15 +1,15 @@
 //! A checkpoint, loaded: the frozen transformer that classifiers and language models share.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use labelmix_nn::{Device, MatmulPrecision, Precision, Value};
 
 use crate::batch::TokenBatch;
-use crate::checkpoint::Weights;
+use crate::contents::Contents;
 use crate::description::{Description, Kind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::folder::Checkpoint;
 use crate::layers::Loader;
 use crate::transformer::{Past, Transformer, rotary_tables};
@@ -19,8 +19,7 @@ use crate::transformer::{Past, Transformer, rotary_tables};
 pub struct LoadOptions {
     /// Where computations run.
     pub device: Device,
-    /// The precision in which the frozen linear layers are kept. `None`: as the checkpoint stores them on the host;
-    /// in bf16 on a graphics processor.
+    /// The precision in which the frozen linear layers are kept. `None`: as the checkpoint stores them.
     pub precision: Option<Precision>,
     /// To what the factors of products with the frozen linear layers are rounded. With bf16, layers of higher
     /// precision are kept in bf16 too.
@@ -34,7 +33,6 @@ impl LoadOptions {
     pub fn kept_precision(&self) -> Option<Precision> {
         match (self.matmul_precision, self.precision) {
             (MatmulPrecision::Bf16, None | Some(Precision::F32 | Precision::F16)) => Some(Precision::Bf16),
-            (_, None) if self.device.is_gpu() => Some(Precision::Bf16),
             (_, precision) => precision,
         }
     }
@@ -45,12 +43,10 @@ impl LoadOptions {
 pub struct Model(Arc<Inner>);
 
 struct Inner {
-    folder: PathBuf,
     description: Description,
-    weights: Weights,
+    contents: Contents,
     transformer: Transformer,
     options: LoadOptions,
-    content_hash: OnceLock<[u8; 32]>,
 }
 
 impl Model {
@@ -67,8 +63,8 @@ impl Model {
             matmul_precision: options.matmul_precision,
         };
         let transformer = Transformer::assemble(&loader, &description, rotary_tables(&description))?;
-        let options = options.clone();
-        Ok(Self(Arc::new(Inner { folder, description, weights, transformer, options, content_hash: OnceLock::new() })))
+        let (options, contents) = (options.clone(), Contents::new(folder, weights));
+        Ok(Self(Arc::new(Inner { description, contents, transformer, options })))
     }
 
     pub fn architecture(&self) -> &'static str {
@@ -105,7 +101,7 @@ impl Model {
 
     /// The size of the checkpoint's files, in bytes.
     pub fn file_bytes(&self) -> u64 {
-        self.0.weights.bytes()
+        self.0.contents.weights.bytes()
     }
 
     /// The memory of the frozen linear layers, in bytes (of weights used where they lie in a file: its address space).
@@ -115,7 +111,7 @@ impl Model {
 
     /// The types in which the weights are stored, with the number of elements of each.
     pub fn stored_types(&self) -> BTreeMap<String, usize> {
-        self.0.weights.types()
+        self.0.contents.weights.types()
     }
 
     /// A hash of the configuration and the weights, computed when it is first asked for.
@@ -123,10 +119,7 @@ impl Model {
     /// # Errors
     /// If config.json cannot be read any more.
     pub fn content_hash(&self) -> Result<[u8; 32]> {
-        match self.0.content_hash.get() {
-            Some(hash) => Ok(*hash),
-            None => self.hashed().map(|hash| *self.0.content_hash.get_or_init(|| hash)),
-        }
+        self.0.contents.hash()
     }
 
     /// Passes if the files that the weights lie in are still those that were opened.
@@ -134,24 +127,11 @@ impl Model {
     /// # Errors
     /// If one has changed: what was computed meanwhile may be of another model.
     pub fn check_unchanged(&self) -> Result<()> {
-        let Some((path, is_shorter)) = self.0.weights.changed() else { return Ok(()) };
-        // Who only touched it did no harm.
-        if !is_shorter && self.0.content_hash.get() == Some(&self.hashed()?) {
-            return Ok(());
-        }
-        Err(Error::Changed { path: path.to_owned() })
-    }
-
-    fn hashed(&self) -> Result<[u8; 32]> {
-        let path = self.0.folder.join("config.json");
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
-        self.0.weights.hash_into(&mut hasher);
-        Ok(*hasher.finalize().as_bytes())
+        self.0.contents.check_unchanged()
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.0.folder
+        &self.0.contents.folder
     }
 
     pub(crate) fn description(&self) -> &Description {
@@ -165,7 +145,7 @@ impl Model {
     /// To load what lies outside the transformer, as stored.
     pub(crate) fn loader(&self) -> Loader<'_> {
         Loader {
-            weights: &self.0.weights,
+            weights: &self.0.contents.weights,
             device: &self.0.options.device,
             precision: None,
             matmul_precision: MatmulPrecision::F32,

@@ -51,7 +51,7 @@ impl Tokenizer {
     pub fn load(folder: &Path) -> Result<Self> {
         let found = ModelFolder::find(folder)?;
         let config = found.config()?;
-        let context = config.describe()?.context;
+        let context = config.context()?;
         let model_class = config.value("tokenizer_class").and_then(|name| name.as_str());
         // An adapter may bring a tokenizer of its own.
         let folder = found.adapter.filter(|adapter| adapter.join(FILE).exists()).unwrap_or(found.checkpoint);

@@ -87,7 +87,7 @@ impl TrainableLanguageModel {
         values: impl Fn(&Tensor) -> Result<Array>,
     ) -> Result<Self> {
         if description.language_head.is_none() {
-            return Err(Error::NoLanguageHead { architecture: description.architecture });
+            return Err(Error::NoLanguageHead { architecture: description.architecture.to_owned() });
         }
         if description.projections().iter().any(|projection| projection.transposed) {
             return Err(config.unsupported(

@@ -22,13 +22,6 @@ pub enum Error {
         /// The operation that was asked for.
         operation: &'static str,
     },
-    #[error("there is no device named {name:?}: use auto, cpu, cuda:N or metal")]
-    UnknownDevice { name: String },
-    #[error("this labelmix was built without the feature {feature:?}")]
-    DeviceNotBuilt {
-        /// The feature of the crates to build with.
-        feature: &'static str,
-    },
     #[error("attention: keys and values of a prefix have no gradient, so nothing that sees them may need one")]
     PrefixGradient,
     /// An error of the tensor library.

@@ -129,6 +129,7 @@ pub(crate) fn stages() -> Vec<StageOutcome> {
             averages: Vec::new(),
             shift: None,
             features: None,
+            engine: None,
             metrics: run("seq-sft", count, 0, 0).metrics,
         }
     };

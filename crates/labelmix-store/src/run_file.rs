@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use labelmix_data::TextSource;
 use labelmix_econ::LedgerTotals;
 use labelmix_methods::Recipe;
-use labelmix_study::{MatmulPrecisionName, MethodTable, TooLong, WeightPrecision};
+use labelmix_study::{EngineTable, MatmulPrecisionName, MethodTable, TooLong, WeightPrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::key::StageKey;
@@ -36,6 +36,9 @@ pub struct RunFile {
     /// A hash of the checkpoint; none in files from before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_blake3: Option<String>,
+    /// Who ran it; none in files of labelmix itself.
+    #[serde(default, skip_serializing_if = "EngineTable::is_native")]
+    pub engine: EngineTable,
     /// The precision in which the frozen weights were kept.
     #[serde(default)]
     pub weights: WeightPrecision,

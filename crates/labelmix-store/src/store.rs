@@ -86,6 +86,9 @@ pub struct StageOutcome {
     /// What its features were made by, if it reads features that stages share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<StageKey>,
+    /// The versions and the device of whoever ran the model, if it was not labelmix itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// How good the classifier is on the test set.
     pub metrics: TestMetrics,
 }

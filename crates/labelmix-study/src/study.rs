@@ -1,5 +1,6 @@
 //! The study file: what to sweep. Parsed, checked and completed with the defaults here, once.
 
+mod engine;
 mod grid;
 mod labeler;
 mod methods;
@@ -20,6 +21,7 @@ use toml::Table;
 
 use crate::error::{Result, StudyError};
 use crate::slurm::SlurmTable;
+pub use engine::{EngineKind, EngineTable, Sharding};
 pub use grid::GridTable;
 pub use labeler::{LabelerKind, LabelerTable};
 pub use methods::MethodTable;
@@ -40,6 +42,9 @@ pub struct Study {
     pub task: TaskTable,
     /// The pretrained model.
     pub model: ModelTable,
+    /// Who runs it.
+    #[serde(default, skip_serializing_if = "EngineTable::is_native")]
+    pub engine: EngineTable,
     /// Who makes the weak labels; without it the data has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labeler: Option<LabelerTable>,
@@ -137,6 +142,7 @@ impl Study {
         }
         self.recipe.validate().map_err(|error| Problem::of_recipe(&error, "[recipe]"))?;
         self.labeler.as_ref().map_or(Ok(()), LabelerTable::check)?;
+        self.engine.check().map_err(|(reason, help)| Problem { reason: format!("{reason} in [engine]"), help })?;
         let slurm = self.slurm.as_ref().map_or(Ok(()), SlurmTable::check);
         slurm.map_err(|(reason, help)| Problem { reason: format!("{reason} in [slurm]"), help })?;
         self.configure_methods()?;
@@ -153,6 +159,11 @@ impl Study {
     pub fn splitting_methods(&self) -> Vec<String> {
         let methods = self.configured_methods().into_iter();
         methods.filter(|named| named.method.splits() == UsableSplits::All).map(|named| named.name).collect()
+    }
+
+    /// Who runs the model, with paths that lead there from anywhere.
+    pub fn engine(&self) -> EngineTable {
+        self.engine.seen_from(&std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone()))
     }
 
     /// Whether prompts go through the model's chat template.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use labelmix_files::{Unfinished, clear_leftovers};
 use labelmix_methods::{ShotOrder, order_for_all};
-use labelmix_models::{BaseModel, Classifier, Device, Model, PythonClass, Tokenizer};
+use labelmix_models::{BaseModel, Classifier, Model, PythonClass, Tokenizer};
 use labelmix_store::{ANSWER_FILE, KeptClassifiers, KeptShot, PROBE_FILE, PromptFile, RunFile, Store};
 use labelmix_train::PromptEncoder;
 use serde::Serialize;
@@ -147,7 +147,7 @@ impl RunExport {
         let classifier = if asks {
             None
         } else {
-            let model = Model::load(&self.run.model_path, &run_load_options(&self.run, &Device::default()))?;
+            let model = Model::load(&self.run.model_path, &run_load_options(&self.run))?;
             Some(run_classifier(&self.run, &model)?)
         };
         if let Some(classifier) = &classifier {

@@ -59,6 +59,7 @@ pub(crate) fn write_record(sweep: &Sweep, store: &Store, run: &Run) -> Result<Op
         text: study.training_file().map(|(_, columns)| columns.text),
         model_path: std::path::absolute(&sweep.model_folder).unwrap_or_else(|_| sweep.model_folder.clone()),
         model_blake3: Some(sweep.model_blake3.clone()),
+        engine: study.engine(),
         weights: study.model.weights,
         matmul_precision: study.model.matmul_precision,
         pooling: sweep.pooling.to_owned(),

@@ -60,6 +60,7 @@ pub(crate) fn do_stage(
             averages: work.averages().cloned().collect(),
             shift,
             features: work.features(),
+            engine: sweep.engine.runner().filter(|_| !matches!(node.plan, StagePlan::Average { .. })),
             metrics: test_metrics(&log_odds, &gold),
         };
         let ids = sweep.data.test.iter().map(|example| example.id).collect();

@@ -23,7 +23,7 @@ use crate::options::Inputs;
 use crate::purchase::drawn;
 use crate::weak_labels::{WeakLabeling, set_weak_labels};
 use labelmix_engine::{
-    Drawn, Engine, EngineOptions, HiddenStates, NativeEngine, NeededStage, ShortenedPrompts, StageData, in_chat,
+    Drawn, Engine, EngineOptions, HiddenStates, ModelEngine, NeededStage, ShortenedPrompts, StageData, in_chat,
     in_digits, tokenize, tokenizer,
 };
 
@@ -84,8 +84,7 @@ impl Sweep {
         let folder = model_folder.clone();
         let load = |study: &Study, data: &Arc<StageData>, chains: &[Chain<'_>]| {
             let (tokens, needed) = ([train_tokens, test_tokens], needed_stages(chains, &data.train));
-            let engine =
-                NativeEngine::for_sweep(study, &folder, tokenizer, Arc::clone(data), tokens, &needed, options)?;
+            let engine = ModelEngine::for_sweep(study, &folder, tokenizer, Arc::clone(data), tokens, &needed, options)?;
             let (shortened, too_long) = (engine.shortened(), train_too_long + test_too_long);
             Ok(Loaded { engine: Box::new(engine), too_long, shortened })
         };

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
-use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, NativeEngine};
+use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, ModelEngine};
 use labelmix_models::Error as ModelError;
 use labelmix_store::{
     Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsOutcome, StageKey, Store, StoreError, Watch,
@@ -140,7 +140,7 @@ pub(crate) fn set_weak_labels(
     labeling: &WeakLabeling<'_>,
 ) -> Result<Option<(LabelsOutcome, Origin)>> {
     set_weak_labels_by(study, dataset, labeling, |table, folder, texts| {
-        let (engine, readable) = NativeEngine::for_labeler(table, folder, texts, options)?;
+        let (engine, readable) = ModelEngine::for_labeler(table, folder, texts, options)?;
         Ok(LabelerEngine { engine: Box::new(engine), readable })
     })
 }

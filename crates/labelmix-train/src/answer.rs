@@ -1,11 +1,10 @@
 //! Judging the answer that a text ends with by its likelihood (Brown et al. 2020; Holtzman et al. 2021).
 
 use labelmix_methods::AnswerScore;
-use labelmix_models::{Error as ModelError, LanguageModel, TextLimit, TokenBatch, Tokenizer};
+use labelmix_models::{Error as ModelError, TextLimit, Tokenizer};
 
+use crate::backend::{Backend, Reading};
 use crate::error;
-use crate::evaluation::token_batches;
-use crate::interrupt::Interrupt;
 use crate::prompt::PromptError;
 
 /// A text that ends with an answer.
@@ -85,19 +84,20 @@ impl<'a> AnswerEncoder<'a> {
     }
 }
 
-/// The score of each answer, unless it is interrupted. Texts are processed `batch_tokens` tokens at a time.
+/// The score of each answer.
 ///
 /// # Errors
 /// If the model cannot be run, or it is interrupted.
-pub fn score_answers_unless(
-    interrupt: &Interrupt,
-    model: &LanguageModel,
+pub fn score_answers(
+    model: &dyn Backend,
     answers: &[Answer],
     score: AnswerScore,
-    batch_tokens: usize,
+    reading: Reading<'_>,
 ) -> error::Result<Vec<f32>> {
-    let of =
-        |judged: fn(&Answer) -> &Judged| log_likelihoods(interrupt, model, answers.iter().map(judged), batch_tokens);
+    let of = |judged: fn(&Answer) -> &Judged| {
+        let texts = answers.iter().map(judged).map(|judged| (&*judged.token_ids, judged.from));
+        model.log_likelihoods(&texts.collect::<Vec<_>>(), reading)
+    };
     let behind_text = of(|answer| &answer.behind_text)?;
     Ok(match score {
         AnswerScore::Likelihood => {
@@ -110,20 +110,4 @@ pub fn score_answers_unless(
             behind_text.into_iter().zip(alone).map(|(behind_text, alone)| (behind_text - alone) as f32).collect()
         }
     })
-}
-
-fn log_likelihoods<'a>(
-    interrupt: &Interrupt,
-    model: &LanguageModel,
-    judged: impl Iterator<Item = &'a Judged>,
-    batch_tokens: usize,
-) -> error::Result<Vec<f64>> {
-    let (texts, from): (Vec<&[u32]>, Vec<usize>) = judged.map(|judged| (&*judged.token_ids, judged.from)).unzip();
-    let mut sums = Vec::with_capacity(texts.len());
-    for batch in token_batches(&texts, batch_tokens) {
-        interrupt.check()?;
-        let from = &from[sums.len()..sums.len() + batch.len()];
-        sums.extend(model.log_likelihoods(&TokenBatch::new(batch.iter().copied()), from)?);
-    }
-    Ok(sums)
 }

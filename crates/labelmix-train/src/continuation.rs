@@ -8,10 +8,11 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use labelmix_models::{Adapter, KeptTensors};
+use labelmix_models::KeptTensors;
 use labelmix_nn::Array;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Learner;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::optimizer_state::OptimizerState;
@@ -87,8 +88,7 @@ impl<'a> Keeper<'a> {
     pub(crate) fn keep(
         &mut self,
         position: &Position,
-        adapter: &Adapter,
-        optimizer: &OptimizerState,
+        learner: &dyn Learner,
         watch: &impl CheckpointWatch,
     ) -> Result<()> {
         let Some(file) = self.continuation.file else { return Ok(()) };
@@ -96,8 +96,8 @@ impl<'a> Keeper<'a> {
         let watch = watch.state(&mut arrays);
         let about = About { schema: SCHEMA.to_owned(), position: position.clone(), watch };
         let mut tensors = KeptTensors::about(serde_json::to_string(&about).expect("numbers can be written"));
-        add_snapshot(&mut tensors, "adapter", &adapter.snapshot()?);
-        optimizer.add_to(&mut tensors, OPTIMIZER);
+        add_snapshot(&mut tensors, "adapter", &learner.snapshot()?);
+        learner.optimizer()?.add_to(&mut tensors, OPTIMIZER);
         for (name, snapshot) in arrays {
             add_snapshot(&mut tensors, name, snapshot);
         }
@@ -106,16 +106,16 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// Returns to the state that was kept, if one was that can be read: position and optimizer.
+    /// Returns to the state that was kept, if one was that can be read; the position.
     pub(crate) fn restore(
         &self,
-        adapter: &mut Adapter,
+        learner: &mut dyn Learner,
         watch: &mut impl CheckpointWatch,
-    ) -> Result<Option<(Position, OptimizerState)>> {
+    ) -> Result<Option<Position>> {
         let Some(tensors) = self.continuation.file.and_then(|file| KeptTensors::read(file).ok()) else {
             return Ok(None);
         };
-        let now = adapter.snapshot()?;
+        let now = learner.snapshot()?;
         let mut parts = || -> io::Result<_> {
             let about: About = serde_json::from_str(tensors.text())?;
             if about.schema != SCHEMA {
@@ -128,8 +128,9 @@ impl<'a> Keeper<'a> {
         };
         // A state that does not fit is of another version: the training begins anew.
         let Ok((position, values, optimizer)) = parts() else { return Ok(None) };
-        adapter.restore(&values)?;
-        Ok(Some((position, optimizer)))
+        learner.restore(&values)?;
+        learner.set_optimizer(&optimizer)?;
+        Ok(Some(position))
     }
 }
 

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::io;
 
 use labelmix_methods::{Recipe, StopReason, ValidationPoint};
-use labelmix_models::Adapter;
 use labelmix_nn::Array;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Learner;
 use crate::error::Result;
 use crate::trainer::{CheckpointWatch, SnapshotOf, Verdict};
 
@@ -55,11 +55,11 @@ impl EarlyStopping {
         }
     }
 
-    /// Returns the adapter to the best checkpoint; the step of that, and all evaluations.
-    pub(crate) fn finish(self, adapter: &mut Adapter, last_step: usize) -> Result<(usize, Vec<ValidationPoint>)> {
+    /// Returns to the best checkpoint; the step of that, and all evaluations.
+    pub(crate) fn finish(self, learner: &mut dyn Learner, last_step: usize) -> Result<(usize, Vec<ValidationPoint>)> {
         match self.best {
             Some((point, snapshot)) => {
-                adapter.restore(&snapshot)?;
+                learner.restore(&snapshot)?;
                 Ok((point.step, self.points))
             }
             None => Ok((last_step, self.points)),

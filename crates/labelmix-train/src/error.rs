@@ -59,6 +59,15 @@ pub enum Error {
     #[error("interrupted")]
     #[diagnostic(help("the same command goes on where it was"))]
     Interrupted,
+    /// Whoever runs the model says that it cannot.
+    #[error("{message}")]
+    #[diagnostic()]
+    Backend {
+        message: String,
+        /// What to do about it, where it is known.
+        #[help]
+        help: Option<String>,
+    },
     /// The model could not be run.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,29 +6,23 @@
 
 use labelmix_data::ExampleId;
 use labelmix_methods::FollowUp;
-use labelmix_models::{Error as ModelError, LanguageModel, TokenBatch, Tokenizer};
+use labelmix_models::{Error as ModelError, Tokenizer};
 
+use crate::backend::{Backend, Reading};
 use crate::error::Result;
-use crate::evaluation::token_batches;
 use crate::prompt::{Prompt, PromptEncoder, Shots};
 
-/// The likeliest next tokens after each text, `count` of them, one after the other; texts are processed `batch_tokens` tokens
-/// at a time.
+/// The likeliest next tokens after each text, `count` of them, one after the other.
 ///
 /// # Errors
-/// If the model cannot be run, or a text with its answer is beyond the model's context.
-pub fn answers(model: &LanguageModel, texts: &[Vec<u32>], count: usize, batch_tokens: usize) -> Result<Vec<Vec<u32>>> {
-    let vocabulary = model.model().vocabulary();
+/// If the model cannot be run, a text with its answer is beyond the model's context, or it is interrupted.
+pub fn answers(model: &dyn Backend, texts: &[Vec<u32>], count: usize, reading: Reading<'_>) -> Result<Vec<Vec<u32>>> {
     let mut answered: Vec<Vec<u32>> = texts.to_vec();
     // To nothing nothing is answered.
     let asked: Vec<usize> = (0..texts.len()).filter(|text| !texts[*text].is_empty()).collect();
     for _ in 0..count {
         let slices: Vec<&[u32]> = asked.iter().map(|text| &*answered[*text]).collect();
-        let mut next = Vec::with_capacity(asked.len());
-        for batch in token_batches(&slices, batch_tokens) {
-            let logits = model.last_logits(&TokenBatch::new(batch.iter().copied()), None)?.to_vec()?;
-            next.extend(logits.chunks_exact(vocabulary).map(likeliest));
-        }
+        let next = model.likeliest_next(&slices, reading)?;
         for (text, token) in asked.iter().zip(next) {
             answered[*text].push(token);
         }
@@ -36,26 +30,15 @@ pub fn answers(model: &LanguageModel, texts: &[Vec<u32>], count: usize, batch_to
     Ok(answered.iter().zip(texts).map(|(answered, text)| answered[text.len()..].to_vec()).collect())
 }
 
-/// The place of the largest logit, the first if there are several.
-fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (place, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = place;
-        }
-    }
-    best as u32
-}
-
 /// Puts follow-ups in the place of texts.
 pub struct FollowUpTexts<'a> {
     /// The model that answers.
-    pub model: &'a LanguageModel,
+    pub model: &'a dyn Backend,
     pub tokenizer: &'a Tokenizer,
     /// What is asked on.
     pub follow_up: &'a FollowUp,
-    /// Tokens that are processed at once.
-    pub batch_tokens: usize,
+    /// How the model reads.
+    pub reading: Reading<'a>,
 }
 
 impl FollowUpTexts<'_> {
@@ -68,7 +51,7 @@ impl FollowUpTexts<'_> {
         let (first, _) = self.tokenizer.special_tokens()?;
         let tokens = |text: &&str| Ok([&*first, &*self.tokenizer.encode_inner(text)?].concat());
         let tokens = texts.iter().map(tokens).collect::<Result<Vec<Vec<u32>>>>()?;
-        let answers = answers(self.model, &tokens, *answer_tokens, self.batch_tokens)?;
+        let answers = answers(self.model, &tokens, *answer_tokens, self.reading)?;
         let follow_up = |(text, answer): (&&str, Vec<u32>)| {
             let answer = self.tokenizer.decode(&answer)?;
             // What follows a line's end is not part of the answer.

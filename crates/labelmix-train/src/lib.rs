@@ -1,17 +1,17 @@
 //! Training: fine-tuning a pretrained classifier on the labels of a stage, asking a language model, scoring texts.
 //!
-//! [`train_stage`] trains one stage and [`ask`] asks a language model; neither knows a method. [`continue_labeler`] makes the labeler
-//! that weak labels can come from.
+//! [`train_stage`] trains one stage and knows no method; [`continue_labeler`] makes the labeler that weak labels can come from.
+//! Both decide; a [`Backend`] runs the model.
 
 mod answer;
+mod backend;
 mod continuation;
 mod early_stopping;
 mod error;
-mod evaluation;
 mod follow_up;
 mod interrupt;
 mod loss;
-mod next_token;
+mod native;
 mod optimizer_state;
 mod prompt;
 mod settings;
@@ -21,14 +21,14 @@ mod trainer;
 mod verbalizer;
 mod weak_labeler;
 
-pub use answer::{Answer, AnswerEncoder, score_answers_unless};
+pub use answer::{Answer, AnswerEncoder, score_answers};
+pub use backend::{Backend, Batch, Learner, Learning, Reading};
 pub use continuation::Continuation;
 pub use error::{Error, Result};
-pub use evaluation::{hidden_states, log_odds, log_odds_unless};
 pub use follow_up::{FollowUpTexts, answers};
 pub use interrupt::Interrupt;
 pub use loss::log_confidence_targets;
-pub use next_token::{ask, score_next_token_unless};
+pub use native::NativeBackend;
 pub use optimizer_state::OptimizerState;
 pub use prompt::{Prompt, PromptEncoder, PromptError, Shots};
 pub use settings::lora_settings;

@@ -3,11 +3,11 @@
 use std::io;
 
 use labelmix_methods::{TargetStop, ValidationPoint};
-use labelmix_models::Adapter;
 use labelmix_nn::Array;
 use labelmix_stats::probability;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Learner;
 use crate::error::{Error, Result};
 use crate::trainer::{CheckpointWatch, SnapshotOf, Training, Verdict};
 
@@ -58,10 +58,10 @@ pub(crate) struct TargetStopping {
 }
 
 impl TargetStopping {
-    /// A watch over a training that starts from this adapter.
-    pub(crate) fn over(training: &Training<'_>, target: f64, adapter: &Adapter) -> Result<Self> {
-        let start = training.evaluate(adapter, training.validation, 0, 0.0)?;
-        Ok(Self::new(target, start, adapter.snapshot()?))
+    /// A watch over a training that starts here.
+    pub(crate) fn over(training: &Training<'_>, target: f64, learner: &dyn Learner) -> Result<Self> {
+        let start = training.evaluate(learner, training.validation, 0, 0.0)?;
+        Ok(Self::new(target, start, learner.snapshot()?))
     }
 
     /// `start` and `values` are the evaluation of the adapter before the first step, and its tensors.
@@ -70,11 +70,11 @@ impl TargetStopping {
         Self { target, previous: start.clone(), nearest: start, beyond: None, points: Vec::new() }
     }
 
-    /// Puts the adapter where the target is hit; where that is, whether it was crossed, and all evaluations.
+    /// Goes where the target is hit; where that is, whether it was crossed, and all evaluations.
     pub(crate) fn finish(
         self,
         training: &Training<'_>,
-        adapter: &mut Adapter,
+        learner: &mut dyn Learner,
     ) -> Result<(TargetStop, bool, Vec<ValidationPoint>)> {
         let Self { target, previous, nearest, beyond, points } = self;
         let Some(beyond) = beyond else {
@@ -86,18 +86,18 @@ impl TargetStopping {
                     steps: points.last().map_or(0, |point| point.step),
                 });
             }
-            adapter.restore(&nearest.values)?;
-            let scale = calibrate(training, adapter)?;
+            learner.restore(&nearest.values)?;
+            let scale = calibrate(training, learner)?;
             let Checkpoint { step, accuracy, .. } = nearest;
             return Ok((TargetStop { from_step: step, to_step: step, share: 0.0, accuracy, scale }, false, points));
         };
         let mut at = |share: f64| -> Result<f64> {
-            adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
-            Ok(accuracy(&training.evaluate(adapter, training.validation, 0, 0.0)?))
+            learner.restore(&between(&previous.values, &beyond.values, share as f32))?;
+            Ok(accuracy(&training.evaluate(learner, training.validation, 0, 0.0)?))
         };
         let (share, accuracy) = bisect(target, previous.accuracy, beyond.accuracy, &mut at)?;
-        adapter.restore(&between(&previous.values, &beyond.values, share as f32))?;
-        let scale = calibrate(training, adapter)?;
+        learner.restore(&between(&previous.values, &beyond.values, share as f32))?;
+        let scale = calibrate(training, learner)?;
         let stop = TargetStop { from_step: previous.step, to_step: beyond.step, share, accuracy, scale };
         Ok((stop, true, points))
     }
@@ -139,18 +139,18 @@ impl CheckpointWatch for TargetStopping {
     fn evaluate(
         &self,
         training: &Training<'_>,
-        adapter: &Adapter,
+        learner: &dyn Learner,
         step: usize,
         training_loss: f64,
     ) -> Result<ValidationPoint> {
         let Training { validation, .. } = *training;
         if validation.len() > 2 * SCREENING_LABELS && self.previous.accuracy < self.target {
-            let point = training.evaluate(adapter, &validation[..SCREENING_LABELS], step, training_loss)?;
+            let point = training.evaluate(learner, &validation[..SCREENING_LABELS], step, training_loss)?;
             if accuracy(&point) < self.target - SCREENING_MARGIN {
                 return Ok(point);
             }
         }
-        training.evaluate(adapter, validation, step, training_loss)
+        training.evaluate(learner, validation, step, training_loss)
     }
 
     fn judge(&mut self, point: ValidationPoint, checkpoint: impl FnOnce() -> Result<Vec<Array>>) -> Result<Verdict> {
@@ -182,20 +182,15 @@ fn accuracy(point: &ValidationPoint) -> f64 {
 ///
 /// Where a low target is reached during warm-up, log-odds are of the order of a thousandth: right as often as asked,
 /// but soft labels of 0.500 and 0.501 would teach next to nothing. Scaling moves no label to the other side.
-fn calibrate(training: &Training<'_>, adapter: &mut Adapter) -> Result<f64> {
-    let scores: Vec<f64> = training.log_odds(adapter, training.validation)?.into_iter().map(f64::from).collect();
+fn calibrate(training: &Training<'_>, learner: &mut dyn Learner) -> Result<f64> {
+    let scores: Vec<f64> = training.log_odds(learner, training.validation)?.into_iter().map(f64::from).collect();
     let targets: Vec<f64> = training.validation.iter().map(|example| f64::from(example.target)).collect();
     let scale = calibrating_scale(&scores, &targets);
-    let is_head: Vec<bool> =
-        adapter.parameters().iter().map(|parameter| !parameter.name().contains(".lora_")).collect();
-    let scaled = adapter.snapshot()?.into_iter().zip(is_head).map(|(array, is_head)| {
-        if is_head {
-            Array::new(array.values().iter().map(|value| value * scale as f32).collect(), array.shape())
-        } else {
-            array
-        }
-    });
-    adapter.restore(&scaled.collect::<Vec<_>>())?;
+    let mut scaled = learner.snapshot()?;
+    for array in &mut scaled[learner.head_at()..] {
+        *array = Array::new(array.values().iter().map(|value| value * scale as f32).collect(), array.shape());
+    }
+    learner.restore(&scaled)?;
     Ok(scale)
 }
 

@@ -1,35 +1,30 @@
 //! Training one stage.
 
 use std::io;
-use std::ops::Range;
 
 use labelmix_data::{ValidationSplit, validation_split};
 use labelmix_methods::{
-    Correction, Loss, Recipe, StageExample, StageHistory, StageOptions, StopReason, Trains, ValidationPoint,
-    corrected_targets,
+    Correction, Loss, Recipe, StageExample, StageHistory, StageOptions, StopReason, ValidationPoint, corrected_targets,
 };
-use labelmix_models::{Adapter, Classifier};
-use labelmix_nn::{
-    AdamW, Array, Gradients, clip_gradient_norm, cross_entropy_of_log_odds, weighted_soft_cross_entropy,
-};
+use labelmix_models::Adapter;
+use labelmix_nn::{Array, cross_entropy_of_log_odds};
 use labelmix_stats::{auroc, stream};
 use rand_distr::{Distribution, Normal};
 
+use crate::backend::{Backend, Batch, Learner, Learning};
 use crate::continuation::{Continuation, Keeper, Position};
 use crate::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
-use crate::evaluation::{classifier_batches, log_odds_unless};
 use crate::interrupt::Interrupt;
 use crate::loss::{log_confidence_targets, offset, reads_predictions};
 use crate::optimizer_state::OptimizerState;
 use crate::prompt::Shots;
-use crate::settings::optimizer_settings;
 use crate::timetable::{BatchOrder, Timetable};
 
 /// Everything that determines a stage's outcome.
 pub struct StageRequest<'a> {
-    /// The frozen model.
-    pub model: &'a Classifier,
+    /// Who runs the model.
+    pub model: &'a dyn Backend,
     /// Where training starts: a fresh adapter, or the outcome of an earlier stage.
     pub start: Adapter,
     /// The labels, by where they are from: each group is split into training and validation by itself, so that all are learnt
@@ -120,15 +115,17 @@ pub fn continue_stage(
         validation.extend(split.validation.iter().map(|index| examples[*index]));
     }
     if options.reinitialise_head {
-        reinitialise_head(&mut adapter, model.model().hidden_size(), seed)?;
+        reinitialise_head(&mut adapter, seed)?;
     }
     let StageOptions { loss, trains, .. } = options;
     let (train, validation, interrupt) = (&train, &validation, continuation.interrupt);
-    let training = Training { model, train, validation, recipe, loss, trains, optimizer, shots, seed, interrupt };
+    let training = Training { train, validation, recipe, loss, shots, seed, interrupt };
+    let mut learner = model.learner(Learning { adapter, trains, recipe, optimizer })?;
     let mut watch = EarlyStopping::new(recipe, training.evaluate_every(), !validation.is_empty());
-    let (steps, optimizer) = training.run(&mut adapter, &mut watch, continuation, observe)?;
+    let steps = training.run(&mut *learner, &mut watch, continuation, observe)?;
     let stop_reason = watch.stop_reason();
-    let (best_step, points) = watch.finish(&mut adapter, steps)?;
+    let (best_step, points) = watch.finish(&mut *learner, steps)?;
+    let (adapter, optimizer) = learner.finish()?;
     Ok(StageResult { adapter, optimizer, history: training.history(steps, best_step, stop_reason, points) })
 }
 
@@ -141,11 +138,11 @@ pub(crate) trait CheckpointWatch {
     fn evaluate(
         &self,
         training: &Training<'_>,
-        adapter: &Adapter,
+        learner: &dyn Learner,
         step: usize,
         training_loss: f64,
     ) -> Result<ValidationPoint> {
-        training.evaluate(adapter, training.validation, step, training_loss)
+        training.evaluate(learner, training.validation, step, training_loss)
     }
 
     /// Takes note of an evaluation, and keeps the checkpoint if it wants it.
@@ -176,15 +173,11 @@ pub(crate) enum Verdict {
 
 /// Training on some labels, with evaluations on others.
 pub(crate) struct Training<'a> {
-    pub(crate) model: &'a Classifier,
     /// At least one.
     pub(crate) train: &'a [StageExample<'a>],
     pub(crate) validation: &'a [StageExample<'a>],
     pub(crate) recipe: &'a Recipe,
     pub(crate) loss: Loss,
-    pub(crate) trains: Trains,
-    /// What the optimizer starts with; without it, with nothing.
-    pub(crate) optimizer: Option<&'a OptimizerState>,
     /// What stands before the texts of a step, if not what their tokens begin with.
     pub(crate) shots: Option<&'a Shots>,
     /// Decides the order of the batches.
@@ -199,52 +192,38 @@ impl Training<'_> {
         Timetable::new(self.recipe, self.train.len()).evaluate_every
     }
 
-    /// Trains until the schedule ends or the watch stops it; the number of steps, and the optimizer's state after them.
+    /// Trains until the schedule ends or the watch stops it; the number of steps.
     pub(crate) fn run(
         &self,
-        adapter: &mut Adapter,
+        learner: &mut dyn Learner,
         watch: &mut impl CheckpointWatch,
         continuation: Continuation<'_>,
         mut observe: impl FnMut(StageProgress),
-    ) -> Result<(usize, OptimizerState)> {
+    ) -> Result<usize> {
         let Self { train, recipe, seed, .. } = *self;
         let Timetable { schedule, .. } = Timetable::new(recipe, train.len());
         let mut batches = BatchOrder::new(train.len(), recipe, seed);
-        let trained = trained_parameters(adapter, self.trains);
         let mut keeper = Keeper::new(continuation);
-        let (mut at, optimizer) = match keeper.restore(adapter, watch)? {
-            Some((position, state)) => (position, Some(state)),
-            None => (Position::default(), self.optimizer.cloned()),
-        };
-        let mut optimizer = match optimizer {
-            None => AdamW::new(optimizer_settings(recipe)),
-            Some(state) => state.resume(optimizer_settings(recipe), &adapter.parameters()[trained.clone()]),
-        };
+        let mut at = keeper.restore(learner, watch)?.unwrap_or_default();
         loop {
             // With a step or an evaluation broken off, the state is still that of the step before.
-            let evaluation = match self.advance(adapter, watch, &mut at, schedule.total_steps) {
+            let evaluation = match self.advance(learner, watch, &mut at, schedule.total_steps) {
                 Ok((Verdict::Continue, evaluation)) => evaluation,
-                Ok((Verdict::Stop, _)) => {
-                    return Ok((at.step, OptimizerState::last(optimizer, &adapter.parameters()[trained])));
-                }
-                Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
+                Ok((Verdict::Stop, _)) => return Ok(at.step),
+                Err(error) => return Err(leave(error, &mut keeper, &at, learner, watch)),
             };
             if keeper.is_due() && at.step > 0 {
-                let state = OptimizerState::of(&optimizer, &adapter.parameters()[trained.clone()]);
-                keeper.keep(&at, adapter, &state, watch)?;
+                keeper.keep(&at, learner, watch)?;
             }
             let batch: Vec<StageExample<'_>> = batches.of_step(at.step).iter().map(|index| train[*index]).collect();
-            let (loss, mut gradients) = match self.loss_and_gradients(adapter, &batch, at.step) {
-                Ok(computed) => computed,
-                Err(error) => return Err(self.leave(error, &mut keeper, &at, adapter, &optimizer, watch)),
+            let learning_rate = schedule.at(at.step);
+            let loss = match self.step(learner, &batch, at.step, learning_rate) {
+                Ok(loss) => loss,
+                Err(error) => return Err(leave(error, &mut keeper, &at, learner, watch)),
             };
             if !loss.is_finite() {
                 return Err(Error::Diverged { step: at.step + 1, loss });
             }
-            let parameters = &mut adapter.parameters_mut()[trained.clone()];
-            clip_gradient_norm(&mut gradients, parameters, recipe.max_gradient_norm)?;
-            let learning_rate = schedule.at(at.step);
-            optimizer.step(parameters, &gradients, learning_rate)?;
             let training_loss = f64::from(loss);
             at.step += 1;
             at.evaluated = false;
@@ -257,7 +236,7 @@ impl Training<'_> {
     /// Makes the evaluation after the last step, if one is due and was not made, and says whether to go on.
     fn advance(
         &self,
-        adapter: &Adapter,
+        learner: &dyn Learner,
         watch: &mut impl CheckpointWatch,
         at: &mut Position,
         total_steps: usize,
@@ -269,9 +248,9 @@ impl Training<'_> {
             verdict = if self.validation.is_empty() {
                 watch.pass()
             } else {
-                let point = watch.evaluate(self, adapter, at.step, training_loss)?;
+                let point = watch.evaluate(self, learner, at.step, training_loss)?;
                 evaluation = Some(point);
-                watch.judge(point, || Ok(adapter.snapshot()?))?
+                watch.judge(point, || learner.snapshot())?
             };
             at.losses.clear();
             at.evaluated = true;
@@ -279,32 +258,14 @@ impl Training<'_> {
         Ok((if ended { Verdict::Stop } else { verdict }, evaluation))
     }
 
-    /// Keeps the state if the error is that training was interrupted; the error.
-    fn leave(
+    /// Makes a step; the mean loss before it. `step` counts the steps made before.
+    fn step(
         &self,
-        error: Error,
-        keeper: &mut Keeper<'_>,
-        at: &Position,
-        adapter: &Adapter,
-        optimizer: &AdamW,
-        watch: &impl CheckpointWatch,
-    ) -> Error {
-        if matches!(error, Error::Interrupted) && at.step > 0 {
-            let trained = trained_parameters(adapter, self.trains);
-            let state = OptimizerState::of(optimizer, &adapter.parameters()[trained]);
-            return keeper.keep(at, adapter, &state, watch).err().unwrap_or(error);
-        }
-        error
-    }
-
-    /// The mean loss of a batch and its gradients, computed one micro-batch after the other. `step` counts the steps made
-    /// before.
-    fn loss_and_gradients(
-        &self,
-        adapter: &Adapter,
+        learner: &mut dyn Learner,
         batch: &[StageExample<'_>],
         step: usize,
-    ) -> Result<(f32, Gradients)> {
+        learning_rate: f64,
+    ) -> Result<f32> {
         let prompts = self.step_prompts(batch, step);
         let behind: Vec<StageExample<'_>>;
         let batch = match &prompts {
@@ -317,30 +278,19 @@ impl Training<'_> {
         };
         let texts: Vec<&[u32]> = batch.iter().map(|example| example.token_ids).collect();
         let labels: Vec<f32> = batch.iter().map(|example| example.target).collect();
-        let divisor = batch.len() as f32;
         let targets = if reads_predictions(self.loss, batch.len(), step) {
             // The whole batch's predictions decide every target, before there is a first gradient.
-            log_confidence_targets(&self.log_odds(adapter, batch)?, &labels, step)
+            log_confidence_targets(&learner.log_odds(&texts, self.interrupt)?, &labels, step)
         } else if batch.iter().any(|example| example.correction.is_some_and(Correction::reads_predictions)) {
-            corrected_targets(&self.log_odds(adapter, batch)?, batch)
+            corrected_targets(&learner.log_odds(&texts, self.interrupt)?, batch)
         } else {
             corrected_targets(&vec![0.0; batch.len()], batch)
         };
         let weights: Vec<f32> = batch.iter().map(|example| example.weight).collect();
+        let batch_of_step = Batch { texts: &texts, targets: &targets, weights: &weights };
+        let loss = learner.step(batch_of_step, learning_rate, self.interrupt)?;
         let offset = |example: &StageExample<'_>| f64::from(example.weight) * offset(self.loss, example.target);
-        let mut total = -(batch.iter().map(offset).sum::<f64>() as f32) / divisor;
-        let mut gradients = Gradients::default();
-        let mut done = 0;
-        for micro_batch in classifier_batches(self.model, &texts, self.recipe.micro_batch_tokens) {
-            self.interrupt.check()?;
-            let now = done..done + micro_batch.len();
-            done = now.end;
-            let logits = self.model.logits(&self.model.batch(micro_batch), adapter)?;
-            let loss = weighted_soft_cross_entropy(&logits, &targets[now.clone()], &weights[now], divisor)?;
-            total += loss.to_vec()?[0];
-            gradients.accumulate(loss.backward()?)?;
-        }
-        Ok((total, gradients))
+        Ok(loss - (batch.iter().map(offset).sum::<f64>() as f32) / batch.len() as f32)
     }
 
     /// The texts of a step behind shots in its own order; nothing if they stand behind what their tokens begin with.
@@ -354,18 +304,18 @@ impl Training<'_> {
     /// How good an adapter is on some labels, at least one.
     pub(crate) fn evaluate(
         &self,
-        adapter: &Adapter,
+        learner: &dyn Learner,
         labels: &[StageExample<'_>],
         step: usize,
         training_loss: f64,
     ) -> Result<ValidationPoint> {
-        let point = validation_point(&self.log_odds(adapter, labels)?, labels, step, training_loss);
+        let point = validation_point(&self.log_odds(learner, labels)?, labels, step, training_loss);
         if point.loss.is_finite() { Ok(point) } else { Err(Error::ValidationDiverged { step, loss: point.loss }) }
     }
 
-    pub(crate) fn log_odds(&self, adapter: &Adapter, labels: &[StageExample<'_>]) -> Result<Vec<f32>> {
+    pub(crate) fn log_odds(&self, learner: &dyn Learner, labels: &[StageExample<'_>]) -> Result<Vec<f32>> {
         let texts: Vec<&[u32]> = labels.iter().map(|example| example.token_ids).collect();
-        log_odds_unless(self.interrupt, self.model, adapter, &texts, self.recipe.micro_batch_tokens)
+        learner.log_odds(&texts, self.interrupt)
     }
 
     /// The account of a training that ended.
@@ -388,22 +338,28 @@ impl Training<'_> {
     }
 }
 
-/// The places of the parameters that change.
-fn trained_parameters(adapter: &Adapter, trains: Trains) -> Range<usize> {
-    let (head, all) = (adapter.head_at(), adapter.parameters().len());
-    match trains {
-        Trains::All => 0..all,
-        Trains::Head => head..all,
-        Trains::Body => 0..head,
+/// Keeps the state if the error is that training was interrupted; the error.
+fn leave(
+    error: Error,
+    keeper: &mut Keeper<'_>,
+    at: &Position,
+    learner: &dyn Learner,
+    watch: &impl CheckpointWatch,
+) -> Error {
+    if matches!(error, Error::Interrupted) && at.step > 0 {
+        return keeper.keep(at, learner, watch).err().unwrap_or(error);
     }
+    error
 }
 
-/// Draws the head's weights anew, with the deviation 0.01/√hidden, and sets its bias to zero.
-fn reinitialise_head(adapter: &mut Adapter, hidden: usize, seed: u64) -> Result<()> {
+/// Draws the head's weights `[2, hidden]` anew, with the deviation 0.01/√hidden, and sets its bias to zero.
+fn reinitialise_head(adapter: &mut Adapter, seed: u64) -> Result<()> {
+    let mut values = adapter.snapshot()?;
+    let head = &mut values[adapter.head_at()..];
+    let hidden = head[0].shape()[1];
     let normal = Normal::new(0.0, 0.01 / (hidden as f64).sqrt()).expect("a deviation is finite");
     let mut random = stream(seed, "re-initialised head");
-    let mut values = adapter.snapshot()?;
-    for array in &mut values[adapter.head_at()..] {
+    for array in head {
         let shape = array.shape().to_vec();
         let mut draw = || if shape.len() > 1 { normal.sample(&mut random) as f32 } else { 0.0 };
         *array = Array::new(array.values().iter().map(|_| draw()).collect(), &shape);

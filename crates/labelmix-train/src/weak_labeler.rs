@@ -2,8 +2,9 @@
 //! weak labels (Mallen & Belrose 2024).
 
 use labelmix_methods::{Loss, Recipe, StageExample, StageHistory, StopReason, TargetStop, Trains};
-use labelmix_models::{Adapter, Classifier};
+use labelmix_models::Adapter;
 
+use crate::backend::{Backend, Learning};
 use crate::continuation::Continuation;
 use crate::early_stopping::EarlyStopping;
 use crate::error::Result;
@@ -12,8 +13,8 @@ use crate::trainer::{StageProgress, Training};
 
 /// Everything that determines a labeler.
 pub struct LabelerRequest<'a> {
-    /// The frozen model.
-    pub model: &'a Classifier,
+    /// Who runs the model.
+    pub model: &'a dyn Backend,
     /// Where training starts.
     pub start: Adapter,
     /// The gold labels that it learns from; at least one.
@@ -51,26 +52,25 @@ pub fn continue_labeler(
     continuation: Continuation<'_>,
     observe: impl FnMut(StageProgress),
 ) -> Result<TrainedLabeler> {
-    let LabelerRequest { model, start: mut adapter, train, validation, recipe, target_accuracy, seed } = request;
+    let LabelerRequest { model, start: adapter, train, validation, recipe, target_accuracy, seed } = request;
     assert!(!train.is_empty() && !validation.is_empty(), "a labeler has gold labels to train and to validate on");
-    let (loss, trains) = (Loss::Xent, Trains::All);
-    let interrupt = continuation.interrupt;
-    let training =
-        Training { model, train, validation, recipe, loss, trains, optimizer: None, shots: None, seed, interrupt };
+    let (loss, interrupt) = (Loss::Xent, continuation.interrupt);
+    let training = Training { train, validation, recipe, loss, shots: None, seed, interrupt };
+    let mut learner = model.learner(Learning { adapter, trains: Trains::All, recipe, optimizer: None })?;
     let Some(target) = target_accuracy else {
         let mut watch =
             EarlyStopping::new(&Recipe { patience: usize::MAX, ..recipe.clone() }, training.evaluate_every(), true);
-        let (steps, _) = training.run(&mut adapter, &mut watch, continuation, observe)?;
-        let (best_step, points) = watch.finish(&mut adapter, steps)?;
+        let steps = training.run(&mut *learner, &mut watch, continuation, observe)?;
+        let (best_step, points) = watch.finish(&mut *learner, steps)?;
         let history = training.history(steps, best_step, StopReason::ScheduleEnded, points);
-        return Ok(TrainedLabeler { adapter, history, target_stop: None });
+        return Ok(TrainedLabeler { adapter: learner.finish()?.0, history, target_stop: None });
     };
-    let mut watch = TargetStopping::over(&training, target, &adapter)?;
-    let (steps, _) = training.run(&mut adapter, &mut watch, continuation, observe)?;
-    let (stop, crossed, points) = watch.finish(&training, &mut adapter)?;
+    let mut watch = TargetStopping::over(&training, target, &*learner)?;
+    let steps = training.run(&mut *learner, &mut watch, continuation, observe)?;
+    let (stop, crossed, points) = watch.finish(&training, &mut *learner)?;
     let reason = if crossed { StopReason::TargetReached } else { StopReason::ScheduleEnded };
     let history = training.history(steps, stop.to_step, reason, points);
-    Ok(TrainedLabeler { adapter, history, target_stop: Some(stop) })
+    Ok(TrainedLabeler { adapter: learner.finish()?.0, history, target_stop: Some(stop) })
 }
 
 /// The soft weak label, the probability of class 1, that log-odds speak for.
@@ -85,9 +85,10 @@ mod tests {
     use labelmix_models::{LoadOptions, Model, TextLimit, Tokenizer};
 
     use super::*;
+    use crate::backend::Reading;
     use crate::error::Error;
-    use crate::evaluation::log_odds;
     use crate::interrupt::Interrupt;
+    use crate::native::NativeBackend;
     use crate::settings::lora_settings;
     use labelmix_stats::auroc;
 
@@ -96,10 +97,10 @@ mod tests {
     }
 
     /// The example's checkpoint, its token ids and gold labels of so many rows.
-    fn reviews(count: usize) -> (Classifier, Vec<(Vec<u32>, bool)>) {
+    fn reviews(count: usize) -> (NativeBackend, Vec<(Vec<u32>, bool)>) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews");
         let checkpoint = folder.join("checkpoint");
-        let model = Classifier::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
+        let model = NativeBackend::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
         let tokenizer = Tokenizer::load(&checkpoint).unwrap();
         let rows = std::fs::read_to_string(folder.join("train.jsonl")).unwrap();
         let example = |line: &str| {
@@ -132,7 +133,8 @@ mod tests {
         };
         let labeler = train_labeler(request, |_| ())?;
         let texts: Vec<&[u32]> = examples[1200..].iter().map(|example| example.token_ids).collect();
-        let scores = log_odds(&model, &labeler.adapter, &texts, recipe.micro_batch_tokens)?;
+        let reading = Reading { batch_tokens: recipe.micro_batch_tokens, interrupt: &Interrupt::default() };
+        let scores = model.log_odds(&labeler.adapter, &texts, reading)?;
         Ok((labeler, scores, rows[1200..].iter().map(|(_, gold)| *gold).collect()))
     }
 

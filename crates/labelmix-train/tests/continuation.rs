@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use labelmix_methods::{Loss, Recipe, Schedule, StageExample, StageHistory, StageOptions, TargetStop, Trains};
-use labelmix_models::{Adapter, Classifier, LoadOptions, Model, TextLimit, Tokenizer};
+use labelmix_models::{Adapter, LoadOptions, Model, TextLimit, Tokenizer};
 use labelmix_train::{
-    Continuation, Error, Interrupt, LabelerRequest, StageRequest, continue_labeler, continue_stage, lora_settings,
-    train_stage,
+    Backend, Continuation, Error, Interrupt, LabelerRequest, NativeBackend, StageRequest, continue_labeler,
+    continue_stage, lora_settings, train_stage,
 };
 
 struct Reviews {
-    model: Classifier,
+    model: NativeBackend,
     rows: Vec<(Vec<u32>, f32)>,
 }
 
@@ -21,7 +21,7 @@ impl Reviews {
     fn new(count: usize) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews");
         let checkpoint = folder.join("checkpoint");
-        let model = Classifier::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
+        let model = NativeBackend::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
         let tokenizer = Tokenizer::load(&checkpoint).unwrap();
         let rows = std::fs::read_to_string(folder.join("train.jsonl")).unwrap();
         let row = |line: &str| {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use labelmix_data::{ExampleId, PromptTemplate};
 use labelmix_methods::{Recipe, ShotOrder};
-use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, TokenBatch, Tokenizer};
+use labelmix_models::{LanguageModel, LoadOptions, Model, TokenBatch, Tokenizer};
 use labelmix_nn::{Array, Parameter, soft_cross_entropy};
 use labelmix_train::{
-    Prompt, PromptEncoder, Shots, answers, ask, log_confidence_targets, log_odds, lora_settings, start_with_words,
+    Backend, Interrupt, NativeBackend, Prompt, PromptEncoder, Reading, Shots, answers, log_confidence_targets,
+    lora_settings, start_with_words,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -63,24 +64,29 @@ struct Query {
     score: f32,
 }
 
-fn assert_scores(model: &LanguageModel, prompts: &[Prompt], reference: &FewShot) {
+fn assert_scores(model: &NativeBackend, prompts: &[Prompt], reference: &FewShot) {
     // Whatever is read at once.
     for batch_tokens in [1, 16, 1024] {
-        let scores = ask(model, prompts, reference.targets, batch_tokens).unwrap();
+        let reading = Reading { batch_tokens, interrupt: &Interrupt::default() };
+        let scores = model.next_token_scores(prompts, reference.targets, reading).unwrap();
         for (score, query) in scores.iter().zip(&reference.queries) {
             assert!((score - query.score).abs() < 1e-4, "{}: {score} against {}", query.text, query.score);
         }
     }
 }
 
-fn language_model(folder: &Path) -> LanguageModel {
-    LanguageModel::new(&Model::load(folder, &LoadOptions::default()).unwrap()).unwrap()
+fn model(folder: &Path) -> Model {
+    Model::load(folder, &LoadOptions::default()).unwrap()
+}
+
+fn backend(folder: &Path) -> NativeBackend {
+    NativeBackend::new(&model(folder), None).unwrap()
 }
 
 #[test]
 fn few_shot_scores_of_a_random_qwen2_are_transformers() {
     let reference: FewShot = fixture("few_shot_qwen2.json");
-    let model = language_model(&here("../labelmix-models/tests/fixtures/qwen2"));
+    let model = backend(&here("../labelmix-models/tests/fixtures/qwen2"));
     let ids = reference.queries.iter().map(|query| &query.token_ids);
     let shared = ids.clone().map(Vec::len).min().unwrap() - 6;
     let prompt = |ids: &Vec<u32>| {
@@ -113,7 +119,7 @@ fn few_shot_scores_of_stories260k_are_transformers() {
         prompts.iter().zip(&reference.queries).all(|(prompt, query)| prompt.token_ids() == query.token_ids)
     };
     let prompts = (0..500).map(prompts).find(same).expect("one of 500 shuffles of four shots is any of the 24 orders");
-    assert_scores(&language_model(&folder), &prompts, &reference);
+    assert_scores(&backend(&folder), &prompts, &reference);
 }
 
 #[test]
@@ -129,7 +135,8 @@ fn a_head_of_words_says_what_the_language_model_would() {
     let folder = here("../labelmix-models/tests/fixtures/llama_mha_tied");
     let texts: [&[u32]; 3] = [&[1, 5, 9], &[7], &[3, 3, 8, 2, 6]];
     let prompts = texts.map(|text| Prompt { before: Vec::new(), query: text.to_vec(), lost: 0 });
-    let asked = ask(&language_model(&folder), &prompts, [4, 11], 1024).unwrap();
+    let reading = Reading { batch_tokens: 1024, interrupt: &Interrupt::default() };
+    let asked = backend(&folder).next_token_scores(&prompts, [4, 11], reading).unwrap();
     for (score, asked) in words_scores(&folder, &texts, [4, 11]).iter().zip(&asked) {
         assert!((score - asked).abs() < 1e-5, "{score} against {asked}");
     }
@@ -138,18 +145,20 @@ fn a_head_of_words_says_what_the_language_model_would() {
 
 /// The log-odds of a classifier that nothing was trained of, but whose head starts as words.
 fn words_scores(folder: &Path, texts: &[&[u32]], targets: [u32; 2]) -> Vec<f32> {
-    let language_model = language_model(folder);
-    let classifier = Classifier::new(language_model.model(), None).unwrap();
-    let mut adapter = classifier.initial_adapter(lora_settings(&Recipe::default()), 3).unwrap();
-    start_with_words(&mut adapter, &language_model, targets).unwrap();
-    log_odds(&classifier, &adapter, texts, 1024).unwrap()
+    let model = backend(folder);
+    let mut adapter = model.initial_adapter(lora_settings(&Recipe::default()), 3).unwrap();
+    start_with_words(&mut adapter, &model, targets).unwrap();
+    model.log_odds(&adapter, texts, Reading { batch_tokens: 1024, interrupt: &Interrupt::default() }).unwrap()
 }
 
 #[test]
 fn answers_are_the_likeliest_tokens_one_after_the_other() {
-    let model = language_model(&here("../labelmix-models/tests/fixtures/qwen2"));
+    let folder = here("../labelmix-models/tests/fixtures/qwen2");
+    let model = LanguageModel::new(&model(&folder)).unwrap();
+    let backend = backend(&folder);
+    let reading = Reading { batch_tokens: 4, interrupt: &Interrupt::default() };
     let texts = vec![vec![5, 9, 2], vec![7], vec![3, 3, 8, 2]];
-    let answered = answers(&model, &texts, 3, 4).unwrap();
+    let answered = answers(&backend, &texts, 3, reading).unwrap();
     for (text, answer) in texts.iter().zip(&answered) {
         let mut so_far = text.clone();
         for token in answer {
@@ -159,5 +168,5 @@ fn answers_are_the_likeliest_tokens_one_after_the_other() {
             so_far.push(*token);
         }
     }
-    assert_eq!(answers(&model, &texts, 0, 4).unwrap(), vec![Vec::<u32>::new(); 3]);
+    assert_eq!(answers(&backend, &texts, 0, reading).unwrap(), vec![Vec::<u32>::new(); 3]);
 }

@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use labelmix_methods::{Loss, Recipe, Schedule, StageExample, StageOptions, Trains};
-use labelmix_models::{Adapter, Classifier, LoadOptions, Model, TextLimit, Tokenizer};
-use labelmix_train::{OptimizerState, StageRequest, StageResult, lora_settings, train_stage};
+use labelmix_models::{Adapter, LoadOptions, Model, TextLimit, Tokenizer};
+use labelmix_train::{Backend, NativeBackend, OptimizerState, StageRequest, StageResult, lora_settings, train_stage};
 
 /// The example's model, and the token ids and weak labels of some rows.
 struct Reviews {
-    model: Classifier,
+    model: NativeBackend,
     rows: Vec<(Vec<u32>, f32)>,
 }
 
@@ -18,7 +18,7 @@ impl Reviews {
     fn new() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews");
         let checkpoint = folder.join("checkpoint");
-        let model = Classifier::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
+        let model = NativeBackend::new(&Model::load(&checkpoint, &LoadOptions::default()).unwrap(), None).unwrap();
         let tokenizer = Tokenizer::load(&checkpoint).unwrap();
         let rows = std::fs::read_to_string(folder.join("train.jsonl")).unwrap();
         let row = |line: &str| {

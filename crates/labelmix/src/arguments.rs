@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod data;
+mod engine;
 mod figures;
 mod plan;
 mod results;
@@ -13,10 +14,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use labelmix_data::Encoding;
 use labelmix_models::ByteSize;
+use labelmix_study::EngineKind;
 
 pub(crate) use self::data::{
     LabelReportArguments, TaskCheckArguments, TaskShowArguments, TasksArguments, TasksCommand, WeakLabelArguments,
 };
+pub(crate) use self::engine::{EngineCheckArguments, EngineCommand, EngineCommandArguments, TorchArguments};
 pub(crate) use self::figures::{FigureArguments, FormatArgument};
 pub(crate) use self::plan::{Have, IngestArguments, PlanArguments, PriceList};
 pub(crate) use self::results::{
@@ -59,18 +62,46 @@ pub(crate) enum Command {
     StudyFile(StudyFileArguments),
     Inspect(InspectArguments),
     Sandbox(SandboxArguments),
+    Engine(EngineCommandArguments),
     Doctor(DoctorArguments),
     #[command(hide = true)]
     SlurmTask(SlurmTaskArguments),
 }
 
 /// Where a model runs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct DeviceArgument {
-    /// Where the model runs: auto (a graphics processor that this build can use, else the processor), cpu, cuda:N or
-    /// metal
+    /// Where the model runs: auto, cpu, cuda:N or metal; the native engine uses the processor alone
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,
+}
+
+/// Who runs the model, and where.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArguments {
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+    /// Who runs the model [default: the study's [engine], or native]
+    #[arg(long, value_name = "ENGINE", value_parser = engine_kind)]
+    pub(crate) engine: Option<EngineKind>,
+    /// Run the program or the interpreter that the study's [engine] names
+    #[arg(long)]
+    pub(crate) allow_command: bool,
+}
+
+impl EngineArguments {
+    /// What is meant where nobody can say anything.
+    pub(crate) fn of_study() -> Self {
+        Self { device: DeviceArgument { device: "auto".to_owned() }, engine: None, allow_command: false }
+    }
+}
+
+fn engine_kind(name: &str) -> Result<EngineKind, String> {
+    match name {
+        "native" => Ok(EngineKind::Native),
+        "torch" => Ok(EngineKind::Torch),
+        _ => Err("expected native or torch; a program of your own stands in the study's [engine]".to_owned()),
+    }
 }
 
 const STUDY_EXAMPLE: &str = r#"A study file:
@@ -155,7 +186,7 @@ pub(crate) struct SweepArguments {
     #[command(flatten)]
     pub(crate) slurm: SlurmArguments,
     #[command(flatten)]
-    pub(crate) device: DeviceArgument,
+    pub(crate) engine: EngineArguments,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -211,7 +242,7 @@ pub(crate) struct PredictArguments {
     #[arg(long)]
     pub(crate) cut: bool,
     #[command(flatten)]
-    pub(crate) device: DeviceArgument,
+    pub(crate) engine: EngineArguments,
 }
 
 /// List the elicitation methods, or explain one with its options
@@ -271,8 +302,6 @@ pub(crate) struct InspectArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgument,
 }
 
 /// Say what this machine can do and which recipes of a model fit into its memory
@@ -290,6 +319,11 @@ pub(crate) struct DoctorArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    /// Ask this engine what it finds: torch
+    #[arg(long, value_name = "ENGINE", value_parser = engine_kind)]
+    pub(crate) engine: Option<EngineKind>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
 }
 
 /// A synthetic world and tiny language models that are pretrained on it: experiments without a download

@@ -3,15 +3,16 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use labelmix_engine::{available_memory, weight_precision};
+use labelmix_engine::{EngineSurvey, available_memory, survey, weight_precision};
 use labelmix_methods::Recipe;
 use labelmix_models::{ByteSize, MemoryRequest, ModelShape, ShapeSummary};
 use labelmix_report::count;
-use labelmix_study::{Study, WeightPrecision};
+use labelmix_study::{EngineTable, Study, WeightPrecision};
 use serde::Serialize;
 
-use crate::arguments::DoctorArguments;
+use crate::arguments::{DoctorArguments, EngineArguments};
 use crate::diagnosis::{Failure, Status, print_data, print_json};
+use crate::engine::engine_options;
 use crate::model::{Parts, checkpoint, checkpoint_of};
 
 /// Everything that is printed.
@@ -19,6 +20,9 @@ use crate::model::{Parts, checkpoint, checkpoint_of};
 struct Report {
     version: &'static str,
     machine: Machine,
+    /// What the torch engine finds, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    torch: Option<EngineSurvey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<ModelReport>,
 }
@@ -28,8 +32,6 @@ struct Machine {
     cores: usize,
     available_memory: u64,
     vector_instructions: &'static str,
-    /// Kinds of graphics processors that this build can use.
-    graphics: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +71,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Status, Failure> {
         lora_rank: recipe.lora_rank,
         options: options(&shape, &recipe, available),
     });
-    let report = Report { version: env!("CARGO_PKG_VERSION"), machine: Machine::here(available), model };
+    let engine = EngineArguments { device: arguments.device.clone(), engine: arguments.engine, allow_command: false };
+    let torch = engine_options(&EngineTable::default(), &engine)?.worker.as_ref().map(survey).transpose()?;
+    let report = Report { version: env!("CARGO_PKG_VERSION"), machine: Machine::here(available), torch, model };
     if arguments.json {
         print_json(&report)?;
     } else {
@@ -80,12 +84,10 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Status, Failure> {
 
 impl Machine {
     fn here(available_memory: u64) -> Self {
-        let built = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             available_memory,
             vector_instructions: vector_instructions(),
-            graphics: built.into_iter().filter_map(|(name, built)| built.then_some(name)).collect(),
         }
     }
 }
@@ -139,15 +141,13 @@ fn options(shape: &ModelShape, recipe: &Recipe, available: u64) -> Vec<TrainingO
 /// The report for people.
 fn describe(report: &Report) -> String {
     let mut out = String::new();
-    let Machine { cores, available_memory, vector_instructions, graphics } = &report.machine;
-    let graphics = if graphics.is_empty() { "none in this build".to_owned() } else { graphics.join(", ") };
+    let Machine { cores, available_memory, vector_instructions } = &report.machine;
     // Writing to a string cannot fail.
     let _ = writeln!(out, "labelmix {}", report.version);
-    let _ = writeln!(
-        out,
-        "machine  {cores} cores ({vector_instructions}), {} available; graphics: {graphics}",
-        ByteSize(*available_memory)
-    );
+    let _ = writeln!(out, "machine  {cores} cores ({vector_instructions}), {} available", ByteSize(*available_memory));
+    if let Some(survey) = &report.torch {
+        out.push_str(&describe_engine(survey));
+    }
     let Some(ModelReport { shape, tokens, lora_rank, options }) = &report.model else {
         let _ = writeln!(out, "\nWith --model or --study: which recipes fit.");
         return out;
@@ -171,6 +171,35 @@ fn describe(report: &Report) -> String {
             ByteSize(option.adapter_bytes),
             ByteSize(option.activation_bytes),
             ByteSize(option.peak_bytes),
+        );
+    }
+    out
+}
+
+/// What the torch engine finds, and on how many of its graphics processors models of usual sizes can be trained.
+fn describe_engine(survey: &EngineSurvey) -> String {
+    /// What training takes beyond the weights: a share of them, and what does not depend on the model.
+    const SHARE: f64 = 0.2;
+    const FIXED: f64 = 3e9;
+    let mut out = format!("torch    {}\n", survey.engine);
+    let Some(least) = survey.devices.iter().map(|gpu| gpu.memory).min() else {
+        out.push_str(
+            "         no graphics processor: models run on the processor, in f32 unless [model] says otherwise\n",
+        );
+        return out;
+    };
+    for (place, gpu) in survey.devices.iter().enumerate() {
+        let _ = writeln!(out, "         {place}: {}, {}", gpu.name, ByteSize(gpu.memory));
+    }
+    for (size, parameters) in [("0.5B", 0.5e9), ("8B", 8e9), ("70B", 70e9)] {
+        let needed = [("bf16", 2.0), ("nf4", 0.55)].map(|(weights, bytes)| {
+            let processors = ((parameters * bytes * (1.0 + SHARE) + FIXED) / least as f64).ceil();
+            format!("{processors:.0} with weights = {weights:?}")
+        });
+        let _ = writeln!(
+            out,
+            "         a model of {size} parameters needs, of these processors, about {}",
+            needed.join(", ")
         );
     }
     out

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::arguments::InspectArguments;
 use crate::diagnosis::{Failure, Status, print_data, print_json};
-use crate::model::{Parts, checkpoint, device, precision};
+use crate::model::{Parts, checkpoint, precision};
 use crate::progress::counting_bar;
 use crate::texts::tokenize;
 
@@ -76,11 +76,7 @@ struct NextToken {
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Status, Failure> {
     let weights = precision(&arguments.weights)?;
-    let options = LoadOptions {
-        device: device(&arguments.device)?,
-        precision: weight_precision(weights),
-        ..LoadOptions::default()
-    };
+    let options = LoadOptions { precision: weight_precision(weights), ..LoadOptions::default() };
     let folder = checkpoint(Path::new(&arguments.model), Path::new(""), Parts::All)?;
     let shape = ModelShape::read_whole(&folder)?;
     let tokenizer = Tokenizer::load(&folder)?;

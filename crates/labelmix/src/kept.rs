@@ -1,5 +1,6 @@
 //! A study as the store has it: nothing is trained, the labeler neither.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use labelmix_data::{Dataset, SplitFiles};
@@ -10,7 +11,9 @@ use labelmix_store::{FinishedStudy, Store};
 use labelmix_study::Study;
 use labelmix_sweep::{Inputs, Sweep, WeakLabeling, label_data};
 
+use crate::arguments::EngineArguments;
 use crate::diagnosis::Failure;
+use crate::engine::engine_options;
 use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
 use crate::progress::patiently;
 use crate::task::files_of;
@@ -51,6 +54,12 @@ pub(crate) fn tell_unfinished(finished: &FinishedStudy) {
     if missing > 0 {
         say!("{missing} runs are not finished yet and are left out; `labelmix sweep` finishes them");
     }
+    let stages = || finished.runs.iter().flat_map(|run| &run.stages);
+    let engines: BTreeSet<&str> = stages().filter_map(|stage| stage.engine.as_deref()).collect();
+    if engines.len() > 1 {
+        let engines: Vec<&str> = engines.into_iter().collect();
+        say!("its stages were done by different engines, which round differently: {}", engines.join("; "));
+    }
     if finished.unchecked > 0 {
         say!(
             "{} records are from before records had a checksum and are taken as they are; `labelmix sweep` writes them anew",
@@ -90,6 +99,7 @@ pub(crate) fn labeled_data(
     }
     let store = store_of(study, store);
     let model_folder = labeler_checkpoint_of(study)?;
+    let options = engine_options(&study.engine(), &EngineArguments::of_study())?;
     let labeling = WeakLabeling::kept(&store, model_folder.as_deref());
-    Ok(label_data(study, dataset, &EngineOptions::default(), &labeling)?.dataset)
+    Ok(label_data(study, dataset, &options, &labeling)?.dataset)
 }

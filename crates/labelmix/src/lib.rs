@@ -8,6 +8,7 @@ mod compare;
 mod demo;
 mod diagnosis;
 mod doctor;
+mod engine;
 mod events;
 mod export;
 mod finished_run;
@@ -100,6 +101,7 @@ fn obey(command: &Command) -> Result<Status, Failure> {
         Command::StudyFile(arguments) => study_file::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
+        Command::Engine(arguments) => engine::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::SlurmTask(arguments) => slurm::do_task(arguments),
     }

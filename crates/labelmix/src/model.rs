@@ -1,13 +1,12 @@
-//! The model and the device that arguments and studies name.
+//! The model that arguments and studies name.
 
 use std::path::{Component, Path, PathBuf};
 
 use labelmix_hub::{HubError, Repository, RepositoryNameError};
-use labelmix_models::{Device, MissingFiles, check_configuration, checkpoint_files, tokenizer_files};
-use labelmix_study::{Study, WeightPrecision};
+use labelmix_models::{MissingFiles, check_configuration, checkpoint_files, tokenizer_files};
+use labelmix_study::{EngineKind, Study, WeightPrecision};
 use miette::Diagnostic;
 
-use crate::arguments::DeviceArgument;
 use crate::diagnosis::Failure;
 use crate::hub::{hub, warn};
 use crate::progress::DownloadProgress;
@@ -60,6 +59,11 @@ pub(crate) enum NoCheckpoint {
 /// The folder of a checkpoint: the folder of this name in `base`, or a repository of the Hub, of which what is wanted
 /// is downloaded unless the cache has it.
 pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathBuf, Failure> {
+    checkpoint_for(EngineKind::Native, name, base, parts)
+}
+
+/// The same for an engine: another one than ours may run architectures that are not known here.
+fn checkpoint_for(engine: EngineKind, name: &Path, base: &Path, parts: Parts) -> Result<PathBuf, Failure> {
     let folder = base.join(name);
     if folder.is_dir() {
         return Ok(folder);
@@ -86,7 +90,9 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
     // What cannot be run is not downloaded.
     let configuration = hub.file(&repository, "config.json", &progress).map_err(of_hub)?;
     let unsupported = |cause| NoCheckpoint::Unsupported { name: text.to_owned(), cause };
-    check_configuration(&configuration.path).map_err(unsupported)?;
+    if engine == EngineKind::Native {
+        check_configuration(&configuration.path).map_err(unsupported)?;
+    }
     let snapshot = hub.snapshot(&repository, &|file| wanted.contains(&file), &progress).map_err(of_hub)?;
     progress.clear();
     warn(snapshot.warnings);
@@ -95,14 +101,14 @@ pub(crate) fn checkpoint(name: &Path, base: &Path, parts: Parts) -> Result<PathB
 
 /// The folder of a study's model.
 pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, Failure> {
-    checkpoint(&study.model.path, study.folder(), parts)
+    checkpoint_for(study.engine.kind, &study.model.path, study.folder(), parts)
 }
 
 /// The folder of the model of a study's labeler, if it has one that trains.
 pub(crate) fn labeler_checkpoint_of(study: &Study) -> Result<Option<PathBuf>, Failure> {
     let model =
         study.labeler.as_ref().filter(|labeler| labeler.kind.trains()).and_then(|labeler| labeler.model.as_ref());
-    model.map(|model| checkpoint(&model.path, study.folder(), Parts::All)).transpose()
+    model.map(|model| checkpoint_for(study.engine.kind, &model.path, study.folder(), Parts::All)).transpose()
 }
 
 /// A path as the name of a repository, if it can be one: an organisation and a name, and nothing like `./` or `/`.
@@ -111,19 +117,6 @@ fn repository_name(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
     let name = text.split_once('@').map_or(text, |(name, _)| name);
     (normal && name.split('/').filter(|part| !part.is_empty()).count() == 2).then_some(text)
-}
-
-/// A device that cannot be used.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("--device: {0}")]
-#[diagnostic(help(
-    "cpu is always there; graphics processors need a build with --features cuda or --features metal (docs/devices.md)"
-))]
-pub(crate) struct UnusableDevice(String);
-
-/// The device of an argument.
-pub(crate) fn device(argument: &DeviceArgument) -> Result<Device, UnusableDevice> {
-    Device::named(&argument.device).map_err(|error| UnusableDevice(error.to_string()))
 }
 
 /// A name that no precision has.

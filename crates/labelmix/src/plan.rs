@@ -5,13 +5,13 @@ mod backtest;
 use std::path::Path;
 
 use labelmix_econ::{Allocation, PriceSchedule, SurfaceSettings, Tariff};
-use labelmix_engine::EngineOptions;
 use labelmix_report::{Budget, PlanBasis, PlanReport, PlanRequest, render_plan};
 use labelmix_store::Store;
 use labelmix_study::Study;
 
-use crate::arguments::{Have, PlanArguments, PriceList};
+use crate::arguments::{EngineArguments, Have, PlanArguments, PriceList};
 use crate::diagnosis::{Failure, Status, print_data};
+use crate::engine::engine_options;
 use crate::kept::{finished_runs, kept_sweep, labeled_data, store_of, tell_unfinished};
 use crate::progress::patiently;
 use crate::style::terminal_style;
@@ -48,7 +48,7 @@ fn plan(arguments: &PlanArguments, study: &Path) -> Result<Status, Failure> {
     };
     let mut report = patiently("planning", || PlanReport::new(basis, &request, &SurfaceSettings::new(SEED)))?;
     if let Some(folder) = &arguments.out {
-        let sweep = kept_sweep(study.clone(), &store, &EngineOptions::default())?;
+        let sweep = kept_sweep(study.clone(), &store, &engine_options(&study.engine(), &EngineArguments::of_study())?)?;
         let choose = || sweep.next_texts(&store, &report.plan.method, report.plan.have, report.plan.buy);
         let texts = patiently("choosing texts", choose)?;
         report.write_purchase(&texts, arguments.format, folder)?;

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use labelmix_data::{
     ExampleId, IfThere, RowText, TableColumns, TableFile, TableRow, TableWriter, TextSource, read_table,
 };
-use labelmix_engine::{EngineOptions, NativeEngine, kept_scorer};
+use labelmix_engine::{ModelEngine, kept_scorer};
 use labelmix_methods::mean_log_odds;
 use labelmix_models::{TextLimit, Tokenizer};
 use labelmix_store::{KeptClassifiers, Store};
@@ -16,7 +16,7 @@ use labelmix_train::{Interrupt, soft_label};
 
 use crate::arguments::PredictArguments;
 use crate::diagnosis::{Failure, Status};
-use crate::model::device;
+use crate::engine::engine_options;
 use crate::progress::counting_bar;
 use crate::texts::token_ids;
 
@@ -96,8 +96,8 @@ fn survey(arguments: &PredictArguments, text: &RowText, tokenizer: &Tokenizer) -
 pub(crate) fn run(arguments: &PredictArguments) -> Result<Status, Failure> {
     let (run, stage_folder) = Store::read_run(&arguments.run)?;
     let too_long = if arguments.cut { TooLong::Cut } else { TooLong::Error };
-    let options = EngineOptions { device: device(&arguments.device)?, ..EngineOptions::default() };
-    let engine = NativeEngine::for_run(&run, too_long, &options)?;
+    let options = engine_options(&run.engine, &arguments.engine)?;
+    let engine = ModelEngine::for_run(&run, too_long, &options)?;
     let source = match &arguments.text {
         Some(column) => TextSource::from(column),
         None => run.text.clone().unwrap_or_else(|| TextSource::from("text")),

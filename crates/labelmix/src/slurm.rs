@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use labelmix_engine::{EngineOptions, available_memory};
 use labelmix_store::Store;
-use labelmix_study::{Overrides, SlurmTable, Study};
+use labelmix_study::{EngineKind, Overrides, SlurmTable, Study};
 use labelmix_sweep::{ExecuteOptions, Submitted, execute, requeue, submit_labeler, submit_missing, task_stages};
 use miette::Diagnostic;
 use serde_json::json;
 
-use crate::arguments::{SlurmArguments, SlurmTaskArguments, SweepArguments};
+use crate::arguments::{EngineArguments, SlurmArguments, SlurmTaskArguments, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
-use crate::model::device;
+use crate::engine::engine_options;
 use crate::observers::{Observers, WatchFiles};
 use crate::progress::SweepProgress;
 use crate::signals::Signals;
@@ -141,7 +141,14 @@ fn task_command(store: &Store, arguments: &SweepArguments) -> Result<Vec<String>
     let program = std::env::current_exe().map_err(SelfError)?;
     let mut command = vec![absolute(&program), "slurm-task".to_owned(), absolute(&arguments.study)];
     command.extend(["--store".to_owned(), absolute(store.root())]);
-    command.extend(["--device".to_owned(), arguments.device.device.clone()]);
+    let EngineArguments { device, engine, allow_command } = &arguments.engine;
+    command.extend(["--device".to_owned(), device.device.clone()]);
+    if let Some((name, _)) = EngineKind::ALL.iter().find(|(_, kind)| Some(*kind) == *engine) {
+        command.extend(["--engine".to_owned(), (*name).to_owned()]);
+    }
+    if *allow_command {
+        command.push("--allow-command".to_owned());
+    }
     command.extend(["--checkpoint-every".to_owned(), arguments.checkpoint_every.to_string()]);
     if let Some(memory) = arguments.memory {
         command.extend(["--memory".to_owned(), memory.0.to_string()]);
@@ -163,7 +170,8 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
     let stages = task_stages(&arguments.tasks, task)?;
     let signals = Signals::handle().map_err(SignalError)?;
     let warned = signals.heed_warning().map_err(SignalError)?;
-    let study = Study::read(&arguments.study)?;
+    let mut study = Study::read(&arguments.study)?;
+    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
     let store = Store::open(&arguments.store)?;
     let files = WatchFiles::open(&arguments.watch, &study.name)?;
     let execution = ExecuteOptions {
@@ -173,10 +181,10 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
         only: Some(stages.into_iter().collect()),
     };
     let options = EngineOptions {
-        device: device(&arguments.device)?,
         // A task is one place in the queue: its stages follow each other.
         jobs: Some(1),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
+        ..engine_options(&study.engine(), &arguments.engine)?
     };
     signals.catch();
     let executed = match prepared(study, &store, &options, &execution, TrainLabeler::Here, signals)? {

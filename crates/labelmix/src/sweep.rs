@@ -17,8 +17,9 @@ use labelmix_sweep::{
 
 use crate::arguments::{Executor, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
+use crate::engine::engine_options;
 use crate::kept::{Finished, kept_sweep};
-use crate::model::{Parts, checkpoint_of, device, labeler_checkpoint_of};
+use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
 use crate::observers::{Observers, WatchFiles};
 use crate::progress::{MessageBar, SweepProgress};
 use crate::signals::Signals;
@@ -27,12 +28,13 @@ use crate::style::terminal_style;
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
-    let study = Study::read(&arguments.study)?;
+    let mut study = Study::read(&arguments.study)?;
+    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
     let store = arguments.store.clone().unwrap_or_else(|| study.default_store());
     let options = EngineOptions {
-        device: device(&arguments.device)?,
         jobs: arguments.jobs.map(usize::from),
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
+        ..engine_options(&study.engine(), &arguments.engine)?
     };
     if arguments.dry_run {
         return dry_run(study, &store, &options, arguments.json);

@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::arguments::WeakLabelArguments;
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_interrupted, print_json};
-use crate::model::{device, labeler_checkpoint_of};
+use crate::engine::engine_options;
+use crate::model::labeler_checkpoint_of;
 use crate::progress::MessageBar;
 use crate::signals::Signals;
 use crate::task::files_of;
@@ -40,9 +41,8 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     let study = Study::read(&arguments.study)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let options = EngineOptions {
-        device: device(&arguments.device)?,
-        jobs: None,
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),
+        ..engine_options(&study.engine(), &arguments.engine)?
     };
     let model_folder = labeler_checkpoint_of(&study)?;
     let dataset = study.load_data(&files_of(&study)?)?;

@@ -187,6 +187,7 @@ fn stage(number: usize, allocation: Allocation, seed: u64) -> StageOutcome {
         averages: Vec::new(),
         shift: None,
         features: None,
+        engine: None,
         metrics: TestMetrics { n_test: 10, accuracy: 0.6, accuracy_low: 0.5, accuracy_high: 0.7, auroc: None },
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use labelmix_models::ByteSize;
 
-use super::{DeviceArgument, FormatArgument};
+use super::{EngineArguments, FormatArgument};
 
 /// Make the weak labels of a study's [labeler], or find them in the store, and write them to a file
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct WeakLabelArguments {
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
     #[command(flatten)]
-    pub(crate) device: DeviceArgument,
+    pub(crate) engine: EngineArguments,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use labelmix_models::ByteSize;
 
-use super::{DeviceArgument, WatchArguments};
+use super::{EngineArguments, WatchArguments};
 
 /// Who does the stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -67,5 +67,5 @@ pub(crate) struct SlurmTaskArguments {
     #[command(flatten)]
     pub(crate) watch: WatchArguments,
     #[command(flatten)]
-    pub(crate) device: DeviceArgument,
+    pub(crate) engine: EngineArguments,
 }

@@ -7,8 +7,9 @@ use comfy_table::{CellAlignment, Table};
 use labelmix_data::{Example, PromptTemplate, TaskCheck, TaskDefinition};
 use labelmix_engine::{AnswersTrial, AskedTexts, WordingTrial, in_chat, try_answers, try_wordings};
 use labelmix_methods::AnswerScore;
-use labelmix_models::{LanguageModel, LoadOptions, Model, Tokenizer};
+use labelmix_models::{LoadOptions, Model, Tokenizer};
 use labelmix_report::count;
+use labelmix_train::{Backend, NativeBackend};
 use miette::Diagnostic;
 use serde::Serialize;
 
@@ -68,7 +69,8 @@ impl TriedWordings {
         let pairs: Vec<(&str, bool)> =
             zeros.iter().zip(&ones).flat_map(|(zero, one)| [(&*zero.text, false), (&*one.text, true)]).collect();
         let (shots, texts) = pairs.split_at(2 * shots);
-        let model = LanguageModel::new(&Model::load(folder, &LoadOptions::default())?)?;
+        let model = NativeBackend::new(&Model::load(folder, &LoadOptions::default())?, None)?;
+        model.check_language_model()?;
         let rounds = if shots.is_empty() { 1 } else { 2 };
         let judged = if task.before_answer().is_some() { 2 } else { 0 };
         let bar = counting_bar(((prompts.len() * rounds + judged) * texts.len()) as u64, "texts asked about");

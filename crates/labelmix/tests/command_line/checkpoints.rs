@@ -148,14 +148,8 @@ fn devices_that_are_not_there_are_refused() {
         let output = workplace.labelmix(&arguments).assert().code(1).get_output().stderr.clone();
         String::from_utf8(output).unwrap()
     };
-    insta::assert_snapshot!(refusal("gpu"), @r#"
-error: --device: there is no device named "gpu": use auto, cpu, cuda:N or metal
-hint: cpu is always there; graphics processors need a build with --features cuda or --features metal (docs/devices.md)
+    insta::assert_snapshot!(refusal("cuda:0"), @r#"
+error: --device cuda:0: the native engine runs models on the processor
+hint: leave --device out; or let PyTorch run them: --engine torch, or `kind` in the study's [engine]
 "#);
-    if !cfg!(feature = "cuda") {
-        insta::assert_snapshot!(refusal("cuda:0"), @r#"
-error: --device: this labelmix was built without the feature "cuda"
-hint: cpu is always there; graphics processors need a build with --features cuda or --features metal (docs/devices.md)
-"#);
-    }
 }

@@ -42,6 +42,7 @@ impl Chance {
 /// A workplace with a study, and what an undisturbed sweep of it leaves.
 pub(crate) struct Undisturbed {
     pub(crate) workplace: Workplace,
+    variables: &'static [(&'static str, &'static str)],
     answer: String,
     stages: BTreeMap<String, Vec<u8>>,
     /// How long it took.
@@ -55,12 +56,19 @@ impl Undisturbed {
     }
 
     fn of(study: &str) -> Self {
+        Self::with(study, &[])
+    }
+
+    /// A study whose sweeps have these variables set.
+    pub(crate) fn with(study: &str, variables: &'static [(&'static str, &'static str)]) -> Self {
         let workplace = Workplace::new();
         workplace.write("study.toml", study);
         let began = Instant::now();
-        let answer = workplace.output_of(&["sweep", "study.toml", "--json", "--store", "undisturbed"]);
+        let sweep = ["sweep", "study.toml", "--json", "--store", "undisturbed"];
+        let output = workplace.labelmix(&sweep).envs(variables.iter().copied()).assert().success().get_output().clone();
+        let answer = String::from_utf8(output.stdout).unwrap();
         let (took, stages) = (began.elapsed(), workplace.stages("undisturbed"));
-        Self { workplace, answer, stages, took }
+        Self { workplace, variables, answer, stages, took }
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -76,7 +84,9 @@ impl Undisturbed {
 
     /// The sweep finishes and leaves what the undisturbed one left: nothing more, and nothing of the disturbances.
     pub(crate) fn finishes(&self) {
-        assert_eq!(self.workplace.output_of(&SWEEP), self.answer);
+        let mut sweep = self.workplace.labelmix(&SWEEP);
+        let output = sweep.envs(self.variables.iter().copied()).assert().success().get_output().clone();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), self.answer);
         assert!(self.workplace.stages("disturbed") == self.stages, "the stages differ");
         for left in ["checkpoints", "claims", "failures"] {
             let left = self.store().join(left);
@@ -85,8 +95,10 @@ impl Undisturbed {
     }
 
     /// Starts the sweep, and waits for a random while, or until it ends.
-    fn disturb_after_a_while(&self, chance: &mut Chance) -> Child {
-        self.while_running(self.workplace.process(&SWEEP), chance)
+    pub(crate) fn disturb_after_a_while(&self, chance: &mut Chance) -> Child {
+        let mut sweep = self.workplace.process(&SWEEP);
+        sweep.envs(self.variables.iter().copied());
+        self.while_running(sweep, chance)
     }
 
     /// The same with a sweep that is started in some other way.

@@ -8,6 +8,7 @@ mod clock;
 mod columns;
 mod comparing;
 mod datasets;
+mod engines;
 mod export;
 mod hub;
 mod import;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
+use crate::engines::{interpreter, on_torch};
 use crate::workplace::Workplace;
 
 const SWEEP: [&str; 4] = ["sweep", "study.toml", "--executor", "slurm"];
@@ -312,7 +315,7 @@ impl RealCluster {
 
     /// Submits what is missing; the answer where nothing is.
     fn sweep(&self, workplace: &Workplace) -> String {
-        let arguments = [&SWEEP[..], &["--json", "--checkpoint-every", "0"]].concat();
+        let arguments = [&SWEEP[..], &["--json", "--checkpoint-every", "0", "--allow-command"]].concat();
         let mut command = workplace.labelmix(&arguments);
         let output = command.env("SLURM_CONF", self.configuration()).assert().success().get_output().stdout.clone();
         String::from_utf8(output).unwrap()
@@ -391,4 +394,14 @@ fn a_real_cluster_requeues_loses_a_task_and_leaves_what_this_machine_would() {
     }
     assert_eq!(answer, here);
     assert!(workplace.stages("here") == workplace.stages("labelmix-store"), "the stages differ");
+
+    // A cluster's machines are where graphics processors are, and PyTorch.
+    let Some(python) = interpreter() else { return };
+    let workplace = Workplace::new();
+    let study = on_torch(&python).replace("[0, 1]", "[0]").replace("[0.0, 0.5, 1.0]", "[0.5]");
+    workplace.write("study.toml", study);
+    cluster.sweep(&workplace);
+    cluster.wait_until_empty();
+    let answer: Json = serde_json::from_str(&cluster.sweep(&workplace)).unwrap();
+    assert_eq!(answer["runs"].as_array().unwrap().len(), 2, "{answer}");
 }

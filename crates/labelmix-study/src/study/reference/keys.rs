@@ -10,7 +10,8 @@ use toml::{Table, Value};
 use super::StudyTable;
 use crate::slurm::SlurmTable;
 use crate::study::{
-    GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, USUAL_SCHEDULE, VoteMerging, default_methods,
+    EngineTable, GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, USUAL_SCHEDULE, VoteMerging,
+    default_methods,
 };
 
 #[derive(Deserialize)]
@@ -30,6 +31,7 @@ pub(super) fn tables() -> Vec<StudyTable> {
             "[grid]" => defaults(&GridTable::default()),
             "[prompt]" => prompt_defaults(),
             "[recipe]" => recipe_defaults(),
+            "[engine]" => defaults(&EngineTable::default()),
             "[slurm]" => defaults(&SlurmTable::default()),
             _ => Table::new(),
         };

@@ -47,6 +47,10 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
             format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'seq-sft'\n{line}")
         }
         ("[[methods]]", "method") => format!("name = 'a'\n{FILES}{MODEL}[[methods]]\nname = 'mine'\n{line}"),
+        ("[engine]", "python" | "attention" | "gpus" | "sharding") => {
+            format!("name = 'a'\n{FILES}{MODEL}[engine]\nkind = 'torch'\n{line}")
+        }
+        ("[engine]", "command") => format!("name = 'a'\n{FILES}{MODEL}[engine]\nkind = 'command'\n{line}"),
         ("[prompt]", "wording") => format!("name = 'a'\n[task]\nname = 'sst2'\n{MODEL}[prompt]\n{line}"),
         _ => format!("name = 'a'\n{FILES}{MODEL}{heading}\n{line}"),
     }

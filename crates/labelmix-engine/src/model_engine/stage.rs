@@ -12,11 +12,11 @@ use labelmix_models::Adapter;
 use labelmix_stats::probability;
 use labelmix_store::{ANSWER_FILE, OPTIMIZER_FILE, Shortened, StoreError};
 use labelmix_train::{
-    Continuation, FollowUpTexts, OptimizerState, PromptEncoder, StageProgress, StageRequest, continue_stage,
-    log_odds_unless, lora_settings, score_next_token_unless, start_with_words,
+    Continuation, FollowUpTexts, OptimizerState, PromptEncoder, Reading, StageProgress, StageRequest, continue_stage,
+    lora_settings, start_with_words,
 };
 
-use super::NativeEngine;
+use super::ModelEngine;
 use crate::answer::AnswerJudge;
 use crate::checkpoint::{load_adapter, save_adapter};
 use crate::drawn::Drawn;
@@ -27,7 +27,7 @@ use crate::prompts::PromptedTexts;
 /// One stage that is being done.
 #[derive(Clone, Copy)]
 pub(super) struct Work<'a> {
-    pub(super) engine: &'a NativeEngine,
+    pub(super) engine: &'a ModelEngine,
     pub(super) job: &'a StageJob<'a>,
     pub(super) continuation: Continuation<'a>,
 }
@@ -65,7 +65,7 @@ impl<'a> Work<'a> {
         observe: &mut dyn FnMut(StageProgress),
     ) -> Result<StageScores> {
         let Self { engine, job, .. } = self;
-        let (options, data, model) = (plan.options, job.data, &engine.model);
+        let (options, data, model) = (plan.options, job.data, &*engine.backend);
         let recipe = plan.recipe(&data.recipe);
         let seed = plan.training_seed(job.seed);
         let mut optimizer = None;
@@ -77,7 +77,7 @@ impl<'a> Work<'a> {
         } else {
             let mut start = model.initial_adapter(lora_settings(recipe), seed)?;
             if plan.start == Start::Fresh(HeadStart::Words) {
-                start_with_words(&mut start, engine.language_model(), engine.prompts().targets())?;
+                start_with_words(&mut start, model, engine.prompts().targets())?;
             }
             start
         };
@@ -116,35 +116,31 @@ impl<'a> Work<'a> {
             test: test.shortened,
             most_lost: texts().map(|texts| texts.most_lost).fold(test.most_lost, usize::max),
         };
-        engine.model.model().check_unchanged()?;
+        engine.backend.check_unchanged()?;
         let scores = finite_scores(log_odds)?;
         Ok(StageScores { history: Some(result.history), chosen, scores, shortened, written })
     }
 
     /// Asks the language model for the next token behind each prompt of the test set.
     pub(super) fn ask(self, prompt: &PromptPlan) -> Result<StageScores> {
-        let Self { engine, job, continuation } = self;
+        let engine = self.engine;
         let PromptedTexts { prompts: texts, shortened: test, most_lost } = self.test_prompts(prompt)?;
-        let (interrupt, batch_tokens) = (continuation.interrupt, job.data.recipe.micro_batch_tokens);
-        let (model, targets) = (engine.language_model(), engine.prompts().targets());
-        let log_odds = score_next_token_unless(interrupt, model, &texts, targets, batch_tokens)?;
+        let log_odds = engine.backend.next_token_scores(&texts, engine.prompts().targets(), self.reading())?;
         let shortened = Shortened { train: 0, test, most_lost };
-        engine.model.model().check_unchanged()?;
+        engine.backend.check_unchanged()?;
         let scores = finite_scores(log_odds)?;
         Ok(StageScores { history: None, chosen: Vec::new(), scores, shortened, written: Vec::new() })
     }
 
     /// Judges the answers that the test texts end with.
     pub(super) fn judge(self, score: AnswerScore, out: &Path) -> Result<StageScores> {
-        let Self { engine, job, continuation } = self;
+        let Self { engine, job, .. } = self;
         let before_answer =
             job.data.before_answer.clone().expect("a study whose texts have no answers has no such stage");
         let judge = AnswerJudge { before_answer, score };
         let test: Vec<&str> = job.data.test.iter().map(|example| example.text.as_str()).collect();
-        let (model, batch_tokens) = (engine.language_model(), job.data.recipe.micro_batch_tokens);
-        let (tokenizer, too_long, interrupt) = (&engine.tokenizer, engine.too_long, continuation.interrupt);
-        let log_odds = judge.score(model, tokenizer, too_long, &test, batch_tokens, interrupt)?;
-        engine.model.model().check_unchanged()?;
+        let log_odds = judge.score(&*engine.backend, &engine.tokenizer, engine.too_long, &test, self.reading())?;
+        engine.backend.check_unchanged()?;
         std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         judge.write(out)?;
         let (scores, written) = (finite_scores(log_odds)?, vec![ANSWER_FILE.to_owned()]);
@@ -160,9 +156,13 @@ impl<'a> Work<'a> {
     }
 
     fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>> {
-        let (engine, interrupt) = (self.engine, self.continuation.interrupt);
-        let batch_tokens = self.job.data.recipe.micro_batch_tokens;
-        Ok(log_odds_unless(interrupt, &engine.model, adapter, texts, batch_tokens)?)
+        Ok(self.engine.backend.log_odds(adapter, texts, self.reading())?)
+    }
+
+    /// How the model reads what is not trained on.
+    fn reading(self) -> Reading<'a> {
+        let Self { job, continuation, .. } = self;
+        Reading { batch_tokens: job.data.recipe.micro_batch_tokens, interrupt: continuation.interrupt }
     }
 
     fn train_texts(self, at: &[usize]) -> Result<Texts<'a>> {
@@ -202,11 +202,10 @@ impl<'a> Work<'a> {
         examples: impl Iterator<Item = &'a Example>,
     ) -> Result<PromptedTexts> {
         let Self { engine, job, .. } = self;
-        let (model, tokenizer) = (engine.language_model(), &engine.tokenizer);
+        let (model, tokenizer) = (&*engine.backend, &engine.tokenizer);
         let encoder = PromptEncoder::new(job.data.prompt.clone(), tokenizer)?;
-        let batch_tokens = job.data.recipe.micro_batch_tokens;
         let texts: Vec<&str> = examples.map(|example| example.text.as_str()).collect();
-        let prompts = FollowUpTexts { model, tokenizer, follow_up, batch_tokens }.prompts(
+        let prompts = FollowUpTexts { model, tokenizer, follow_up, reading: self.reading() }.prompts(
             &encoder,
             engine.prompts().shots(job.seed, shots),
             &texts,
@@ -271,7 +270,7 @@ impl<'a> Work<'a> {
         let Self { engine, job, .. } = self;
         let mut scores = Vec::new();
         for folder in &job.reads {
-            let adapter = load_adapter(&engine.model, folder)?;
+            let adapter = load_adapter(&*engine.backend, folder)?;
             scores.push(self.log_odds(&adapter, texts)?);
         }
         Ok(mean_log_odds(&scores).into_iter().map(|score| probability(f64::from(score))).collect())

@@ -1,57 +1,40 @@
-//! Predictions.
+//! What a model of this process makes of texts, so many tokens at a time.
 
 use std::ops::Range;
 
-use labelmix_models::{Adapter, Classifier, TokenBatch, shared_prefix};
+use labelmix_models::{Adapter, Classifier, LanguageModel, TokenBatch, shared_prefix};
 use labelmix_nn::Value;
 
+use crate::backend::Reading;
 use crate::error::Result;
-use crate::interrupt::Interrupt;
+use crate::prompt::Prompt;
 
-/// The log-odds of class 1, `logit(1) − logit(0)`, of every text. Texts are processed `batch_tokens` tokens at a time.
-///
-/// # Errors
-/// If the model cannot be run.
-pub fn log_odds(model: &Classifier, adapter: &Adapter, texts: &[&[u32]], batch_tokens: usize) -> Result<Vec<f32>> {
-    log_odds_unless(&Interrupt::default(), model, adapter, texts, batch_tokens)
-}
-
-/// As [`log_odds`], unless it is interrupted.
-///
-/// # Errors
-/// As [`log_odds`], or if it is interrupted.
-pub fn log_odds_unless(
-    interrupt: &Interrupt,
+/// The log-odds of class 1 of every text.
+pub(super) fn log_odds(
     model: &Classifier,
     adapter: &Adapter,
     texts: &[&[u32]],
-    batch_tokens: usize,
+    reading: Reading<'_>,
 ) -> Result<Vec<f32>> {
     let mut scores = Vec::with_capacity(texts.len());
-    for batch in classifier_batches(model, texts, batch_tokens) {
-        interrupt.check()?;
+    for batch in classifier_batches(model, texts, reading.batch_tokens) {
+        reading.interrupt.check()?;
         let logits = model.logits(&model.batch(batch), adapter)?.to_vec()?;
         scores.extend(logits.chunks_exact(2).map(|pair| pair[1] - pair[0]));
     }
     Ok(scores)
 }
 
-/// What the pretrained model's pooling gives for every text, `[hidden]` each, unless it is interrupted: after each of the last
-/// so many blocks (the upper half without a number) scaled to unit length, and the mean of that. Texts are processed
-/// `batch_tokens` tokens at a time.
-///
-/// # Errors
-/// If the model cannot be run, or it is interrupted.
-pub fn hidden_states(
-    interrupt: &Interrupt,
+/// The mean of unit vectors of the last layers, for every text.
+pub(super) fn hidden_states(
     model: &Classifier,
     layers: Option<usize>,
     texts: &[&[u32]],
-    batch_tokens: usize,
+    reading: Reading<'_>,
 ) -> Result<Vec<Vec<f32>>> {
     let mut states = Vec::with_capacity(texts.len());
-    for batch in token_batches(texts, batch_tokens) {
-        interrupt.check()?;
+    for batch in token_batches(texts, reading.batch_tokens) {
+        reading.interrupt.check()?;
         let tokens = TokenBatch::new(batch.iter().copied());
         let layers =
             model.pooled_layers(&tokens, layers)?.iter().map(Value::to_vec).collect::<labelmix_nn::Result<Vec<_>>>()?;
@@ -59,6 +42,71 @@ pub fn hidden_states(
         states.extend((0..batch.len()).map(|text| mean_direction(&layers, text * hidden..(text + 1) * hidden)));
     }
     Ok(states)
+}
+
+/// The difference of two targets' logits after each prompt. What stands before the queries is computed once for all that
+/// share it.
+pub(super) fn next_token_scores(
+    model: &LanguageModel,
+    prompts: &[Prompt],
+    targets: [u32; 2],
+    reading: Reading<'_>,
+) -> Result<Vec<f32>> {
+    // Prompts that lost shots share less than the others, and stand anywhere among them.
+    let mut order: Vec<usize> = (0..prompts.len()).collect();
+    order.sort_by(|a, b| prompts[*a].before.cmp(&prompts[*b].before));
+    let mut scores = vec![0.0; prompts.len()];
+    for group in order.chunk_by(|a, b| prompts[*a].before == prompts[*b].before) {
+        let prefix = model.prefix(&prompts[group[0]].before)?;
+        let queries: Vec<&[u32]> = group.iter().map(|index| &*prompts[*index].query).collect();
+        let mut places = group.iter();
+        for batch in token_batches(&queries, reading.batch_tokens) {
+            reading.interrupt.check()?;
+            let batch = TokenBatch::new(batch.iter().copied());
+            let logits = model.last_logits_of(&targets, &batch, Some(&prefix))?.to_vec()?;
+            for (row, place) in logits.chunks_exact(targets.len()).zip(places.by_ref()) {
+                scores[*place] = row[1] - row[0];
+            }
+        }
+    }
+    Ok(scores)
+}
+
+/// The place of the largest logit after each text, the first if there are several.
+pub(super) fn likeliest_next(model: &LanguageModel, texts: &[&[u32]], reading: Reading<'_>) -> Result<Vec<u32>> {
+    let mut next = Vec::with_capacity(texts.len());
+    for batch in token_batches(texts, reading.batch_tokens) {
+        reading.interrupt.check()?;
+        let logits = model.last_logits(&TokenBatch::new(batch.iter().copied()), None)?.to_vec()?;
+        next.extend(logits.chunks_exact(model.model().vocabulary()).map(likeliest));
+    }
+    Ok(next)
+}
+
+fn likeliest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (place, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = place;
+        }
+    }
+    best as u32
+}
+
+/// The log-likelihood of each text's tokens from a place on.
+pub(super) fn log_likelihoods(
+    model: &LanguageModel,
+    texts: &[(&[u32], usize)],
+    reading: Reading<'_>,
+) -> Result<Vec<f64>> {
+    let (texts, from): (Vec<&[u32]>, Vec<usize>) = texts.iter().copied().unzip();
+    let mut sums = Vec::with_capacity(texts.len());
+    for batch in token_batches(&texts, reading.batch_tokens) {
+        reading.interrupt.check()?;
+        let from = &from[sums.len()..sums.len() + batch.len()];
+        sums.extend(model.log_likelihoods(&TokenBatch::new(batch.iter().copied()), from)?);
+    }
+    Ok(sums)
 }
 
 /// The mean of these parts of some vectors, each scaled to unit length.
@@ -74,15 +122,12 @@ fn mean_direction(vectors: &[Vec<f32>], part: Range<usize>) -> Vec<f32> {
 }
 
 /// Cuts texts, in their order, into groups of at most `tokens` tokens, or of one text that has more.
-pub(crate) fn token_batches<'a, 'b>(
-    texts: &'b [&'a [u32]],
-    tokens: usize,
-) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
+fn token_batches<'a, 'b>(texts: &'b [&'a [u32]], tokens: usize) -> impl Iterator<Item = &'b [&'a [u32]]> + use<'a, 'b> {
     batches(texts, tokens, false)
 }
 
 /// The same for a classifier, for which what all texts of a group begin with counts once where it is computed once.
-pub(crate) fn classifier_batches<'a, 'b>(
+pub(super) fn classifier_batches<'a, 'b>(
     model: &Classifier,
     texts: &'b [&'a [u32]],
     tokens: usize,

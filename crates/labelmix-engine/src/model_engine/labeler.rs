@@ -6,14 +6,14 @@ use labelmix_methods::StageExample;
 use labelmix_store::StoreError;
 use labelmix_train::{Continuation, LabelerRequest, StageProgress, TrainedLabeler, continue_labeler, lora_settings};
 
-use super::NativeEngine;
+use super::ModelEngine;
 use crate::checkpoint::save_adapter;
 use crate::engine::{LabelerJob, LabelerTraining};
 use crate::error::Result;
 use crate::tokens::encode_all;
 
 pub(super) fn train(
-    engine: &NativeEngine,
+    engine: &ModelEngine,
     job: &LabelerJob<'_>,
     out: &Path,
     continuation: Continuation<'_>,
@@ -22,8 +22,8 @@ pub(super) fn train(
     let LabelerJob { train, validation, recipe, target_accuracy, seed } = job;
     let (train, validation) = (Gold::new(engine, train)?, Gold::new(engine, validation)?);
     let request = LabelerRequest {
-        model: &engine.model,
-        start: engine.model.initial_adapter(lora_settings(recipe), *seed)?,
+        model: &*engine.backend,
+        start: engine.backend.initial_adapter(lora_settings(recipe), *seed)?,
         train: &train.examples(),
         validation: &validation.examples(),
         recipe,
@@ -33,7 +33,7 @@ pub(super) fn train(
     let TrainedLabeler { adapter, history, target_stop } = continue_labeler(request, continuation, observe)?;
     std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
     let written = save_adapter(&adapter, out, &engine.base_model)?;
-    engine.model.model().check_unchanged()?;
+    engine.backend.check_unchanged()?;
     Ok(LabelerTraining { history, target_stop, written })
 }
 
@@ -41,7 +41,7 @@ pub(super) fn train(
 struct Gold(Vec<(Vec<u32>, bool)>);
 
 impl Gold {
-    fn new(engine: &NativeEngine, examples: &[(&str, bool)]) -> Result<Self> {
+    fn new(engine: &ModelEngine, examples: &[(&str, bool)]) -> Result<Self> {
         let texts: Vec<&str> = examples.iter().map(|(text, _)| *text).collect();
         let tokens = encode_all(&texts, &engine.tokenizer, engine.too_long)?.into_iter();
         Ok(Self(tokens.zip(examples).filter_map(|(tokens, (_, gold))| Some((tokens?, *gold))).collect()))

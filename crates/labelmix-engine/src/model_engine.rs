@@ -1,4 +1,4 @@
-//! The engine of this process.
+//! The engine that trains models: what it decides is the same whoever runs them.
 
 mod labeler;
 mod scorer;
@@ -11,14 +11,12 @@ use std::sync::Arc;
 
 use labelmix_data::{Example, PromptTemplate};
 use labelmix_methods::{FollowUp, HeadStart, PromptPlan, Recipe, ShotsPlan, StagePlan, Start, TrainPlan};
-use labelmix_models::{Classifier, LanguageModel, LoadOptions, Model, ModelShape, Pooling, TextLimit, Tokenizer};
+use labelmix_models::{Model, ModelShape, Pooling, TextLimit, Tokenizer};
 use labelmix_store::RunFile;
 use labelmix_study::{LabelerTable, ModelTable, Study, TooLong};
-use labelmix_train::{AnswerEncoder, Continuation, Interrupt, StageProgress, hidden_states};
+use labelmix_train::{AnswerEncoder, Backend, Continuation, Interrupt, NativeBackend, Reading, StageProgress};
 
-use crate::checkpoint::{
-    load_options_of, memory_request, pooling, rounding, run_classifier, run_load_options, tokenizer,
-};
+use crate::checkpoint::{load_options_of, memory_request, pooling, rounding, run_load_options, run_pooling, tokenizer};
 use crate::engine::{
     Calibration, Engine, EngineOptions, Identity, LabelerJob, LabelerTraining, Scorer, StageData, StageJob,
     StageScores, in_digits,
@@ -28,6 +26,7 @@ use crate::memory::Demand;
 use crate::probe::HiddenStates;
 use crate::prompts::{Prompts, ShortenedPrompts};
 use crate::tokens::encode_all;
+use crate::worker::{Running, WorkerBackend, WorkerOptions};
 
 /// Models whose weights take up to this much memory (in bytes) train one run per core; larger ones use all cores for
 /// one run.
@@ -44,14 +43,16 @@ pub struct NeededStage<'a> {
     pub shots: Vec<usize>,
 }
 
-/// Our own trainer, in this process.
-pub struct NativeEngine {
-    model: Classifier,
+/// Fine-tunes a model that a [`Backend`] runs, and asks it.
+pub struct ModelEngine {
+    backend: Box<dyn Backend>,
     tokenizer: Tokenizer,
     too_long: TooLong,
     recipe: Recipe,
     /// The model's name in adapters.
     base_model: String,
+    /// Who runs the model, if not this process: for keys, and in more detail for records.
+    runner: Option<[String; 2]>,
     /// How numbers are rounded beyond what the checkpoint does, if at all.
     rounding: Option<String>,
     parameters: usize,
@@ -69,11 +70,9 @@ struct SweepTexts {
     test: Vec<Vec<u32>>,
     /// For methods that have them.
     prompts: Option<Prompts>,
-    /// For methods that ask it.
-    language_model: Option<LanguageModel>,
 }
 
-impl NativeEngine {
+impl ModelEngine {
     /// For these stages of a study, whose texts are tokenized.
     ///
     /// # Errors
@@ -107,17 +106,15 @@ impl NativeEngine {
         let recipe = &Recipe { lora_rank: lora_rank.unwrap_or(study.recipe.lora_rank), ..study.recipe.clone() };
         let place = Place { folder, settings: &study.model, recipe, tables: ["[recipe]", "[model]"] };
         let mut engine = place.load(tokenizer, longest, options)?;
-        let language_model = if needed.iter().any(|stage| needs_language_model(stage.plan)) {
-            Some(LanguageModel::new(engine.model.model())?)
-        } else {
-            None
-        };
-        let pooling = engine.model.pooling();
+        if needed.iter().any(|stage| needs_language_model(stage.plan)) {
+            engine.backend.check_language_model()?;
+        }
+        let pooling = engine.backend.pooling();
         let of_words = |stage: &&NeededStage<'_>| pooling != Pooling::LastToken && starts_with_words(stage.plan);
         if let Some(NeededStage { method, .. }) = needed.iter().find(of_words) {
             return Err(Error::WordsAfterLastToken { method: (*method).to_owned(), pooling: pooling.name() });
         }
-        engine.texts = SweepTexts { data, train, test, prompts, language_model };
+        engine.texts = SweepTexts { data, train, test, prompts };
         Ok(engine)
     }
 
@@ -149,31 +146,38 @@ impl NativeEngine {
     /// # Errors
     /// If the checkpoint is not that of the run.
     pub fn for_run(run: &RunFile, too_long: TooLong, options: &EngineOptions) -> Result<Self> {
-        let load = run_load_options(run, &options.device);
-        let model = run_classifier(run, &Model::load(&run.model_path, &load)?)?;
+        let (folder, pooling) = (&run.model_path, run_pooling(run));
+        let backend: Box<dyn Backend> = if let Some(worker) = &options.worker {
+            let (weights, products) = (run.weights, run.matmul_precision);
+            let running = Running { weights, products, activation_checkpointing: false, pooling };
+            Box::new(WorkerBackend::new(folder, running, worker, options.jobs)?)
+        } else {
+            let model = Model::load(folder, &run_load_options(run))?;
+            Box::new(NativeBackend::new(&model, pooling)?)
+        };
         if let Some(hash) = &run.model_blake3
-            && *hash != in_digits(&model.model().content_hash()?)
+            && *hash != in_digits(&backend.content_hash()?)
         {
             return Err(Error::OtherModel { run: run.record.run.clone(), path: run.model_path.clone() });
         }
-        Ok(Self::new(model, tokenizer(&run.model_path, run.max_length)?, too_long, &run.recipe, &run.model_path, &load))
+        Ok(Self::new(backend, tokenizer(folder, run.max_length)?, too_long, &run.recipe, folder))
     }
 
     fn new(
-        model: Classifier,
+        backend: Box<dyn Backend>,
         tokenizer: Tokenizer,
         too_long: TooLong,
         recipe: &Recipe,
         base_model: &Path,
-        load: &LoadOptions,
     ) -> Self {
         Self {
-            model,
+            backend,
             tokenizer,
             too_long,
             recipe: recipe.clone(),
             base_model: base_model.to_string_lossy().into_owned(),
-            rounding: rounding(load),
+            runner: None,
+            rounding: None,
             parameters: 0,
             slots: 1,
             memory_bytes: 0,
@@ -191,9 +195,9 @@ impl NativeEngine {
         self.texts.prompts.as_ref().map_or(Vec::new(), |prompts| prompts.shortened(&self.texts.data.test))
     }
 
-    /// The language model, for a stage that asks it.
-    fn language_model(&self) -> &LanguageModel {
-        self.texts.language_model.as_ref().expect("a sweep with a stage that asks it has the language model")
+    /// How the model reads texts.
+    fn reading<'a>(&self, interrupt: &'a Interrupt) -> Reading<'a> {
+        Reading { batch_tokens: self.recipe.micro_batch_tokens, interrupt }
     }
 
     /// The prompts, for a stage that has some.
@@ -202,16 +206,20 @@ impl NativeEngine {
     }
 }
 
-impl Engine for NativeEngine {
+impl Engine for ModelEngine {
     fn identity(&self) -> Result<Identity> {
         Ok(Identity {
-            engine: None,
-            model: self.model.model().content_hash()?,
+            engine: self.runner.as_ref().map(|[identity, _]| identity.clone()),
+            model: self.backend.content_hash()?,
             rounding: self.rounding.clone(),
             tokenizer: self.tokenizer.content_hash(),
-            pooling: self.model.pooling().name(),
+            pooling: self.backend.pooling().name(),
             max_length: self.tokenizer.max_length(),
         })
+    }
+
+    fn runner(&self) -> Option<String> {
+        self.runner.as_ref().map(|[_, details]| details.clone())
     }
 
     fn parameters(&self) -> usize {
@@ -261,13 +269,13 @@ impl Engine for NativeEngine {
     fn hidden_states(&self, layers: Option<usize>, texts: &[&str], interrupt: &Interrupt) -> Result<Vec<HiddenStates>> {
         let tokens = scorer::alone(self, texts)?;
         let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-        let read = hidden_states(interrupt, &self.model, layers, &tokens, self.recipe.micro_batch_tokens)?;
-        self.model.model().check_unchanged()?;
+        let read = self.backend.hidden_states(layers, &tokens, self.reading(interrupt))?;
+        self.backend.check_unchanged()?;
         Ok(read.into_iter().map(HiddenStates::from).collect())
     }
 
     fn scorer(&self, folder: &Path) -> Result<Box<dyn Scorer + '_>> {
-        Ok(Box::new(scorer::NativeScorer::new(self, folder)?))
+        Ok(Box::new(scorer::KeptScorer::new(self, folder)?))
     }
 
     fn calibrate(&self) -> Result<Calibration> {
@@ -287,15 +295,17 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Loads the model, if so many runs train at a time as were asked for, or as many as are useful and fit into memory.
-    fn load(self, tokenizer: Tokenizer, longest: usize, options: &EngineOptions) -> Result<NativeEngine> {
+    fn load(self, tokenizer: Tokenizer, longest: usize, options: &EngineOptions) -> Result<ModelEngine> {
         let Self { folder, settings, recipe, tables } = self;
+        if let Some(worker) = &options.worker {
+            return self.load_elsewhere(tokenizer, worker, options.jobs);
+        }
         let shape = ModelShape::read(folder)?;
-        let request = memory_request(settings, &options.device, recipe, longest);
+        let request = memory_request(settings, recipe, longest);
         let plan = shape.memory(&request);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let useful = if options.device.is_gpu() || plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
-        // What graphics processors have is not known here.
-        let slots = match options.memory.filter(|_| !options.device.is_gpu()) {
+        let useful = if plan.weights > SMALL_MODEL_BYTES { 1 } else { cores };
+        let slots = match options.memory {
             None => options.jobs.unwrap_or(useful),
             Some(available) => {
                 let jobs = options.jobs.unwrap_or_else(|| useful.min(plan.runs_that_fit(available)).max(1));
@@ -303,10 +313,27 @@ impl Place<'_> {
                 jobs
             }
         };
-        let load = load_options_of(settings, &options.device);
-        let model = Classifier::new(&Model::load(folder, &load)?, settings.pooling.map(pooling))?;
-        let engine = NativeEngine::new(model, tokenizer, settings.too_long, recipe, &settings.path, &load);
-        Ok(NativeEngine { parameters: shape.summary().parameters, slots, memory_bytes: plan.peak(slots), ..engine })
+        let load = load_options_of(settings);
+        let backend = NativeBackend::new(&Model::load(folder, &load)?, settings.pooling.map(pooling))?;
+        let engine = ModelEngine::new(Box::new(backend), tokenizer, settings.too_long, recipe, &settings.path);
+        let (parameters, memory_bytes) = (shape.summary().parameters, plan.peak(slots));
+        Ok(ModelEngine { rounding: rounding(&load), parameters, slots, memory_bytes, ..engine })
+    }
+
+    /// Has workers load the model.
+    fn load_elsewhere(self, tokenizer: Tokenizer, worker: &WorkerOptions, jobs: Option<usize>) -> Result<ModelEngine> {
+        let Self { folder, settings, recipe, .. } = self;
+        let running = Running {
+            weights: settings.weights,
+            products: settings.matmul_precision,
+            activation_checkpointing: settings.activation_checkpointing,
+            pooling: settings.pooling.map(pooling),
+        };
+        let backend = WorkerBackend::new(folder, running, worker, jobs)?;
+        let (parameters, slots, memory_bytes) = (backend.parameters(), backend.slots(), backend.memory_bytes());
+        let runner = Some([backend.identity(), backend.details()]);
+        let engine = ModelEngine::new(Box::new(backend), tokenizer, settings.too_long, recipe, &settings.path);
+        Ok(ModelEngine { runner, parameters, slots, memory_bytes, ..engine })
     }
 }
 

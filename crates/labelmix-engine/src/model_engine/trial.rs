@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use labelmix_methods::{Recipe, StageExample, StageOptions};
 use labelmix_train::{
-    Continuation, Error as TrainError, Interrupt, StageRequest, continue_stage, log_odds, lora_settings,
+    Continuation, Error as TrainError, Interrupt, Reading, StageRequest, continue_stage, lora_settings,
 };
 
-use super::NativeEngine;
+use super::ModelEngine;
 use crate::engine::Calibration;
 use crate::error::{Error, Result};
 
@@ -17,8 +17,8 @@ const TRIAL: Duration = Duration::from_secs(3);
 const TRIAL_READINGS: usize = 64;
 
 /// Trains for a few steps and reads some texts.
-pub(super) fn calibrate(engine: &NativeEngine) -> Result<Calibration> {
-    let (model, texts) = (&engine.model, &engine.texts);
+pub(super) fn calibrate(engine: &ModelEngine) -> Result<Calibration> {
+    let (model, texts) = (&*engine.backend, &engine.texts);
     let read = texts.train.iter().take(engine.recipe.batch_size.saturating_mul(8));
     let examples: Vec<StageExample<'_>> =
         read.enumerate().map(|(place, token_ids)| StageExample::new(token_ids, (place % 2) as f32)).collect();
@@ -58,6 +58,7 @@ pub(super) fn calibrate(engine: &NativeEngine) -> Result<Calibration> {
     let read: Vec<&[u32]> = texts.test.iter().take(TRIAL_READINGS).map(Vec::as_slice).collect();
     let began = Instant::now();
     let adapter = model.initial_adapter(lora_settings(&recipe), 0)?;
-    log_odds(model, &adapter, &read, recipe.micro_batch_tokens).map_err(Error::Trial)?;
+    let reading = Reading { batch_tokens: recipe.micro_batch_tokens, interrupt: &Interrupt::default() };
+    model.log_odds(&adapter, &read, reading).map_err(Error::Trial)?;
     Ok(Calibration { train_seconds, read_seconds: began.elapsed().as_secs_f64() / read.len().max(1) as f64 })
 }
