@@ -38,7 +38,8 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
-    let study = Study::read(&arguments.study)?;
+    let mut study = Study::read(&arguments.study)?;
+    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let options = EngineOptions {
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),

@@ -32,6 +32,10 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+# A beginning of fewer tokens than these is computed again for every text.
+FEWEST_SHARED = 16
+
+
 class Refused(Exception):
     """Something that cannot be done, with what to do about it."""
 
@@ -74,6 +78,7 @@ class Worker:
         self.learners = {}
         self.active = {}
         self.checkpointed = False
+        self.has_plain_cache = None
         self.rank, self.size = 0, 1
 
     # What there is.
@@ -296,12 +301,39 @@ class Worker:
 
     # Reading.
 
-    def run(self, tokens, **options):
-        """The transformer on texts of whatever lengths. In a decoder nothing looks ahead at what fills the shorter ones."""
-        ids, mask = self.padded(tokens)
+    def run(self, tokens, shared=0, **options):
+        """The transformer on texts of whatever lengths, of which so many first tokens are the same: the states of the others.
+        In a decoder nothing looks ahead at what fills the shorter ones."""
+        past = self.past(tokens, shared)
+        ids, mask = self.padded([text[shared:] for text in tokens])
         if not self.is_decoder:
             options["attention_mask"] = mask
-        return self.base(input_ids=ids, **options, **self.without_cache()), mask
+        return self.base(input_ids=ids, **options, **past), mask
+
+    def past(self, tokens, shared):
+        """The keys and values of what texts begin with, computed once for all of them."""
+        if not self.is_decoder:
+            return {}
+        if not shared:
+            return {"use_cache": False}
+        prefix, _ = self.padded([tokens[0][:shared]])
+        past = self.base(input_ids=prefix, use_cache=True).past_key_values
+        past.batch_repeat_interleave(len(tokens))
+        return {"past_key_values": past, "use_cache": True}
+
+    def shared(self, tokens):
+        """How many tokens all texts begin with, if computing them once pays and can be done."""
+        twice = self.checkpointed and self.torch.is_grad_enabled()
+        if not self.is_decoder or self.size > 1 or twice or len(tokens) < 2:
+            return 0
+        shared = min(len(os.path.commonprefix(tokens)), min(len(text) for text in tokens) - 1)
+        if shared < FEWEST_SHARED:
+            return 0
+        if self.has_plain_cache is None:
+            with self.torch.no_grad():
+                past = self.base(input_ids=self.padded([tokens[0][:1]])[0], use_cache=True).past_key_values
+            self.has_plain_cache = type(past) is self.transformers.DynamicCache
+        return shared if self.has_plain_cache else 0
 
     def padded(self, tokens):
         torch, longest = self.torch, max(len(text) for text in tokens)
@@ -315,9 +347,6 @@ class Worker:
             mask[row, : len(text)] = 1
         device = self.whole.get_input_embeddings().weight.device if self.spread else self.device
         return ids.to(device), mask.to(device)
-
-    def without_cache(self):
-        return {"use_cache": False} if self.is_decoder else {}
 
     def pooled(self, hidden, mask, pooling):
         torch, mask = self.torch, mask.to(hidden.device)
@@ -334,7 +363,7 @@ class Worker:
         """The two classes' logits, in f32."""
         self.active = adapter.layers
         try:
-            output, mask = self.run(tokens)
+            output, mask = self.run(tokens, self.shared(tokens) if self.pooling == "last" else 0)
             if self.pooling == "pooler":
                 vectors = self.whole.pooler(output.last_hidden_state).float()
             else:
@@ -359,7 +388,8 @@ class Worker:
             while True:
                 try:
                     found = []
-                    for places, counts in self.in_rounds(list(batches(order, tokens, limit))):
+                    shared = self.shared([tokens[place] for place in order])
+                    for places, counts in self.in_rounds(list(batches(order, tokens, limit, shared))):
                         of_places = list(zip(places, read(places), strict=True))
                         found.extend(of_places if counts else [])
                     for place, result in self.from_all(found):
@@ -425,14 +455,17 @@ class Worker:
     def token_logits(self, tokens, from_places):
         """The next token's logits at the places of each text from one on, `[places, vocabulary]` each, in f32."""
         torch = self.torch
+        shared = min(self.shared(tokens), *from_places)
+        past = self.past(tokens, shared)
+        tokens, from_places = [text[shared:] for text in tokens], [place - shared for place in from_places]
         ids, _ = self.padded(tokens)
         wanted = sorted({place for text, first in zip(tokens, from_places) for place in range(first, len(text))})
         at = {place: index for index, place in enumerate(wanted)}
         kept = torch.tensor(wanted, device=ids.device)
         try:
-            logits = self.whole(input_ids=ids, logits_to_keep=kept, use_cache=False).logits
+            logits = self.whole(input_ids=ids, logits_to_keep=kept, **past).logits
         except TypeError:
-            logits = self.whole(input_ids=ids, use_cache=False).logits[:, kept]
+            logits = self.whole(input_ids=ids, **past).logits[:, kept]
         return [
             logits[row, [at[place] for place in range(first, len(text))]].float()
             for row, (text, first) in enumerate(zip(tokens, from_places))
@@ -575,7 +608,8 @@ class Learner:
         torch, total = self.worker.torch, 0.0
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         self.worker.pooling = self.pooling
-        for places, counts in self.worker.in_rounds(list(batches(order, texts, self.limit))):
+        shared = self.worker.shared(texts) if self.pooling == "last" else 0
+        for places, counts in self.worker.in_rounds(list(batches(order, texts, self.limit, shared))):
             logits = self.worker.logits(self.adapter, [texts[place] for place in places])
             target = torch.tensor([[1 - targets[place], targets[place]] for place in places], device=logits.device)
             weight = torch.tensor([weights[place] for place in places], device=logits.device)
@@ -618,11 +652,12 @@ def numbers(values):
     return [value if math.isfinite(value) else None for value in values]
 
 
-def batches(order, tokens, limit):
-    """Places in their order, in groups of at most so many tokens where each text is as long as the longest; or of one."""
+def batches(order, tokens, limit, shared=0):
+    """Places in the order of lengths, in groups of at most so many tokens where each text is as long as the longest and what
+    is shared counts once; or of one."""
     group = []
     for place in order:
-        if group and (len(group) + 1) * max(len(tokens[place]), max(len(tokens[other]) for other in group)) > limit:
+        if group and shared + (len(group) + 1) * (len(tokens[place]) - shared) > limit:
             yield group
             group = []
         group.append(place)
