@@ -2,30 +2,23 @@
 
     python peer.py sweep STUDY.toml OUT.json [--test-of STAGE] [--only 160+0,0+64] [--as-published]
         [--micro-batch 32] [--evaluation-batch 32] [--share] [--threads 1]
-    python peer.py replay STORE/runs/STUDY/RUN INPUTS STUDY.toml [--micro-batch 32] [--threads 1]
 
 `sweep` does a labelmix study file's allocations of seq-sft with random streams of its own, and writes accuracies, steps
 and seconds. `--as-published` is how the published code does it: micro-batches of 1 accumulated to a batch, evaluation
 batches of 3, fresh pools for every pair of counts, every stage done anew. `--share` draws nested pools, and does a weak
 stage once for all pairs that start with it. `--test-of` takes the test set of a stage in labelmix's store.
-
-`replay` does the stages of one of labelmix's runs over again, each from the adapter that labelmix started it from, on the
-same labels in the same order, with the same validation set, and compares evaluations and the test set's log-odds.
-INPUTS is a folder that labelmix's example `run_inputs` wrote.
 """
 
 import argparse
-import csv
 import json
 import random
 import sys
 import time
-import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from data import Example, Labelled, Recipe, Study, by_ids, draw_pools, rows, validation_split
+from data import Labelled, Study, draw_pools, validation_split
 from stage import History, Learner, Weights, shuffled_batches, train_stage
 
 
@@ -122,63 +115,6 @@ def sweep(arguments: argparse.Namespace) -> None:
             arguments.out.write_text(json.dumps(summary, indent=1))
 
 
-Labels = dict[tuple[str, str], list[Labelled]]
-
-
-def bought_labels(run: Path, train: list[Example]) -> Labels:
-    """What the ledger of a run says that it bought: for each kind and use, in the order of purchase."""
-    ledger = list(csv.DictReader((run / "ledger.csv").open()))
-    labels: Labels = {(kind, use): [] for kind in ("weak", "gold") for use in ("train", "validation")}
-    for row, example in zip(ledger, by_ids(train, [row["id"] for row in ledger])):
-        target = example.weak if row["kind"] == "weak" else float(example.gold)
-        labels[row["kind"], row["purpose"]].append(Labelled(example.text, target))
-    return labels
-
-
-def replay(arguments: argparse.Namespace) -> None:
-    store = arguments.run.parents[2]
-    run = json.loads((arguments.run / "run.json").read_text())
-    task = tomllib.loads(arguments.study.read_text())["task"]
-    labels = bought_labels(arguments.run, rows(arguments.study.parent / task["train"], task))
-    test = rows(arguments.study.parent / task["test"], task)
-    learner = Learner(Path(run["model_path"]), Recipe.of(run["recipe"]), micro_batch=arguments.micro_batch)
-    batches = json.loads((arguments.inputs / "batches.json").read_text())
-
-    start = arguments.inputs
-    for stage, order in zip((store / "stages" / key for key in run["stages"]), batches):
-        theirs = json.loads((stage / "outcome.json").read_text())
-        kept = json.loads((stage / "test_log_odds.json").read_text())
-        learner.load(start)
-        kind = theirs["labels"]
-        history = train_stage(learner, labels[kind, "train"], labels[kind, "validation"], iter(order))
-        scores = learner.log_odds([example.text for example in by_ids(test, kept["ids"])])
-        report(arguments.run.name, kind, theirs, history, scores, kept)
-        start = stage
-
-
-def report(run: str, kind: str, theirs: dict, history: History, scores: torch.Tensor, test: dict) -> None:
-    their_scores = torch.tensor(test["log_odds"], dtype=torch.float64)
-    their_history = theirs["history"]
-    points = zip(history.evaluations, their_history["validation"])
-    losses = [abs(ours.loss - point["loss"]) for ours, point in points]
-    print(
-        json.dumps(
-            {
-                "run": run,
-                "stage": kind,
-                "steps": [their_history["steps"], history.steps],
-                "best_step": [their_history["best_step"], history.best_step],
-                "largest_difference_of_validation_loss": max(losses, default=None),
-                "correlation": torch.corrcoef(torch.stack([scores, their_scores]))[0, 1].item(),
-                "largest_difference": (scores - their_scores).abs().max().item(),
-                "deviation_of_log_odds": their_scores.std().item(),
-                "different_classes": ((scores > 0) != (their_scores > 0)).sum().item(),
-            }
-        ),
-        flush=True,
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -194,14 +130,6 @@ def main() -> None:
     command.add_argument("--micro-batch", type=int, default=32)
     command.add_argument("--evaluation-batch", type=int, default=32)
     command.add_argument("--share", action="store_true")
-    command.add_argument("--threads", type=int, default=1)
-
-    command = commands.add_parser("replay", help="do a run of labelmix over again")
-    command.set_defaults(do=replay)
-    command.add_argument("run", type=Path)
-    command.add_argument("inputs", type=Path)
-    command.add_argument("study", type=Path)
-    command.add_argument("--micro-batch", type=int, default=32)
     command.add_argument("--threads", type=int, default=1)
 
     arguments = parser.parse_args()

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from data import Labelled, Recipe
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
@@ -95,10 +94,6 @@ class Learner:
             raise SystemExit(f"tensors of another adapter: {sorted(weights.keys() ^ self.trained.keys())}")
         for name, parameter in self.trained.items():
             parameter.copy_(weights[name])
-
-    def load(self, folder: Path) -> None:
-        """Takes over an adapter in PEFT's layout."""
-        self.restore(load_file(folder / "adapter_model.safetensors"))
 
     def logits(self, texts: list[str]) -> Tensor:
         tokens = [torch.tensor(ids) for ids in self.tokenizer(texts)["input_ids"]]

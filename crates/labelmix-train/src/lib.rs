@@ -32,7 +32,6 @@ pub use native::NativeBackend;
 pub use optimizer_state::OptimizerState;
 pub use prompt::{Prompt, PromptEncoder, PromptError, Shots};
 pub use settings::lora_settings;
-pub use timetable::BatchOrder;
 pub use trainer::{StageProgress, StageRequest, StageResult, continue_stage, stage_split, train_stage};
 pub use verbalizer::start_with_words;
 pub use weak_labeler::{LabelerRequest, TrainedLabeler, continue_labeler, soft_label};

@@ -30,7 +30,7 @@ impl Timetable {
 
 /// The order in which a stage looks at its training labels, pass after pass. Every pass shuffles the order of the pass
 /// before, from one stream; so the order at any step is found again by shuffling as often as there were passes.
-pub struct BatchOrder {
+pub(crate) struct BatchOrder {
     order: Vec<usize>,
     batch_size: usize,
     shuffle: ChaCha8Rng,
@@ -40,7 +40,7 @@ pub struct BatchOrder {
 
 impl BatchOrder {
     /// The order in which [`train_stage`](crate::train_stage) looks at `n_train` training labels, at least one.
-    pub fn new(n_train: usize, recipe: &Recipe, seed: u64) -> Self {
+    pub(crate) fn new(n_train: usize, recipe: &Recipe, seed: u64) -> Self {
         let (batch_size, _) = recipe.batch_and_epochs(n_train);
         Self { order: (0..n_train).collect(), batch_size, shuffle: stream(seed, "order of batches"), passes: 0 }
     }
@@ -49,7 +49,7 @@ impl BatchOrder {
     ///
     /// # Panics
     /// If a later step was asked for before: every pass shuffles what the one before left.
-    pub fn of_step(&mut self, step: usize) -> &[usize] {
+    pub(crate) fn of_step(&mut self, step: usize) -> &[usize] {
         let pass = step / self.steps_per_pass();
         assert!(self.passes <= pass + 1, "step {step} lies in an earlier pass");
         while self.passes <= pass {
