@@ -186,13 +186,14 @@ class Worker:
     def load(self, folder, linear, compute, attention=None, checkpointing=False, spread=False):
         """Loads a checkpoint: its linear layers in `linear` ("stored", "bf16", "nf4"), computing in `compute`."""
         torch, transformers = self.torch, self.transformers
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        here = {"local_files_only": True, "trust_remote_code": False}
+        config = transformers.AutoConfig.from_pretrained(folder, **here)
         if getattr(config, "quantization_config", None):
             raise Refused(f"{folder} is quantised already", "take the checkpoint that it was made of, with weights = \"nf4\"")
         if not any(name.endswith(".safetensors") for name in os.listdir(folder)):
             raise Refused(f"{folder} has no safetensors file", "transformers' save_pretrained writes one")
         self.compute = {"f32": torch.float32, "bf16": torch.bfloat16}[compute]
-        options = {"dtype": self.compute, "local_files_only": True, "use_safetensors": True}
+        options = {"dtype": self.compute, "use_safetensors": True, **here}
         if attention:
             options["attn_implementation"] = attention
         if spread:
