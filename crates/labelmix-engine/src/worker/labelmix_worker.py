@@ -360,15 +360,15 @@ class Worker:
             return hidden.masked_fill(mask[..., None] == 0, float("-inf")).amax(1)
         return hidden[:, 0]
 
-    def logits(self, adapter, tokens):
+    def logits(self, adapter, tokens, pooling):
         """The two classes' logits, in f32."""
         self.active = adapter.layers
         try:
-            output, mask = self.run(tokens, self.shared(tokens) if self.pooling == "last" else 0)
-            if self.pooling == "pooler":
+            output, mask = self.run(tokens, self.shared(tokens) if pooling == "last" else 0)
+            if pooling == "pooler":
                 vectors = self.whole.pooler(output.last_hidden_state).float()
             else:
-                vectors = self.pooled(output.last_hidden_state, mask, self.pooling)
+                vectors = self.pooled(output.last_hidden_state, mask, pooling)
         finally:
             if not self.torch.is_grad_enabled():
                 self.active = {}
@@ -377,8 +377,9 @@ class Worker:
             vectors, weight.to(vectors.device), None if bias is None else bias.to(vectors.device)
         )
 
-    def in_batches(self, tokens, limit, read):
-        """What `read` makes of each text, read so many tokens at a time; where memory runs out, ever fewer."""
+    def in_batches(self, tokens, limit, read, shares=True):
+        """What `read` makes of each text, read so many tokens at a time; where memory runs out, ever fewer. What the texts share
+        counts once, if `read` computes it once."""
         # Rounding depends on what stands beside a text in a batch: texts that are equal are read once, and score the same.
         first = {}
         for place, text in enumerate(tokens):
@@ -389,7 +390,7 @@ class Worker:
             while True:
                 try:
                     found = []
-                    shared = self.shared([tokens[place] for place in order])
+                    shared = self.shared([tokens[place] for place in order]) if shares else 0
                     for places, counts in self.in_rounds(list(batches(order, tokens, limit, shared))):
                         of_places = list(zip(places, read(places), strict=True))
                         found.extend(of_places if counts else [])
@@ -427,13 +428,12 @@ class Worker:
 
     def log_odds(self, texts, batch_tokens, pooling, learner=None, adapter=None):
         adapter = self.learners[learner].adapter if adapter is None else Adapter(self, **adapter)
-        self.pooling = pooling
 
         def read(places):
-            logits = self.logits(adapter, [texts[place] for place in places])
+            logits = self.logits(adapter, [texts[place] for place in places], pooling)
             return (logits[:, 1] - logits[:, 0]).tolist()
 
-        return {"log_odds": numbers(self.in_batches(texts, batch_tokens, read))}
+        return {"log_odds": numbers(self.in_batches(texts, batch_tokens, read, shares=pooling == "last"))}
 
     def hidden_states(self, texts, batch_tokens, pooling, layers, path):
         torch = self.torch
@@ -447,7 +447,7 @@ class Worker:
             parts = [vector * (1 / (length * wanted)).nan_to_num(posinf=0).float() for vector, length in zip(vectors, lengths)]
             return torch.stack(parts).sum(0).cpu()
 
-        states = self.in_batches(texts, batch_tokens, read)
+        states = self.in_batches(texts, batch_tokens, read, shares=False)
         self.write({"hidden_states": torch.stack(states).contiguous()}, path)
         return {}
 
@@ -608,10 +608,9 @@ class Learner:
         """Adds up the gradients of the mean of weight · cross-entropy; that mean."""
         torch, total = self.worker.torch, 0.0
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        self.worker.pooling = self.pooling
         shared = self.worker.shared(texts) if self.pooling == "last" else 0
         for places, counts in self.worker.in_rounds(list(batches(order, texts, self.limit, shared))):
-            logits = self.worker.logits(self.adapter, [texts[place] for place in places])
+            logits = self.worker.logits(self.adapter, [texts[place] for place in places], self.pooling)
             target = torch.tensor([[1 - targets[place], targets[place]] for place in places], device=logits.device)
             weight = torch.tensor([weights[place] for place in places], device=logits.device)
             loss = (weight * -(target * logits.log_softmax(1)).sum(1)).sum() / len(texts) * counts
