@@ -3,18 +3,17 @@
 mod learner;
 mod process;
 mod python;
+mod seats;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use labelmix_models::{Adapter, ForeignModel, ForeignShape, KeptTensors, LoraSettings, Pooling, Precision};
 use labelmix_nn::Array;
 use labelmix_study::{MatmulPrecisionName, Sharding, WeightPrecision};
 use labelmix_train::{Backend, Error, Learner, Learning, Prompt, Reading, Result};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -22,6 +21,7 @@ use self::learner::WorkerLearner;
 pub use self::process::Gpu;
 use self::process::{Hello, Process};
 pub use self::python::python;
+use self::seats::{Place, Seats};
 
 /// Raised when lines of old programs are not understood any more.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -78,7 +78,7 @@ pub struct EngineSurvey {
 /// # Errors
 /// If it cannot be started.
 pub fn survey(options: &WorkerOptions) -> Result<EngineSurvey> {
-    let (_, hello) = Process::start(options, &options.device, None, 1)?;
+    let (_, hello) = Process::start(options, &Place::anywhere(options, 1))?;
     Ok(EngineSurvey { engine: hello.details(), devices: hello.devices })
 }
 
@@ -94,24 +94,12 @@ pub(crate) struct Running {
 
 /// A model that runs in other processes, each with a copy of it.
 pub(crate) struct WorkerBackend {
-    options: WorkerOptions,
-    load: Json,
     model: ForeignModel,
     hello: Hello,
+    /// How its weights are kept, and in words how it computes.
+    weights: Precision,
     precision: String,
-    seats: Vec<Seat>,
-}
-
-/// A place for one worker.
-#[derive(Default)]
-struct Seat {
-    device: String,
-    /// The graphics processors that it sees, where not all.
-    visible: Option<String>,
-    threads: usize,
-    process: Mutex<Option<Process>>,
-    /// Trainings that it is busy with.
-    learners: AtomicUsize,
+    seats: Seats,
 }
 
 impl WorkerBackend {
@@ -121,37 +109,25 @@ impl WorkerBackend {
     /// If the worker cannot be started, or cannot load it.
     pub(crate) fn new(folder: &Path, running: Running, options: &WorkerOptions, jobs: Option<usize>) -> Result<Self> {
         let Running { weights, products, activation_checkpointing, pooling } = running;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let probe = Seat { device: options.device.clone(), threads: cores, ..Seat::default() };
         (options.tell)("starts");
-        let (mut first, hello) = Process::start(options, &probe.device, None, probe.threads)?;
-        let on_gpu = !matches!(hello.device.as_str(), "cpu");
-        let gpus = hello.devices.len().max(1);
-        if on_gpu && options.gpus > gpus {
+        let probed = Place::anywhere(options, jobs.unwrap_or(1));
+        let (mut first, hello) = Process::start(options, &probed)?;
+        if hello.is_on_gpu() && options.gpus > hello.devices.len().max(1) {
             return Err(refused(
                 format!("gpus = {} in [engine], and the worker sees {}", options.gpus, hello.devices.len()),
                 "lower it, or ask the cluster for more",
             ));
         }
-        let useful = if on_gpu && options.device == "auto" { gpus / options.gpus } else { 1 };
-        let jobs = jobs.unwrap_or(useful);
-        let seats: Vec<Seat> = (0..jobs)
-            .map(|seat| {
-                let of_seat = (seat % useful) * options.gpus..(seat % useful + 1) * options.gpus;
-                let (device, visible) = match (on_gpu && options.device == "auto", options.gpus) {
-                    (true, 1) if gpus > 1 => (format!("{}:{}", hello.device, of_seat.start), None),
-                    (true, several) if several > 1 => ("auto".to_owned(), Some(visible_devices(of_seat))),
-                    _ => (options.device.clone(), None),
-                };
-                Seat { device, visible, threads: (cores / jobs).max(1), ..Seat::default() }
-            })
-            .collect();
-        let exact = products == MatmulPrecisionName::F32;
-        let compute = if exact && (!on_gpu || weights == WeightPrecision::F32) { "f32" } else { "bf16" };
-        let linear = match weights {
-            WeightPrecision::Auto | WeightPrecision::F32 => "stored",
-            WeightPrecision::Bf16 => "bf16",
-            WeightPrecision::Nf4 => "nf4",
+        let places = Place::all(options, &hello, jobs);
+        if places[0] != probed {
+            first = Process::start(options, &places[0])?.0;
+        }
+        let is_exact = products == MatmulPrecisionName::F32 && (!hello.is_on_gpu() || weights == WeightPrecision::F32);
+        let (compute, computing) = if is_exact { ("f32", Precision::F32) } else { ("bf16", Precision::Bf16) };
+        let (linear, weights) = match weights {
+            WeightPrecision::Auto | WeightPrecision::F32 => ("stored", computing),
+            WeightPrecision::Bf16 => ("bf16", computing),
+            WeightPrecision::Nf4 => ("nf4", Precision::Nf4),
         };
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let load = json!({
@@ -162,19 +138,15 @@ impl WorkerBackend {
             "checkpointing": activation_checkpointing,
             "spread": options.gpus > 1 && options.sharding == Sharding::Layers,
         });
-        if jobs > 1 || seats[0].visible.is_some() || seats[0].device != probe.device {
-            first = Process::start(options, &seats[0].device, seats[0].visible.as_deref(), seats[0].threads)?.0;
-        }
         (options.tell)(&format!("loads {} ({})", folder.display(), hello.details()));
-        let shape: ForeignShape = first.ask("load", &load)?;
+        let shape: ForeignShape = first.ask("load", load.clone())?;
         let model = ForeignModel::new(&folder, shape, pooling)?;
-        *lock(&seats[0].process) = Some(first);
         let over = match options.processes() {
             1 => String::new(),
             processes => format!(", over {processes} processes"),
         };
         let precision = format!("linear layers {linear}, computing in {compute}{over}");
-        Ok(Self { options: options.clone(), load, model, hello, precision, seats })
+        Ok(Self { model, hello, weights, precision, seats: Seats::new(options, load, places, first) })
     }
 
     /// What enters the keys of what it makes.
@@ -198,66 +170,25 @@ impl WorkerBackend {
 
     /// The memory of the workers' weights, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let precision = match self.load["linear"].as_str() {
-            Some("nf4") => Precision::Nf4,
-            _ if self.load["compute"] == "bf16" => Precision::Bf16,
-            _ => Precision::F32,
-        };
-        (precision.bytes(self.parameters()) * self.seats.len()) as u64
+        (self.weights.bytes(self.parameters()) * self.seats.len()) as u64
     }
 
-    /// Asks a worker, which is started if it is not there; with the number of the process that answered. Where it has to be
-    /// the `wanted` process, another one is not asked.
-    fn ask_seat<T: DeserializeOwned>(
-        &self,
-        seat: usize,
-        wanted: Option<u32>,
-        what: &str,
-        arguments: &Json,
-    ) -> Result<(T, u32)> {
-        let seat = &self.seats[seat];
-        let mut process = lock(&seat.process);
-        if wanted.is_some_and(|wanted| process.as_ref().is_none_or(|process| process.number() != wanted)) {
-            return Err(refused("the engine that trained this is gone", "the same command goes on where it was"));
-        }
-        if process.is_none() {
-            let (mut started, _) = Process::start(&self.options, &seat.device, seat.visible.as_deref(), seat.threads)?;
-            let _: Json = started.ask("load", &self.load)?;
-            *process = Some(started);
-        }
-        let running = process.as_mut().expect("it was started if it was not there");
-        let answer = running.ask(what, arguments);
-        let number = running.number();
-        if running.is_lost() {
-            *process = None;
-        }
-        Ok((answer?, number))
-    }
-
-    /// Asks whichever worker has time.
-    fn ask<T: DeserializeOwned>(&self, what: &str, arguments: &Json) -> Result<T> {
-        let free = self.seats.iter().position(|seat| seat.process.try_lock().is_ok());
-        Ok(self.ask_seat(free.unwrap_or(0), None, what, arguments)?.0)
-    }
-
-    /// Asks about texts, some of them at a time, and puts the answers one behind the other.
-    fn ask_about<T: Copy, A>(
-        texts: &[T],
-        tokens: impl Fn(&T) -> usize,
+    /// Asks about texts, some of them at a time (`ask` has them with their places), and puts the answers one behind the other.
+    fn ask_about<A>(
+        texts: &[&[u32]],
         reading: Reading<'_>,
-        mut ask: impl FnMut(&[T]) -> Result<Vec<A>>,
+        mut ask: impl FnMut(Range<usize>, &[&[u32]]) -> Result<Vec<A>>,
     ) -> Result<Vec<A>> {
         let mut answers = Vec::with_capacity(texts.len());
-        let mut rest = texts;
-        while !rest.is_empty() {
+        while answers.len() < texts.len() {
             reading.interrupt.check()?;
-            let mut total = 0;
-            let fits = rest.iter().take_while(|text| {
-                total += tokens(text);
+            let (first, mut total) = (answers.len(), 0);
+            let fits = texts[first..].iter().take_while(|text| {
+                total += text.len();
                 total <= BATCHES_IN_A_REQUEST.saturating_mul(reading.batch_tokens)
             });
-            let (now, later) = rest.split_at(fits.count().max(1));
-            let of_now = ask(now)?;
+            let now = first..first + fits.count().max(1);
+            let of_now = ask(now.clone(), &texts[now.clone()])?;
             if of_now.len() != now.len() {
                 return Err(refused(
                     format!("the engine gave {} answers to {} texts", of_now.len(), now.len()),
@@ -265,7 +196,6 @@ impl WorkerBackend {
                 ));
             }
             answers.extend(of_now);
-            rest = later;
         }
         Ok(answers)
     }
@@ -304,55 +234,35 @@ impl Backend for WorkerBackend {
     }
 
     fn learner<'a>(&'a self, learning: Learning<'_>) -> Result<Box<dyn Learner + 'a>> {
-        let seat = (0..self.seats.len()).min_by_key(|seat| self.seats[*seat].learners.load(Ordering::Relaxed));
-        Ok(Box::new(WorkerLearner::new(self, seat.expect("there is a seat"), learning)?))
+        Ok(Box::new(WorkerLearner::new(self, learning)?))
     }
 
     fn log_odds(&self, adapter: &Adapter, texts: &[&[u32]], reading: Reading<'_>) -> Result<Vec<f32>> {
-        #[derive(Deserialize)]
-        struct Answer {
-            log_odds: Vec<Option<f32>>,
-        }
         let folder = exchange()?;
         let adapter = Self::adapter_argument(adapter, &folder.path().join("adapter.safetensors"))?;
-        let scores = Self::ask_about(
-            texts,
-            |text| text.len(),
-            reading,
-            |texts| {
-                let arguments = json!({
-                    "texts": texts,
-                    "batch_tokens": reading.batch_tokens,
-                    "pooling": self.pooling().name(),
-                    "adapter": adapter,
-                });
-                Ok(self.ask::<Answer>("log_odds", &arguments)?.log_odds)
-            },
-        )?;
-        Ok(numbers(scores))
+        let (tokens, pooling) = (reading.batch_tokens, self.pooling().name());
+        Self::ask_about(texts, reading, |_, texts| {
+            let arguments = json!({ "texts": texts, "batch_tokens": tokens, "pooling": pooling, "adapter": adapter });
+            Ok(numbers(self.seats.ask_any::<LogOdds>("log_odds", arguments)?.log_odds))
+        })
     }
 
     fn hidden_states(&self, layers: Option<usize>, texts: &[&[u32]], reading: Reading<'_>) -> Result<Vec<Vec<f32>>> {
         let folder = exchange()?;
         let path = folder.path().join("hidden_states.safetensors");
-        Self::ask_about(
-            texts,
-            |text| text.len(),
-            reading,
-            |texts| {
-                let arguments = json!({
-                    "texts": texts,
-                    "batch_tokens": reading.batch_tokens,
-                    "pooling": self.pooling().name(),
-                    "layers": layers,
-                    "path": path,
-                });
-                let _: Json = self.ask("hidden_states", &arguments)?;
-                let states = array(&path, "hidden_states")?;
-                let hidden = states.shape().get(1).copied().unwrap_or(1).max(1);
-                Ok(states.values().chunks(hidden).map(<[f32]>::to_vec).collect())
-            },
-        )
+        Self::ask_about(texts, reading, |_, texts| {
+            let arguments = json!({
+                "texts": texts,
+                "batch_tokens": reading.batch_tokens,
+                "pooling": self.pooling().name(),
+                "layers": layers,
+                "path": path,
+            });
+            let _: Json = self.seats.ask_any("hidden_states", arguments)?;
+            let states = array(&path, "hidden_states")?;
+            let hidden = states.shape().get(1).copied().unwrap_or(1).max(1);
+            Ok(states.values().chunks(hidden).map(<[f32]>::to_vec).collect())
+        })
     }
 
     fn next_token_scores(&self, prompts: &[Prompt], targets: [u32; 2], reading: Reading<'_>) -> Result<Vec<f32>> {
@@ -362,16 +272,10 @@ impl Backend for WorkerBackend {
         }
         let prompts: Vec<Vec<u32>> = prompts.iter().map(Prompt::token_ids).collect();
         let texts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-        let scores = Self::ask_about(
-            &texts,
-            |text| text.len(),
-            reading,
-            |texts| {
-                let arguments = json!({ "texts": texts, "targets": targets, "batch_tokens": reading.batch_tokens });
-                Ok(self.ask::<Answer>("next_token_scores", &arguments)?.scores)
-            },
-        )?;
-        Ok(numbers(scores))
+        Self::ask_about(&texts, reading, |_, texts| {
+            let arguments = json!({ "texts": texts, "targets": targets, "batch_tokens": reading.batch_tokens });
+            Ok(numbers(self.seats.ask_any::<Answer>("next_token_scores", arguments)?.scores))
+        })
     }
 
     fn likeliest_next(&self, texts: &[&[u32]], reading: Reading<'_>) -> Result<Vec<u32>> {
@@ -379,15 +283,10 @@ impl Backend for WorkerBackend {
         struct Answer {
             tokens: Vec<u32>,
         }
-        Self::ask_about(
-            texts,
-            |text| text.len(),
-            reading,
-            |texts| {
-                let arguments = json!({ "texts": texts, "batch_tokens": reading.batch_tokens });
-                Ok(self.ask::<Answer>("likeliest_next", &arguments)?.tokens)
-            },
-        )
+        Self::ask_about(texts, reading, |_, texts| {
+            let arguments = json!({ "texts": texts, "batch_tokens": reading.batch_tokens });
+            Ok(self.seats.ask_any::<Answer>("likeliest_next", arguments)?.tokens)
+        })
     }
 
     fn log_likelihoods(&self, texts: &[(&[u32], usize)], reading: Reading<'_>) -> Result<Vec<f64>> {
@@ -395,25 +294,26 @@ impl Backend for WorkerBackend {
         struct Answer {
             log_likelihoods: Vec<Option<f64>>,
         }
-        let sums = Self::ask_about(
-            texts,
-            |(text, _)| text.len(),
-            reading,
-            |texts| {
-                let (texts, first): (Vec<&[u32]>, Vec<usize>) = texts.iter().copied().unzip();
-                let arguments = json!({ "texts": texts, "first": first, "batch_tokens": reading.batch_tokens });
-                Ok(self.ask::<Answer>("log_likelihoods", &arguments)?.log_likelihoods)
-            },
-        )?;
-        Ok(sums.into_iter().map(|sum| sum.unwrap_or(f64::NAN)).collect())
+        let (texts, first): (Vec<&[u32]>, Vec<usize>) = texts.iter().copied().unzip();
+        Self::ask_about(&texts, reading, |places, texts| {
+            let arguments = json!({ "texts": texts, "first": first[places], "batch_tokens": reading.batch_tokens });
+            let sums = self.seats.ask_any::<Answer>("log_likelihoods", arguments)?.log_likelihoods;
+            Ok(sums.into_iter().map(|sum| sum.unwrap_or(f64::NAN)).collect())
+        })
     }
 
     fn head_rows(&self, tokens: &[u32]) -> Result<Array> {
         let folder = exchange()?;
         let path = folder.path().join("rows.safetensors");
-        let _: Json = self.ask("head_rows", &json!({ "tokens": tokens, "path": path }))?;
+        let _: Json = self.seats.ask_any("head_rows", json!({ "tokens": tokens, "path": path }))?;
         array(&path, "rows")
     }
+}
+
+/// A worker's answer about log-odds.
+#[derive(Deserialize)]
+struct LogOdds {
+    log_odds: Vec<Option<f32>>,
 }
 
 /// The scores, of which those that are no numbers come as none.
@@ -451,19 +351,4 @@ fn array(path: &Path, name: &str) -> Result<Array> {
 
 fn refused(message: impl Into<String>, help: impl Into<String>) -> Error {
     Error::Backend { message: message.into(), help: Some(help.into()) }
-}
-
-/// These of the graphics processors that this process sees.
-fn visible_devices(places: std::ops::Range<usize>) -> String {
-    let here = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-    let here: Option<Vec<&str>> = here.as_deref().map(|names| names.split(',').collect());
-    let names = places.map(|place| match &here {
-        Some(names) => names.get(place).map_or_else(String::new, |name| (*name).to_owned()),
-        None => place.to_string(),
-    });
-    names.collect::<Vec<_>>().join(",")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,6 +39,13 @@ pub(crate) struct HeadSite {
     pub(crate) initial_std: f64,
 }
 
+impl HeadSite {
+    /// The head of a model, as transformers' sequence classifiers name and shape it.
+    pub(crate) fn of(is_decoder: bool, hidden: usize, initial_std: f64) -> Self {
+        Self { name: if is_decoder { "score" } else { "classifier" }, hidden, bias: !is_decoder, initial_std }
+    }
+}
+
 /// Where an adapter attaches to a model.
 #[derive(Clone, Debug)]
 pub(crate) struct AdapterSite {

@@ -40,6 +40,24 @@ impl Pooling {
         }
     }
 
+    /// The one that is asked for, if the checkpoint in `folder` has it; else what suits it.
+    ///
+    /// # Errors
+    /// If it asks for a pooler that the checkpoint does not have, or the checkpoint for a pooling that there is not.
+    pub(crate) fn chosen(asked: Option<Self>, folder: &Path, is_decoder: bool, has_pooler: bool) -> Result<Self> {
+        let natural = || {
+            if is_decoder {
+                return Ok::<_, Error>(Self::LastToken);
+            }
+            let otherwise = if has_pooler { Self::Pooler } else { Self::Mean };
+            Ok(sentence_transformer::pooling(folder)?.unwrap_or(otherwise))
+        };
+        match asked.map_or_else(natural, Ok)? {
+            Self::Pooler if !has_pooler => Err(Error::no_pooler(folder)),
+            pooling => Ok(pooling),
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 5] = [Self::LastToken, Self::Pooler, Self::Mean, Self::FirstToken, Self::Max];
 }
@@ -62,25 +80,10 @@ impl Classifier {
         let (description, loader) = (model.description(), model.loader());
         let stored_pooler =
             description.pooler.as_ref().filter(|pooler| loader.weights.contains(&format!("{}.weight", pooler.name)));
-        let natural = || match (model.is_decoder(), stored_pooler) {
-            (true, _) => Ok::<_, Error>(Pooling::LastToken),
-            (false, Some(_)) => Ok(sentence_transformer::pooling(model.folder())?.unwrap_or(Pooling::Pooler)),
-            (false, None) => Ok(sentence_transformer::pooling(model.folder())?.unwrap_or(Pooling::Mean)),
-        };
-        let pooling = pooling.map_or_else(natural, Ok)?;
-        let pooler = match (pooling, stored_pooler) {
-            (Pooling::Pooler, Some(pooler)) => Some(loader.linear(pooler, None)?),
-            (Pooling::Pooler, None) => {
-                return Err(Error::no_pooler(model.folder()));
-            }
-            (_, _) => None,
-        };
-        let head = HeadSite {
-            name: if model.is_decoder() { "score" } else { "classifier" },
-            hidden: description.hidden,
-            bias: !model.is_decoder(),
-            initial_std: description.initializer_range,
-        };
+        let pooling = Pooling::chosen(pooling, model.folder(), model.is_decoder(), stored_pooler.is_some())?;
+        let pooler = stored_pooler.filter(|_| pooling == Pooling::Pooler);
+        let pooler = pooler.map(|pooler| loader.linear(pooler, None)).transpose()?;
+        let head = HeadSite::of(model.is_decoder(), description.hidden, description.initializer_range);
         let site = AdapterSite {
             layers: model.transformer().sites.clone().into(),
             head,

@@ -9,7 +9,6 @@ use crate::adapter::{Adapter, AdapterSite, HeadSite, LoraSettings, LoraSite};
 use crate::classifier::Pooling;
 use crate::contents::Contents;
 use crate::error::{Error, Result};
-use crate::sentence_transformer;
 
 /// What whoever runs a model says of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,23 +49,8 @@ impl ForeignModel {
     /// If its files cannot be read, or it has no such pooling.
     pub fn new(folder: &Path, shape: ForeignShape, pooling: Option<Pooling>) -> Result<Self> {
         let contents = Contents::open(folder)?;
-        let natural = || {
-            if shape.is_decoder {
-                return Ok(Pooling::LastToken);
-            }
-            let otherwise = if shape.has_pooler { Pooling::Pooler } else { Pooling::Mean };
-            Ok::<_, Error>(sentence_transformer::pooling(&contents.folder)?.unwrap_or(otherwise))
-        };
-        let pooling = pooling.map_or_else(natural, Ok)?;
-        if pooling == Pooling::Pooler && !shape.has_pooler {
-            return Err(Error::no_pooler(&contents.folder));
-        }
-        let head = HeadSite {
-            name: if shape.is_decoder { "score" } else { "classifier" },
-            hidden: shape.hidden,
-            bias: !shape.is_decoder,
-            initial_std: shape.initializer_range,
-        };
+        let pooling = Pooling::chosen(pooling, &contents.folder, shape.is_decoder, shape.has_pooler)?;
+        let head = HeadSite::of(shape.is_decoder, shape.hidden, shape.initializer_range);
         let (layers, prefix) = (shape.layers.clone().into(), shape.prefix.clone());
         let site = AdapterSite { layers, head, prefix, transposed: shape.transposed };
         Ok(Self { contents, shape, pooling, site })

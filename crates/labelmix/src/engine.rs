@@ -3,8 +3,10 @@
 mod check;
 mod install;
 
+use std::path::Path;
+
 use labelmix_engine::{EngineOptions, WorkerOptions, WorkerProgram, python};
-use labelmix_study::{EngineKind, EngineTable};
+use labelmix_study::{EngineKind, EngineTable, Study, StudyError};
 use miette::Diagnostic;
 
 use crate::arguments::{EngineArguments, EngineCommand, EngineCommandArguments};
@@ -58,6 +60,13 @@ pub(crate) fn engine_options(table: &EngineTable, arguments: &EngineArguments) -
     let device = arguments.device.device.clone();
     let worker = Some(WorkerOptions { program, device, attention, gpus, sharding, timeout, tell });
     Ok(EngineOptions { worker, ..EngineOptions::default() })
+}
+
+/// The study of a file, on the engine that arguments name if they name one.
+pub(crate) fn study_on_engine(path: &Path, arguments: &EngineArguments) -> Result<Study, StudyError> {
+    let mut study = Study::read(path)?;
+    study.engine.kind = arguments.engine.unwrap_or(study.engine.kind);
+    Ok(study)
 }
 
 /// What a worker has to say to the user.

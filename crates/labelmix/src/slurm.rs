@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::arguments::{EngineArguments, SlurmArguments, SlurmTaskArguments, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
-use crate::engine::engine_options;
+use crate::engine::{engine_options, study_on_engine};
 use crate::observers::{Observers, WatchFiles};
 use crate::progress::SweepProgress;
 use crate::signals::Signals;
@@ -170,8 +170,7 @@ pub(crate) fn do_task(arguments: &SlurmTaskArguments) -> Result<Status, Failure>
     let stages = task_stages(&arguments.tasks, task)?;
     let signals = Signals::handle().map_err(SignalError)?;
     let warned = signals.heed_warning().map_err(SignalError)?;
-    let mut study = Study::read(&arguments.study)?;
-    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
+    let study = study_on_engine(&arguments.study, &arguments.engine)?;
     let store = Store::open(&arguments.store)?;
     let files = WatchFiles::open(&arguments.watch, &study.name)?;
     let execution = ExecuteOptions {

@@ -17,7 +17,7 @@ use labelmix_sweep::{
 
 use crate::arguments::{Executor, SweepArguments};
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_diagnostic, print_interrupted, print_json};
-use crate::engine::engine_options;
+use crate::engine::{engine_options, study_on_engine};
 use crate::kept::{Finished, kept_sweep};
 use crate::model::{Parts, checkpoint_of, labeler_checkpoint_of};
 use crate::observers::{Observers, WatchFiles};
@@ -28,8 +28,7 @@ use crate::style::terminal_style;
 use crate::task::files_of;
 
 pub(crate) fn run(arguments: &SweepArguments) -> Result<Status, Failure> {
-    let mut study = Study::read(&arguments.study)?;
-    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
+    let study = study_on_engine(&arguments.study, &arguments.engine)?;
     let store = arguments.store.clone().unwrap_or_else(|| study.default_store());
     let options = EngineOptions {
         jobs: arguments.jobs.map(usize::from),

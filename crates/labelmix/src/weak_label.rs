@@ -7,13 +7,12 @@ use labelmix_engine::{EngineOptions, available_memory};
 use labelmix_methods::{StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
 use labelmix_store::{LabelAccuracy, LabelsOutcome, Store};
-use labelmix_study::Study;
 use labelmix_sweep::{ExecuteOptions, LabeledData, LabelerProgress, Origin, WeakLabeling, label_data};
 use serde::Serialize;
 
 use crate::arguments::WeakLabelArguments;
 use crate::diagnosis::{Failure, SignalError, Status, print_data, print_interrupted, print_json};
-use crate::engine::engine_options;
+use crate::engine::{engine_options, study_on_engine};
 use crate::model::labeler_checkpoint_of;
 use crate::progress::MessageBar;
 use crate::signals::Signals;
@@ -38,8 +37,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
-    let mut study = Study::read(&arguments.study)?;
-    study.engine.kind = arguments.engine.engine.unwrap_or(study.engine.kind);
+    let study = study_on_engine(&arguments.study, &arguments.engine)?;
     let store = Store::open(&arguments.store.clone().unwrap_or_else(|| study.default_store()))?;
     let options = EngineOptions {
         memory: Some(arguments.memory.map_or_else(available_memory, |memory| memory.0)),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use super::{WorkerBackend, exchange, not_exchanged, numbers, write_arrays};
+use super::{LogOdds, WorkerBackend, exchange, not_exchanged, numbers, write_arrays};
 
 /// Numbers of learners, so that a worker tells them apart.
 static LEARNERS: AtomicU64 = AtomicU64::new(0);
@@ -30,7 +30,7 @@ pub(super) struct WorkerLearner<'a> {
 }
 
 impl<'a> WorkerLearner<'a> {
-    pub(super) fn new(backend: &'a WorkerBackend, seat: usize, learning: Learning<'_>) -> Result<Self> {
+    pub(super) fn new(backend: &'a WorkerBackend, learning: Learning<'_>) -> Result<Self> {
         let Learning { adapter, trains, recipe, optimizer } = learning;
         let Recipe { beta1, beta2, epsilon, weight_decay, max_gradient_norm, micro_batch_tokens, .. } = *recipe;
         let (folder, number) = (exchange()?, LEARNERS.fetch_add(1, Ordering::Relaxed));
@@ -58,14 +58,15 @@ impl<'a> WorkerLearner<'a> {
             "pooling": backend.pooling().name(),
             "optimizer": optimizer.map(|_| &state),
         });
-        let (_, process) = backend.ask_seat::<Json>(seat, None, "begin", &arguments)?;
-        backend.seats[seat].learners.fetch_add(1, Ordering::Relaxed);
+        let seat = backend.seats.take();
+        let begun = backend.seats.ask::<Json>(seat, None, "begin", arguments);
+        let (_, process) = begun.inspect_err(|_| backend.seats.leave(seat))?;
         Ok(Self { backend, seat, process, number, adapter, batch_tokens: micro_batch_tokens, folder })
     }
 
     fn ask<T: DeserializeOwned>(&self, what: &str, mut arguments: Json) -> Result<T> {
         arguments["learner"] = json!(self.number);
-        Ok(self.backend.ask_seat(self.seat, Some(self.process), what, &arguments)?.0)
+        Ok(self.backend.seats.ask(self.seat, Some(self.process), what, arguments)?.0)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -87,22 +88,12 @@ impl Learner for WorkerLearner<'_> {
     }
 
     fn log_odds(&self, texts: &[&[u32]], interrupt: &Interrupt) -> Result<Vec<f32>> {
-        #[derive(Deserialize)]
-        struct Answer {
-            log_odds: Vec<Option<f32>>,
-        }
         let reading = Reading { batch_tokens: self.batch_tokens, interrupt };
         let pooling = self.backend.pooling().name();
-        let scores = WorkerBackend::ask_about(
-            texts,
-            |text| text.len(),
-            reading,
-            |texts| {
-                let arguments = json!({ "texts": texts, "batch_tokens": self.batch_tokens, "pooling": pooling });
-                Ok(self.ask::<Answer>("log_odds", arguments)?.log_odds)
-            },
-        )?;
-        Ok(numbers(scores))
+        WorkerBackend::ask_about(texts, reading, |_, texts| {
+            let arguments = json!({ "texts": texts, "batch_tokens": self.batch_tokens, "pooling": pooling });
+            Ok(numbers(self.ask::<LogOdds>("log_odds", arguments)?.log_odds))
+        })
     }
 
     fn head_at(&self) -> usize {
@@ -146,7 +137,7 @@ impl Learner for WorkerLearner<'_> {
 
 impl Drop for WorkerLearner<'_> {
     fn drop(&mut self) {
-        self.backend.seats[self.seat].learners.fetch_sub(1, Ordering::Relaxed);
+        self.backend.seats.leave(self.seat);
         // A worker that is gone holds nothing.
         let _ = self.ask::<Json>("end", json!({}));
     }

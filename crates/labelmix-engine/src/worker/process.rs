@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{PROTOCOL, WorkerOptions, WorkerProgram, exchange, lock, not_exchanged, refused};
+use super::seats::{Place, lock};
+use super::{PROTOCOL, WorkerOptions, WorkerProgram, exchange, not_exchanged, refused};
 
 /// The worker that comes along.
 const TORCH: &str = include_str!("labelmix_worker.py");
@@ -46,6 +47,10 @@ pub struct Gpu {
 }
 
 impl Hello {
+    pub(super) fn is_on_gpu(&self) -> bool {
+        self.device != "cpu"
+    }
+
     /// Versions and the device's name.
     pub(super) fn details(&self) -> String {
         let versions: Vec<String> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
@@ -85,12 +90,8 @@ struct Refusal {
 
 impl Process {
     /// Starts a worker and greets it.
-    pub(super) fn start(
-        options: &WorkerOptions,
-        device: &str,
-        visible: Option<&str>,
-        threads: usize,
-    ) -> Result<(Self, Hello)> {
+    pub(super) fn start(options: &WorkerOptions, place: &Place) -> Result<(Self, Hello)> {
+        let Place { device, visible, threads } = place;
         let program = exchange()?;
         let mut command = match &options.program {
             WorkerProgram::Torch(python) => {
@@ -150,7 +151,7 @@ impl Process {
             "device": device,
             "processes": options.processes(),
         });
-        let hello: Hello = process.ask("hello", &greeting)?;
+        let hello: Hello = process.ask("hello", greeting)?;
         if hello.protocol != PROTOCOL {
             return Err(refused(
                 format!("the engine {shown} speaks protocol {}, and this labelmix {PROTOCOL}", hello.protocol),
@@ -171,9 +172,8 @@ impl Process {
     }
 
     /// Asks for something, and waits for the answer as long as it shows that it is alive.
-    pub(super) fn ask<T: DeserializeOwned>(&mut self, what: &str, arguments: &Json) -> Result<T> {
+    pub(super) fn ask<T: DeserializeOwned>(&mut self, what: &str, mut request: Json) -> Result<T> {
         self.asked += 1;
-        let mut request = arguments.clone();
         request["id"] = json!(self.asked);
         request["do"] = json!(what);
         let mut line = request.to_string();

@@ -232,15 +232,7 @@ fn two_processes_that_share_a_model_learn_what_one_does() {
 /// A program that says what the lines of a script say, whatever it is asked.
 fn program(script: &str) -> WorkerOptions {
     let program = WorkerProgram::Command(vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()]);
-    WorkerOptions {
-        program,
-        device: "cpu".to_owned(),
-        attention: None,
-        gpus: 1,
-        sharding: Sharding::Layers,
-        timeout: 1,
-        tell: |_| (),
-    }
+    WorkerOptions { program, timeout: 1, ..options(PathBuf::new()) }
 }
 
 /// What is said of a program that cannot be used.

@@ -1,7 +1,7 @@
 //! `labelmix engine check`: the same small stage on two engines.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use labelmix_engine::{Engine, EngineOptions, LabelerJob, ModelEngine};
 use labelmix_methods::Recipe;
@@ -92,11 +92,9 @@ pub(crate) fn run(arguments: &EngineCheckArguments) -> Result<Status, Failure> {
     // Graphics processors are for the other one.
     let native = trial(EngineOptions::default())?;
     let other = trial(options(arguments.engine)?)?;
-    let differences =
-        native.log_odds.iter().zip(&other.log_odds).map(|(ours, theirs)| f64::from(*ours) - f64::from(*theirs));
-    let largest = differences.map(f64::abs).fold(0.0, f64::max);
-    let pairs = native.log_odds.iter().zip(&other.log_odds);
-    let other_class = pairs.filter(|(ours, theirs)| (**ours > 0.0) != (**theirs > 0.0)).count();
+    let pairs = || native.log_odds.iter().zip(&other.log_odds);
+    let largest = pairs().map(|(ours, theirs)| (f64::from(*ours) - f64::from(*theirs)).abs()).fold(0.0, f64::max);
+    let other_class = pairs().filter(|(ours, theirs)| (**ours > 0.0) != (**theirs > 0.0)).count();
     let comparison = Comparison { engines: [native, other], largest_difference: largest, other_class, texts: SCORED };
     if arguments.json {
         print_json(&comparison)?;
@@ -122,15 +120,12 @@ impl EngineTrial {
         let recipe = &Recipe { total_examples: 8 * train.len(), learning_rate: 2e-3, ..table.recipe(train.len()) };
         let (train, validation) = (train.to_vec(), validation.to_vec());
         let job = LabelerJob { train, validation, recipe, target_accuracy: None, seed: 0 };
-        let out: PathBuf = tempfile::tempdir().map_err(CheckError::Folder)?.keep();
+        let out = tempfile::tempdir().map_err(CheckError::Folder)?;
         let interrupt = Interrupt::default();
         let began = Instant::now();
-        let training = engine.train_labeler(&job, &out, Continuation::none(&interrupt), &mut |_| ());
-        let scores =
-            training.and_then(|training| Ok((training, engine.scorer(&out)?.score(&texts[LEARNT..], &interrupt)?)));
-        let seconds = Duration::as_secs_f64(&began.elapsed());
-        let _ = std::fs::remove_dir_all(&out);
-        let (training, scores) = scores?;
+        let training = engine.train_labeler(&job, out.path(), Continuation::none(&interrupt), &mut |_| ())?;
+        let scores = engine.scorer(out.path())?.score(&texts[LEARNT..], &interrupt)?;
+        let seconds = began.elapsed().as_secs_f64();
         let name = engine.runner().unwrap_or_else(|| "native".to_owned());
         let (steps, best_step) = (training.history.steps, training.history.best_step);
         Ok(Self { engine: name, start_seconds, seconds, steps, best_step, log_odds: scores.log_odds() })

@@ -7,17 +7,11 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 use crate::interruption::{Chance, Undisturbed, disturbances};
-use crate::workplace::{Workplace, example};
+use crate::workplace::{Workplace, example, python_with};
 
 /// A Python with torch and transformers, if there is one.
 pub(crate) fn interpreter() -> Option<String> {
-    let python = std::env::var("LABELMIX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let imports = Command::new(&python).args(["-c", "import torch, transformers"]).output();
-    let found = imports.is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("skipped: {python} has no torch and transformers (LABELMIX_TEST_PYTHON names another)");
-    }
-    found.then_some(python)
+    python_with("torch, transformers")
 }
 
 /// The text of the small study, on torch.

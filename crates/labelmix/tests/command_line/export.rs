@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
 
-use crate::workplace::{Workplace, example};
+use crate::workplace::{Workplace, example, python_with};
 
 const METHODS: &str = r#"
 [prompt]
@@ -99,13 +99,7 @@ fn tensors(path: PathBuf) -> HashMap<String, Vec<usize>> {
 
 /// A Python that can run what is exported, if there is one.
 fn python() -> Option<String> {
-    let python = std::env::var("LABELMIX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let imports = Command::new(&python).args(["-c", "import peft, torch, transformers"]).output();
-    let found = imports.is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("numbers skipped: {python} has no torch, transformers and peft (LABELMIX_TEST_PYTHON names another)");
-    }
-    found.then_some(python)
+    python_with("peft, torch, transformers")
 }
 
 /// The texts and log-odds of a run's test set.

@@ -13,6 +13,17 @@ pub(crate) fn example() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reviews")).unwrap()
 }
 
+/// A Python that imports these packages; none, with a word about it, where there is not.
+pub(crate) fn python_with(packages: &str) -> Option<String> {
+    let python = std::env::var("LABELMIX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let imports = process::Command::new(&python).args(["-c", &format!("import {packages}")]).output();
+    let found = imports.is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: {python} has not all of {packages} (LABELMIX_TEST_PYTHON names another)");
+    }
+    found.then_some(python)
+}
+
 /// A temporary folder that holds a study.
 pub(crate) struct Workplace {
     folder: TempDir,
