@@ -38,6 +38,7 @@ pub use error::{ContradictingRow, DataError};
 pub use example::{Example, ExampleId, ForSale, Round, bought_hash, content_hash, weak_class};
 pub use field::FieldValue;
 pub use labeler::labeler_split;
+pub use order::SeededOrder;
 pub use place::{Place, RowNumber};
 pub use pools::{Boundary, Pools, order_of_sale};
 pub use prompt::PromptTemplate;

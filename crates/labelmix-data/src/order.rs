@@ -4,19 +4,19 @@
 use crate::example::first_word;
 
 /// A pseudo-random order of numbered items, one for each purpose and seed.
-pub(crate) struct SeededOrder {
+pub struct SeededOrder {
     key: [u8; 32],
 }
 
 impl SeededOrder {
     /// The order for a purpose. `purpose` is part of every result's meaning: two purposes must never share one,
     /// and changing one changes results.
-    pub(crate) fn new(purpose: &'static str, seed: u64) -> Self {
+    pub fn new(purpose: &'static str, seed: u64) -> Self {
         Self { key: blake3::derive_key(purpose, &seed.to_le_bytes()) }
     }
 
     /// The sorting key of an item. Its second half only decides between equal hashes.
-    pub(crate) fn place(&self, item: u64) -> (u64, u64) {
+    pub fn place(&self, item: u64) -> (u64, u64) {
         let hash = blake3::keyed_hash(&self.key, &item.to_le_bytes());
         (first_word(hash), item)
     }

@@ -118,23 +118,29 @@ impl ModelEngine {
         Ok(engine)
     }
 
-    /// For a labeler that reads these texts, unless training it would not fit into memory; and which of them it can read.
+    /// For a labeler that reads these texts, by themselves or in these words, unless it would not fit into memory; and which of them
+    /// it can read.
     ///
     /// # Errors
     /// If the model cannot be used, or a text not be read.
     ///
     /// # Panics
-    /// If the labeler does not train a model.
+    /// If the labeler runs no model.
     pub fn for_labeler(
         table: &LabelerTable,
+        prompt: &PromptTemplate,
         folder: &Path,
         texts: &[&str],
         options: &EngineOptions,
     ) -> Result<(Self, Vec<bool>)> {
-        let settings = table.model.as_ref().expect("a labeler that trains has a model");
+        let settings = table.model.as_ref().expect("a labeler that runs a model has one");
         let tokenizer = tokenizer(folder, settings.max_length)?;
         let tokens = encode_all(texts, &tokenizer, settings.too_long)?;
-        let longest = tokens.iter().flatten().map(Vec::len).max().unwrap_or(0);
+        let mut longest = tokens.iter().flatten().map(Vec::len).max().unwrap_or(0);
+        if table.kind.asks() {
+            let around = tokenizer.encode_inner(&prompt.shot("", true))?.len();
+            longest = ((longest + around) * (table.own_labels()[0] + 1)).min(tokenizer.context());
+        }
         let recipe = &table.recipe(1);
         let place = Place { folder, settings, recipe, tables: ["[labeler]", "the model of [labeler]"] };
         let engine = place.load(tokenizer, longest, &EngineOptions { jobs: Some(1), ..options.clone() })?;

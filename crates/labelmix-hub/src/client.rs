@@ -4,19 +4,17 @@
 //! size and hash) on the redirect itself, and because the token must stay with the endpoint: a storage host gets an
 //! address that is signed for one file and must not see more.
 
-use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use labelmix_http::{Retries, Secret, header, host, may_pass, origin, retry_after, without_query};
 use ureq::http::{HeaderMap, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use crate::address;
 use crate::progress::Progress;
-use crate::settings::{Retries, Settings, SettingsError, Token};
+use crate::redirect::target;
+use crate::settings::{Settings, SettingsError};
 
 /// Enough for the lists of the largest repositories (some hundred thousand files), and no more than a machine has.
 const LARGEST_DOCUMENT: u64 = 256 * 1024 * 1024;
@@ -28,7 +26,7 @@ pub(crate) struct Client {
     agent: Agent,
     endpoint: String,
     origin: String,
-    token: Option<Token>,
+    token: Option<Secret>,
     retries: Retries,
 }
 
@@ -61,7 +59,7 @@ impl Failure {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::NoAnswer { .. } => true,
-            Self::Refused(refusal) => matches!(refusal.status, 408 | 429 | 500..),
+            Self::Refused(refusal) => may_pass(refusal.status),
             Self::NotAHub { .. } => false,
         }
     }
@@ -70,7 +68,7 @@ impl Failure {
     pub(crate) fn summary(&self) -> String {
         match self {
             Self::NoAnswer { host, reason } => format!("{host}: {reason}"),
-            Self::Refused(refusal) => format!("{} answers {}", address::host(&refusal.address), refusal.status),
+            Self::Refused(refusal) => format!("{} answers {}", host(&refusal.address), refusal.status),
             Self::NotAHub { address, what } => format!("{address}: {what}"),
         }
     }
@@ -96,27 +94,9 @@ pub(crate) struct FileFacts {
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("labelmix/", env!("CARGO_PKG_VERSION")))
-            // A compressed body would have another size than the file, and another range.
-            .accept_encoding("identity")
-            .timeout_resolve(Some(settings.connect_timeout))
-            .timeout_connect(Some(settings.connect_timeout))
-            .timeout_recv_response(Some(settings.silence_timeout))
-            .timeout_per_read(Some(settings.silence_timeout))
-            .timeout_per_write(Some(settings.silence_timeout));
-        if address::is_loopback(&settings.endpoint) {
-            config = config.proxy(None);
-        }
-        if let Some(file) = &settings.certificates {
-            config = config.tls_config(TlsConfig::builder().root_certs(authorities(file)?).build());
-        }
         Ok(Self {
-            agent: config.build().into(),
-            origin: address::origin(&settings.endpoint).expect("the settings were checked"),
+            agent: settings.connections.to(&settings.endpoint)?,
+            origin: origin(&settings.endpoint).expect("the settings were checked"),
             endpoint: settings.endpoint.trim_end_matches('/').to_owned(),
             token: settings.token.clone(),
             retries: settings.retries,
@@ -234,7 +214,7 @@ impl Client {
         if let Some(token) = &self.token
             && self.is_endpoint(address)
         {
-            request = request.header("Authorization", token.header());
+            request = request.header("Authorization", token.authorization());
         }
         if let Some(from) = from {
             request = request.header("Range", format!("bytes={from}-"));
@@ -254,7 +234,7 @@ impl Client {
         let from_hub = |name| self.is_endpoint(address).then(|| text(headers, name)).flatten();
         Refusal {
             status,
-            address: address::without_query(address).to_owned(),
+            address: without_query(address).to_owned(),
             code: from_hub("x-error-code"),
             message: from_hub("x-error-message"),
             retry_after: retry_after(status, headers),
@@ -262,7 +242,7 @@ impl Client {
     }
 
     fn is_endpoint(&self, address: &str) -> bool {
-        address::origin(address).is_some_and(|origin| origin == self.origin)
+        origin(address).is_some_and(|origin| origin == self.origin)
     }
 }
 
@@ -282,21 +262,14 @@ impl Patience {
     /// Waits for the next attempt, or gives the failure back if there is none.
     pub(crate) fn wait(&mut self, failure: Failure, progress: &dyn Progress) -> Result<(), Failure> {
         self.failures += 1;
-        if !failure.may_pass() || self.failures >= self.retries.attempts {
+        if !failure.may_pass() {
             return Err(failure);
         }
         let asked_for = match &failure {
             Failure::Refused(refusal) => refusal.retry_after,
             _ => None,
         };
-        let delay = match asked_for {
-            Some(delay) if delay > self.retries.longest_wait => return Err(failure),
-            Some(delay) => delay,
-            None => {
-                let doubled = self.retries.first_delay.saturating_mul(1 << (self.failures - 1).min(30));
-                doubled.min(self.retries.longest_delay)
-            }
-        };
+        let Some(delay) = self.retries.delay(self.failures, asked_for) else { return Err(failure) };
         progress.waiting(&failure.summary(), delay);
         thread::sleep(delay);
         Ok(())
@@ -308,29 +281,13 @@ impl Patience {
     }
 }
 
-/// The certificate authorities in a PEM file.
-fn authorities(file: &Path) -> Result<RootCerts, SettingsError> {
-    let error = |reason: String| SettingsError::Certificates { file: file.to_path_buf(), reason };
-    let pem = fs::read(file).map_err(|reason| error(reason.to_string()))?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|reason| error(reason.to_string()))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(error("there is no certificate in it".to_owned()));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
 /// Where the answer sends its asker, if it does.
 fn redirect(answer: &Response<Body>, address: &str) -> Result<Option<String>, Failure> {
     if !answer.status().is_redirection() {
         return Ok(None);
     }
     let location = text(answer.headers(), "location");
-    let target = location.and_then(|location| address::target(address, &location));
+    let target = location.and_then(|location| target(address, &location));
     target.map(Some).ok_or_else(|| not_a_hub(address, "a redirect leads nowhere"))
 }
 
@@ -348,27 +305,13 @@ fn facts(address: &str, commit: &str, etag: &str, size: &str) -> Result<FileFact
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// What the server says of the time until the next request: `Retry-After` in seconds, or the Hub's own
-/// `RateLimit: "api";r=0;t=55`, whose `t` counts the seconds until its window ends. The latter stands on every answer
-/// and means a delay only where the limit is the reason.
-fn retry_after(status: u16, headers: &HeaderMap) -> Option<Duration> {
-    let seconds = match text(headers, "retry-after") {
-        Some(value) => value.trim().parse().ok(),
-        None if status == 429 => {
-            text(headers, "ratelimit")?.split(';').find_map(|part| part.trim().strip_prefix("t=")?.parse().ok())
-        }
-        None => None,
-    };
-    seconds.map(Duration::from_secs)
+    header(headers, name).map(str::to_owned)
 }
 
 pub(crate) fn no_answer(address: &str, reason: &(impl ToString + ?Sized)) -> Failure {
-    Failure::NoAnswer { host: address::host(address), reason: reason.to_string() }
+    Failure::NoAnswer { host: host(address), reason: reason.to_string() }
 }
 
 pub(crate) fn not_a_hub(address: &str, what: &str) -> Failure {
-    Failure::NotAHub { address: address::without_query(address).to_owned(), what: what.to_owned() }
+    Failure::NotAHub { address: without_query(address).to_owned(), what: what.to_owned() }
 }

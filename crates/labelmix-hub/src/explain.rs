@@ -1,6 +1,7 @@
 //! From what a server answered to what the user reads.
 
-use crate::address;
+use labelmix_http::{host, origin};
+
 use crate::cache::RepositoryCache;
 use crate::client::{Client, Failure, Refusal};
 use crate::error::HubError;
@@ -65,7 +66,7 @@ impl Question<'_> {
                 advice: self.token_advice(),
             },
             (_, 429, _) => HubError::RateLimited {
-                host: address::host(&refusal.address),
+                host: host(&refusal.address),
                 wait_seconds: refusal.retry_after.map(|delay| delay.as_secs()),
             },
             _ => HubError::ServerError { status: refusal.status, address: refusal.address, message: refusal.message },
@@ -73,7 +74,7 @@ impl Question<'_> {
     }
 
     fn is_from_hub(&self, refusal: &Refusal) -> bool {
-        address::origin(&refusal.address) == address::origin(self.client.endpoint())
+        origin(&refusal.address) == origin(self.client.endpoint())
     }
 
     fn page(&self) -> String {

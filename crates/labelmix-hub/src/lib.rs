@@ -26,7 +26,6 @@
 //! from it is the names of three folders. So the requests are made here with ureq: synchronous, with rustls and the
 //! webpki roots, and no OpenSSL.
 
-mod address;
 mod cache;
 mod client;
 mod download;
@@ -36,6 +35,7 @@ mod hub;
 mod listing;
 mod partial;
 mod progress;
+mod redirect;
 mod repository;
 mod settings;
 
@@ -44,4 +44,4 @@ pub use hub::{CachedFile, Hub, Listing, Snapshot, Warning};
 pub use listing::ListedFile;
 pub use progress::{Progress, Silent};
 pub use repository::{Repository, RepositoryKind, RepositoryNameError};
-pub use settings::{Access, Links, Retries, Settings, SettingsError, Token};
+pub use settings::{Access, Links, Settings, SettingsError};

@@ -2,16 +2,13 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use labelmix_http::{CertificatesError, Connections, Retries, Secret, is_http};
 use miette::Diagnostic;
 use thiserror::Error;
-
-use crate::address;
 
 /// Everything that [`crate::Hub`] needs to know of its surroundings.
 #[derive(Debug, Clone)]
@@ -21,19 +18,15 @@ pub struct Settings {
     /// The folder of cached repositories, which Python shares.
     pub cache: PathBuf,
     /// What shows the Hub who asks, for private and gated repositories.
-    pub token: Option<Token>,
-    /// A PEM file with the certificate authorities to trust instead of the web's usual ones, which are built in.
-    pub certificates: Option<PathBuf>,
+    pub token: Option<Secret>,
+    /// How connections to the Hub come about.
+    pub connections: Connections,
     /// Whether the Hub may be asked at all.
     pub access: Access,
     /// How a snapshot refers to the contents that it shares with others.
     pub links: Links,
     /// What is done about failures that may pass.
     pub retries: Retries,
-    /// How long a connection may take to come about.
-    pub connect_timeout: Duration,
-    /// How long a server may say nothing. A slow download that goes on is never ended.
-    pub silence_timeout: Duration,
 }
 
 /// Whether the Hub may be asked.
@@ -52,55 +45,6 @@ pub enum Links {
     Symbolic,
     /// By copies always.
     Copies,
-}
-
-/// How often and after which delays a failure that may pass is tried again: no answer, a dropped connection, a
-/// timeout, status 408, 429 or 5xx.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retries {
-    /// Failures in a row, without a byte gained between them, before giving up. At least 1 is meant.
-    pub attempts: u32,
-    /// The delay after the first failure; each further one doubles it.
-    pub first_delay: Duration,
-    /// The longest delay that doubling leads to.
-    pub longest_delay: Duration,
-    /// The longest that is waited where the server itself says how long (`Retry-After`). The Hub counts requests in
-    /// windows of five minutes.
-    pub longest_wait: Duration,
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self {
-            attempts: 5,
-            first_delay: Duration::from_secs(1),
-            longest_delay: Duration::from_secs(30),
-            longest_wait: Duration::from_mins(5),
-        }
-    }
-}
-
-/// A secret that is shown to the Hub and to nobody else: it has no `Display`, and its `Debug` does not tell it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// A token as the user has it, surrounding white space removed. `None` if nothing is left.
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    /// The header that shows it. Only [`crate::client`] asks for it, for requests to the endpoint.
-    pub(crate) fn header(&self) -> String {
-        format!("Bearer {}", self.0)
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(hidden)")
-    }
 }
 
 /// Surroundings that do not fit together.
@@ -124,13 +68,9 @@ pub enum SettingsError {
     ))]
     MalformedToken,
 
-    #[error("{} gives no certificate authorities to trust: {reason}", file.display())]
-    #[diagnostic(help("set SSL_CERT_FILE to your organisation's file of certificates in PEM form, or unset it"))]
-    Certificates {
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Certificates(#[from] CertificatesError),
 
     #[error("HF_ENDPOINT is `{endpoint}`, which is no address of a Hub")]
     #[diagnostic(help("write it as https://huggingface.co, with a host alone and no user name; or unset it"))]
@@ -144,12 +84,10 @@ impl Settings {
             endpoint: "https://huggingface.co".to_owned(),
             cache: cache.into(),
             token: None,
-            certificates: None,
+            connections: Connections::new(|_| None),
             access: Access::Online,
             links: Links::Symbolic,
             retries: Retries::default(),
-            connect_timeout: Duration::from_secs(10),
-            silence_timeout: Duration::from_secs(30),
         }
     }
 
@@ -190,7 +128,7 @@ impl Settings {
         if let Some(endpoint) = variables.text("HF_ENDPOINT") {
             settings.endpoint = endpoint;
         }
-        settings.certificates = variables.path("SSL_CERT_FILE").or_else(|| variables.path("REQUESTS_CA_BUNDLE"));
+        settings.connections = Connections::new(|name| variables.path(name));
         if variables.is_on("HF_HUB_OFFLINE", Some("TRANSFORMERS_OFFLINE")) {
             settings.access = Access::Offline;
         }
@@ -199,7 +137,7 @@ impl Settings {
         }
         if !variables.is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN", None) {
             let named = variables.text("HF_TOKEN").or_else(|| variables.text("HUGGING_FACE_HUB_TOKEN"));
-            settings.token = match named.as_deref().and_then(Token::new) {
+            settings.token = match named.as_deref().and_then(Secret::new) {
                 Some(token) => Some(token),
                 None => token_in(&variables.path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token")))?,
             };
@@ -209,23 +147,19 @@ impl Settings {
 
     /// Finds what cannot work before anything is tried.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        let malformed = || SettingsError::MalformedEndpoint { endpoint: self.endpoint.clone() };
-        address::origin(&self.endpoint).ok_or_else(malformed)?;
-        if self.endpoint.contains(['@', '?', '#']) {
-            return Err(malformed());
+        if !is_http(&self.endpoint) {
+            return Err(SettingsError::MalformedEndpoint { endpoint: self.endpoint.clone() });
         }
-        match &self.token {
-            Some(Token(token)) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Err(SettingsError::MalformedToken)
-            }
-            _ => Ok(()),
+        if self.token.as_ref().is_some_and(|token| !token.is_well_formed()) {
+            return Err(SettingsError::MalformedToken);
         }
+        Ok(())
     }
 }
 
-fn token_in(file: &Path) -> Result<Option<Token>, SettingsError> {
+fn token_in(file: &Path) -> Result<Option<Secret>, SettingsError> {
     match fs::read_to_string(file) {
-        Ok(text) => Ok(Token::new(&text)),
+        Ok(text) => Ok(Secret::new(&text)),
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(reason) => Err(SettingsError::UnreadableToken { file: file.to_path_buf(), reason: reason.to_string() }),
     }

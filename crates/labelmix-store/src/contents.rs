@@ -56,6 +56,8 @@ pub enum Kind {
     Stages,
     /// Weak labels that labelers made.
     Labelers,
+    /// What language models behind web services answered.
+    Answers,
     /// What a model makes of texts, for probes.
     Features,
     Runs,
@@ -68,14 +70,23 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    const ALL: [Self; 7] =
-        [Self::Stages, Self::Labelers, Self::Features, Self::Runs, Self::TestSets, Self::Unfinished, Self::Damaged];
+    const ALL: [Self; 8] = [
+        Self::Stages,
+        Self::Labelers,
+        Self::Answers,
+        Self::Features,
+        Self::Runs,
+        Self::TestSets,
+        Self::Unfinished,
+        Self::Damaged,
+    ];
 
     /// The name of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stages => "stages",
             Self::Labelers => "labelers",
+            Self::Answers => "answers",
             Self::Features => "features",
             Self::Runs => "runs",
             Self::TestSets => "test_sets",

@@ -10,11 +10,13 @@ use labelmix_stats::auroc;
 use labelmix_study::LabelerTable;
 use serde::{Deserialize, Serialize};
 
+use crate::bought::Tally;
 use crate::error::{Result, StoreError};
 use crate::files::{read_json, write_json};
 use crate::key::StageKey;
 use crate::manifest::{self, Scrutiny};
-use crate::store::{OUTCOME_FILE, Store};
+use crate::prompt_file::PromptFile;
+use crate::store::{OUTCOME_FILE, PROMPT_FILE, Store};
 
 const LABELS_FILE: &str = "labels.jsonl";
 
@@ -41,6 +43,9 @@ pub struct LabelsOutcome {
     /// The temperature of the noise, if flips depend on the margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// What a language model's labels took, if one gave them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bought: Option<Tally>,
     /// Weak labels of the pool.
     pub pool_labels: usize,
     /// Weak labels of the test set.
@@ -103,6 +108,21 @@ impl Store {
     /// The folder of the weak labels that a labeler made.
     pub fn labels_folder(&self, key: &StageKey) -> PathBuf {
         self.root.join("labelers").join(key.to_string())
+    }
+
+    /// The file of a language model's answers to a question, whose hash this is.
+    pub fn answers_file(&self, question: &str) -> PathBuf {
+        self.root.join("answers").join(format!("{question}.jsonl"))
+    }
+
+    /// The name of the file of a prompt, and what stands in it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_prompt(folder: &Path, prompt: &PromptFile) -> Result<String> {
+        fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
+        write_json(&folder.join(PROMPT_FILE), prompt)?;
+        Ok(PROMPT_FILE.to_owned())
     }
 
     /// Weak labels and how they were made, if they are there.

@@ -3,6 +3,7 @@
 //! [`Store`] is a folder of plain files. [`Store::study`] reads the finished runs of what a study file asks, without model or data.
 
 mod asked;
+mod bought;
 mod claims;
 mod contents;
 mod error;
@@ -29,6 +30,7 @@ mod test_sets;
 mod watcher;
 
 pub use asked::{Asked, as_kept};
+pub use bought::{Abstention, Tally, Tokens};
 pub use claims::{Claim, Claiming, Holder, SeenClaim, Watch};
 pub use contents::{Contents, Item, Kind, Shown, StudyContents};
 pub use error::{Result, StoreError};

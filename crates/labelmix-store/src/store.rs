@@ -13,6 +13,9 @@
 //!                    labels.jsonl            the examples' ids and weak labels
 //!                    adapter_*               what was trained, if it was trained for these labels
 //!                    manifest.json           as above
+//!                    prompt.json             what a language model of this machine was asked with
+//! STORE/answers/KEY.jsonl                    what a language model behind a service was asked and answered, as it came; it is
+//!                                            appended to and never taken away
 //! STORE/features/KEY/outcome.json            whose features, and the ids of the texts
 //!                    features.safetensors    what the pretrained model makes of these texts, for all stages
 //!                    manifest.json           as above
@@ -128,7 +131,7 @@ pub(crate) const OUTCOME_FILE: &str = "outcome.json";
 const LOG_ODDS_FILE: &str = "test_log_odds.json";
 pub(crate) const RUN_FILE: &str = "run.json";
 pub(crate) const LEDGER_FILE: &str = "ledger.csv";
-const PROMPT_FILE: &str = "prompt.json";
+pub(crate) const PROMPT_FILE: &str = "prompt.json";
 /// The name of the file of how answers are judged in a stage's folder.
 pub const ANSWER_FILE: &str = "answer.json";
 /// The name of the file of a linear probe in a stage's folder.
@@ -382,8 +385,7 @@ impl Store {
             let DoneStage { outcome, log_odds, prompt, mut written } = work(folder)?;
             fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
             if let Some(prompt) = &prompt {
-                write_json(&folder.join(PROMPT_FILE), prompt)?;
-                written.push(PROMPT_FILE.to_owned());
+                written.push(Self::write_prompt(folder, prompt)?);
             }
             write_json(&folder.join(LOG_ODDS_FILE), &log_odds)?;
             write_json(&folder.join(OUTCOME_FILE), &outcome)?;

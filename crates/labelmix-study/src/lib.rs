@@ -17,9 +17,9 @@ pub use points::{GridPoint, NotAffordable};
 pub use runs::{WantedRun, run_name, runs_of};
 pub use slurm::{Overrides, SlurmTable};
 pub use study::{
-    DefinedIn, EngineKind, EngineTable, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, MatmulPrecisionName,
-    MethodTable, ModelTable, NamedMethod, Need, PoolingName, PricesTable, RowKeys, ScheduleTable, Sharding, Study,
-    StudyTable, TaskData, TaskReference, TaskTable, TextFiles, TooLong, VoteMerging, WeightPrecision, study_file_page,
-    study_tables,
+    DefinedIn, EngineKind, EngineTable, GridTable, KeyHelp, LabelPrice, LabelerKind, LabelerTable, LlmConfidence,
+    LlmForm, LlmTable, MatmulPrecisionName, MethodTable, ModelTable, NamedMethod, Need, PoolingName, PricesTable,
+    Rates, RowKeys, ScheduleTable, Sharding, Study, StudyTable, TaskData, TaskReference, TaskTable, TextFiles, TooLong,
+    VoteMerging, WeightPrecision, study_file_page, study_tables,
 };
 pub use supply::{LabelledExamples, Supply};

@@ -23,7 +23,7 @@ use crate::error::{Result, StudyError};
 use crate::slurm::SlurmTable;
 pub use engine::{EngineKind, EngineTable, Sharding};
 pub use grid::GridTable;
-pub use labeler::{LabelerKind, LabelerTable};
+pub use labeler::{LabelerKind, LabelerTable, LlmConfidence, LlmForm, LlmTable, Rates};
 pub use methods::MethodTable;
 pub use methods::NamedMethod;
 pub use model::{MatmulPrecisionName, ModelTable, PoolingName, TooLong, WeightPrecision};

@@ -56,6 +56,25 @@ pub enum Error {
         /// Gold labels to validate on.
         validation: usize,
     },
+    #[error("[labeler] has shots = {shots}, and {there} gold labels are left for it")]
+    #[diagnostic(help(
+        "it takes at most half of the examples with a gold label: lower `shots`, or give it a `gold_file` of its own"
+    ))]
+    NoShotsForLabeler {
+        shots: usize,
+        /// Gold labels that it can have.
+        there: usize,
+    },
+    #[error("the weak labels of the study {study:?} cost nothing: no language model behind a service is asked")]
+    #[diagnostic(help("`--dry-run` is for studies with `kind = \"llm\"` in [labeler]"))]
+    NothingToBuy {
+        /// The study's name.
+        study: String,
+    },
+    /// A language model behind a service gave no labels.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Llm(#[from] labelmix_llm::Error),
     #[error("[labeler] has proxy = true, but no example has a proxy text")]
     #[diagnostic(help("leave `proxy` out, or name a task whose examples have a proxy text"))]
     NoProxyTexts,

@@ -41,4 +41,4 @@ pub use slurm::{
 };
 pub use stage_error::{StageError, StageFailure};
 pub use sweep::{Sweep, SweepSummary};
-pub use weak_labels::{LabeledData, LabelerProgress, Origin, WeakLabeling, label_data};
+pub use weak_labels::{LabeledData, LabelerProgress, Origin, WeakLabeling, estimate_labels, label_data};

@@ -11,8 +11,10 @@ mod tests;
 use std::collections::HashMap;
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId, ValidationSplit, labeler_split};
-use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, ModelEngine};
+use labelmix_data::{Dataset, Example, ExampleId, PromptTemplate, ValidationSplit, labeler_split};
+use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, ModelEngine, in_chat};
+use labelmix_llm::{Estimate, Progress as Asking, Question};
+use labelmix_methods::order_for_all;
 use labelmix_models::Error as ModelError;
 use labelmix_store::{
     Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsOutcome, StageKey, Store, StoreError, Watch,
@@ -54,10 +56,10 @@ impl<'a> WeakLabeling<'a> {
         Self { store, model_folder, if_missing: IfMissing::Make, observe, options: None }
     }
 
-    /// The same, but what takes training is left to others: [`Error::NoWeakLabels`] says that it is missing.
+    /// The same, but what takes a model is left to others: [`Error::NoWeakLabels`] says that it is missing.
     pub fn unless_trained(self, study: &Study) -> Self {
-        let trains = study.labeler.as_ref().is_some_and(|labeler| labeler.kind.trains());
-        Self { if_missing: if trains { IfMissing::LeaveToOthers } else { self.if_missing }, ..self }
+        let runs_model = study.labeler.as_ref().is_some_and(|labeler| labeler.kind.runs_model());
+        Self { if_missing: if runs_model { IfMissing::LeaveToOthers } else { self.if_missing }, ..self }
     }
 
     /// Labels that the store must have: nothing is trained.
@@ -90,6 +92,8 @@ pub enum LabelerProgress<'a> {
     Elsewhere(Option<&'a Holder>),
     /// The labeler is being trained.
     Training(StageProgress),
+    /// A language model behind a service is asked.
+    Asking(Asking<'a>),
     Labeling {
         /// Texts that are labelled.
         done: usize,
@@ -140,8 +144,12 @@ pub(crate) fn set_weak_labels(
     labeling: &WeakLabeling<'_>,
 ) -> Result<Option<(LabelsOutcome, Origin)>> {
     set_weak_labels_by(study, dataset, labeling, |table, folder, texts| {
-        let (engine, readable) = ModelEngine::for_labeler(table, folder, texts, options)?;
-        Ok(LabelerEngine { engine: Box::new(engine), readable })
+        let mut prompt = study.prompt_template().clone();
+        let (engine, readable) = ModelEngine::for_labeler(table, &prompt, folder, texts, options)?;
+        if study.asks_in_chat() {
+            prompt = in_chat(prompt, engine.tokenizer())?;
+        }
+        Ok(LabelerEngine { engine: Box::new(engine), readable, prompt })
     })
 }
 
@@ -157,27 +165,19 @@ fn set_weak_labels_by(
         return Err(Error::NoProxyTexts);
     }
     let gold_file = study.load_labeler_gold(&dataset.test)?;
-    let own_examples = gold_file.as_deref().unwrap_or(&dataset.train);
-    let engine = if table.kind.trains() {
-        let folder =
-            labeling.model_folder.expect("who prepares a study with a labeler that trains has found its model");
+    let engine = if table.kind.runs_model() {
+        let folder = labeling.model_folder.expect("who prepares a study with a labeler that runs a model has found it");
         let examples = dataset.train.iter().chain(&dataset.test).chain(gold_file.iter().flatten());
         let texts: Vec<&str> = examples.map(|example| seen(table, example)).collect();
         Some(load(table, folder, &texts).map_err(unreadable)?)
     } else {
         None
     };
-    let mut split = ValidationSplit { train: Vec::new(), validation: Vec::new() };
-    if let Some(LabelerEngine { readable, .. }) = &engine {
-        let first = if gold_file.is_some() { dataset.train.len() + dataset.test.len() } else { 0 };
-        let is_readable = |index: usize| readable[first + index];
-        split = labeler_split(own_examples, is_readable, table.train(), table.validation(), table.seed);
-        if split.train.len().min(split.validation.len()) < 2 {
-            return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
-        }
-    }
-    let own = OwnExamples { examples: own_examples, split, from_file: gold_file.is_some() };
-    let inputs = Inputs { study: &study.name, engine: engine.as_ref(), own: &own, dataset };
+    let readable = engine.as_ref().map(|engine| &engine.readable[..]);
+    let own = OwnExamples::new(table, gold_file.as_deref(), dataset, readable)?;
+    let question = own.question(study, table);
+    let inputs =
+        Inputs { study: &study.name, engine: engine.as_ref(), question: question.as_ref(), own: &own, dataset };
     let (outcome, labels, origin) = inputs.find_or_make(table, labeling)?;
     let KeptLabels { pool, test } = labels;
     let (train_labels, test_labels) = (in_order(&dataset.train, &pool), in_order(&dataset.test, &test));
@@ -185,13 +185,29 @@ fn set_weak_labels_by(
     Ok(Some((outcome, origin)))
 }
 
+/// What it would take to have a study's weak labels from the language model behind a service that it names. Nothing is sent.
+///
+/// # Errors
+/// If the study asks none, or kept answers cannot be read.
+pub fn estimate_labels(study: &Study, dataset: &Dataset, store: &Store) -> Result<Estimate> {
+    let labeler = study.labeler.as_ref().and_then(|table| Some((table, table.llm.as_ref()?)));
+    let (table, llm) = labeler.ok_or_else(|| Error::NothingToBuy { study: study.name.clone() })?;
+    let gold_file = study.load_labeler_gold(&dataset.test)?;
+    let own = OwnExamples::new(table, gold_file.as_deref(), dataset, None)?;
+    let question = own.question(study, table);
+    let inputs = Inputs { study: &study.name, engine: None, question: question.as_ref(), own: &own, dataset };
+    making::estimate(llm, table, inputs, store)
+}
+
 /// What labels are made from.
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
     /// The study's name.
     study: &'a str,
-    /// There if the kind trains a model.
+    /// There if the kind runs a model.
     engine: Option<&'a LabelerEngine>,
+    /// There if a language model behind a service is asked.
+    question: Option<&'a Question>,
     own: &'a OwnExamples<'a>,
     dataset: &'a Dataset,
 }
@@ -201,14 +217,55 @@ struct LabelerEngine {
     engine: Box<dyn Engine>,
     /// Which texts it can read: of the pool, the test set and its own file, in this order.
     readable: Vec<bool>,
+    /// How examples become a prompt.
+    prompt: PromptTemplate,
 }
 
-/// The examples that a labeler is trained and validated on.
+/// The examples that a labeler is trained and validated on, or sees before each text.
 struct OwnExamples<'a> {
     /// The training examples, or those of a file.
     examples: &'a [Example],
     split: ValidationSplit,
     from_file: bool,
+}
+
+impl<'a> OwnExamples<'a> {
+    /// Those of a labeler that can read these texts of the pool, the test set and its own file, or all.
+    fn new(
+        table: &LabelerTable,
+        gold_file: Option<&'a [Example]>,
+        dataset: &'a Dataset,
+        readable: Option<&[bool]>,
+    ) -> Result<Self> {
+        let (examples, from_file) = (gold_file.unwrap_or(&dataset.train), gold_file.is_some());
+        let first = if from_file { dataset.train.len() + dataset.test.len() } else { 0 };
+        let is_readable = |index: usize| readable.is_none_or(|readable| readable[first + index]);
+        let [train, validation] = table.own_labels();
+        let split = labeler_split(examples, is_readable, train, validation, table.seed);
+        if table.kind.trains() && split.train.len().min(split.validation.len()) < 2 {
+            return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
+        }
+        if table.kind.asks() && split.train.len() < train {
+            return Err(Error::NoShotsForLabeler { shots: train, there: split.train.len() });
+        }
+        Ok(Self { examples, split, from_file })
+    }
+
+    /// What a language model behind a service is asked, if one is.
+    fn question(&self, study: &Study, table: &LabelerTable) -> Option<Question> {
+        let llm = table.llm.as_ref()?;
+        // In the order in which a language model of this machine would see them.
+        let mut shots: Vec<(String, bool)> = self.shots(table).map(|(text, class)| (text.to_owned(), class)).collect();
+        order_for_all(&mut shots, table.seed);
+        Some(Question::of(llm, study.prompt_template().clone(), shots))
+    }
+
+    /// The texts that it learns from, as the labeler sees them, with their gold labels.
+    fn shots(&self, table: &LabelerTable) -> impl Iterator<Item = (&str, bool)> {
+        let examples = self.split.train.iter().map(|index| &self.examples[*index]);
+        examples
+            .map(|example| (seen(table, example), example.gold.expect("a labeler's own examples have a gold label")))
+    }
 }
 
 impl Inputs<'_> {
@@ -270,10 +327,15 @@ impl Inputs<'_> {
     /// gold labels and texts as the labeler sees them; which are its own; how it is trained and what is done with its
     /// predictions.
     fn key(&self, table: &LabelerTable) -> Result<StageKey> {
-        let Self { engine, own, dataset, .. } = *self;
+        let Self { engine, question, own, dataset, .. } = *self;
         let mut parts = HashedParts::new(SCHEMA);
         parts.add("kind", table.kind.name().as_bytes());
-        if let Some(LabelerEngine { engine, .. }) = engine {
+        if let Some((question, llm)) = question.zip(table.llm.as_ref()) {
+            parts.add("question", question.key().as_bytes());
+            parts.add("texts", llm.texts.map(|texts| (texts as u64).to_le_bytes()).as_ref().map_or(&[], |bytes| bytes));
+            parts.add("test", &[u8::from(llm.test)]);
+        }
+        if let Some(LabelerEngine { engine, prompt, .. }) = engine {
             let Identity { engine, model, rounding, tokenizer, pooling, max_length } = engine.identity()?;
             let is_cut = table.model.as_ref().is_some_and(|model| model.too_long == TooLong::Cut);
             if let Some(engine) = engine {
@@ -287,7 +349,11 @@ impl Inputs<'_> {
             if let Some(max_length) = max_length.filter(|_| is_cut) {
                 parts.add("max length", &(max_length as u64).to_le_bytes());
             }
-            parts.add("recipe", recipe_part(&table.recipe(own.split.train.len())).as_bytes());
+            if table.kind.trains() {
+                parts.add("recipe", recipe_part(&table.recipe(own.split.train.len())).as_bytes());
+            } else {
+                parts.add("prompt", &serde_json::to_vec(prompt).expect("a prompt can be written"));
+            }
         }
         for (name, number) in [
             ("target accuracy", table.target_accuracy),
@@ -354,7 +420,7 @@ impl Piece for LabelsPiece<'_> {
                 let (outcome, labels, _) = inputs.find_or_make(&as_they_fall, labeling)?;
                 making::shuffle(table.seed, dataset, outcome, &labels)?
             } else {
-                making::make(table, *inputs, folder, Making { observe: labeling.observe, continuation })?
+                making::make(table, *inputs, store, folder, Making { observe: labeling.observe, continuation })?
             };
             let outcome = LabelsOutcome {
                 key: key.clone(),
@@ -362,6 +428,7 @@ impl Piece for LabelsPiece<'_> {
                 history: made.history,
                 target_stop: made.target_stop,
                 temperature: made.temperature,
+                bought: made.bought,
                 pool_labels: made.labels.pool.len(),
                 test_labels: made.labels.test.len(),
                 pool: quality(&dataset.train, &made.labels.pool),

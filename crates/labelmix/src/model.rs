@@ -104,10 +104,10 @@ pub(crate) fn checkpoint_of(study: &Study, parts: Parts) -> Result<PathBuf, Fail
     checkpoint_for(study.engine.kind, &study.model.path, study.folder(), parts)
 }
 
-/// The folder of the model of a study's labeler, if it has one that trains.
+/// The folder of the model of a study's labeler, if it runs one.
 pub(crate) fn labeler_checkpoint_of(study: &Study) -> Result<Option<PathBuf>, Failure> {
     let model =
-        study.labeler.as_ref().filter(|labeler| labeler.kind.trains()).and_then(|labeler| labeler.model.as_ref());
+        study.labeler.as_ref().filter(|labeler| labeler.kind.runs_model()).and_then(|labeler| labeler.model.as_ref());
     model.map(|model| checkpoint_for(study.engine.kind, &model.path, study.folder(), Parts::All)).transpose()
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+use labelmix_llm::Progress as Asking;
 use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::LabelerProgress;
 use labelmix_train::StageProgress;
@@ -131,6 +132,13 @@ impl MessageBar {
                     format!("weak labeler: step {step} of at most {scheduled_steps}, loss {training_loss:.3}");
                 self.show(step, scheduled_steps, &message);
             }
+            LabelerProgress::Asking(Asking::Asked { answers, of, usd }) => {
+                self.show(answers, of, &format!("weak labels: {answers} of {of} answers, ${usd:.4} spent"));
+            }
+            LabelerProgress::Asking(Asking::Waiting { reason, delay }) => {
+                let delay = HumanDuration(delay);
+                self.show_message(&format!("weak labels: {reason}; trying again in {delay}"));
+            }
             LabelerProgress::Labeling { done, total } => {
                 self.show(done, total, &format!("weak labels: {done} of {total} texts"));
             }
@@ -146,6 +154,10 @@ impl MessageBar {
     fn show(&self, done: usize, total: usize, message: &str) {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
+        self.show_message(message);
+    }
+
+    fn show_message(&self, message: &str) {
         self.bar.set_message(message.to_owned());
         let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.on_terminal && last_line.elapsed() > LINE_EVERY {

@@ -1,13 +1,16 @@
 //! `labelmix weak-label`: the weak labels of a study's labeler, as a file.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use indicatif::HumanDuration;
 use labelmix_data::{Example, ExampleId, write_table};
 use labelmix_engine::{EngineOptions, available_memory};
+use labelmix_llm::Estimate;
 use labelmix_methods::{StageHistory, StopReason, TargetStop};
 use labelmix_report::count;
-use labelmix_store::{LabelAccuracy, LabelsOutcome, Store};
-use labelmix_sweep::{ExecuteOptions, LabeledData, LabelerProgress, Origin, WeakLabeling, label_data};
+use labelmix_store::{Abstention, LabelAccuracy, LabelsOutcome, Store, Tally};
+use labelmix_sweep::{ExecuteOptions, LabeledData, LabelerProgress, Origin, WeakLabeling, estimate_labels, label_data};
 use serde::Serialize;
 
 use crate::arguments::WeakLabelArguments;
@@ -45,6 +48,15 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
     };
     let model_folder = labeler_checkpoint_of(&study)?;
     let dataset = study.load_data(&files_of(&study)?)?;
+    if arguments.dry_run {
+        let estimate = estimate_labels(&study, &dataset, &store)?;
+        if arguments.json {
+            print_json(&estimate)?;
+        } else {
+            print_data(&describe_estimate(&estimate))?;
+        }
+        return Ok(Status::Done);
+    }
     let progress = MessageBar::new();
     let signals = Signals::handle().map_err(SignalError)?;
     let observe = |event: LabelerProgress<'_>| {
@@ -62,14 +74,15 @@ pub(crate) fn run(arguments: &WeakLabelArguments) -> Result<Status, Failure> {
         Err(error) if error.is_interruption() => return Ok(print_interrupted()),
         labeled => labeled?,
     };
-    write_table(&arguments.out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;
+    let out = arguments.out.as_ref().expect("it is required without --dry-run");
+    write_table(out, rows("pool", &dataset.train).chain(rows("test", &dataset.test)))?;
     if arguments.json {
         print_json(&Report { origin, outcome: &outcome })?;
     } else {
         print_data(&describe(&outcome, origin, dataset.train.len()))?;
     }
     let written = outcome.pool_labels + outcome.test_labels;
-    say!("{} labels written to {}", count(written), arguments.out.display());
+    say!("{} labels written to {}", count(written), out.display());
     Ok(Status::Done)
 }
 
@@ -81,14 +94,33 @@ fn rows<'a>(split: &'static str, examples: &'a [Example]) -> impl Iterator<Item 
     })
 }
 
+/// What labels would take, for people.
+fn describe_estimate(estimate: &Estimate) -> String {
+    let Estimate { texts, requests, tokens, usd, most_usd, spent_usd, seconds } = estimate;
+    let time = seconds.map_or_else(
+        || "time      unknown before there are answers: `texts = 20` in [labeler.llm] asks about a few\n".to_owned(),
+        |seconds| format!("time      about {}\n", HumanDuration(Duration::from_secs_f64(seconds))),
+    );
+    format!(
+        "texts     {}\nrequests  {} to send\ntokens    about {} in, {} out\ndollars   about {usd:.4}, at most {most_usd:.4}; {spent_usd:.4} \
+         spent already\n{time}",
+        count(*texts),
+        count(*requests),
+        count(tokens.input as usize),
+        count(tokens.output as usize),
+    )
+}
+
 /// How the labels were made and how good they are, for people.
 fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
-    let LabelsOutcome { key, labeler, history, target_stop, temperature, pool_labels, .. } = outcome;
+    let LabelsOutcome { key, labeler, history, target_stop, temperature, bought, pool_labels, .. } = outcome;
     let origin = match origin {
         Origin::Found => "found in the store",
         Origin::Made => "made now",
     };
-    let model = labeler.model.as_ref().map_or(String::new(), |model| format!(", {}", model.path.display()));
+    let of_service = labeler.llm.as_ref().map(|llm| llm.model.clone());
+    let model = labeler.model.as_ref().map(|model| model.path.display().to_string()).or(of_service);
+    let model = model.map_or(String::new(), |model| format!(", {model}"));
     let mut out = format!("labels    {key}, {origin}\nlabeler   {}{model}\n", labeler.kind.name());
     // Writing to a string cannot fail.
     if let Some(history) = history {
@@ -102,6 +134,9 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
     if let Some(temperature) = temperature {
         let _ = writeln!(out, "flips     by the model's margin, with temperature {temperature:.3}");
     }
+    if let Some(tally) = bought {
+        out += &describe_tally(tally);
+    }
     if labeler.shuffle_errors {
         let _ = writeln!(out, "errors    dealt out anew");
     }
@@ -109,6 +144,41 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
         let _ = writeln!(out, "left out  {} examples of the pool", count(pool - pool_labels));
     }
     out + &describe_quality(outcome)
+}
+
+/// What a language model's labels took, for people.
+fn describe_tally(tally: &Tally) -> String {
+    let Tally { labels, abstentions, bounded, sure, tokens, usd, perhaps_usd } = tally;
+    let each = if *labels > 0 { format!(", ${:.6} a label", usd / *labels as f64) } else { String::new() };
+    let mut out = format!(
+        "bought    for ${usd:.4}{each}: {} tokens in, {} out\n",
+        count(tokens.input as usize),
+        count(tokens.output as usize)
+    );
+    if *perhaps_usd > 0.0 {
+        let _ = writeln!(out, "perhaps   ${perhaps_usd:.4} more, for requests whose answers did not arrive");
+    }
+    for (why, texts) in abstentions {
+        let _ = writeln!(out, "no label  {} texts: {}", count(*texts), in_word(*why));
+    }
+    if *bounded > 0 {
+        let _ = writeln!(out, "bounded   {} answers told the probability of one word alone", count(*bounded));
+    }
+    if *sure > 0 {
+        let _ = writeln!(out, "sure      {} answers without a probability count as sure", count(*sure));
+    }
+    out
+}
+
+fn in_word(why: Abstention) -> &'static str {
+    match why {
+        Abstention::Unreadable => "neither of the words",
+        Abstention::Empty => "an empty answer",
+        Abstention::Refused => "the model refuses",
+        Abstention::Filtered => "the service's filter",
+        Abstention::TooLong => "too long for the model",
+        Abstention::Rejected => "the service refuses the request",
+    }
 }
 
 /// How many labels there are of each split, and how good they are, for people.

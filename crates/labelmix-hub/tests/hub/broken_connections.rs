@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use labelmix_hub::{Hub, HubError, Retries, Settings, Silent};
-use labelmix_loopback_hub::{Fault, Script, Server};
+use labelmix_http::Retries;
+use labelmix_hub::{Hub, HubError, Settings, Silent};
+use labelmix_loopback::{Fault, Script, Server};
 
 use crate::scratch::{Listener, Scratch, assert_whole, fetch, model, weights};
 
@@ -209,7 +210,8 @@ fn a_silent_server_is_left() {
     let (scratch, _) = Scratch::with_model();
     scratch.served.script(Script::times(1, Fault::Stall).at("/api/models"));
     scratch.served.script(Script::times(1, Fault::Stall).at("model.safetensors?"));
-    let settings = Settings { silence_timeout: Duration::from_millis(100), ..scratch.settings() };
+    let mut settings = scratch.settings();
+    settings.connections.silence_timeout = Duration::from_millis(100);
     assert_whole(&fetch(&Hub::new(settings).unwrap()).unwrap());
 }
 

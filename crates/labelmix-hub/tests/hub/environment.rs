@@ -1,10 +1,11 @@
 //! Settings from the environment, as Python's `huggingface_hub` reads it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
-use labelmix_hub::{Access, Hub, Links, Settings, SettingsError, Token};
+use labelmix_http::{Connections, Secret};
+use labelmix_hub::{Access, Hub, Links, Settings, SettingsError};
 use miette::Diagnostic;
 use tempfile::TempDir;
 
@@ -67,10 +68,10 @@ fn places_of_the_token() {
     let other = folder.path().join("other");
     let file = ("HF_TOKEN_PATH", other.to_str().unwrap());
     let token = |variables: &[(&str, &str)]| settings(&[&[("HF_HOME", home)], variables].concat()).token;
-    assert_eq!(token(&[]), Token::new("hf_file"));
-    assert_eq!(token(&[file]), Token::new("hf_other"));
-    assert_eq!(token(&[file, ("HUGGING_FACE_HUB_TOKEN", "hf_old")]), Token::new("hf_old"));
-    assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", "hf_old"), ("HF_TOKEN", " hf_new\n")]), Token::new("hf_new"));
+    assert_eq!(token(&[]), Secret::new("hf_file"));
+    assert_eq!(token(&[file]), Secret::new("hf_other"));
+    assert_eq!(token(&[file, ("HUGGING_FACE_HUB_TOKEN", "hf_old")]), Secret::new("hf_old"));
+    assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", "hf_old"), ("HF_TOKEN", " hf_new\n")]), Secret::new("hf_new"));
     assert_eq!(token(&[("HF_TOKEN", "hf_new"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
 }
 
@@ -78,7 +79,7 @@ fn places_of_the_token() {
 fn a_token_is_never_shown() {
     let settings = settings(&[("HOME", "/h"), ("HF_TOKEN", "hf_secret")]);
     assert!(!format!("{settings:?}").contains("hf_secret"));
-    let malformed = Settings { token: Token::new("hf_secret\u{e9}"), ..Settings::new("/cache") };
+    let malformed = Settings { token: Secret::new("hf_secret\u{e9}"), ..Settings::new("/cache") };
     let error = Hub::new(malformed).err().unwrap();
     assert!(!format!("{error} {error:?}").contains("hf_secret"));
     assert_snapshot!(report(&error), @r"
@@ -103,18 +104,18 @@ fn endpoints_that_are_none() {
 #[test]
 fn certificate_authorities() {
     let both = [("HOME", "/h"), ("SSL_CERT_FILE", "/a.pem"), ("REQUESTS_CA_BUNDLE", "/b.pem")];
-    assert_eq!(settings(&both).certificates.as_deref(), Some(Path::new("/a.pem")));
-    assert_eq!(settings(&[both[0], both[2]]).certificates.as_deref(), Some(Path::new("/b.pem")));
+    assert_eq!(settings(&both).connections.certificates.as_deref(), Some(Path::new("/a.pem")));
+    assert_eq!(settings(&[both[0], both[2]]).connections.certificates.as_deref(), Some(Path::new("/b.pem")));
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("roots.pem");
     std::fs::write(&file, "no certificate\n").unwrap();
-    let settings = Settings { certificates: Some(file.clone()), ..Settings::new("/cache") };
+    let settings = Settings { connections: trusting(file.clone()), ..Settings::new("/cache") };
     let error = Hub::new(settings).err().unwrap();
     assert_snapshot!(report(&error).replace(file.to_str().unwrap(), "roots.pem"), @r"
     roots.pem gives no certificate authorities to trust: there is no certificate in it
     hint: set SSL_CERT_FILE to your organisation's file of certificates in PEM form, or unset it
     ");
-    let absent = Settings { certificates: Some(folder.path().join("absent.pem")), ..Settings::new("/cache") };
+    let absent = Settings { connections: trusting(folder.path().join("absent.pem")), ..Settings::new("/cache") };
     assert!(matches!(Hub::new(absent), Err(SettingsError::Certificates { .. })));
 }
 
@@ -129,4 +130,8 @@ fn a_token_file_that_cannot_be_read() {
 
 fn report(error: &SettingsError) -> String {
     format!("{error}\nhint: {}", error.help().unwrap())
+}
+
+fn trusting(certificates: PathBuf) -> Connections {
+    Connections { certificates: Some(certificates), ..Connections::new(|_| None) }
 }

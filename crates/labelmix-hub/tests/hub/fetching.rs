@@ -3,7 +3,7 @@
 use std::fs;
 
 use labelmix_hub::{Hub, ListedFile, Repository, Settings, Silent};
-use labelmix_loopback_hub::ServedRepository;
+use labelmix_loopback::ServedRepository;
 
 use crate::scratch::{CONFIG, Listener, Scratch, assert_whole, fetch, model, tiny_model, wanted, weights};
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use labelmix_hub::{Silent, Warning};
-use labelmix_loopback_hub::{Fault, Script};
+use labelmix_loopback::{Fault, Script};
 
 use crate::scratch::{Scratch, assert_whole, fetch, model, tiny_model, wanted};
 

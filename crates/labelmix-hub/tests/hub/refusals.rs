@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use labelmix_hub::{Hub, HubError, Repository, Settings, Silent};
-use labelmix_loopback_hub::{Fault, Script, ServedRepository};
+use labelmix_loopback::{Fault, Script, ServedRepository};
 
 use crate::scratch::{Scratch, fetch, model, tiny_model};
 

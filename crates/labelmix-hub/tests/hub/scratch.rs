@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use labelmix_hub::{Access, Hub, HubError, Progress, Repository, Retries, Settings, Silent, Snapshot, Token};
-use labelmix_loopback_hub::{LoopbackHub, ServedRepository};
+use labelmix_http::{Retries, Secret};
+use labelmix_hub::{Access, Hub, HubError, Progress, Repository, Settings, Silent, Snapshot};
+use labelmix_loopback::{LoopbackHub, ServedRepository};
 use miette::Diagnostic;
 use tempfile::TempDir;
 
@@ -41,7 +42,7 @@ impl Scratch {
     }
 
     pub(crate) fn hub_with_token(&self, token: &str) -> Hub {
-        Hub::new(Settings { token: Token::new(token), ..self.settings() }).unwrap()
+        Hub::new(Settings { token: Secret::new(token), ..self.settings() }).unwrap()
     }
 
     pub(crate) fn offline_hub(&self) -> Hub {

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use labelmix_hub::{Hub, Links, Progress, Settings, Silent};
-use labelmix_loopback_hub::{Fault, Script, Server};
+use labelmix_loopback::{Fault, Script, Server};
 
 use crate::scratch::{Scratch, assert_whole, fetch, model};
 

@@ -1,6 +1,6 @@
 //! Who gets to see the token.
 
-use labelmix_loopback_hub::Server;
+use labelmix_loopback::Server;
 
 use crate::scratch::{Scratch, assert_whole, fetch, tiny_model};
 

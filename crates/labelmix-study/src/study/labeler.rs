@@ -1,5 +1,7 @@
 //! `[labeler]`: who makes the weak labels, where the data has none.
 
+mod llm;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,10 +10,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::llm::{LlmConfidence, LlmForm, LlmTable, Rates};
 use super::{ModelTable, Problem};
 
-/// `[labeler]`: a small model that is fine-tuned on gold labels of its own, or an annotator who is simulated. Which keys
-/// may be there depends on `kind`.
+/// `[labeler]`: a small model that is fine-tuned on gold labels of its own, a language model that is asked, or an annotator who is
+/// simulated. Which keys may be there depends on `kind`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelerTable {
@@ -25,6 +28,12 @@ pub struct LabelerTable {
     /// that the model learns from. Without it, it takes its gold labels from the training examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gold_file: Option<PathBuf>,
+    /// The service that is asked, and what it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<LlmTable>,
+    /// Gold labels of its own that a language model sees before each text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shots: Option<usize>,
     /// Gold labels that it is trained on: 8,000, and at most half of those there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<usize>,
@@ -71,6 +80,10 @@ pub enum LabelerKind {
     /// A fine-tuned model's predictions.
     #[default]
     Model,
+    /// What a language model of this machine says when it is asked.
+    Prompted,
+    /// What a language model behind a web service says.
+    Llm,
     /// Gold labels, flipped equally often in both classes.
     Symmetric,
     /// Gold labels, flipped as often as the class says.
@@ -84,6 +97,8 @@ impl LabelerKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Prompted => "prompted",
+            Self::Llm => "llm",
             Self::Symmetric => "symmetric",
             Self::ClassDependent => "class-dependent",
             Self::Margin => "margin",
@@ -94,12 +109,27 @@ impl LabelerKind {
     pub fn trains(self) -> bool {
         matches!(self, Self::Model | Self::Margin)
     }
+
+    /// Whether a checkpoint is needed.
+    pub fn runs_model(self) -> bool {
+        self.trains() || self == Self::Prompted
+    }
+
+    /// Whether a language model is asked, which may see gold labels of the labeler's own.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Prompted | Self::Llm)
+    }
 }
 
 impl LabelerTable {
     /// Gold labels to train on at most.
     pub fn train(&self) -> usize {
         self.train.unwrap_or(8_000)
+    }
+
+    /// Gold labels of its own that it learns from and those that it is validated on, at most.
+    pub fn own_labels(&self) -> [usize; 2] {
+        if self.kind.trains() { [self.train(), self.validation()] } else { [self.shots.unwrap_or(0), 0] }
     }
 
     /// Gold labels to validate on at most. With 4,000, a measured accuracy is within a point and a half of the true one
@@ -129,21 +159,35 @@ impl LabelerTable {
         let problem = |reason: String, help: String| Err(Problem { reason, help });
         let kind = self.kind;
         let named = kind.name();
-        let of_models = [
-            ("model", self.model.is_some()),
+        let keys = [
+            ("model", self.model.is_some(), kind.runs_model(), "\"model\", \"prompted\" and \"margin\""),
+            ("llm", self.llm.is_some(), kind == LabelerKind::Llm, "\"llm\""),
+            ("shots", self.shots.is_some(), kind.asks(), "\"prompted\" and \"llm\""),
+        ];
+        let learns = kind.trains() || kind.asks();
+        let of_examples = [
             ("gold_file", self.gold_file.is_some()),
+            ("include_own_examples", self.include_own_examples),
+            ("proxy", self.proxy),
+        ];
+        let of_examples = of_examples
+            .map(|(key, is_there)| (key, is_there, learns, "\"model\", \"prompted\", \"llm\" and \"margin\""));
+        let of_training = [
             ("train", self.train.is_some()),
             ("validation", self.validation.is_some()),
             ("epochs", self.epochs.is_some()),
             ("learning_rate", self.learning_rate.is_some()),
             ("micro_batch_tokens", self.micro_batch_tokens.is_some()),
             ("shuffle_errors", self.shuffle_errors),
-            ("include_own_examples", self.include_own_examples),
-            ("proxy", self.proxy),
         ];
-        if let Some((key, _)) = of_models.iter().find(|(_, is_there)| *is_there && !kind.trains()) {
-            let help = "it is for the kinds that train a model: \"model\" and \"margin\"".to_owned();
-            return problem(format!("`{key}` in [labeler], whose kind is {named:?}"), help);
+        let of_training = of_training.map(|(key, is_there)| (key, is_there, kind.trains(), "\"model\" and \"margin\""));
+        let mut keys = keys.iter().chain(&of_examples).chain(&of_training);
+        if let Some((key, _, _, kinds)) = keys.find(|(_, is_there, is_right, _)| *is_there && !is_right) {
+            let plural = if kinds.contains(" and ") { "kinds" } else { "kind" };
+            return problem(
+                format!("`{key}` in [labeler], whose kind is {named:?}"),
+                format!("it is for the {plural} {kinds}"),
+            );
         }
         if self.proxy && self.gold_file.is_some() {
             let help = "a `gold_file` has texts only: leave one of the two out".to_owned();
@@ -167,6 +211,10 @@ impl LabelerTable {
             }
         }
         match self.target_accuracy {
+            Some(_) if kind.asks() => {
+                let help = "a model that is asked says what it says: it is for kinds that train or flip".to_owned();
+                return problem(format!("`target_accuracy` in [labeler], whose kind is {named:?}"), help);
+            }
             Some(_) if kind == LabelerKind::ClassDependent => {
                 let help = "a class-dependent annotator is described by `sensitivity` and `specificity`".to_owned();
                 return problem(format!("`target_accuracy` in [labeler], whose kind is {named:?}"), help);
@@ -181,10 +229,19 @@ impl LabelerTable {
             }
             _ => {}
         }
-        if kind.trains() && self.model.is_none() {
-            let help =
-                "give the small model that is fine-tuned: model = \"a folder\" or \"organisation/name\"".to_owned();
+        if kind.runs_model() && self.model.is_none() {
+            let what = if kind.trains() { "small model that is fine-tuned" } else { "language model that is asked" };
+            let help = format!("give the {what}: model = \"a folder\" or \"organisation/name\"");
             return problem(format!("[labeler] of kind {named:?} has no `model`"), help);
+        }
+        match &self.llm {
+            Some(llm) => llm.check()?,
+            None if kind == LabelerKind::Llm => {
+                let help =
+                    "say who is asked in [labeler.llm]: base_url = \"http://127.0.0.1:8080/v1\", model = \"a name\"";
+                return problem("[labeler] of kind \"llm\" has no table [labeler.llm]".to_owned(), help.to_owned());
+            }
+            None => {}
         }
         let counts = [("train", self.train()), ("validation", self.validation()), ("epochs", self.epochs.unwrap_or(3))];
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -246,11 +303,11 @@ mod tests {
     #[test]
     fn problems_name_the_key_and_the_remedy() {
         let problem = |keys: &str| parse(keys).unwrap_err();
-        insta::assert_snapshot!(problem("kind = 'asymmetric'"), @"line 8: unknown variant `asymmetric`, expected one of `model`, `symmetric`, `class-dependent`, `margin` | did you mean `symmetric`?");
+        insta::assert_snapshot!(problem("kind = 'asymmetric'"), @"line 8: unknown variant `asymmetric`, expected one of `model`, `prompted`, `llm`, `symmetric`, `class-dependent`, `margin` | did you mean `symmetric`?");
         insta::assert_snapshot!(problem("kind = 'model'"), @r#"[labeler] of kind "model" has no `model` | give the small model that is fine-tuned: model = "a folder" or "organisation/name""#);
         insta::assert_snapshot!(problem("model = { path = 'a', wieghts = 'f32' }"), @"line 8: unknown field `wieghts`, expected one of `path`, `weights`, `matmul_precision`, `activation_checkpointing`, `pooling`, `max_length`, `too_long` | did you mean `weights`?");
         insta::assert_snapshot!(problem("model = 7"), @"line 8: invalid type: integer `7`, expected a model's path, or a table with its path and settings | see `labelmix help sweep` for an example of a study file");
-        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"line 9: unknown field `target`, expected one of `kind`, `model`, `gold_file`, `train`, `validation`, `epochs`, `learning_rate`, `micro_batch_tokens`, `target_accuracy`, `sensitivity`, `specificity`, `shuffle_errors`, `include_own_examples`, `proxy`, `seed` | did you mean `target_accuracy`?");
+        insta::assert_snapshot!(problem("model = 'a'\ntarget = 0.8"), @"line 9: unknown field `target`, expected one of `kind`, `model`, `gold_file`, `llm`, `shots`, `train`, `validation`, `epochs`, `learning_rate`, `micro_batch_tokens`, `target_accuracy`, `sensitivity`, `specificity`, `shuffle_errors`, `include_own_examples`, `proxy`, `seed` | did you mean `target_accuracy`?");
         insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = 0.5"), @"target_accuracy = 0.5 in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
         insta::assert_snapshot!(problem("model = 'a'\ntarget_accuracy = nan"), @"target_accuracy = NaN in [labeler] | it is the share of labels that are right: above 0.5, which is chance, and at most 1");
         insta::assert_snapshot!(problem("model = 'a'\nlearning_rate = -1.0"), @"learning_rate = -1 in [labeler] | learning_rate must be a positive number");
@@ -258,7 +315,7 @@ mod tests {
         insta::assert_snapshot!(problem("model = 'a'\nsensitivity = 0.9"), @r#"`sensitivity` in [labeler], whose kind is "model" | it is for the kind "class-dependent""#);
         insta::assert_snapshot!(problem("model = 'a'\ngold_file = 'b.jsonl'\nproxy = true"), @"`proxy` in [labeler], which has a `gold_file` | a `gold_file` has texts only: leave one of the two out");
         insta::assert_snapshot!(problem("kind = 'symmetric'"), @r#"[labeler] of kind "symmetric" has no `target_accuracy` | give the share of labels that are right, such as target_accuracy = 0.8"#);
-        insta::assert_snapshot!(problem("kind = 'symmetric'\ntarget_accuracy = 0.8\nproxy = true"), @r#"`proxy` in [labeler], whose kind is "symmetric" | it is for the kinds that train a model: "model" and "margin""#);
+        insta::assert_snapshot!(problem("kind = 'symmetric'\ntarget_accuracy = 0.8\nproxy = true"), @r#"`proxy` in [labeler], whose kind is "symmetric" | it is for the kinds "model", "prompted", "llm" and "margin""#);
         insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8"), @r#"[labeler] of kind "class-dependent" has no `specificity` | give the share of its class that is labelled right, such as specificity = 0.8"#);
         insta::assert_snapshot!(problem("kind = 'class-dependent'\nsensitivity = 0.8\nspecificity = 1.8"), @"specificity = 1.8 in [labeler] | specificity lies between 0 and 1");
         insta::assert_snapshot!(

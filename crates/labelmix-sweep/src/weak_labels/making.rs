@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId};
+use labelmix_data::{Dataset, Example, ExampleId, SeededOrder};
 use labelmix_engine::{Engine, LabelerJob, LabelerTraining};
-use labelmix_methods::{StageHistory, TargetStop};
+use labelmix_llm::{Bought, Error as LlmError, Estimate, Purchase, Question, Service};
+use labelmix_methods::{ShotOrder, StageHistory, TargetStop};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
-use labelmix_store::{KeptLabels, LabelsOutcome};
-use labelmix_study::{LabelerKind, LabelerTable};
-use labelmix_train::{Continuation, soft_label};
+use labelmix_store::{KeptLabels, KeptShot, LabelsOutcome, PromptFile, Shortened, Store, Tally};
+use labelmix_study::{LabelerKind, LabelerTable, LlmTable};
+use labelmix_train::{Continuation, Error as TrainError, soft_label};
 
-use super::{Inputs, LabelerEngine, LabelerProgress, seen};
+use super::{Inputs, LabelerEngine, LabelerProgress, OwnExamples, seen};
 use crate::error::{Error, Result};
 use crate::stage_error::StageError;
 
@@ -34,6 +35,8 @@ pub(super) struct MadeLabels {
     pub(super) history: Option<StageHistory>,
     pub(super) target_stop: Option<TargetStop>,
     pub(super) temperature: Option<f64>,
+    /// What a language model's labels took.
+    pub(super) bought: Option<Tally>,
     /// The files that were written.
     pub(super) written: Vec<String>,
 }
@@ -62,18 +65,92 @@ fn train(
     engine.train_labeler(&job, folder, continuation, &mut |progress| observe(LabelerProgress::Training(progress)))
 }
 
+/// Keeps what stands before the texts that a language model of this machine is asked about.
+fn prepare(engine: &LabelerEngine, table: &LabelerTable, own: &OwnExamples<'_>, folder: &Path) -> Result<Vec<String>> {
+    let shots = own.shots(table).map(|(text, class)| KeptShot { text: text.to_owned(), class: u8::from(class) });
+    let prompt = PromptFile {
+        template: engine.prompt.clone(),
+        order: ShotOrder::OneForAll,
+        seed: table.seed,
+        follow_up: None,
+        asks_language_model: true,
+        shots: shots.collect(),
+        shortened: Shortened::default(),
+    };
+    Ok(vec![Store::write_prompt(folder, &prompt)?])
+}
+
+fn purchase<'a>(question: &'a Question, llm: &LlmTable, answers: &'a Path, texts: &'a [&'a str]) -> Purchase<'a> {
+    Purchase { question, rates: llm.usd_per_million, max_usd: llm.max_usd, answers, texts }
+}
+
+/// What [`ask`] would take.
+pub(super) fn estimate(llm: &LlmTable, table: &LabelerTable, inputs: Inputs<'_>, store: &Store) -> Result<Estimate> {
+    let question = inputs.question.expect("who estimates has a question");
+    let asked = inputs.asked(llm, table);
+    let texts: Vec<&str> = asked.iter().map(|(_, example)| seen(table, example)).collect();
+    let answers = store.answers_file(&question.key());
+    Ok(purchase(question, llm, &answers, &texts).estimate(llm.concurrency)?)
+}
+
+/// Asks a language model behind a service for the labels of the pool, or of some of it, and of the test set if it is to have some.
+fn ask(
+    question: &Question,
+    llm: &LlmTable,
+    table: &LabelerTable,
+    inputs: Inputs<'_>,
+    store: &Store,
+    Making { observe, continuation }: Making<'_>,
+) -> std::result::Result<MadeLabels, StageError> {
+    let service = Service::of(llm, |name| std::env::var_os(name)).map_err(Error::from)?;
+    let asked = inputs.asked(llm, table);
+    let texts: Vec<&str> = asked.iter().map(|(_, example)| seen(table, example)).collect();
+    let answers = store.answers_file(&question.key());
+    let purchase = purchase(question, llm, &answers, &texts);
+    let interrupted = || continuation.interrupt.is_requested();
+    let bought = purchase.make(&service, &interrupted, &|progress| observe(LabelerProgress::Asking(progress)));
+    let Bought { labels, tally } = bought.map_err(|error| match error {
+        LlmError::Interrupted => StageError::Engine(TrainError::Interrupted.into()),
+        error => Error::from(error).into(),
+    })?;
+    let mut kept = KeptLabels::default();
+    for ((split, example), label) in asked.iter().zip(labels) {
+        let labels = if *split == 0 { &mut kept.pool } else { &mut kept.test };
+        labels.extend(label.map(|label| (example.id, label)));
+    }
+    Ok(MadeLabels { labels: kept, bought: Some(tally), ..MadeLabels::default() })
+}
+
+impl<'a> Inputs<'a> {
+    /// The examples that a service is asked about, with 0 for the pool and 1 for the test set. Which of the pool, an order decides
+    /// that depends on the seed and the examples' ids alone.
+    pub(super) fn asked(&self, llm: &LlmTable, table: &LabelerTable) -> Vec<(usize, &'a Example)> {
+        let left_out = self.left_out(table);
+        let order = SeededOrder::new("labelmix-sweep 1 texts of a language model", table.seed);
+        let mut pool: Vec<&Example> =
+            self.dataset.train.iter().filter(|example| !left_out.contains(&example.id)).collect();
+        pool.sort_by_cached_key(|example| order.place(example.id.number()));
+        pool.truncate(llm.texts.unwrap_or(usize::MAX));
+        let test = self.dataset.test.iter().filter(|_| llm.test);
+        pool.into_iter().map(|example| (0, example)).chain(test.map(|example| (1, example))).collect()
+    }
+
+    /// The examples that get no label because the labeler learned from them.
+    fn left_out(&self, table: &LabelerTable) -> HashSet<ExampleId> {
+        let own = self.own.split.train.iter().filter(|_| !table.include_own_examples);
+        own.map(|index| self.own.examples[*index].id).collect()
+    }
+}
+
 /// The log-odds of the examples of the pool and of the test set that get a label, by the labeler in a folder.
 fn predict(
-    LabelerEngine { engine, readable }: &LabelerEngine,
+    LabelerEngine { engine, readable, .. }: &LabelerEngine,
     table: &LabelerTable,
-    Inputs { own, dataset, .. }: Inputs<'_>,
+    inputs: Inputs<'_>,
     folder: &Path,
     Making { observe, continuation }: Making<'_>,
 ) -> labelmix_engine::Result<[Vec<Option<f32>>; 2]> {
-    let mut left_out: HashSet<ExampleId> = HashSet::new();
-    if !table.include_own_examples {
-        left_out.extend(own.split.train.iter().map(|index| own.examples[*index].id));
-    }
+    let (left_out, dataset) = (inputs.left_out(table), inputs.dataset);
     let examples: Vec<&Example> = dataset.train.iter().chain(&dataset.test).collect();
     let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
     let mut is_wanted = readable[..texts.len()].to_vec();
@@ -98,21 +175,31 @@ fn predict(
 pub(super) fn make(
     table: &LabelerTable,
     inputs: Inputs<'_>,
+    store: &Store,
     folder: &Path,
     making: Making<'_>,
 ) -> std::result::Result<MadeLabels, StageError> {
-    let Inputs { engine, dataset, .. } = inputs;
+    let Inputs { engine, question, own, dataset, .. } = inputs;
     let splits = [&dataset.train, &dataset.test];
+    if let Some((question, llm)) = question.zip(table.llm.as_ref()) {
+        return ask(question, llm, table, inputs, store, making);
+    }
     let Some(engine) = engine else {
         let flip = |gold: bool| class_noise(table).flip_probability(gold);
         let [pool, test] = splits.map(|examples| flipped(table, examples, |_, gold| gold.map(flip)));
         return Ok(MadeLabels { labels: KeptLabels { pool: pool?, test: test? }, ..MadeLabels::default() });
     };
     // Inside the pool of threads, because every operation of the model would otherwise have to enter it.
-    let (LabelerTraining { history, target_stop, written }, scores) = rayon::scope(|_| {
-        let training = train(&*engine.engine, table, inputs, folder, making)?;
+    let (MadeLabels { history, target_stop, written, .. }, scores) = rayon::scope(|_| {
+        let made = if table.kind.trains() {
+            let LabelerTraining { history, target_stop, written } =
+                train(&*engine.engine, table, inputs, folder, making)?;
+            MadeLabels { history: Some(history), target_stop, written, ..MadeLabels::default() }
+        } else {
+            MadeLabels { written: prepare(engine, table, own, folder)?, ..MadeLabels::default() }
+        };
         let scores = predict(engine, table, inputs, folder, making)?;
-        Ok::<_, StageError>((training, scores))
+        Ok::<_, StageError>((made, scores))
     })?;
     let mut temperature = None;
     let [pool, test] = if table.kind == LabelerKind::Margin {
@@ -132,7 +219,14 @@ pub(super) fn make(
             labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
         })
     };
-    Ok(MadeLabels { labels: KeptLabels { pool, test }, history: Some(history), target_stop, temperature, written })
+    Ok(MadeLabels {
+        labels: KeptLabels { pool, test },
+        history,
+        target_stop,
+        temperature,
+        written,
+        ..MadeLabels::default()
+    })
 }
 
 /// How often a simulated annotator errs in either class.
@@ -171,7 +265,7 @@ pub(super) fn shuffle(seed: u64, dataset: &Dataset, outcome: LabelsOutcome, labe
     let pool = with_shuffled_errors(seed, &dataset.train, &labels.pool)?;
     let test = with_shuffled_errors(seed, &dataset.test, &labels.test)?;
     let labels = KeptLabels { pool, test };
-    Ok(MadeLabels { labels, history, target_stop, temperature, written: Vec::new() })
+    Ok(MadeLabels { labels, history, target_stop, temperature, ..MadeLabels::default() })
 }
 
 /// Errors come back as doubles. Rounding them to f32 moves none across one half: an error is the distance of an f32 from 0

@@ -136,7 +136,7 @@ fn label_by_nothing(study: &Study, store: &Store, options: &ExecuteOptions) -> R
             script: Arc::new(|_| Ok(())),
             asked: Arc::default(),
         });
-        Ok(LabelerEngine { engine, readable: vec![true; texts.len()] })
+        Ok(LabelerEngine { engine, readable: vec![true; texts.len()], prompt: PromptTemplate::default() })
     };
     Ok(set_weak_labels_by(study, &mut dataset, &labeling, load)?.expect("the study has a labeler"))
 }

@@ -14,8 +14,11 @@ pub(crate) struct WeakLabelArguments {
     pub(crate) study: PathBuf,
     /// Where to write the labels, in the format that the name says (as for `labelmix predict`): id, split (pool or test),
     /// text, gold, weak, one row for each weak label
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only say what it would take to ask the language model of [labeler.llm]: requests, tokens, dollars and time
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Where labels are kept [default: labelmix-store beside the study file]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use labelmix_data::PromptTemplate;
 use labelmix_engine::{Engine, EngineOptions, LabelerJob, ModelEngine};
 use labelmix_methods::Recipe;
 use labelmix_sandbox::{SandboxModel, write_question_files};
@@ -113,7 +114,7 @@ impl EngineTrial {
         let began = Instant::now();
         let texts: Vec<&str> = rows.iter().map(|row| &*row.text).collect();
         let table = LabelerTable { model: Some(settings), ..LabelerTable::default() };
-        let (engine, _) = ModelEngine::for_labeler(&table, folder, &texts, options)?;
+        let (engine, _) = ModelEngine::for_labeler(&table, &PromptTemplate::default(), folder, &texts, options)?;
         let start_seconds = began.elapsed().as_secs_f64();
         let labelled: Vec<(&str, bool)> = rows[..LEARNT].iter().map(|row| (&*row.text, row.gold == 1)).collect();
         let (train, validation) = labelled.split_at(LEARNT * 2 / 3);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use labelmix_loopback::{Answer, LoopbackModel, chat};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value as Json;
 
@@ -207,6 +208,20 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
     let weak = ["weak-label", "labeler.toml", "--out", "weak.csv", "--store", "labels"];
     printed.push(("weak-label --json", json_of(&weak)));
     printed.push(("weak labels", header(&path("weak.csv"))));
+    let served = LoopbackModel::start(|_| {
+        let mut answer = chat("yes", &[("yes", 0.8), ("no", 0.2)]);
+        answer["usage"]["prompt_tokens_details"] = serde_json::json!({"cached_tokens": 1});
+        Answer::json(&answer)
+    });
+    let llm = format!(
+        "[labeler]\nkind = \"llm\"\n[labeler.llm]\nmodel = \"m\"\nbase_url = \"{}\"\ntexts = 4\n",
+        served.base_url()
+    );
+    let llm = format!("{}{llm}[prompt]\ntargets = [\"no\", \"yes\"]\n", Workplace::study());
+    workplace.write("llm.toml", llm.replace("weak = \"weak\"\n", ""));
+    printed.push(("weak-label --json", json_of(&["weak-label", "llm.toml", "--out", "llm.csv", "--store", "labels"])));
+    let dry = ["weak-label", "llm.toml", "--dry-run", "--store", "labels"];
+    printed.push(("weak-label --dry-run --json", json_of(&dry)));
 
     printed.push(("store ls --json", json_of(&["store", "ls", "labelmix-store"])));
     printed.push(("store gc --json", json_of(&["store", "gc", "labelmix-store"])));

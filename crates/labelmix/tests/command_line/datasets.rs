@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use labelmix_loopback_hub::{Fault, LoopbackHub, Script, ServedRepository};
+use labelmix_loopback::{Fault, LoopbackHub, Script, ServedRepository};
 use parquet::arrow::ArrowWriter;
 
 use crate::hub::{at_hub, complaint, output_of};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use assert_cmd::Command;
-use labelmix_loopback_hub::{Fault, LoopbackHub, Script, ServedRepository};
+use labelmix_loopback::{Fault, LoopbackHub, Script, ServedRepository};
 
 use crate::workplace::{Workplace, example};
 

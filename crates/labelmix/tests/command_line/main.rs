@@ -15,6 +15,7 @@ mod import;
 mod interruption;
 mod label_report;
 mod ledger;
+mod llm_labels;
 mod main_job;
 mod max_length;
 mod methods;

@@ -217,10 +217,10 @@ fn labels_that_are_damaged_are_set_aside_and_made_again() {
 #[test]
 fn mistakes() {
     let with = |labeler: &str| complaint(&workplace(labeler), &["weak-label", "study.toml", "--out", "weak.jsonl"]);
-    insta::assert_snapshot!(with("kind = \"simmetric\""), @r#"
-error: study.toml: line 17: unknown variant `simmetric`, expected one of `model`, `symmetric`, `class-dependent`, `margin`
-hint: did you mean `symmetric`?
-"#);
+    insta::assert_snapshot!(with("kind = \"simmetric\""), @"
+    error: study.toml: line 17: unknown variant `simmetric`, expected one of `model`, `prompted`, `llm`, `symmetric`, `class-dependent`, `margin`
+    hint: did you mean `symmetric`?
+    ");
     insta::assert_snapshot!(with(&(model() + "target_accuracy = 0.5")), @r#"
 error: study.toml: target_accuracy = 0.5 in [labeler]
 hint: it is the share of labels that are right: above 0.5, which is chance, and at most 1

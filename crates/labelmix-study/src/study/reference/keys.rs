@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::StudyTable;
 use crate::slurm::SlurmTable;
 use crate::study::{
-    EngineTable, GridTable, LabelerTable, ModelTable, PricesTable, TaskTable, USUAL_SCHEDULE, VoteMerging,
+    EngineTable, GridTable, LabelerTable, LlmTable, ModelTable, PricesTable, TaskTable, USUAL_SCHEDULE, VoteMerging,
     default_methods,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn tables() -> Vec<StudyTable> {
             "[task]" => task_defaults(),
             "[model]" => model_defaults(),
             "[labeler]" => labeler_defaults(),
+            "[labeler.llm]" => llm_defaults(),
             "[prices]" => defaults(&PricesTable::default()),
             "[grid]" => defaults(&GridTable::default()),
             "[prompt]" => prompt_defaults(),
@@ -76,6 +77,14 @@ fn model_defaults() -> Table {
 fn prompt_defaults() -> Table {
     let mut table = defaults(&PromptTemplate::default());
     table.insert("before_text".to_owned(), Value::from(""));
+    table
+}
+
+/// But for those that depend on others.
+fn llm_defaults() -> Table {
+    let llm: LlmTable = toml::from_str("base_url = ''\nmodel = ''").expect("a service needs no more");
+    let mut table = defaults(&llm);
+    table.retain(|key, _| !["base_url", "model", "usd_per_million", "votes"].contains(&key));
     table
 }
 

@@ -36,7 +36,19 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
             let rates = "sensitivity = 0.9\nspecificity = 0.9\n";
             format!("name = 'a'\n{FILES}{MODEL}[labeler]\nkind = 'class-dependent'\n{}{line}", without(rates))
         }
+        ("[labeler]", "shots") => {
+            format!("name = 'a'\n{FILES}{MODEL}[labeler]\nkind = 'prompted'\nmodel = 'small'\n{line}")
+        }
         ("[labeler]", _) => format!("name = 'a'\n{FILES}{MODEL}[labeler]\n{}{line}", without("model = 'small'\n")),
+        ("[labeler.llm]", key) => {
+            let with = match key {
+                "votes" => "confidence = 'votes'\n",
+                "max_usd" => "usd_per_million = { input = 1.0, output = 1.0 }\n",
+                _ => "",
+            };
+            let usual = without("base_url = 'http://127.0.0.1/v1'\nmodel = 'm'\n");
+            format!("name = 'a'\n{FILES}{MODEL}[labeler]\nkind = 'llm'\n[labeler.llm]\n{usual}{with}{line}")
+        }
         ("[grid]", "weak_counts" | "gold_counts") => {
             let other = without("weak_counts = [0]\ngold_counts = [0]\n");
             // None of either is refused.
@@ -87,10 +99,13 @@ fn the_keys_are_those_that_are_read() {
         assert!(reason.contains("unknown field `zzz`"), "{}: {reason}", table.heading);
         let read: BTreeSet<&str> = reason.split('`').skip(1).step_by(2).filter(|key| *key != "zzz").collect();
         let mut explained: BTreeSet<&str> = table.keys.iter().map(|key| &*key.name).collect();
-        if table.heading.is_empty() {
-            let tables = tables.iter().map(|table| table.heading.trim_matches(['[', ']']));
-            explained.extend(tables.filter(|name| !name.is_empty() && !name.contains('.')));
-        }
+        let own = table.heading.trim_matches(['[', ']']);
+        let names = tables.iter().map(|table| table.heading.trim_matches(['[', ']']));
+        explained.extend(names.filter_map(|name| match (own, name.split_once('.')) {
+            ("", None) => Some(name).filter(|name| !name.is_empty()),
+            (_, Some((of, name))) => Some(name).filter(|_| of == own),
+            _ => None,
+        }));
         assert_eq!(read, explained, "{}", table.heading);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::fault::{self, Fault};
+use crate::answer::Answer;
+use crate::fault::Fault;
 use crate::request::{LoggedRequest, Server};
-use crate::{State, locked, routes};
 
 /// How long a connection waits for its request, so that a client that says nothing does not keep the Hub from
 /// stopping.
@@ -23,13 +23,13 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn start(server: Server, state: Arc<Mutex<State>>) -> Self {
+    pub(crate) fn start(server: Server, respond: impl Respond + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("127.0.0.1 has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let stopping = Arc::new(AtomicBool::new(false));
         let accepting = thread::spawn({
             let stopping = Arc::clone(&stopping);
-            move || accept(&listener, server, &state, &stopping)
+            move || accept(&listener, server, &respond, &stopping)
         });
         Self { address, stopping, accepting: Some(accepting) }
     }
@@ -51,7 +51,12 @@ impl Drop for Listener {
     }
 }
 
-fn accept(listener: &TcpListener, server: Server, state: &Mutex<State>, stopping: &AtomicBool) {
+/// What a server answers, and what goes wrong with it.
+pub(crate) trait Respond: Fn(&LoggedRequest) -> (Answer, Option<Fault>) + Send + Sync {}
+
+impl<F: Fn(&LoggedRequest) -> (Answer, Option<Fault>) + Send + Sync> Respond for F {}
+
+fn accept(listener: &TcpListener, server: Server, respond: &impl Respond, stopping: &AtomicBool) {
     thread::scope(|connections| {
         for stream in listener.incoming() {
             if stopping.load(Ordering::SeqCst) {
@@ -60,7 +65,7 @@ fn accept(listener: &TcpListener, server: Server, state: &Mutex<State>, stopping
             let Ok(stream) = stream else { continue };
             connections.spawn(move || {
                 // A client that goes away in the middle is what some tests are about.
-                let _ = serve(&stream, server, state, stopping);
+                let _ = serve(&stream, server, respond, stopping);
                 let _ = stream.shutdown(Shutdown::Both);
             });
         }
@@ -68,15 +73,10 @@ fn accept(listener: &TcpListener, server: Server, state: &Mutex<State>, stopping
 }
 
 /// Answers one request and ends the connection: a connection per request keeps the server, and the faults, simple.
-fn serve(mut stream: &TcpStream, server: Server, state: &Mutex<State>, stopping: &AtomicBool) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, server: Server, respond: &impl Respond, stopping: &AtomicBool) -> io::Result<()> {
     stream.set_read_timeout(Some(LONGEST_SILENCE))?;
     let Some(request) = LoggedRequest::read(server, stream)? else { return Ok(()) };
-    let (answer, fault) = {
-        let mut state = locked(state);
-        state.log.push(request.clone());
-        let fault = fault::take(&mut state.scripts, &request);
-        (routes::answer(&state, &request), fault)
-    };
+    let (answer, fault) = respond(&request);
     match fault {
         Some(Fault::Close) => Ok(()),
         Some(Fault::Stall) => {

@@ -3,13 +3,15 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpStream;
 
-/// Which of the two servers was asked.
+/// Which server was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     /// The Hub: its API and the files kept in git.
     Hub,
     /// The host of large files, which a client must not show its token to.
     Storage,
+    /// A service of a language model.
+    Model,
 }
 
 /// A request that was made.
@@ -17,7 +19,7 @@ pub enum Server {
 pub struct LoggedRequest {
     /// The server that was asked.
     pub server: Server,
-    /// `GET` or `HEAD`.
+    /// `GET`, `HEAD` or `POST`.
     pub method: String,
     /// The path as it was sent: still percent-encoded, and with its query.
     pub path: String,
@@ -25,9 +27,16 @@ pub struct LoggedRequest {
     pub authorization: Option<String>,
     /// The `Range` header.
     pub range: Option<String>,
+    /// What was sent along.
+    pub body: Vec<u8>,
 }
 
 impl LoggedRequest {
+    /// What was sent along, where it is JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// The token, if one was sent.
     pub(crate) fn token(&self) -> Option<&str> {
         self.authorization.as_deref()?.strip_prefix("Bearer ")
@@ -38,11 +47,11 @@ impl LoggedRequest {
         self.range.as_deref()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
     }
 
-    /// Reads one request, which has no body; `None` where the connection ends before it, as the one does that wakes
-    /// the listener to stop.
+    /// Reads one request; `None` where the connection ends before it, as the one does that wakes the listener to stop.
     pub(crate) fn read(server: Server, stream: &TcpStream) -> io::Result<Option<Self>> {
         const LONGEST_HEAD: u64 = 64 * 1024;
-        let mut reader = BufReader::new(stream.take(LONGEST_HEAD));
+        const LONGEST_BODY: u64 = 64 * 1024 * 1024;
+        let mut reader = BufReader::new(stream.take(LONGEST_HEAD + LONGEST_BODY));
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
             return Ok(None);
@@ -51,16 +60,19 @@ impl LoggedRequest {
         let (Some(method), Some(path)) = (words.next(), words.next()) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not an HTTP request"));
         };
-        let mut request = Self { server, method, path, authorization: None, range: None };
+        let mut request = Self { server, method, path, authorization: None, range: None, body: Vec::new() };
+        let mut length = 0;
         loop {
             line.clear();
             if reader.read_line(&mut line)? == 0 || line.trim_end().is_empty() {
+                reader.take(length).read_to_end(&mut request.body)?;
                 return Ok(Some(request));
             }
             let Some((name, value)) = line.split_once(':') else { continue };
             match name.to_ascii_lowercase().as_str() {
                 "authorization" => request.authorization = Some(value.trim().to_owned()),
                 "range" => request.range = Some(value.trim().to_owned()),
+                "content-length" => length = value.trim().parse().unwrap_or(0),
                 _ => {}
             }
         }

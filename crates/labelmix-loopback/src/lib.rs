@@ -1,12 +1,12 @@
-//! A little Hugging Face Hub on 127.0.0.1, for tests: it answers as the Hub does, breaks where it is told to, and
-//! keeps a log of what it was asked.
+//! Servers on 127.0.0.1, for tests: a little Hugging Face Hub, and a service of a language model. They answer as the real ones
+//! do, break where they are told to, and keep a log of what they were asked.
 //!
-//! It has two listeners, because the Hub has two hosts: files kept in git are served by the Hub itself behind a
+//! The Hub has two listeners, because the Hub has two hosts: files kept in git are served by the Hub itself behind a
 //! relative redirect, large files by a storage host behind an absolute one, and a client must not show its token to
 //! the latter. Both listen on a port that the operating system chooses and stop when [`LoopbackHub`] is dropped.
 //!
 //! ```
-//! use labelmix_loopback_hub::{LoopbackHub, ServedRepository};
+//! use labelmix_loopback::{LoopbackHub, ServedRepository};
 //!
 //! let hub = LoopbackHub::start();
 //! hub.add(ServedRepository::model("org/tiny").file("config.json", "{}").large_file("model.safetensors", [0; 64]));
@@ -17,13 +17,16 @@
 mod answer;
 mod fault;
 mod listener;
+mod model;
 mod repository;
 mod request;
 mod routes;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use answer::Answer;
 pub use fault::{Fault, Script};
+pub use model::{LoopbackModel, chat};
 pub use repository::ServedRepository;
 pub use request::{LoggedRequest, Server};
 
@@ -56,9 +59,18 @@ impl LoopbackHub {
     /// If 127.0.0.1 has no free port: there is nothing that a test could do about it.
     pub fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let storage = Listener::start(Server::Storage, Arc::clone(&state));
+        let respond = |state: &Arc<Mutex<State>>| {
+            let state = Arc::clone(state);
+            move |request: &LoggedRequest| {
+                let mut state = locked(&state);
+                state.log.push(request.clone());
+                let fault = fault::take(&mut state.scripts, request);
+                (routes::answer(&state, request), fault)
+            }
+        };
+        let storage = Listener::start(Server::Storage, respond(&state));
         locked(&state).storage_origin = storage.origin();
-        let hub = Listener::start(Server::Hub, Arc::clone(&state));
+        let hub = Listener::start(Server::Hub, respond(&state));
         Self { hub, _storage: storage, state }
     }
 
@@ -101,6 +113,6 @@ impl LoopbackHub {
 }
 
 /// A panic in one connection's thread is that test's failure, not a reason to fail in every other thread too.
-fn locked(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+fn locked<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,19 +6,22 @@ use std::sync::Arc;
 use crate::fault::Fault;
 use crate::request::LoggedRequest;
 
+/// What a server answers.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Arc<[u8]>,
 }
 
 impl Answer {
-    pub(crate) fn new(status: u16, body: impl Into<Arc<[u8]>>) -> Self {
+    /// A status and a body, without further headers.
+    pub fn new(status: u16, body: impl Into<Arc<[u8]>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
     }
 
-    pub(crate) fn json(value: &serde_json::Value) -> Self {
+    /// Status 200, with a body of JSON.
+    pub fn json(value: &serde_json::Value) -> Self {
         Self::new(200, value.to_string().into_bytes()).with("Content-Type", "application/json")
     }
 
@@ -32,7 +35,9 @@ impl Answer {
         }
     }
 
-    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }

@@ -1,0 +1,194 @@
+//! Who is asked: one request, and what becomes of it.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use labelmix_http::{Connections, Retries, Secret, host, is_http, may_pass, retry_after};
+use labelmix_store::Abstention;
+use labelmix_study::LlmTable;
+use serde_json::Value as Json;
+use ureq::Agent;
+
+use crate::error::Error;
+use crate::question::Question;
+use crate::reply::{self, Reply, Usage};
+
+/// Longer than any answer to a question about one text.
+const LARGEST_ANSWER: u64 = 16 * 1024 * 1024;
+/// How often a request is sent: for five minutes or so.
+const ATTEMPTS: u32 = 9;
+/// As much of a server's words as an error shows.
+const SHOWN: usize = 300;
+
+/// A service that speaks OpenAI's protocol.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its address, to which `/chat/completions` is added.
+    pub base_url: String,
+    /// What shows it who asks.
+    pub key: Option<Secret>,
+    pub connections: Connections,
+    pub retries: Retries,
+    /// Requests at a time.
+    pub concurrency: usize,
+}
+
+impl Service {
+    /// The one that a study names, with its key from the environment.
+    ///
+    /// # Errors
+    /// If the key is not there, or is none.
+    pub fn of(table: &LlmTable, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let key = match &table.api_key_env {
+            None => None,
+            Some(name) => {
+                let key = variable(name).and_then(|key| Secret::new(&key.to_string_lossy()));
+                let key = key.ok_or_else(|| Error::NoKey { variable: name.to_owned() })?;
+                if !key.is_well_formed() {
+                    return Err(Error::MalformedKey { variable: name.to_owned() });
+                }
+                Some(key)
+            }
+        };
+        let connections = Connections::new(|name| variable(name).filter(|path| !path.is_empty()).map(PathBuf::from));
+        Ok(Self {
+            base_url: table.base_url.clone(),
+            key,
+            connections: Connections { silence_timeout: Duration::from_secs(table.timeout), ..connections },
+            retries: Retries { attempts: ATTEMPTS, longest_delay: Duration::from_mins(1), ..Retries::default() },
+            concurrency: table.concurrency,
+        })
+    }
+}
+
+/// A service with its connections.
+pub(crate) struct Client<'a> {
+    service: &'a Service,
+    agent: Agent,
+    /// Whether the longest answer is `max_completion_tokens`, as some models have it.
+    other_name: AtomicBool,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Reply(Reply, Usage),
+    /// The service does not do it, and asked nothing for that.
+    Abstention(Abstention, String),
+    /// It may pass: after so long, if the service said so.
+    Failure {
+        reason: String,
+        after: Option<Duration>,
+        perhaps_paid: bool,
+    },
+    /// It was put in words that the service does not know, and is sent again in others.
+    Again,
+    /// It does not pass.
+    Fatal(Error),
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(service: &'a Service) -> Result<Self, Error> {
+        if !is_http(&service.base_url) {
+            return Err(Error::NoAddress { url: service.base_url.clone() });
+        }
+        let agent = service.connections.to(&service.base_url)?;
+        Ok(Self { service, agent, other_name: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn host(&self) -> String {
+        host(&self.service.base_url)
+    }
+
+    /// Asks once.
+    pub(crate) fn ask(&self, question: &Question, text: &str) -> Outcome {
+        let other_name = self.other_name.load(Ordering::Relaxed);
+        let body = question.request(text, if other_name { "max_completion_tokens" } else { "max_tokens" });
+        let address = format!("{}/{}", self.service.base_url.trim_end_matches('/'), question.path());
+        let (status, after, body) = match self.post(&address, &body) {
+            Ok(answer) => answer,
+            Err(reason) => {
+                return Outcome::Failure { reason: self.shown(&reason), after: None, perhaps_paid: true };
+            }
+        };
+        match status {
+            200..=299 => {
+                if let Some((reply, usage)) = reply::read(&body) {
+                    return Outcome::Reply(reply, usage);
+                }
+                let reason = format!("{} answers {status} with what is no reply: {}", self.host(), self.said(&body));
+                Outcome::Failure { reason, after, perhaps_paid: true }
+            }
+            400 if !other_name && body.contains("max_completion_tokens") => {
+                self.other_name.store(true, Ordering::Relaxed);
+                Outcome::Again
+            }
+            _ => self.refusal(&address, status, after, &body),
+        }
+    }
+
+    /// The status, how long to wait, and the body.
+    fn post(&self, address: &str, body: &Json) -> Result<(u16, Option<Duration>, String), String> {
+        let mut request = self.agent.post(address).header("Content-Type", "application/json");
+        if let Some(key) = &self.service.key {
+            request = request.header("Authorization", key.authorization());
+        }
+        let answer = request.send(body.to_string()).map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        let after = retry_after(status, answer.headers());
+        let mut bytes = Vec::new();
+        let read = answer.into_body().into_reader().take(LARGEST_ANSWER).read_to_end(&mut bytes);
+        match read {
+            // What a refusal says is not needed to understand it.
+            Err(error) if status < 300 => Err(error.to_string()),
+            _ => Ok((status, after, String::from_utf8_lossy(&bytes).into_owned())),
+        }
+    }
+
+    /// What a status means that is no success.
+    fn refusal(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
+        let (host, reason) = (self.host(), self.said(body));
+        let says = |words: &[&str]| {
+            let body = body.to_lowercase();
+            words.iter().any(|word| body.contains(word))
+        };
+        match status {
+            401 | 403 => Outcome::Fatal(Error::KeyRefused { host, reason }),
+            402 => Outcome::Fatal(Error::NoQuota { host, reason }),
+            429 if says(&["insufficient_quota", "billing"]) => Outcome::Fatal(Error::NoQuota { host, reason }),
+            409 | 425 => Outcome::Failure { reason: format!("{host} answers {status}"), after, perhaps_paid: false },
+            _ if may_pass(status) => {
+                // A proxy that ran out of patience says nothing of what is behind it.
+                let perhaps_paid = matches!(status, 408 | 504);
+                Outcome::Failure { reason: format!("{host} answers {status}: {reason}"), after, perhaps_paid }
+            }
+            400 | 413 | 422 if says(&["content_filter", "content management policy", "responsibleaipolicy"]) => {
+                Outcome::Abstention(Abstention::Filtered, reason)
+            }
+            400 | 413 | 422 if says(&["context_length", "context length", "maximum context", "too long"]) => {
+                Outcome::Abstention(Abstention::TooLong, reason)
+            }
+            400 | 413 | 422 => Outcome::Abstention(Abstention::Rejected, reason),
+            _ => Outcome::Fatal(Error::Refused { address: address.to_owned(), status, reason }),
+        }
+    }
+
+    /// The message of an error's body, or its beginning.
+    fn said(&self, body: &str) -> String {
+        let json: Json = serde_json::from_str(body).unwrap_or_default();
+        let error = &json["error"];
+        let message = error["message"].as_str().or_else(|| error.as_str()).or_else(|| json["message"].as_str());
+        self.shown(message.unwrap_or(body))
+    }
+
+    /// A server's words on one line, cut, and without the key.
+    fn shown(&self, words: &str) -> String {
+        let words = self.service.key.as_ref().map_or_else(|| words.to_owned(), |key| key.removed_from(words));
+        let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = line.chars().take(SHOWN).collect();
+        if shown.is_empty() { "without a word".to_owned() } else { shown }
+    }
+}
