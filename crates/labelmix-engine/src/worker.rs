@@ -53,6 +53,12 @@ impl WorkerOptions {
     fn processes(&self) -> usize {
         if self.sharding == Sharding::Fsdp { self.gpus } else { 1 }
     }
+
+    /// The graphics processors of this machine over which a model is spread: its processes are on all machines of a Slurm job.
+    fn gpus_here(&self) -> usize {
+        let machines = std::env::var("SLURM_JOB_NUM_NODES").ok().and_then(|machines| machines.parse().ok());
+        self.gpus.div_ceil(machines.filter(|_| self.processes() > 1).unwrap_or(1).max(1))
+    }
 }
 
 /// What speaks with labelmix.
@@ -112,10 +118,10 @@ impl WorkerBackend {
         (options.tell)("starts");
         let probed = Place::anywhere(options, jobs.unwrap_or(1));
         let (mut first, hello) = Process::start(options, &probed)?;
-        if hello.is_on_gpu() && options.gpus > hello.devices.len().max(1) {
+        if hello.is_on_gpu() && options.gpus_here() > hello.devices.len().max(1) {
             return Err(refused(
                 format!("gpus = {} in [engine], and the worker sees {}", options.gpus, hello.devices.len()),
-                "lower it, or ask the cluster for more",
+                "lower it, or ask the cluster for more: `gpus_per_node` and `nodes` in [slurm]",
             ));
         }
         let places = Place::all(options, &hello, jobs);

@@ -17,6 +17,12 @@ pub struct SlurmTable {
     /// The time limit of a task, such as `02:00:00`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Machines of a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// Graphics processors of each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus_per_node: Option<u32>,
     /// Processors of a task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus_per_task: Option<u16>,
@@ -40,6 +46,8 @@ impl Default for SlurmTable {
             account: None,
             gres: None,
             time: None,
+            nodes: None,
+            gpus_per_node: None,
             cpus_per_task: None,
             memory: None,
             stages_per_task: 1,
@@ -72,6 +80,9 @@ impl SlurmTable {
         let problem = |reason: String, help: &str| Err((reason, help.to_owned()));
         if self.stages_per_task == 0 {
             return problem("stages_per_task = 0".to_owned(), "a task does at least one stage");
+        }
+        if self.nodes == Some(0) {
+            return problem("nodes = 0".to_owned(), "a task has at least one machine");
         }
         for option in &self.options {
             if !option.starts_with("--") || option.contains(char::is_whitespace) {
@@ -112,9 +123,14 @@ impl SlurmTable {
             ("mem", &self.memory),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
-        let cpus = self.cpus_per_task.map(|cpus| format!("--cpus-per-task={cpus}"));
+        let counts = [
+            ("nodes", self.nodes),
+            ("gpus-per-node", self.gpus_per_node),
+            ("cpus-per-task", self.cpus_per_task.map(u32::from)),
+        ];
+        let counts = counts.into_iter().filter_map(|(name, count)| Some(format!("--{name}={}", count?)));
         let warning = format!("--signal=B:USR1@{}", self.warning_seconds);
-        given.chain(cpus).chain(self.options.iter().cloned()).chain(["--requeue".to_owned(), warning]).collect()
+        given.chain(counts).chain(self.options.iter().cloned()).chain(["--requeue".to_owned(), warning]).collect()
     }
 }
 
@@ -145,6 +161,8 @@ mod tests {
             partition = "gpu"
             gres = "gpu:1"
             time = "02:00:00"
+            nodes = 2
+            gpus_per_node = 8
             cpus_per_task = 4
             options = ["--constraint=a100"]
             "#,
@@ -158,6 +176,8 @@ mod tests {
                 "--partition=gpu",
                 "--gres=gpu:1",
                 "--time=10",
+                "--nodes=2",
+                "--gpus-per-node=8",
                 "--cpus-per-task=4",
                 "--constraint=a100",
                 "--nice",
@@ -171,6 +191,7 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         let reason = |text: &str| table(text).check().unwrap_err().0;
         assert_eq!(reason("stages_per_task = 0"), "stages_per_task = 0");
+        assert_eq!(reason("nodes = 0"), "nodes = 0");
         assert_eq!(reason(r#"options = ["-p gpu"]"#), r#""-p gpu" among the options"#);
         assert_eq!(reason(r#"options = ["--array=1-3"]"#), r#""--array=1-3" among the options"#);
         assert!(toml::from_str::<SlurmTable>("queue = 1").is_err());

@@ -108,29 +108,45 @@ class Worker:
         return answer
 
     def start_followers(self, processes, threads):
-        """Starts processes that do what this one is asked, each with a part of every block and of every batch."""
+        """Starts processes that do what this one is asked, each with a part of every block and of every batch: equally many on
+        each machine of a Slurm job."""
+        machines = int(os.environ.get("SLURM_JOB_NUM_NODES", 1))
+        here, left = divmod(processes, machines)
+        if left:
+            raise Refused(f"{processes} processes do not divide among {machines} machines", "`gpus` in [engine] is `nodes` times `gpus_per_node` in [slurm]")
+        host = socket.gethostname() if machines > 1 else "127.0.0.1"
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        for rank in range(1, processes):
-            follower = [sys.executable, "-u", os.path.abspath(__file__)]
-            place = json.dumps([rank, processes, port, self.device.type, threads])
-            started = subprocess.Popen(follower, env={**os.environ, "LABELMIX_FOLLOWER": place}, stdin=subprocess.DEVNULL)
-            # Without it the others would wait for ever.
-            threading.Thread(target=lambda process: (process.wait(), os._exit(1)), args=(started,), daemon=True).start()
-        self.join(0, processes, port, self.device.type, threads)
+            free.bind((host, 0))
+            address = f"{host}:{free.getsockname()[1]}"
+        place = {"size": processes, "here": here, "address": address, "device": self.device.type, "threads": threads}
+        for rank in range(1, here):
+            self.start_follower([sys.executable, "-u", os.path.abspath(__file__)], {"rank": rank, "local": rank, **place})
+        if machines > 1:
+            there = [f"--nodes={machines - 1}", f"--ntasks={processes - here}", f"--ntasks-per-node={here}"]
+            there += [f"--exclude={os.environ['SLURMD_NODENAME']}", "--overlap", "--overcommit", "--kill-on-bad-exit", "--input=none"]
+            with open(__file__, encoding="utf-8") as file:
+                # The other machines do not see this one's temporary files.
+                program = [sys.executable, "-u", "-c", file.read()]
+            # Which of them it is, each learns from Slurm.
+            self.start_follower(["srun", *there, *program], {"first": here, **place})
+        self.join(0, 0, **place)
 
-    def join(self, rank, size, port, device, threads):
+    def start_follower(self, command, place):
+        started = subprocess.Popen(command, env={**os.environ, "LABELMIX_FOLLOWER": json.dumps(place)}, stdin=subprocess.DEVNULL)
+        # Without it the others would wait for ever.
+        threading.Thread(target=lambda: (started.wait(), os._exit(1)), daemon=True).start()
+
+    def join(self, rank, local, size, here, address, device, threads):
         torch, self.rank, self.size = self.torch, rank, size
         if threads:
-            torch.set_num_threads(max(threads // size, 1))
+            torch.set_num_threads(max(threads // here, 1))
         if device == "cuda":
-            self.device = torch.device("cuda", rank)
+            self.device = torch.device("cuda", local)
             torch.cuda.set_device(self.device)
         else:
             self.device = torch.device(device)
         backend = "nccl" if device == "cuda" else "gloo"
-        torch.distributed.init_process_group(backend, init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=size)
+        torch.distributed.init_process_group(backend, init_method=f"tcp://{address}", rank=rank, world_size=size)
 
     def pass_on(self, request):
         """Has the followers do the same."""
@@ -164,6 +180,13 @@ class Worker:
     def write(self, tensors, path):
         if self.rank == 0:
             self.files.save_file(tensors, path)
+
+    def read(self, path):
+        """What labelmix left for this process, and for those on machines that do not see its files."""
+        tensors = [self.files.load_file(path) if self.rank == 0 else None]
+        if self.size > 1:
+            self.torch.distributed.broadcast_object_list(tensors, src=0)
+        return tensors[0]
 
     def peak_memory(self):
         if self.device.type != "cuda":
@@ -546,7 +569,7 @@ class Adapter:
 
     def __init__(self, worker, path, scale):
         self.worker, self.tensors = worker, {}
-        for name, tensor in worker.files.load_file(path).items():
+        for name, tensor in worker.read(path).items():
             self.tensors[name] = tensor.to(worker.device).requires_grad_(True)
         self.layers, prefix = {}, f"base_model.model.{worker.whole.base_model_prefix}."
         for layer in worker.layers:
@@ -562,7 +585,7 @@ class Adapter:
 
     def fill(self, path):
         with self.worker.torch.no_grad():
-            for name, tensor in self.worker.files.load_file(path).items():
+            for name, tensor in self.worker.read(path).items():
                 self.tensors[name].copy_(tensor)
 
 
@@ -635,7 +658,7 @@ class Learner:
         return {"steps": torch.tensor([float(steps)]), **state}
 
     def load_optimizer(self, path):
-        torch, state = self.worker.torch, self.worker.files.load_file(path)
+        torch, state = self.worker.torch, self.worker.read(path)
         steps = float(state["steps"][0])
         for name, tensor in self.trained.items():
             first, second = (state.get(name + ending) for ending in (".first", ".second"))
@@ -715,8 +738,10 @@ def beat():
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if place := os.environ.pop("LABELMIX_FOLLOWER", None):
-        worker = Worker()
-        worker.join(*json.loads(place))
+        worker, place = Worker(), json.loads(place)
+        if (first := place.pop("first", None)) is not None:
+            place["rank"], place["local"] = first + int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_LOCALID"])
+        worker.join(**place)
         worker.follow()
     threading.Thread(target=beat, daemon=True).start()
     worker = None

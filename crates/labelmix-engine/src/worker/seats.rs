@@ -47,7 +47,7 @@ impl Place {
     /// Those of so many workers (by default as many as are useful) of which the first says this of the machine: on graphics
     /// processors each has its own, as long as there are some.
     pub(super) fn all(options: &WorkerOptions, hello: &Hello, jobs: Option<usize>) -> Vec<Self> {
-        let (gpus, each) = (hello.devices.len().max(1), options.gpus);
+        let (gpus, each) = (hello.devices.len().max(1), options.gpus_here());
         let are_spread = hello.is_on_gpu() && options.device == "auto";
         let useful = if are_spread { gpus / each } else { 1 };
         let jobs = jobs.unwrap_or(useful);

@@ -259,10 +259,10 @@ fn what_a_cluster_refuses() {
     "#);
     cluster.workplace.write("profile.toml", "queue = \"gpu\"\n");
     let profile = [&SWEEP[..], &["--slurm-profile", "profile.toml"]].concat();
-    insta::assert_snapshot!(complaint(&cluster.said(&profile, 1)[1]), @r#"
-    error: profile.toml: unknown field `queue`, expected one of `partition`, `account`, `gres`, `time`, `cpus_per_task`, `memory`, `stages_per_task`, `warning_seconds`, `options`, `setup`
+    insta::assert_snapshot!(complaint(&cluster.said(&profile, 1)[1]), @"
+    error: profile.toml: unknown field `queue`, expected one of `partition`, `account`, `gres`, `time`, `nodes`, `gpus_per_node`, `cpus_per_task`, `memory`, `stages_per_task`, `warning_seconds`, `options`, `setup`
     hint: a profile has the keys of a study's [slurm] table: partition, gres, time, options and so on
-    "#);
+    ");
     // Where there are no such commands.
     let nowhere = cluster.labelmix(&SWEEP).env("PATH", cluster.workplace.path().join("nothing")).assert().code(1);
     let said = String::from_utf8(nowhere.get_output().stderr.clone()).unwrap();
@@ -293,11 +293,11 @@ impl RealCluster {
             return None;
         }
         let cluster = Self { folder: tempfile::tempdir().unwrap() };
-        let [controller, node] = free_ports();
+        let ports = free_ports::<3>();
         let started = Command::new("bash")
             .arg(scripts().join("cluster.sh"))
             .arg(cluster.folder.path())
-            .args([controller.to_string(), node.to_string()])
+            .args(ports.map(|port| port.to_string()))
             .output()
             .unwrap();
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
@@ -343,7 +343,7 @@ impl Drop for RealCluster {
     fn drop(&mut self) {
         self.slurm("scancel", &["--me"]);
         self.slurm("scontrol", &["shutdown"]);
-        for pid in ["slurmd.pid", "slurmctld.pid"] {
+        for pid in ["slurmd-one.pid", "slurmd-two.pid", "slurmctld.pid"] {
             if let Ok(pid) = fs::read_to_string(self.folder.path().join(pid)) {
                 let _ = Command::new("kill").arg(pid.trim()).output();
             }
@@ -362,8 +362,8 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn free_ports() -> [u16; 2] {
-    let listeners = [0, 0].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [0; N].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
@@ -399,9 +399,17 @@ fn a_real_cluster_requeues_loses_a_task_and_leaves_what_this_machine_would() {
     let Some(python) = interpreter() else { return };
     let workplace = Workplace::new();
     let study = on_torch(&python).replace("[0, 1]", "[0]").replace("[0.0, 0.5, 1.0]", "[0.5]");
-    workplace.write("study.toml", study);
-    cluster.sweep(&workplace);
-    cluster.wait_until_empty();
-    let answer: Json = serde_json::from_str(&cluster.sweep(&workplace)).unwrap();
-    assert_eq!(answer["runs"].as_array().unwrap().len(), 2, "{answer}");
+    let accuracies = |study: &str| -> Vec<f64> {
+        workplace.write("study.toml", study);
+        cluster.sweep(&workplace);
+        cluster.wait_until_empty();
+        let answer: Json = serde_json::from_str(&cluster.sweep(&workplace)).unwrap();
+        answer["runs"].as_array().unwrap().iter().map(|run| run["accuracy"].as_f64().unwrap()).collect()
+    };
+    let alone = accuracies(&study);
+    assert_eq!(alone.len(), 2);
+    // A model that is spread over two machines, a process on each, learns the same.
+    let spread = study.replace("kind = \"torch\"\n", "kind = \"torch\"\ngpus = 2\nsharding = \"fsdp\"\n");
+    let spread = accuracies(&format!("{spread}[slurm]\nnodes = 2\n"));
+    assert!(alone.iter().zip(&spread).all(|(one, two)| (one - two).abs() < 0.011), "{alone:?} {spread:?}");
 }
