@@ -77,6 +77,9 @@ pub struct EngineSurvey {
     pub engine: String,
     /// The graphics processors that it sees.
     pub devices: Vec<Gpu>,
+    /// Operations a second of its matrix products, if it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flops: Option<f64>,
 }
 
 /// Starts a worker and asks it what it finds.
@@ -84,8 +87,13 @@ pub struct EngineSurvey {
 /// # Errors
 /// If it cannot be started.
 pub fn survey(options: &WorkerOptions) -> Result<EngineSurvey> {
-    let (_, hello) = Process::start(options, &Place::anywhere(options, 1))?;
-    Ok(EngineSurvey { engine: hello.details(), devices: hello.devices })
+    #[derive(Deserialize)]
+    struct Speed {
+        flops: f64,
+    }
+    let (mut process, hello) = Process::start(options, &Place::anywhere(options, 1))?;
+    let flops = process.ask::<Speed>("speed", json!({})).ok().map(|speed| speed.flops);
+    Ok(EngineSurvey { engine: hello.details(), devices: hello.devices, flops })
 }
 
 /// How a model is loaded.

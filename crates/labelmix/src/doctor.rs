@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
+use indicatif::HumanDuration;
 use labelmix_engine::{EngineSurvey, available_memory, survey, weight_precision};
 use labelmix_methods::Recipe;
 use labelmix_models::{ByteSize, MemoryRequest, ModelShape, ShapeSummary};
@@ -181,25 +183,47 @@ fn describe_engine(survey: &EngineSurvey) -> String {
     /// What training takes beyond the weights: a share of them, and what does not depend on the model.
     const SHARE: f64 = 0.2;
     const FIXED: f64 = 3e9;
+    /// Texts of a stage, and tokens of a text.
+    const STAGE: (f64, f64) = (10_000.0, 64.0);
+    /// Of a step for each token and parameter: forward, and backward through frozen weights.
+    const OPERATIONS: f64 = 4.0;
+    /// The share of the speed of matrix products that a step reaches.
+    const REACHED: f64 = 0.4;
     let mut out = format!("torch    {}\n", survey.engine);
-    let Some(least) = survey.devices.iter().map(|gpu| gpu.memory).min() else {
+    let least = survey.devices.iter().map(|gpu| gpu.memory).min();
+    if least.is_none() {
         out.push_str(
             "         no graphics processor: models run on the processor, in f32 unless [model] says otherwise\n",
         );
-        return out;
-    };
+    }
     for (place, gpu) in survey.devices.iter().enumerate() {
         let _ = writeln!(out, "         {place}: {}, {}", gpu.name, ByteSize(gpu.memory));
     }
     for (size, parameters) in [("0.5B", 0.5e9), ("8B", 8e9), ("70B", 70e9)] {
-        let needed = [("bf16", 2.0), ("nf4", 0.55)].map(|(weights, bytes)| {
-            let processors = ((parameters * bytes * (1.0 + SHARE) + FIXED) / least as f64).ceil();
-            format!("{processors:.0} with weights = {weights:?}")
-        });
+        let mut said = Vec::new();
+        if let Some(least) = least {
+            let needed = [("bf16", 2.0), ("nf4", 0.55)].map(|(weights, bytes)| {
+                let processors = ((parameters * bytes * (1.0 + SHARE) + FIXED) / least as f64).ceil();
+                format!("{processors:.0} with weights = {weights:?}")
+            });
+            said.push(format!("needs, of these processors, about {}", needed.join(", ")));
+        }
+        if let Some(flops) = survey.flops {
+            let seconds = STAGE.0 * STAGE.1 * OPERATIONS * parameters / (flops * REACHED);
+            let time = HumanDuration(Duration::from_secs_f64(seconds));
+            let on = if least.is_some() { " of one" } else { "" };
+            said.push(format!("trains on 10,000 texts of 64 tokens in about {time}{on}"));
+        }
+        if !said.is_empty() {
+            let _ = writeln!(out, "         a model of {size} parameters {}", said.join(", and "));
+        }
+    }
+    if let Some(flops) = survey.flops {
         let _ = writeln!(
             out,
-            "         a model of {size} parameters needs, of these processors, about {}",
-            needed.join(", ")
+            "         (if a step reaches {:.0}% of its {:.1} TFLOP/s in matrix products; nobody has measured that share on a graphics processor)",
+            REACHED * 100.0,
+            flops / 1e12
         );
     }
     out

@@ -193,6 +193,22 @@ class Worker:
             return {"bytes": None}
         return {"bytes": sum(self.torch.cuda.max_memory_allocated(place) for place in range(self.torch.cuda.device_count()))}
 
+    def speed(self):
+        """How fast the device multiplies matrices in the precision in which models usually run there."""
+        torch, on_processor = self.torch, self.device.type == "cpu"
+        size, dtype = (1024, torch.float32) if on_processor else (8192, torch.bfloat16)
+        factor = torch.ones(size, size, dtype=dtype, device=self.device)
+
+        def seconds(products):
+            began = time.perf_counter()
+            for _ in range(products):
+                product = factor @ factor
+            product[0, 0].item()
+            return time.perf_counter() - began
+
+        seconds(2)
+        return {"flops": 8 * 2 * size**3 / seconds(8)}
+
     def chosen(self, device):
         torch = self.torch
         if device == "auto":

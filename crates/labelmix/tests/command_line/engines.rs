@@ -157,3 +157,16 @@ fn engines_that_cannot_be_used_say_so_before_anything_starts() {
     assert!(lacking.contains("lacks a package: No module named"), "{lacking}");
     assert!(lacking.contains("hint: `labelmix engine torch --install DIR`"), "{lacking}");
 }
+
+#[test]
+fn doctor_says_what_torch_finds_and_how_long_stages_take() {
+    let Some(python) = interpreter() else { return };
+    let workplace = Workplace::new();
+    let found = workplace
+        .labelmix(&["doctor", "--engine", "torch", "--device", "cpu"])
+        .env("LABELMIX_PYTHON", &python)
+        .assert();
+    let found = String::from_utf8(found.success().get_output().stdout.clone()).unwrap();
+    assert!(found.contains("no graphics processor"), "{found}");
+    assert_eq!(found.matches("trains on 10,000 texts of 64 tokens in about ").count(), 3, "{found}");
+}
