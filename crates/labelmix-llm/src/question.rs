@@ -31,8 +31,17 @@ pub struct Question {
 
 /// As many alternatives of a token as services tell of at most.
 const TOP_LOGPROBS: u32 = 20;
-/// The same of those that continue texts, of which the first told of five at most.
-const TOP_LOGPROBS_OF_COMPLETIONS: u32 = 20;
+/// The same of some that continue texts.
+const FEW_TOP_LOGPROBS: u32 = 5;
+
+/// In what services differ.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dialect {
+    /// The longest answer is `max_completion_tokens`.
+    pub(crate) other_limit: bool,
+    /// Who continues texts tells of five alternatives at most.
+    pub(crate) few_logprobs: bool,
+}
 
 impl Question {
     /// What a study asks in these words, behind these shots.
@@ -94,8 +103,9 @@ impl Question {
         format!("{}{shots}{}", self.prompt.start, self.prompt.query(text))
     }
 
-    /// The body of a request about a text. `limit` is the name of the longest answer's field, which services call by two names.
-    pub(crate) fn request(&self, text: &str, limit: &str) -> Json {
+    /// The body of a request about a text.
+    pub(crate) fn request(&self, text: &str, dialect: Dialect) -> Json {
+        let limit = if dialect.other_limit { "max_completion_tokens" } else { "max_tokens" };
         let mut body = json!({"model": self.model, "temperature": self.temperature, limit: self.max_tokens});
         match self.form {
             LlmForm::Chat => {
@@ -108,7 +118,8 @@ impl Question {
             LlmForm::Completion => {
                 body["prompt"] = self.continued(text).into();
                 if self.confidence == LlmConfidence::Logprobs {
-                    body["logprobs"] = TOP_LOGPROBS_OF_COMPLETIONS.into();
+                    let told = if dialect.few_logprobs { FEW_TOP_LOGPROBS } else { TOP_LOGPROBS };
+                    body["logprobs"] = told.into();
                 }
             }
         }

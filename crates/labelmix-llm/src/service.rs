@@ -3,17 +3,17 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use labelmix_http::{Connections, Retries, Secret, host, is_http, may_pass, retry_after};
 use labelmix_store::Abstention;
-use labelmix_study::LlmTable;
+use labelmix_study::{LlmForm, LlmTable};
 use serde_json::Value as Json;
 use ureq::Agent;
 
 use crate::error::Error;
-use crate::question::Question;
+use crate::question::{Dialect, Question};
 use crate::reply::{self, Reply, Usage};
 
 /// Longer than any answer to a question about one text.
@@ -68,8 +68,8 @@ impl Service {
 pub(crate) struct Client<'a> {
     service: &'a Service,
     agent: Agent,
-    /// Whether the longest answer is `max_completion_tokens`, as some models have it.
-    other_name: AtomicBool,
+    /// What was learned of its ways.
+    dialect: Mutex<Dialect>,
 }
 
 /// What became of a request.
@@ -90,13 +90,23 @@ pub(crate) enum Outcome {
     Fatal(Error),
 }
 
+/// In which other words a service wants to be asked, by what it says of a request.
+fn learned(question: &Question, dialect: Dialect, body: &str) -> Option<Dialect> {
+    if !dialect.other_limit && body.contains("max_completion_tokens") {
+        return Some(Dialect { other_limit: true, ..dialect });
+    }
+    let continues = question.form == LlmForm::Completion;
+    (!dialect.few_logprobs && continues && body.contains("logprobs"))
+        .then_some(Dialect { few_logprobs: true, ..dialect })
+}
+
 impl<'a> Client<'a> {
     pub(crate) fn new(service: &'a Service) -> Result<Self, Error> {
         if !is_http(&service.base_url) {
             return Err(Error::NoAddress { url: service.base_url.clone() });
         }
         let agent = service.connections.to(&service.base_url)?;
-        Ok(Self { service, agent, other_name: AtomicBool::new(false) })
+        Ok(Self { service, agent, dialect: Mutex::default() })
     }
 
     pub(crate) fn host(&self) -> String {
@@ -105,8 +115,8 @@ impl<'a> Client<'a> {
 
     /// Asks once.
     pub(crate) fn ask(&self, question: &Question, text: &str) -> Outcome {
-        let other_name = self.other_name.load(Ordering::Relaxed);
-        let body = question.request(text, if other_name { "max_completion_tokens" } else { "max_tokens" });
+        let dialect = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        let body = question.request(text, dialect);
         let address = format!("{}/{}", self.service.base_url.trim_end_matches('/'), question.path());
         let (status, after, body) = match self.post(&address, &body) {
             Ok(answer) => answer,
@@ -122,10 +132,13 @@ impl<'a> Client<'a> {
                 let reason = format!("{} answers {status} with what is no reply: {}", self.host(), self.said(&body));
                 Outcome::Failure { reason, after, perhaps_paid: true }
             }
-            400 if !other_name && body.contains("max_completion_tokens") => {
-                self.other_name.store(true, Ordering::Relaxed);
-                Outcome::Again
-            }
+            400 => match learned(question, dialect, &body) {
+                Some(learned) => {
+                    *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = learned;
+                    Outcome::Again
+                }
+                None => self.refusal(&address, status, after, &body),
+            },
             _ => self.refusal(&address, status, after, &body),
         }
     }

@@ -335,6 +335,22 @@ fn some_services_name_the_longest_answer_otherwise() {
 }
 
 #[test]
+fn some_services_tell_of_five_alternatives_at_most() {
+    let mut scene = Scene::new(|request| {
+        if request["logprobs"].as_u64() > Some(5) {
+            let message = "Invalid 'logprobs': integer above maximum value. Expected a value <= 5, but got 20 instead.";
+            return Answer::new(400, json!({"error": {"message": message}}).to_string().into_bytes());
+        }
+        let logprobs =
+            json!({"tokens": [" positive"], "token_logprobs": [-0.5], "top_logprobs": [{" positive": -0.5}]});
+        Answer::json(&json!({"choices": [{"text": " positive", "finish_reason": "length", "logprobs": logprobs}]}))
+    });
+    scene.question.form = LlmForm::Completion;
+    assert_eq!(scene.buy(&TEXTS).unwrap().tally.bounded, 4);
+    assert_eq!(scene.served.requests().len(), 5);
+}
+
+#[test]
 fn what_does_not_pass_is_said_at_once() {
     let refusing = |status: u16, message: &'static str| {
         let body = json!({"error": {"message": format!("{message} {KEY}")}}).to_string().into_bytes();
