@@ -4,6 +4,7 @@
 //! `labelmix label-report --json` prints. [`render_labels`] writes it as text, [`write_label_report`] puts it into a
 //! folder, with figures. The same data gives the same bytes.
 
+mod annotators;
 mod by_field;
 mod error_probe;
 mod files;
@@ -19,6 +20,7 @@ use labelmix_stats::StatsError;
 use miette::Diagnostic;
 use serde::Serialize;
 
+pub use annotators::{AnnotatorFields, Annotators, Contest, Replacement, SourceLabels, SourcePair};
 pub use by_field::FieldGroups;
 pub use error_probe::ErrorProbe;
 pub use files::write_label_report;
@@ -34,6 +36,9 @@ pub struct LabelReport {
     pub pool: SplitLabels,
     /// The test set.
     pub test: SplitLabels,
+    /// The weak labels beside those of several annotators, if those were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotators: Option<Annotators>,
 }
 
 /// The labels of a split.
@@ -65,6 +70,17 @@ pub enum LabelReportError {
         /// Examples with a weak label.
         with_weak: usize,
     },
+    #[error("one annotator is named")]
+    #[diagnostic(help("name at least two, and better three: whether one can be replaced is judged by the others"))]
+    OneAnnotator,
+    #[error("the annotator {annotator:?} says nothing of any text")]
+    #[diagnostic(help(
+        "name a field of the rows that holds 0, 1, true, false, a probability or a value of `values` in [task]"
+    ))]
+    SilentAnnotator { annotator: String },
+    #[error("the annotator {annotator:?} says {value:?}, which is no label")]
+    #[diagnostic(help("labels are 0, 1, true, false, probabilities, or what `values` in [task] gives a class"))]
+    NoLabel { annotator: String, value: String },
     /// The probe of the errors could not be fitted.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -72,7 +88,7 @@ pub enum LabelReportError {
 }
 
 impl LabelReport {
-    /// Judges the weak labels of a study, by the fields of the examples, too: `fields` are their names.
+    /// Judges the weak labels of a study, by the fields of the examples, too: `fields` are the names of the first ones.
     ///
     /// # Errors
     /// If no example has both labels.
@@ -85,7 +101,15 @@ impl LabelReport {
         if pool.quality.is_none() && test.quality.is_none() {
             return Err(LabelReportError::NoGoldLabels { with_weak });
         }
-        Ok(Self { study: study.to_owned(), pool, test })
+        Ok(Self { study: study.to_owned(), pool, test, annotators: None })
+    }
+
+    /// The same with the weak labels of these examples beside annotators.
+    ///
+    /// # Errors
+    /// If those are fewer than two, or what one says is no label.
+    pub fn beside(self, annotators: AnnotatorFields<'_>, examples: &[&Example]) -> Result<Self, LabelReportError> {
+        Ok(Self { annotators: Some(Annotators::new(annotators, examples)?), ..self })
     }
 
     /// The report as JSON, indented, with a newline at its end.

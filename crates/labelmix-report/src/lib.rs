@@ -57,8 +57,8 @@ pub use figures::{
 };
 pub use labelmix_stats::ComparedStatistic;
 pub use labels::{
-    ErrorProbe, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport, LabelReportError, SplitLabels,
-    render_labels, write_label_report,
+    AnnotatorFields, Annotators, Contest, ErrorProbe, FieldGroups, GroupOf, LabelGroup, LabelQuality, LabelReport,
+    LabelReportError, Replacement, SourceLabels, SourcePair, SplitLabels, render_labels, write_label_report,
 };
 pub use method_comparison::StudyComparison;
 pub use method_comparison_text::render_study_comparison;

@@ -7,6 +7,7 @@
 //! on a seed and, where there are any, on items' ids: never on the number of threads.
 
 mod accuracy;
+mod alternative_annotator;
 mod annotators;
 mod auroc;
 mod bootstrap;
@@ -33,6 +34,7 @@ mod text_features;
 mod threshold;
 
 pub use accuracy::{Interval, Z_95, wilson_interval};
+pub use alternative_annotator::{AnnotatorContest, alternative_annotator_test};
 pub use annotators::{Vote, Votes};
 pub use auroc::{Ranking, auroc, auroc_interval};
 pub use bootstrap::{Bootstrap, BootstrapInterval, percentile_interval};

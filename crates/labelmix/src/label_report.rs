@@ -1,6 +1,9 @@
 //! `labelmix label-report`: how good a study's weak labels are.
 
-use labelmix_report::{LabelReport, render_labels, write_label_report};
+use std::collections::BTreeMap;
+
+use labelmix_data::Example;
+use labelmix_report::{AnnotatorFields, LabelReport, render_labels, write_label_report};
 use labelmix_study::Study;
 
 use crate::arguments::LabelReportArguments;
@@ -18,8 +21,15 @@ pub(crate) fn run(arguments: &LabelReportArguments) -> Result<Status, Failure> {
             fields.push(field.clone());
         }
     }
-    let data = labeled_data(&study, &task_files, &fields, arguments.store.as_deref())?;
-    let report = LabelReport::new(&study.name, &fields, &data.train, &data.test)?;
+    let all_fields: Vec<String> = fields.iter().chain(&arguments.annotator).cloned().collect();
+    let data = labeled_data(&study, &task_files, &all_fields, arguments.store.as_deref())?;
+    let values = study.training_file().map_or_else(BTreeMap::new, |(_, columns)| columns.values.values);
+    let mut report = LabelReport::new(&study.name, &fields, &data.train, &data.test)?;
+    if !arguments.annotator.is_empty() {
+        let annotators = AnnotatorFields { names: &arguments.annotator, values: &values, epsilon: arguments.epsilon };
+        let all: Vec<&Example> = data.train.iter().chain(&data.test).collect();
+        report = report.beside(annotators, &all)?;
+    }
     if let Some(folder) = &arguments.out {
         for path in write_label_report(&report, folder, &arguments.figures.formats())? {
             say!("{}", path.display());

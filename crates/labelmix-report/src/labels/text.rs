@@ -3,7 +3,9 @@
 use comfy_table::{Attribute, Cell};
 use labelmix_stats::Interval;
 
-use super::{FieldGroups, LabelGroup, LabelQuality, LabelReport, SplitLabels};
+use super::{
+    Annotators, Contest, FieldGroups, LabelGroup, LabelQuality, LabelReport, SourceLabels, SourcePair, SplitLabels,
+};
 use crate::Style;
 use crate::notation::{count, one_line, proportion, range};
 use crate::text_table::{align_right, table_with_header};
@@ -21,7 +23,47 @@ pub fn render_labels(report: &LabelReport, style: Style) -> String {
         }));
         sections.push(format!("{name}: {}", quality.errors.sentence()));
     }
+    if let Some(annotators) = &report.annotators {
+        sections.push(sources_table(annotators, style));
+        sections.push(pairs_table(annotators, style));
+        sections.push(contests_table(annotators, style));
+    }
     sections.join("\n\n") + "\n"
+}
+
+fn sources_table(annotators: &Annotators, style: Style) -> String {
+    let mut table = table_with_header(style, ["", "labels", "with gold", "accuracy"].map(str::to_owned));
+    for SourceLabels { name, labels, with_gold, accuracy, accuracy_interval } in &annotators.sources {
+        let accuracy = accuracy.map_or_else(String::new, |accuracy| with_range(accuracy, *accuracy_interval));
+        table.add_row([one_line(name), count(*labels), count(*with_gold), accuracy]);
+    }
+    align_right(&mut table, &[1, 2]);
+    format!("The weak labels beside annotators\n{}", table.trim_fmt())
+}
+
+fn pairs_table(annotators: &Annotators, style: Style) -> String {
+    let mut table = table_with_header(style, ["", "texts", "agree", "errors coincide"].map(str::to_owned));
+    for SourcePair { sources, texts, agreement, error_correlation } in &annotators.pairs {
+        let [one, other] = sources;
+        let agreement = agreement.map_or_else(String::new, proportion);
+        let errors = error_correlation.map_or_else(String::new, |correlation| format!("{correlation:+.2}"));
+        table.add_row([one_line(&format!("{one}, {other}")), count(*texts), agreement, errors]);
+    }
+    align_right(&mut table, &[1, 2, 3]);
+    format!("Agreement, and the correlation of errors\n{}", table.trim_fmt())
+}
+
+fn contests_table(annotators: &Annotators, style: Style) -> String {
+    let replacement = &annotators.replacement;
+    let header = ["left out", "texts", "weak at least as well", "annotator at least as well", "p"];
+    let mut table = table_with_header(style, header.map(str::to_owned));
+    for Contest { annotator, texts, weak_advantage, annotator_advantage, p_value } in &replacement.contests {
+        let [weak, own] = [weak_advantage, annotator_advantage].map(|share| proportion(*share));
+        table.add_row([one_line(annotator), count(*texts), weak, own, format!("{p_value:.3}")]);
+    }
+    align_right(&mut table, &[1, 2, 3, 4]);
+    let rows = if replacement.contests.is_empty() { String::new() } else { format!("{}\n", table.trim_fmt()) };
+    format!("May the weak labels stand in for annotators?\n{rows}{}", replacement.sentence())
 }
 
 fn heading(report: &LabelReport) -> String {

@@ -37,6 +37,16 @@ pub(crate) struct WeakLabelArguments {
 pub(crate) struct LabelReportArguments {
     /// The study file (TOML); its model is not needed
     pub(crate) study: PathBuf,
+    /// A field of the rows that holds the labels of an annotator (may be repeated; two at least)
+    ///
+    /// The weak labels are then set beside the annotators: how good each is, whether they err on the same texts, and, by the
+    /// alternative annotator test, whether the weak labels may stand in for the annotators.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) annotator: Vec<String>,
+    /// By how much the weak labels may fall behind an annotator, who is dearer: 0.1 for a crowd, 0.15 for skilled annotators,
+    /// 0.2 for experts
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, requires = "annotator")]
+    pub(crate) epsilon: f64,
     /// Also break the accuracy down by this field of the training and test rows (may be repeated)
     ///
     /// The ten most frequent values, the others together, and the rows without a value; numbers of more than ten values in
@@ -126,4 +136,10 @@ pub(crate) struct TaskCheckArguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }

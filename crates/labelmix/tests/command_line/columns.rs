@@ -198,6 +198,8 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
     printed.push(("inspect --json", json_of(&["inspect", &checkpoint, "--texts", "some.jsonl"])));
     printed.push(("doctor --json", json_of(&["doctor", "--model", &checkpoint])));
     printed.push(("label-report --json", json_of(&["label-report", "study.toml", "--by", "gold"])));
+    let annotators = ["--annotator", "gold", "--annotator", "weak"];
+    printed.push(("label-report --json", json_of(&[&["label-report", "study.toml"][..], &annotators].concat())));
     printed.push(("methods --json", json_of(&["methods"])));
     printed.push(("tasks --json", json_of(&["tasks"])));
     printed.push(("task", json_of(&["tasks", "show", "boolq"])));

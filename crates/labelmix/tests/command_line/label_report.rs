@@ -294,3 +294,60 @@ pool: where they fail by year
  no value        1       1   .000 (.000–.793)
 "#);
 }
+
+/// Three annotators who are right about four texts of five, each about others, and weak labels that are right as often.
+#[test]
+fn weak_labels_beside_annotators() {
+    let workplace = Workplace::new();
+    let row = |place: usize| {
+        let label = |wrong: usize| ["ham", "spam"][(place + usize::from(place % 5 == wrong)) % 2];
+        let bob = u8::from(label(1) == "spam");
+        let cat = if place > 250 { Json::Null } else { label(2).into() };
+        json!({"text": format!("text {place}"), "gold": label(9), "weak": label(2), "ann": label(0), "bob": bob, "cat": cat})
+    };
+    workplace.write("rows.jsonl", (0..300).map(|place| row(place).to_string() + "\n").collect::<String>());
+    workplace.write(
+        "study.toml",
+        "name = 'a'\n[task]\ntrain = 'rows.jsonl'\ntest_size = 0.2\nvalues = { ham = 0, spam = 1 }\n[model]\npath = 'm'\n",
+    );
+    let report = |arguments: &[&str]| workplace.output_of(&[&["label-report", "study.toml"], arguments].concat());
+    let printed = report(&["--annotator", "ann", "--annotator", "bob", "--annotator", "cat"]);
+    let (_, beside) = printed.split_once("The weak labels beside annotators").unwrap();
+    insta::assert_snapshot!(beside, @"
+                   labels   with gold   accuracy
+    ─────────────────────────────────────────────────────
+     weak labels      300         300   .800 (.751–.841)
+     ann              300         300   .800 (.751–.841)
+     bob              300         300   .800 (.751–.841)
+     cat              251         251   .801 (.747–.846)
+
+    Agreement, and the correlation of errors
+                        texts   agree   errors coincide
+    ────────────────────────────────────────────────────
+     weak labels, ann     300    .600             -0.25
+     weak labels, bob     300    .600             -0.25
+     weak labels, cat     251   1.000             +1.00
+     ann, bob             300    .600             -0.25
+     ann, cat             251    .598             -0.25
+     bob, cat             251    .602             -0.25
+
+    May the weak labels stand in for annotators?
+     left out   texts   weak at least as well   annotator at least as well       p
+    ───────────────────────────────────────────────────────────────────────────────
+     ann          300                    .967                         .800   0.000
+     bob          300                    .967                         .800   0.000
+     cat          251                   1.000                        1.000   0.000
+    the weak labels may stand in for the annotators: with a handicap of 0.1 they fare no worse than 3 of 3 by the alternative annotator test, and agree with the others at least as well as an annotator on 98% of texts
+    ");
+    let two = report(&["--annotator", "ann", "--annotator", "bob", "--epsilon", "0.2"]);
+    assert!(two.contains("with fewer than three annotators this says little"), "{two}");
+    let complaint = |arguments: &[&str]| workplace.complaint(&[&["label-report", "study.toml"], arguments].concat());
+    insta::assert_snapshot!(complaint(&["--annotator", "ann"]), @"
+    error: one annotator is named
+    hint: name at least two, and better three: whether one can be replaced is judged by the others
+    ");
+    insta::assert_snapshot!(complaint(&["--annotator", "ann", "--annotator", "text"]), @r#"
+    error: the annotator "text" says "text 244", which is no label
+    hint: labels are 0, 1, true, false, probabilities, or what `values` in [task] gives a class
+    "#);
+}
