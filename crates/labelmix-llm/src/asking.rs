@@ -10,6 +10,7 @@ use labelmix_store::{Abstention, Tally, Tokens};
 use labelmix_study::{LlmConfidence, Rates};
 use serde::Serialize;
 
+use crate::batch::Batches;
 use crate::error::Error;
 use crate::journal::{Answer, Journal};
 use crate::question::Question;
@@ -37,6 +38,8 @@ pub struct Purchase<'a> {
     pub max_usd: Option<f64>,
     /// The file in which the question's answers are kept.
     pub answers: &'a Path,
+    /// Whether requests go in batches, which the service does within a day.
+    pub batch: bool,
     pub texts: &'a [&'a str],
 }
 
@@ -90,9 +93,20 @@ impl Purchase<'_> {
     }
 
     /// The most that a request can take.
-    fn most(&self, text: &str) -> Tokens {
+    pub(crate) fn most(&self, text: &str) -> Tokens {
         let (input, output) = (self.question.most_input_tokens(text), u64::from(self.question.max_tokens));
         Tokens { input, cached: 0, output }
+    }
+
+    /// That nothing more can be sent.
+    pub(crate) fn spent(&self, purse: &Purse, answered: usize) -> Error {
+        let (spent, perhaps, max_usd) = (purse.spent(), purse.perhaps(), self.max_usd.unwrap_or(0.0));
+        Error::Spent { spent, perhaps, answered, texts: self.texts.len(), max_usd }
+    }
+
+    /// What all answers cost.
+    pub(crate) fn usd_of(&self, journal: &Journal) -> f64 {
+        usd(self.rates, journal.tokens()[0])
     }
 
     /// What it would take, with so many requests at a time. Nothing is sent.
@@ -165,6 +179,13 @@ impl Purchase<'_> {
             return Err(Error::NoProbabilities { host: client.host() });
         }
         let of = self.texts.len() * self.question.votes as usize;
+        if self.batch {
+            let mut journal = journal;
+            let batches = Batches { purchase: self, client: &client, interrupted, observe, of };
+            batches.make(queue.into(), &mut journal)?;
+            journal.sync()?;
+            return Ok(self.bought(&journal));
+        }
         let [paid, perhaps] = journal.tokens();
         let has_answers = journal.answers().any(|answer| answer.reply.is_some());
         let state = State {
@@ -260,9 +281,9 @@ impl Purchase<'_> {
 
 /// A request that is to be sent.
 #[derive(Clone, Debug)]
-struct Job<'a> {
-    key: String,
-    text: &'a str,
+pub(crate) struct Job<'a> {
+    pub(crate) key: String,
+    pub(crate) text: &'a str,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -352,10 +373,8 @@ impl<'a> Asking<'a> {
             if state.on_their_way > 0 {
                 return Next::Wait;
             }
-            let (spent, perhaps) = (state.purse.spent(), state.purse.perhaps());
-            let (texts, max_usd) = (self.purchase.texts.len(), self.purchase.max_usd.unwrap_or(0.0));
             let answered = state.answers / self.purchase.question.votes as usize;
-            state.stop = Some(Error::Spent { spent, perhaps, answered, texts, max_usd });
+            state.stop = Some(self.purchase.spent(&state.purse, answered));
             return Next::Nothing;
         }
         let job = state.queue.remove(place).expect("it was found there");
@@ -385,7 +404,7 @@ impl<'a> Asking<'a> {
             }
             Outcome::Abstention(Abstention::Rejected, reason) if !state.has_answers => {
                 state.purse.settle(most, End::NotPaid);
-                state.journal.failed(&job.key, most, End::NotPaid)?;
+                state.journal.failed(&job.key, End::NotPaid)?;
                 let address = format!("{}/{}", self.service.base_url, self.purchase.question.path());
                 return Err(Error::Refused { address, status: 400, reason });
             }
@@ -396,18 +415,18 @@ impl<'a> Asking<'a> {
             Outcome::Failure { reason, after, perhaps_paid } => {
                 let end = if perhaps_paid { End::PerhapsPaid } else { End::NotPaid };
                 state.purse.settle(most, end);
-                state.journal.failed(&job.key, most, end)?;
+                state.journal.failed(&job.key, end)?;
                 return state.fails(job, reason, after, self);
             }
             Outcome::Again => {
                 state.purse.settle(most, End::NotPaid);
-                state.journal.failed(&job.key, most, End::NotPaid)?;
+                state.journal.failed(&job.key, End::NotPaid)?;
                 state.queue.push_front(job);
                 return Ok(());
             }
             Outcome::Fatal(error) => {
                 state.purse.settle(most, End::NotPaid);
-                state.journal.failed(&job.key, most, End::NotPaid)?;
+                state.journal.failed(&job.key, End::NotPaid)?;
                 return Err(error);
             }
         }

@@ -26,6 +26,10 @@ enum Event {
     },
     /// A request came to nothing.
     Failed { key: String, perhaps_paid: bool },
+    /// A batch of requests is with the service.
+    Batch { id: String },
+    /// All that it answered is kept.
+    BatchRead { id: String },
 }
 
 /// What came of a request.
@@ -51,15 +55,29 @@ pub(crate) struct Journal {
     /// Nobody else writes as long as this is open. None where nothing is written.
     file: Option<File>,
     answers: HashMap<String, Answer>,
-    /// What requests without an answer can have cost.
-    perhaps: Tokens,
+    /// Requests that are on their way, or were at a kill, and what they cost at most.
+    open: HashMap<String, Tokens>,
+    /// What other requests without an answer can have cost.
+    lost: Tokens,
+    /// Batches that are with the service.
+    batches: Vec<String>,
 }
 
 impl Journal {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: None,
+            answers: HashMap::new(),
+            open: HashMap::new(),
+            lost: Tokens::default(),
+            batches: Vec::new(),
+        }
+    }
+
     /// What is in the file, and nothing more is written; nothing where there is none.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let mut journal =
-            Self { path: path.to_owned(), file: None, answers: HashMap::new(), perhaps: Tokens::default() };
+        let mut journal = Self::new(path);
         match File::open(path) {
             Ok(file) => journal.load(&file).map(drop)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -70,8 +88,7 @@ impl Journal {
 
     /// The file as it is, to be written on.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let mut journal =
-            Self { path: path.to_owned(), file: None, answers: HashMap::new(), perhaps: Tokens::default() };
+        let mut journal = Self::new(path);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| journal.unkept(&error))?;
         }
@@ -94,7 +111,6 @@ impl Journal {
     fn load(&mut self, file: &File) -> Result<u64, Error> {
         let mut reader = BufReader::new(file);
         let (mut whole, mut line, mut number) = (0, Vec::new(), 0);
-        let mut open: HashMap<String, Tokens> = HashMap::new();
         loop {
             line.clear();
             let read = reader.read_until(b'\n', &mut line).map_err(|error| self.unkept(&error))?;
@@ -108,26 +124,32 @@ impl Journal {
                 line: number,
                 reason: error.to_string(),
             })?;
-            match event {
-                // Asked again with nothing in between: the first may have been paid too.
-                Event::Asked { key, most } => {
-                    if let Some(lost) = open.insert(key, most) {
-                        self.perhaps += lost;
-                    }
-                }
-                Event::Answered { key, answer } => {
-                    open.remove(&key);
-                    self.answers.insert(key, answer);
-                }
-                Event::Failed { key, perhaps_paid } => {
-                    if let Some(lost) = open.remove(&key).filter(|_| perhaps_paid) {
-                        self.perhaps += lost;
-                    }
+            self.takes(event);
+        }
+        Ok(whole)
+    }
+
+    /// What is known after an event.
+    fn takes(&mut self, event: Event) {
+        match event {
+            // Asked again with nothing in between: the first may have been paid too.
+            Event::Asked { key, most } => {
+                if let Some(lost) = self.open.insert(key, most) {
+                    self.lost += lost;
                 }
             }
+            Event::Answered { key, answer } => {
+                self.open.remove(&key);
+                self.answers.insert(key, answer);
+            }
+            Event::Failed { key, perhaps_paid } => {
+                if let Some(lost) = self.open.remove(&key).filter(|_| perhaps_paid) {
+                    self.lost += lost;
+                }
+            }
+            Event::Batch { id } => self.batches.push(id),
+            Event::BatchRead { id } => self.batches.retain(|open| *open != id),
         }
-        self.perhaps += open.into_values().sum();
-        Ok(whole)
     }
 
     pub(crate) fn answer(&self, key: &str) -> Option<&Answer> {
@@ -140,34 +162,50 @@ impl Journal {
 
     /// The tokens of all answers, and those that requests without one can have cost.
     pub(crate) fn tokens(&self) -> [Tokens; 2] {
-        [self.answers.values().map(|answer| answer.tokens).sum(), self.perhaps]
+        let mut perhaps = self.lost;
+        perhaps += self.open.values().copied().sum();
+        [self.answers.values().map(|answer| answer.tokens).sum(), perhaps]
+    }
+
+    /// What a request that is on its way costs at most.
+    pub(crate) fn asked(&self, key: &str) -> Option<Tokens> {
+        self.open.get(key).copied()
+    }
+
+    /// The batches that are with the service.
+    pub(crate) fn open_batches(&self) -> Vec<String> {
+        self.batches.clone()
     }
 
     pub(crate) fn asks(&mut self, key: &str, most: Tokens) -> Result<(), Error> {
-        self.write(&Event::Asked { key: key.to_owned(), most })
+        self.write(Event::Asked { key: key.to_owned(), most })
     }
 
     pub(crate) fn answered(&mut self, key: &str, answer: Answer) -> Result<(), Error> {
-        self.write(&Event::Answered { key: key.to_owned(), answer: answer.clone() })?;
-        self.answers.insert(key.to_owned(), answer);
-        Ok(())
+        self.write(Event::Answered { key: key.to_owned(), answer })
     }
 
-    pub(crate) fn failed(&mut self, key: &str, most: Tokens, end: End) -> Result<(), Error> {
-        let perhaps_paid = end == End::PerhapsPaid;
-        if perhaps_paid {
-            self.perhaps += most;
-        }
-        self.write(&Event::Failed { key: key.to_owned(), perhaps_paid })
+    pub(crate) fn failed(&mut self, key: &str, end: End) -> Result<(), Error> {
+        self.write(Event::Failed { key: key.to_owned(), perhaps_paid: end == End::PerhapsPaid })
+    }
+
+    pub(crate) fn sends_batch(&mut self, id: &str) -> Result<(), Error> {
+        self.write(Event::Batch { id: id.to_owned() })
+    }
+
+    pub(crate) fn ends_batch(&mut self, id: &str) -> Result<(), Error> {
+        self.write(Event::BatchRead { id: id.to_owned() })
     }
 
     /// A line in one piece: a kill leaves all of it, or a last line that is none.
-    fn write(&mut self, event: &Event) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(event).expect("an event can be written");
+    fn write(&mut self, event: Event) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(&event).expect("an event can be written");
         line.push(b'\n');
         let file = self.file.as_mut().expect("who writes has opened the file for it");
         let written = file.write_all(&line);
-        written.map_err(|error| self.unkept(&error))
+        written.map_err(|error| self.unkept(&error))?;
+        self.takes(event);
+        Ok(())
     }
 
     /// Has the operating system write everything to the disk.
@@ -201,10 +239,10 @@ mod tests {
             journal.asks(key, tokens(100)).unwrap();
         }
         journal.answered("a", answer(7)).unwrap();
-        journal.failed("b", tokens(100), End::NotPaid).unwrap();
-        journal.failed("c", tokens(100), End::PerhapsPaid).unwrap();
+        journal.failed("b", End::NotPaid).unwrap();
+        journal.failed("c", End::PerhapsPaid).unwrap();
         assert!(matches!(Journal::open(&path), Err(Error::AskedElsewhere { .. })));
-        assert_eq!(journal.tokens(), [tokens(7), tokens(100)]);
+        assert_eq!(journal.tokens(), [tokens(7), tokens(200)], "`c` may have been paid, and `d` is on its way");
         drop(journal);
         // As if a kill had come in the middle of a line.
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();

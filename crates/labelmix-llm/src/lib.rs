@@ -5,6 +5,7 @@
 //! that cannot be read are abstentions: counted, paid, and not guessed.
 
 mod asking;
+mod batch;
 mod error;
 mod journal;
 mod question;

@@ -10,14 +10,15 @@ use labelmix_http::{Connections, Retries, Secret, host, is_http, may_pass, retry
 use labelmix_store::Abstention;
 use labelmix_study::{LlmForm, LlmTable};
 use serde_json::Value as Json;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 use crate::error::Error;
 use crate::question::{Dialect, Question};
 use crate::reply::{self, Reply, Usage};
 
-/// Longer than any answer to a question about one text.
-const LARGEST_ANSWER: u64 = 16 * 1024 * 1024;
+/// Longer than the answers to any batch.
+const LARGEST_ANSWER: u64 = 1024 * 1024 * 1024;
 /// How often a request is sent: for five minutes or so.
 const ATTEMPTS: u32 = 9;
 /// As much of a server's words as an error shows.
@@ -100,6 +101,19 @@ fn learned(question: &Question, dialect: Dialect, body: &str) -> Option<Dialect>
         .then_some(Dialect { few_logprobs: true, ..dialect })
 }
 
+/// The status of an answer, how long to wait, and the body.
+fn answered(answer: Result<Response<Body>, ureq::Error>) -> Result<(u16, Option<Duration>, String), String> {
+    let answer = answer.map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    let after = retry_after(status, answer.headers());
+    let mut bytes = Vec::new();
+    match answer.into_body().into_reader().take(LARGEST_ANSWER).read_to_end(&mut bytes) {
+        // What a refusal says is not needed to understand it.
+        Err(error) if status < 300 => Err(error.to_string()),
+        _ => Ok((status, after, String::from_utf8_lossy(&bytes).into_owned())),
+    }
+}
+
 impl<'a> Client<'a> {
     pub(crate) fn new(service: &'a Service) -> Result<Self, Error> {
         if !is_http(&service.base_url) {
@@ -116,9 +130,8 @@ impl<'a> Client<'a> {
     /// Asks once.
     pub(crate) fn ask(&self, question: &Question, text: &str) -> Outcome {
         let dialect = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = question.request(text, dialect);
-        let address = format!("{}/{}", self.service.base_url.trim_end_matches('/'), question.path());
-        let (status, after, body) = match self.post(&address, &body) {
+        let (address, body) = (self.address(question.path()), question.request(text, dialect).to_string());
+        let (status, after, body) = match self.post(&address, "application/json", body.as_bytes()) {
             Ok(answer) => answer,
             Err(reason) => {
                 return Outcome::Failure { reason: self.shown(&reason), after: None, perhaps_paid: true };
@@ -143,26 +156,100 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The status, how long to wait, and the body.
-    fn post(&self, address: &str, body: &Json) -> Result<(u16, Option<Duration>, String), String> {
-        let mut request = self.agent.post(address).header("Content-Type", "application/json");
-        if let Some(key) = &self.service.key {
-            request = request.header("Authorization", key.authorization());
+    fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.service.base_url.trim_end_matches('/'))
+    }
+
+    /// What would be sent about a text.
+    pub(crate) fn body(&self, question: &Question, text: &str) -> Json {
+        question.request(text, *self.dialect.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a path of the service holds, in JSON.
+    pub(crate) fn get(&self, path: &str) -> Result<Json, Error> {
+        serde_json::from_str(&self.get_text(path)?).map_err(|_| self.no_reply(path))
+    }
+
+    /// What a path of the service holds.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String, Error> {
+        let address = self.address(path);
+        self.patiently(path, || {
+            let mut request = self.agent.get(&address);
+            if let Some(key) = &self.service.key {
+                request = request.header("Authorization", key.authorization());
+            }
+            answered(request.call())
+        })
+    }
+
+    /// Has a file of requests kept by the service, and returns what it calls it.
+    pub(crate) fn upload(&self, name: &str, lines: &str) -> Result<String, Error> {
+        let boundary = "labelmix-4e1f7c0a9b62";
+        let body = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{boundary}\r\nContent-Disposition: \
+             form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: application/jsonl\r\n\r\n{lines}\r\n--{boundary}--\r\n"
+        );
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        let file = self.patiently("files", || self.post(&self.address("files"), &kind, body.as_bytes()))?;
+        let file: Json = serde_json::from_str(&file).unwrap_or_default();
+        file["id"].as_str().map(str::to_owned).ok_or_else(|| self.no_reply("files"))
+    }
+
+    /// Sends JSON to a path, and returns what comes back.
+    pub(crate) fn post_json(&self, path: &str, body: &Json) -> Result<Json, Error> {
+        let body = body.to_string();
+        // Once: what was sent and not answered may have been taken, and is looked for before it is sent again.
+        let answer = self.post(&self.address(path), "application/json", body.as_bytes());
+        let (status, _, body) = answer.map_err(|reason| self.refused(path, 0, &reason))?;
+        if !(200..300).contains(&status) {
+            return Err(self.refused(path, status, &self.said(&body)));
         }
-        let answer = request.send(body.to_string()).map_err(|error| error.to_string())?;
-        let status = answer.status().as_u16();
-        let after = retry_after(status, answer.headers());
-        let mut bytes = Vec::new();
-        let read = answer.into_body().into_reader().take(LARGEST_ANSWER).read_to_end(&mut bytes);
-        match read {
-            // What a refusal says is not needed to understand it.
-            Err(error) if status < 300 => Err(error.to_string()),
-            _ => Ok((status, after, String::from_utf8_lossy(&bytes).into_owned())),
+        serde_json::from_str(&body).map_err(|_| self.no_reply(path))
+    }
+
+    /// The error that an answer is none.
+    pub(crate) fn no_reply(&self, path: &str) -> Error {
+        self.refused(path, 200, "what is no answer to that")
+    }
+
+    fn refused(&self, path: &str, status: u16, reason: &str) -> Error {
+        Error::Refused { address: self.address(path), status, reason: self.shown(reason) }
+    }
+
+    /// Asks, and asks again, until there is an answer or no hope.
+    fn patiently(
+        &self,
+        path: &str,
+        ask: impl Fn() -> Result<(u16, Option<Duration>, String), String>,
+    ) -> Result<String, Error> {
+        let mut failures = 0;
+        loop {
+            let (error, after, passes) = match ask() {
+                Ok((200..=299, _, body)) => return Ok(body),
+                Ok((status, after, body)) => match self.refusal(&self.address(path), status, after, &body) {
+                    Outcome::Failure { reason, after, .. } => (self.refused(path, status, &reason), after, true),
+                    Outcome::Fatal(error) => (error, None, false),
+                    _ => (self.refused(path, status, &self.said(&body)), None, false),
+                },
+                Err(reason) => (self.refused(path, 0, &reason), None, true),
+            };
+            failures += 1;
+            let Some(delay) = self.service.retries.delay(failures, after).filter(|_| passes) else { return Err(error) };
+            std::thread::sleep(delay);
         }
     }
 
+    /// The status, how long to wait, and the body.
+    fn post(&self, address: &str, kind: &str, body: &[u8]) -> Result<(u16, Option<Duration>, String), String> {
+        let mut request = self.agent.post(address).header("Content-Type", kind);
+        if let Some(key) = &self.service.key {
+            request = request.header("Authorization", key.authorization());
+        }
+        answered(request.send(body))
+    }
+
     /// What a status means that is no success.
-    fn refusal(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
+    pub(crate) fn refusal(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
         let (host, reason) = (self.host(), self.said(body));
         let says = |words: &[&str]| {
             let body = body.to_lowercase();
@@ -198,7 +285,7 @@ impl<'a> Client<'a> {
     }
 
     /// A server's words on one line, cut, and without the key.
-    fn shown(&self, words: &str) -> String {
+    pub(crate) fn shown(&self, words: &str) -> String {
         let words = self.service.key.as_ref().map_or_else(|| words.to_owned(), |key| key.removed_from(words));
         let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
         let shown: String = line.chars().take(SHOWN).collect();

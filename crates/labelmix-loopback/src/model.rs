@@ -30,6 +30,15 @@ impl LoopbackModel {
     ///
     /// If 127.0.0.1 has no free port: there is nothing that a test could do about it.
     pub fn start(respond: impl Fn(&Json) -> Answer + Send + Sync + 'static) -> Self {
+        Self::answering(move |request| respond(&request.json()))
+    }
+
+    /// Starts a service that answers requests like this, whatever their paths.
+    ///
+    /// # Panics
+    ///
+    /// If 127.0.0.1 has no free port.
+    pub fn answering(respond: impl Fn(&LoggedRequest) -> Answer + Send + Sync + 'static) -> Self {
         let state = Arc::<Mutex<ModelState>>::default();
         let shared = Arc::clone(&state);
         let listener = Listener::start(Server::Model, move |request: &LoggedRequest| {
@@ -39,7 +48,7 @@ impl LoopbackModel {
                 fault::take(&mut state.scripts, request)
             };
             let needs_none = matches!(fault, Some(Fault::Status(..) | Fault::Close | Fault::Stall));
-            let answer = if needs_none { Answer::new(200, Vec::new()) } else { respond(&request.json()) };
+            let answer = if needs_none { Answer::new(200, Vec::new()) } else { respond(request) };
             (answer, fault)
         });
         Self { listener, state }

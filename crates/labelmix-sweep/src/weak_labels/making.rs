@@ -81,7 +81,7 @@ fn prepare(engine: &LabelerEngine, table: &LabelerTable, own: &OwnExamples<'_>, 
 }
 
 fn purchase<'a>(question: &'a Question, llm: &LlmTable, answers: &'a Path, texts: &'a [&'a str]) -> Purchase<'a> {
-    Purchase { question, rates: llm.usd_per_million, max_usd: llm.max_usd, answers, texts }
+    Purchase { question, rates: llm.usd_per_million, max_usd: llm.max_usd, answers, batch: llm.batch, texts }
 }
 
 /// What [`ask`] would take.

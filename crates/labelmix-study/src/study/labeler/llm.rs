@@ -51,6 +51,9 @@ pub struct LlmTable {
     /// Whether the test set gets labels too, which no training needs.
     #[serde(default)]
     pub test: bool,
+    /// Whether requests go in batches, which the service does within a day.
+    #[serde(default)]
+    pub batch: bool,
     /// Requests at a time.
     #[serde(default = "usual_concurrency")]
     pub concurrency: usize,
