@@ -43,6 +43,9 @@ pub struct LabelsOutcome {
     /// The temperature of the noise, if flips depend on the margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// What was added to a language model's log-odds, if something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<f64>,
     /// What a language model's labels took, if one gave them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bought: Option<Tally>,

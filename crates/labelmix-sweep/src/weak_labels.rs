@@ -362,6 +362,9 @@ impl Inputs<'_> {
         ] {
             parts.add(name, number.map(f64::to_le_bytes).as_ref().map_or(&[], |bytes| bytes));
         }
+        if let Some(prior) = table.prior {
+            parts.add("prior", &prior.to_le_bytes());
+        }
         parts.add("shuffle errors", &[u8::from(table.shuffle_errors)]);
         parts.add("include own examples", &[u8::from(table.include_own_examples)]);
         parts.add("seed", &table.seed.to_le_bytes());
@@ -428,6 +431,7 @@ impl Piece for LabelsPiece<'_> {
                 history: made.history,
                 target_stop: made.target_stop,
                 temperature: made.temperature,
+                shift: made.shift,
                 bought: made.bought,
                 pool_labels: made.labels.pool.len(),
                 test_labels: made.labels.test.len(),

@@ -113,7 +113,7 @@ fn describe_estimate(estimate: &Estimate) -> String {
 
 /// How the labels were made and how good they are, for people.
 fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
-    let LabelsOutcome { key, labeler, history, target_stop, temperature, bought, pool_labels, .. } = outcome;
+    let LabelsOutcome { key, labeler, history, target_stop, temperature, shift, bought, pool_labels, .. } = outcome;
     let origin = match origin {
         Origin::Found => "found in the store",
         Origin::Made => "made now",
@@ -133,6 +133,10 @@ fn describe(outcome: &LabelsOutcome, origin: Origin, pool: usize) -> String {
     }
     if let Some(temperature) = temperature {
         let _ = writeln!(out, "flips     by the model's margin, with temperature {temperature:.3}");
+    }
+    if let Some(shift) = shift {
+        let _ =
+            writeln!(out, "shifted   by {shift:+.3} in log-odds, to the share of class 1 that the study believes in");
     }
     if let Some(tally) = bought {
         out += &describe_tally(tally);

@@ -34,6 +34,9 @@ pub struct LabelerTable {
     /// Gold labels of its own that a language model sees before each text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
+    /// The share of class 1 that is believed: what a language model says is shifted by one number accordingly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<f64>,
     /// Gold labels that it is trained on: 8,000, and at most half of those there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<usize>,
@@ -163,6 +166,7 @@ impl LabelerTable {
             ("model", self.model.is_some(), kind.runs_model(), "\"model\", \"prompted\" and \"margin\""),
             ("llm", self.llm.is_some(), kind == LabelerKind::Llm, "\"llm\""),
             ("shots", self.shots.is_some(), kind.asks(), "\"prompted\" and \"llm\""),
+            ("prior", self.prior.is_some(), kind.asks(), "\"prompted\" and \"llm\""),
         ];
         let learns = kind.trains() || kind.asks();
         let of_examples = [
@@ -209,6 +213,12 @@ impl LabelerTable {
                 }
                 _ => {}
             }
+        }
+        if let Some(prior) = self.prior.filter(|prior| !(*prior > 0.0 && *prior < 1.0)) {
+            return problem(
+                format!("prior = {prior} in [labeler]"),
+                "it is the share of class 1: between 0 and 1".to_owned(),
+            );
         }
         match self.target_accuracy {
             Some(_) if kind.asks() => {

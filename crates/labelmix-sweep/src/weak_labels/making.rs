@@ -6,7 +6,7 @@ use std::path::Path;
 use labelmix_data::{Dataset, Example, ExampleId, SeededOrder};
 use labelmix_engine::{Engine, LabelerJob, LabelerTraining};
 use labelmix_llm::{Bought, Error as LlmError, Estimate, Purchase, Question, Service};
-use labelmix_methods::{ShotOrder, StageHistory, TargetStop};
+use labelmix_methods::{ShotOrder, StageHistory, TargetStop, prior_shift};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
 use labelmix_store::{KeptLabels, KeptShot, LabelsOutcome, PromptFile, Shortened, Store, Tally};
 use labelmix_study::{LabelerKind, LabelerTable, LlmTable};
@@ -35,10 +35,28 @@ pub(super) struct MadeLabels {
     pub(super) history: Option<StageHistory>,
     pub(super) target_stop: Option<TargetStop>,
     pub(super) temperature: Option<f64>,
+    /// What was added to a language model's log-odds.
+    pub(super) shift: Option<f64>,
     /// What a language model's labels took.
     pub(super) bought: Option<Tally>,
     /// The files that were written.
     pub(super) written: Vec<String>,
+}
+
+impl MadeLabels {
+    /// The same, shifted so that the mean label of the pool is the share of class 1 that the study believes in, as far as the texts
+    /// can tell.
+    fn calibrated(mut self, table: &LabelerTable) -> Self {
+        let Some(prior) = table.prior else { return self };
+        // What is quite sure stays so, as far as f32 goes.
+        let log_odds = |label: f32| (label / (1.0 - label)).ln().clamp(-16.0, 16.0);
+        let pool: Vec<f32> = self.labels.pool.iter().map(|(_, label)| log_odds(*label)).collect();
+        let shift = prior_shift(&pool, prior);
+        for (_, label) in self.labels.pool.iter_mut().chain(&mut self.labels.test) {
+            *label = soft_label(log_odds(*label) + shift);
+        }
+        Self { shift: Some(f64::from(shift)), ..self }
+    }
 }
 
 /// Trains a labeler into a folder.
@@ -182,7 +200,7 @@ pub(super) fn make(
     let Inputs { engine, question, own, dataset, .. } = inputs;
     let splits = [&dataset.train, &dataset.test];
     if let Some((question, llm)) = question.zip(table.llm.as_ref()) {
-        return ask(question, llm, table, inputs, store, making);
+        return Ok(ask(question, llm, table, inputs, store, making)?.calibrated(table));
     }
     let Some(engine) = engine else {
         let flip = |gold: bool| class_noise(table).flip_probability(gold);
@@ -219,14 +237,9 @@ pub(super) fn make(
             labels.filter_map(|(example, score)| score.map(|score| (example.id, soft_label(score)))).collect()
         })
     };
-    Ok(MadeLabels {
-        labels: KeptLabels { pool, test },
-        history,
-        target_stop,
-        temperature,
-        written,
-        ..MadeLabels::default()
-    })
+    let labels = KeptLabels { pool, test };
+    let made = MadeLabels { labels, history, target_stop, temperature, written, ..MadeLabels::default() };
+    Ok(made.calibrated(table))
 }
 
 /// How often a simulated annotator errs in either class.
@@ -287,4 +300,36 @@ fn with_shuffled_errors(seed: u64, examples: &[Example], labels: &[(ExampleId, f
         (*id, shuffled.map_or(*label, |shuffled| shuffled as f32))
     };
     Ok(labels.iter().map(label).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prior_moves_the_threshold_and_no_order() {
+        let labels = |labels: &[f32]| -> Vec<(ExampleId, f32)> {
+            let id = |place: usize| ExampleId::exact(&place.to_string());
+            labels.iter().enumerate().map(|(place, label)| (id(place), *label)).collect()
+        };
+        let leaning: Vec<f32> = (0..200).map(|place| 0.55 + 0.002 * place as f32).collect();
+        let made = || MadeLabels {
+            labels: KeptLabels { pool: labels(&leaning), test: labels(&[0.75, 1.0, 0.0]) },
+            ..MadeLabels::default()
+        };
+        let table = LabelerTable { kind: LabelerKind::Llm, prior: Some(0.5), ..LabelerTable::default() };
+        let shifted = made().calibrated(&table);
+        let values: Vec<f32> = shifted.labels.pool.iter().map(|(_, label)| *label).collect();
+        assert!(values.is_sorted());
+        let mean = values.iter().sum::<f32>() / 200.0;
+        assert!(
+            (mean - 0.5).abs() < 0.02 && shifted.shift.is_some_and(|shift| shift < -1.0),
+            "{mean} {:?}",
+            shifted.shift
+        );
+        let test: Vec<f32> = shifted.labels.test.iter().map(|(_, label)| *label).collect();
+        assert!((test[0] - 0.5).abs() < 0.05 && test[1] > 0.999 && test[2] < 0.001, "{test:?}");
+        let without = LabelerTable { prior: None, ..table };
+        assert_eq!(made().calibrated(&without).labels, made().labels);
+    }
 }

@@ -216,7 +216,7 @@ fn everything_printed() -> Vec<(&'static str, Json)> {
         Answer::json(&answer)
     });
     let llm = format!(
-        "[labeler]\nkind = \"llm\"\n[labeler.llm]\nmodel = \"m\"\nbase_url = \"{}\"\ntexts = 4\n",
+        "[labeler]\nkind = \"llm\"\nprior = 0.5\n[labeler.llm]\nmodel = \"m\"\nbase_url = \"{}\"\ntexts = 4\n",
         served.base_url()
     );
     let llm = format!("{}{llm}[prompt]\ntargets = [\"no\", \"yes\"]\n", Workplace::study());

@@ -36,7 +36,7 @@ fn study_with(heading: &str, key: &str, value: &str) -> String {
             let rates = "sensitivity = 0.9\nspecificity = 0.9\n";
             format!("name = 'a'\n{FILES}{MODEL}[labeler]\nkind = 'class-dependent'\n{}{line}", without(rates))
         }
-        ("[labeler]", "shots") => {
+        ("[labeler]", "shots" | "prior") => {
             format!("name = 'a'\n{FILES}{MODEL}[labeler]\nkind = 'prompted'\nmodel = 'small'\n{line}")
         }
         ("[labeler]", _) => format!("name = 'a'\n{FILES}{MODEL}[labeler]\n{}{line}", without("model = 'small'\n")),
