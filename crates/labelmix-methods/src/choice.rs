@@ -1,6 +1,6 @@
 //! Choosing examples: where a classifier is least certain, where labels are surest, and so that texts cover a pool.
 
-use labelmix_stats::stream;
+use labelmix_stats::{probability, stream};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,14 @@ pub fn least_certain(log_odds: &[f32], count: usize, temperature: f64, seed: u64
             (-(-uniform).ln_1p()).ln() - log_entropy(distance) / temperature
         })
         .collect();
+    lowest(&ranks, count)
+}
+
+/// The `count` of the soft labels that are farthest from what a classifier with these log-odds says, the farthest first; ties keep
+/// their order.
+pub fn most_disputed(labels: &[f32], log_odds: &[f32], count: usize) -> Vec<usize> {
+    let distance = |(label, score): (&f32, &f32)| (f64::from(*label) - probability(f64::from(*score))).abs();
+    let ranks: Vec<f64> = labels.iter().zip(log_odds).map(|pair| -distance(pair)).collect();
     lowest(&ranks, count)
 }
 
@@ -104,6 +112,13 @@ fn lowest(ranks: &[f64], count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_that_a_classifier_disputes() {
+        let (labels, log_odds) = ([0.9, 0.1, 0.6, 0.9], [3.0, 2.0, 0.4, -4.0]);
+        assert_eq!(most_disputed(&labels, &log_odds, 3), [3, 1, 0]);
+        assert_eq!(most_disputed(&labels, &log_odds, 9).len(), 4);
+    }
 
     const LOG_ODDS: [f32; 5] = [3.0, -0.1, 0.5, -2.0, 0.1];
 

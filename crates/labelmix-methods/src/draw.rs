@@ -89,6 +89,12 @@ pub enum Choice {
         /// How many examples are looked at.
         candidates: Option<usize>,
     },
+    /// The ones of the first `of` examples of the weak pool, whose weak labels are bought, where the parent stage's classifier and the
+    /// weak label disagree most; then those at the front of the pool, if gold labels of so many are not for sale.
+    Disputed {
+        /// How many weak labels are doubted.
+        of: usize,
+    },
     /// Those whose hidden states cover the first [`COVERED_TEXTS`] examples of the pool; then those behind them. Texts cost
     /// nothing; the labels of those chosen are bought.
     Coverage,
@@ -102,13 +108,23 @@ impl Choice {
     pub fn looks_at(&self, count: usize) -> usize {
         match self {
             Self::SurestLabels { of } => *of,
-            Self::Front | Self::LeastCertain { .. } | Self::Coverage => count,
+            Self::Front | Self::LeastCertain { .. } | Self::Disputed { .. } | Self::Coverage => count,
         }
     }
 
     /// Whether it looks at more texts than it buys labels for: a stage chooses when it is done.
     pub fn is_of_texts(&self) -> bool {
+        self.reads_pool() || matches!(self, Self::Disputed { .. })
+    }
+
+    /// Whether these are texts of the pool that sells the labels, so that there have to be more than are bought.
+    pub fn reads_pool(&self) -> bool {
         matches!(self, Self::LeastCertain { .. } | Self::Coverage)
+    }
+
+    /// Whether the parent stage's classifier makes it.
+    pub fn is_by_parent(&self) -> bool {
+        matches!(self, Self::LeastCertain { .. } | Self::Disputed { .. })
     }
 }
 

@@ -14,7 +14,7 @@ mod recipe;
 mod stage;
 
 pub use calibration::{CONTENT_FREE, Calibration, contextual_shift, prior_shift};
-pub use choice::{GoldTexts, by_coverage, least_certain, surest_labels};
+pub use choice::{GoldTexts, by_coverage, least_certain, most_disputed, surest_labels};
 pub use draw::{COVERED_TEXTS, Choice, Denoise, Draw, DrawSource, JointLoss, RatesFrom, Role};
 pub use method::{
     Adjustments, Method, MethodKind, OptionError, OptionHelp, UsableSplits, adjusted, method_kinds, method_named,

@@ -113,9 +113,9 @@ pub enum UsableSplits {
 }
 
 impl dyn Method {
-    /// Whether it chooses the gold labels that it buys among more examples than it buys.
+    /// Whether it chooses the gold labels that it buys among more examples of the gold pool than it buys.
     pub fn chooses_gold(&self) -> bool {
-        self.draws_gold(Choice::is_of_texts)
+        self.draws_gold(Choice::reads_pool)
     }
 
     /// Whether the gold labels that it buys are of texts that cover the front of the pool.

@@ -10,6 +10,7 @@ mod joint;
 mod log_confidence;
 mod most_confident;
 mod probe;
+mod relabel;
 mod self_training;
 mod seq_sft;
 mod uncertainty;
@@ -24,6 +25,7 @@ pub(crate) static METHODS: &[MethodKind] = &[
     MethodKind::of::<few_shot::FewShot>(),
     MethodKind::of::<few_shot_sft::FewShotSft>(),
     MethodKind::of::<uncertainty::Uncertainty>(),
+    MethodKind::of::<relabel::Relabel>(),
     MethodKind::of::<log_confidence::LogConfidence>(),
     MethodKind::of::<most_confident::MostConfident>(),
     MethodKind::of::<zero_shot::ZeroShot>(),

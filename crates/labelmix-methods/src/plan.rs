@@ -249,7 +249,7 @@ impl TrainPlan {
         let mut stages: Vec<Self> = stages.into_iter().filter(|stage| stage.count() > 0).collect();
         if let Some(Self { options, draws, .. }) = stages.first_mut() {
             (options.reinitialise_head, options.carry_optimizer) = (false, false);
-            for draw in draws.iter_mut().filter(|draw| matches!(draw.choice, Choice::LeastCertain { .. })) {
+            for draw in draws.iter_mut().filter(|draw| draw.choice.is_by_parent()) {
                 draw.choice = Choice::Front;
             }
         }

@@ -171,6 +171,10 @@ impl SharedInputs {
                 part("least certain", &(draw.count as u64).to_le_bytes());
                 part("temperature", &temperature.to_bits().to_le_bytes());
             }
+            if let Choice::Disputed { of } = draw.choice {
+                part("most disputed", &(draw.count as u64).to_le_bytes());
+                part("of", &(of as u64).to_le_bytes());
+            }
             if draw.choice == Choice::Coverage {
                 part("coverage", &(draw.count as u64).to_le_bytes());
                 part("covered by", self.features_key(COVERAGE_LAYERS).as_str().as_bytes());

@@ -10,9 +10,9 @@ use labelmix_methods::{COVERED_TEXTS, Choice, Draw, DrawSource, Role, StagePlan,
 /// What the draws of a plan take, in their order. The pools can serve them: points that they cannot were set aside.
 pub(crate) fn drawn(train: &[Example], pools: &Pools, plan: &StagePlan) -> Vec<Drawn> {
     let mut drawn: Vec<Drawn> = Vec::new();
-    for draw in plan.draws() {
+    for mut draw in plan.draws() {
         let (queried, places) = match draw.source {
-            DrawSource::Labels(kind) => taken(train, pools, &draw, kind),
+            DrawSource::Labels(kind) => taken(train, pools, &mut draw, kind),
             DrawSource::Predictions => {
                 let others = drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot);
                 let labelled: HashSet<usize> = others.flat_map(|drawn| &drawn.places).copied().collect();
@@ -75,7 +75,7 @@ pub(crate) fn reference(train: &[Example], pools: &Pools, drawn: &[Drawn], is_ba
 }
 
 /// What is looked at, and what is used, of the labels of a pool.
-fn taken(train: &[Example], pools: &Pools, draw: &Draw, kind: LabelKind) -> (Vec<usize>, Vec<usize>) {
+fn taken(train: &[Example], pools: &Pools, draw: &mut Draw, kind: LabelKind) -> (Vec<usize>, Vec<usize>) {
     let (for_sale, candidates) = match kind {
         LabelKind::Weak => (pools.weak(draw.skip + draw.choice.looks_at(draw.count)), pools.weak_candidates()),
         LabelKind::Gold => (pools.gold(draw.skip + draw.choice.looks_at(draw.count)), pools.gold_candidates()),
@@ -91,6 +91,13 @@ fn taken(train: &[Example], pools: &Pools, draw: &Draw, kind: LabelKind) -> (Vec
         Choice::LeastCertain { candidates: number, .. } => {
             let all = candidates[draw.skip..].iter().copied();
             (Vec::new(), all.take(number.unwrap_or(usize::MAX)).collect())
+        }
+        Choice::Disputed { of } => {
+            let doubted = pools.weak(of).expect("points that the pools cannot serve were set aside").iter().copied();
+            let mut places: Vec<usize> = doubted.filter(|place| train[*place].for_sale.gold.is_some()).collect();
+            draw.choice = Choice::Disputed { of: places.len() };
+            places.extend(front());
+            (Vec::new(), places)
         }
         Choice::Coverage => {
             let all = candidates[draw.skip..].iter().copied();

@@ -50,8 +50,10 @@ impl Workload {
                 Role::Shot => {}
             }
             // Without a number all of the pool is read, whose size is not known here; it matters little beside training.
-            if let Choice::LeastCertain { candidates: number, .. } = draw.choice {
-                candidates += number.unwrap_or(draw.count);
+            match draw.choice {
+                Choice::LeastCertain { candidates: number, .. } => candidates += number.unwrap_or(draw.count),
+                Choice::Disputed { of } => candidates += of,
+                Choice::Front | Choice::SurestLabels { .. } | Choice::Coverage => {}
             }
         }
         let [trained, validated] = training.recipe(recipe).expected_examples(own + jointly);

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use labelmix_data::Example;
+use labelmix_econ::LabelKind;
 use labelmix_methods::{
     AnswerScore, Choice, Correction, Denoise, ErrorRates, FollowUp, HeadStart, PromptPlan, RatesFrom, Role, ShotOrder,
-    ShotsPlan, StageExample, Start, TrainPlan, least_certain, mean_log_odds,
+    ShotsPlan, StageExample, Start, TrainPlan, least_certain, mean_log_odds, most_disputed,
 };
 use labelmix_models::Adapter;
 use labelmix_stats::probability;
@@ -19,7 +20,7 @@ use labelmix_train::{
 use super::ModelEngine;
 use crate::answer::AnswerJudge;
 use crate::checkpoint::{load_adapter, save_adapter};
-use crate::drawn::Drawn;
+use crate::drawn::{Drawn, label};
 use crate::engine::{StageJob, StageScores, finite_scores};
 use crate::error::Result;
 use crate::prompts::PromptedTexts;
@@ -84,8 +85,13 @@ impl<'a> Work<'a> {
         let (mut drawn, mut chosen) = (Vec::new(), Vec::new());
         for part in job.drawn.iter().filter(|drawn| drawn.draw.role != Role::Shot) {
             let mut part = part.clone();
-            if let Choice::LeastCertain { temperature, .. } = part.draw.choice {
-                part.places = self.least_certain(&start, &part, temperature)?;
+            let choice = match part.draw.choice {
+                Choice::LeastCertain { temperature, .. } => Some(self.least_certain(&start, &part, temperature)?),
+                Choice::Disputed { of } => Some(self.most_disputed(&start, &part, of)?),
+                Choice::Front | Choice::SurestLabels { .. } | Choice::Coverage => None,
+            };
+            if let Some(places) = choice {
+                part.places = places;
                 chosen.extend(part.examples(&data.train).map(|example| example.id));
             }
             let texts = self.train_texts(&part.places)?;
@@ -153,6 +159,17 @@ impl<'a> Work<'a> {
         let scores = self.log_odds(start, &texts.slices())?;
         let chosen = least_certain(&scores, drawn.draw.count, temperature, self.job.seed);
         Ok(chosen.into_iter().map(|index| drawn.places[index]).collect())
+    }
+
+    /// Of the first `of` places those whose weak labels the classifier disputes most; then the next ones.
+    fn most_disputed(self, start: &Adapter, drawn: &Drawn, of: usize) -> Result<Vec<usize>> {
+        let (doubted, others) = drawn.places.split_at(of);
+        let texts = self.train_texts(doubted)?;
+        let scores = self.log_odds(start, &texts.slices())?;
+        let weak: Vec<f32> = doubted.iter().map(|place| label(&self.job.data.train[*place], LabelKind::Weak)).collect();
+        let chosen = most_disputed(&weak, &scores, drawn.draw.count);
+        let chosen = chosen.into_iter().map(|index| doubted[index]);
+        Ok(chosen.chain(others.iter().copied()).take(drawn.draw.count).collect())
     }
 
     fn log_odds(self, adapter: &Adapter, texts: &[&[u32]]) -> Result<Vec<f32>> {

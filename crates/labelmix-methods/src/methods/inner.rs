@@ -3,7 +3,6 @@
 use labelmix_econ::Allocation;
 use toml::Table;
 
-use crate::draw::Choice;
 use crate::method::{Method, OptionError, OptionHelp, method_named};
 use crate::plan::{StagePlan, TrainPlan};
 
@@ -40,7 +39,7 @@ pub(super) fn inner(of: &str, options: &Table) -> Box<dyn Method> {
 pub(super) fn check_inner(of: &str, options: &Table) -> Result<(), OptionError> {
     let stages = configured(of, options)?.stages(Allocation { n_weak: 8, n_gold: 8 });
     let refuse = |why: &str| Err(OptionError { reason: format!("`of` = {of:?}"), help: why.to_owned() });
-    if stages.iter().flat_map(StagePlan::draws).any(|draw| matches!(draw.choice, Choice::LeastCertain { .. })) {
+    if stages.iter().flat_map(StagePlan::draws).any(|draw| draw.choice.is_by_parent()) {
         return refuse("each training of it would ask for other gold labels: name a method that does not choose them");
     }
     if stages.iter().any(|stage| matches!(stage, StagePlan::Ask(_) | StagePlan::Judge(_))) {

@@ -39,6 +39,8 @@ train_on_shots = true
 name = "uncertainty"
 candidates = 200
 [[methods]]
+name = "relabel"
+[[methods]]
 name = "sampled"
 method = "uncertainty"
 temperature = 1.0
@@ -153,7 +155,7 @@ fn every_method_in_one_study() {
     // Every label is paid once, and what is paid is what the answer says.
     let runs = answer["runs"].as_array().unwrap();
     let methods: BTreeSet<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
-    assert_eq!(methods.len(), 23);
+    assert_eq!(methods.len(), 24);
     for run in runs {
         let name = run["run"].as_str().unwrap();
         let lines = ledger(&at("one"), name);
@@ -248,6 +250,13 @@ fn check_purposes(store: &Path) {
     assert_eq!(gold("uncertainty_w80_g8_s0").len(), 8);
     assert_ne!(gold("uncertainty_w80_g8_s0"), gold("seq-sft_w80_g8_s0"));
     assert_ne!(gold("uncertainty_w80_g8_s0"), gold("sampled_w80_g8_s0"));
+    // Gold labels of texts that have a weak one.
+    let both: BTreeSet<(String, String)> =
+        ledger(store, "relabel_w80_g8_s0").into_iter().map(|line| (line.0, line.1)).collect();
+    let of_kind =
+        |kind: &str| -> BTreeSet<&String> { both.iter().filter(|line| line.1 == kind).map(|line| &line.0).collect() };
+    assert_eq!((of_kind("gold").len(), of_kind("weak").len()), (8, 80));
+    assert!(of_kind("gold").is_subset(&of_kind("weak")));
     // Those that cover the pool, beside the same weak ones, whatever the split.
     assert_eq!(gold("covering_w80_g8_s0").len(), 8);
     assert_ne!(gold("covering_w80_g8_s0"), gold("seq-sft_w80_g8_s0"));
@@ -327,6 +336,7 @@ fn methods_are_listed_and_explained() {
      few-shot         asks the language model behind labelled examples; trains nothing
      few-shot-sft     seq-sft whose classifier reads labelled examples before each text
      uncertainty      seq-sft that asks for gold labels where the weak stage is least certain
+     relabel          seq-sft that asks for gold labels where the weak stage doubts the weak ones
      log-confidence   seq-sft whose weak stage trusts its own confident predictions
      most-confident   seq-sft on the weak labels that are surest of their class
      zero-shot        asks the language model about each text; buys and trains nothing
@@ -377,6 +387,6 @@ fn methods_are_listed_and_explained() {
     }
     insta::assert_snapshot!(workplace.complaint(&["methods", "show", "magic"]), @r#"
     error: there is no method named "magic"
-    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
+    hint: the methods are seq-sft, few-shot, few-shot-sft, uncertainty, relabel, log-confidence, most-confident, zero-shot, verbalizer, probe, bag-of-words, joint, denoise, ensemble, self-training
     "#);
 }
