@@ -8,8 +8,8 @@ mod tests;
 
 use labelmix_data::{Example, PromptTemplate, bought_hash, content_hash};
 use labelmix_methods::{
-    CONTENT_FREE, Calibration, Choice, DrawSource, HeadStart, JointLoss, ProbeFeatures, ProbePlan, PromptPlan, Recipe,
-    Role, StageOptions, StagePlan, Start, TrainPlan,
+    CONTENT_FREE, Calibration, Choice, Draw, DrawSource, HeadStart, JointLoss, ProbeFeatures, ProbePlan, PromptPlan,
+    Recipe, Role, StageOptions, StagePlan, Start, TrainPlan,
 };
 use labelmix_store::{HashedParts, StageKey};
 use labelmix_study::{Study, TooLong};
@@ -167,18 +167,7 @@ impl SharedInputs {
         }
         part("seed", &seed.to_le_bytes());
         for Drawn { draw, .. } in drawn {
-            if let Choice::LeastCertain { temperature, .. } = draw.choice {
-                part("least certain", &(draw.count as u64).to_le_bytes());
-                part("temperature", &temperature.to_bits().to_le_bytes());
-            }
-            if let Choice::Disputed { of } = draw.choice {
-                part("most disputed", &(draw.count as u64).to_le_bytes());
-                part("of", &(of as u64).to_le_bytes());
-            }
-            if draw.choice == Choice::Coverage {
-                part("coverage", &(draw.count as u64).to_le_bytes());
-                part("covered by", self.features_key(COVERAGE_LAYERS).as_str().as_bytes());
-            }
+            self.parts_of_choice(draw, &mut part);
         }
         if let Some(PromptPlan { shots, follow_up }) = plan.prompt() {
             part("prompt", canonical(&self.prompt).as_bytes());
@@ -211,6 +200,26 @@ impl SharedInputs {
         }
         parts_of_joint(drawn, train, &mut part);
         StageKey::of(&parts)
+    }
+
+    /// How a draw chooses among its candidates, if it does.
+    fn parts_of_choice(&self, draw: &Draw, part: &mut impl FnMut(&str, &[u8])) {
+        let count = (draw.count as u64).to_le_bytes();
+        match draw.choice {
+            Choice::LeastCertain { temperature, .. } => {
+                part("least certain", &count);
+                part("temperature", &temperature.to_bits().to_le_bytes());
+            }
+            Choice::Disputed { of } => {
+                part("most disputed", &count);
+                part("of", &(of as u64).to_le_bytes());
+            }
+            Choice::Coverage => {
+                part("coverage", &count);
+                part("covered by", self.features_key(COVERAGE_LAYERS).as_str().as_bytes());
+            }
+            Choice::Front | Choice::SurestLabels { .. } => {}
+        }
     }
 }
 
