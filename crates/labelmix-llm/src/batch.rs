@@ -3,13 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use labelmix_store::Tokens;
 use serde_json::{Value as Json, json};
 
-use crate::asking::{Job, Progress, Purchase};
 use crate::error::Error;
-use crate::journal::{Answer, Journal};
-use crate::reply;
+use crate::journal::Journal;
+use crate::purchase::{Progress, Purchase};
+use crate::requests::{Job, LOOK_EVERY};
 use crate::service::{Client, Outcome};
 use crate::spending::{End, Purse};
 
@@ -17,8 +16,6 @@ use crate::spending::{End, Purse};
 const LARGEST: usize = 10_000;
 /// How often a batch is looked at: at first, and at last.
 const LOOKS: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
-/// How often whoever waits looks whether it should.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Asks in batches.
 pub(crate) struct Batches<'a> {
@@ -41,7 +38,7 @@ impl Batches<'_> {
         while !jobs.is_empty() {
             let [paid, perhaps] = journal.tokens();
             let mut purse = Purse::new(self.purchase.rates, self.purchase.max_usd, paid, perhaps);
-            let fits = jobs.iter().take(LARGEST).take_while(|job| purse.reserve(self.purchase.most(job.text))).count();
+            let fits = jobs.iter().take(LARGEST).take_while(|job| purse.reserve(job.most)).count();
             if fits == 0 {
                 let answered = (self.of - jobs.len()) / self.purchase.question.votes as usize;
                 return Err(self.purchase.spent(&purse, answered));
@@ -71,7 +68,7 @@ impl Batches<'_> {
         let name = format!("labelmix-{}", &blake3::hash(lines.as_bytes()).to_hex()[..24]);
         let known = self.client.get("batches?limit=100").ok().and_then(|list| find(&list, &name));
         for job in jobs {
-            journal.asks(&job.key, self.purchase.most(job.text))?;
+            journal.asks(&job.key, job.most)?;
         }
         let id = if let Some(id) = known {
             id
@@ -116,12 +113,12 @@ impl Batches<'_> {
             every = (every * 2).min(longest);
         };
         let mut failure = batch["errors"]["data"][0]["message"].as_str().map(|words| self.client.shown(words));
-        let milliseconds = began.elapsed().as_millis() as u64;
+        let took = began.elapsed();
         for file in ["output_file_id", "error_file_id"] {
             let Some(file) = batch[file].as_str() else { continue };
             for line in self.client.get_text(&format!("files/{file}/content"))?.lines() {
                 let Ok(line) = serde_json::from_str::<Json>(line) else { continue };
-                failure = self.keep(&line, milliseconds, journal)?.or(failure);
+                failure = self.keep(&line, took, journal)?.or(failure);
             }
         }
         journal.ends_batch(id)?;
@@ -129,40 +126,19 @@ impl Batches<'_> {
     }
 
     /// Keeps the answer of a line, or the reason why there is none.
-    fn keep(&self, line: &Json, milliseconds: u64, journal: &mut Journal) -> Result<Option<String>, Error> {
+    fn keep(&self, line: &Json, took: Duration, journal: &mut Journal) -> Result<Option<String>, Error> {
         let Some(key) = line["custom_id"].as_str().filter(|key| journal.answer(key).is_none()) else { return Ok(None) };
         let Some(most) = journal.asked(key) else { return Ok(None) };
         let body = line["response"]["body"].to_string();
         let status = line["response"]["status_code"].as_u64().unwrap_or(0) as u16;
-        if status < 300
-            && let Some((reply, usage)) = reply::read(&body)
-        {
-            let answer = Answer { tokens: usage.tokens(most), milliseconds, reply: Some(reply), abstention: None };
-            journal.answered(key, answer)?;
-            return Ok(None);
-        }
-        journal_refusal(self.client.refusal("batches", status, None, &body), key, journal)
-            .map(|reason| reason.or_else(|| line["error"]["message"].as_str().map(|words| self.client.shown(words))))
-    }
-}
-
-/// What the service does not do is an answer; what may pass is a failure.
-fn journal_refusal(outcome: Outcome, key: &str, journal: &mut Journal) -> Result<Option<String>, Error> {
-    match outcome {
-        Outcome::Abstention(why, _) => {
-            let tokens = Tokens::default();
-            journal.answered(key, Answer { tokens, milliseconds: 0, reply: None, abstention: Some(why) })?;
-            Ok(None)
-        }
-        Outcome::Failure { reason, .. } => {
-            journal.failed(key, End::NotPaid)?;
-            Ok(Some(reason))
-        }
-        Outcome::Fatal(error) => {
-            journal.failed(key, End::NotPaid)?;
-            Ok(Some(error.to_string()))
-        }
-        Outcome::Reply(..) | Outcome::Again => Ok(None),
+        let reason = match self.client.outcome("batches", status, None, &body) {
+            Outcome::Said(said) => return journal.answered(key, said.kept(most, took)).map(|()| None),
+            Outcome::Failure { reason, .. } => reason,
+            Outcome::Fatal(error) => error.to_string(),
+            Outcome::Again => return Ok(None),
+        };
+        journal.failed(key, End::NotPaid)?;
+        Ok(Some(reason))
     }
 }
 

@@ -4,17 +4,18 @@
 //! is interrupted or killed goes on without asking again, and two purchases of the same question share what they paid. Answers
 //! that cannot be read are abstentions: counted, paid, and not guessed.
 
-mod asking;
 mod batch;
 mod error;
 mod journal;
+mod purchase;
 mod question;
 mod reading;
 mod reply;
+mod requests;
 mod service;
 mod spending;
 
-pub use asking::{Bought, Estimate, Progress, Purchase};
 pub use error::Error;
+pub use purchase::{Bought, Estimate, Progress, Purchase};
 pub use question::Question;
 pub use service::Service;

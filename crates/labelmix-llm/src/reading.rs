@@ -81,7 +81,7 @@ fn find(content: &str, words: &[String; 2], may_be_cut: bool) -> Option<Found> {
     if let Some(found) = in_json(content, words) {
         return Some(found);
     }
-    let bare = content.trim_matches(|letter: char| !letter.is_alphanumeric());
+    let bare = content.trim_matches(is_no_letter);
     let class = begins(bare, words)
         .or_else(|| bare.rsplit([':', '\n']).next().and_then(|end| begins(end.trim_matches(is_no_letter), words)));
     if let Some(class) = class {

@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use labelmix_http::{Connections, Retries, Secret, host, is_http, may_pass, retry_after};
-use labelmix_store::Abstention;
+use labelmix_store::{Abstention, Tokens};
 use labelmix_study::{LlmForm, LlmTable};
 use serde_json::Value as Json;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::error::Error;
+use crate::journal::Answer;
 use crate::question::{Dialect, Question};
 use crate::reply::{self, Reply, Usage};
 
@@ -76,9 +77,7 @@ pub(crate) struct Client<'a> {
 /// What became of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Reply(Reply, Usage),
-    /// The service does not do it, and asked nothing for that.
-    Abstention(Abstention, String),
+    Said(Said),
     /// It may pass: after so long, if the service said so.
     Failure {
         reason: String,
@@ -89,6 +88,29 @@ pub(crate) enum Outcome {
     Again,
     /// It does not pass.
     Fatal(Error),
+}
+
+/// What is kept of a request.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Reply(Reply, Usage),
+    /// The service does not do it, and asked nothing for that.
+    Abstention(Abstention, String),
+}
+
+impl Said {
+    /// As it is kept, of a request that could take so much.
+    pub(crate) fn kept(self, most: Tokens, took: Duration) -> Answer {
+        let milliseconds = took.as_millis() as u64;
+        match self {
+            Self::Reply(reply, usage) => {
+                Answer { tokens: usage.tokens(most), milliseconds, reply: Some(reply), abstention: None }
+            }
+            Self::Abstention(why, _) => {
+                Answer { tokens: Tokens::default(), milliseconds, reply: None, abstention: Some(why) }
+            }
+        }
+    }
 }
 
 /// In which other words a service wants to be asked, by what it says of a request.
@@ -102,7 +124,9 @@ fn learned(question: &Question, dialect: Dialect, body: &str) -> Option<Dialect>
 }
 
 /// The status of an answer, how long to wait, and the body.
-fn answered(answer: Result<Response<Body>, ureq::Error>) -> Result<(u16, Option<Duration>, String), String> {
+type Answered = (u16, Option<Duration>, String);
+
+fn answered(answer: Result<Response<Body>, ureq::Error>) -> Result<Answered, String> {
     let answer = answer.map_err(|error| error.to_string())?;
     let status = answer.status().as_u16();
     let after = retry_after(status, answer.headers());
@@ -129,7 +153,7 @@ impl<'a> Client<'a> {
 
     /// Asks once.
     pub(crate) fn ask(&self, question: &Question, text: &str) -> Outcome {
-        let dialect = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        let dialect = self.dialect();
         let (address, body) = (self.address(question.path()), question.request(text, dialect).to_string());
         let (status, after, body) = match self.post(&address, "application/json", body.as_bytes()) {
             Ok(answer) => answer,
@@ -137,32 +161,39 @@ impl<'a> Client<'a> {
                 return Outcome::Failure { reason: self.shown(&reason), after: None, perhaps_paid: true };
             }
         };
-        match status {
-            200..=299 => {
-                if let Some((reply, usage)) = reply::read(&body) {
-                    return Outcome::Reply(reply, usage);
-                }
-                let reason = format!("{} answers {status} with what is no reply: {}", self.host(), self.said(&body));
-                Outcome::Failure { reason, after, perhaps_paid: true }
-            }
-            400 => match learned(question, dialect, &body) {
-                Some(learned) => {
-                    *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = learned;
-                    Outcome::Again
-                }
-                None => self.refusal(&address, status, after, &body),
-            },
-            _ => self.refusal(&address, status, after, &body),
+        if status == 400
+            && let Some(learned) = learned(question, dialect, &body)
+        {
+            *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = learned;
+            return Outcome::Again;
         }
+        self.outcome(&address, status, after, &body)
     }
 
-    fn address(&self, path: &str) -> String {
+    /// What an answer means.
+    pub(crate) fn outcome(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
+        if !(200..300).contains(&status) {
+            return self.refusal(address, status, after, body);
+        }
+        if let Some((reply, usage)) = reply::read(body) {
+            return Outcome::Said(Said::Reply(reply, usage));
+        }
+        let reason = format!("{} answers {status} with what is no reply: {}", self.host(), self.said(body));
+        Outcome::Failure { reason, after, perhaps_paid: true }
+    }
+
+    /// The address of a path of the service.
+    pub(crate) fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.service.base_url.trim_end_matches('/'))
     }
 
     /// What would be sent about a text.
     pub(crate) fn body(&self, question: &Question, text: &str) -> Json {
-        question.request(text, *self.dialect.lock().unwrap_or_else(PoisonError::into_inner))
+        question.request(text, self.dialect())
+    }
+
+    fn dialect(&self) -> Dialect {
+        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a path of the service holds, in JSON.
@@ -173,13 +204,7 @@ impl<'a> Client<'a> {
     /// What a path of the service holds.
     pub(crate) fn get_text(&self, path: &str) -> Result<String, Error> {
         let address = self.address(path);
-        self.patiently(path, || {
-            let mut request = self.agent.get(&address);
-            if let Some(key) = &self.service.key {
-                request = request.header("Authorization", key.authorization());
-            }
-            answered(request.call())
-        })
+        self.patiently(path, || answered(self.authorized(self.agent.get(&address)).call()))
     }
 
     /// Has a file of requests kept by the service, and returns what it calls it.
@@ -217,11 +242,7 @@ impl<'a> Client<'a> {
     }
 
     /// Asks, and asks again, until there is an answer or no hope.
-    fn patiently(
-        &self,
-        path: &str,
-        ask: impl Fn() -> Result<(u16, Option<Duration>, String), String>,
-    ) -> Result<String, Error> {
+    fn patiently(&self, path: &str, ask: impl Fn() -> Result<Answered, String>) -> Result<String, Error> {
         let mut failures = 0;
         loop {
             let (error, after, passes) = match ask() {
@@ -240,21 +261,26 @@ impl<'a> Client<'a> {
     }
 
     /// The status, how long to wait, and the body.
-    fn post(&self, address: &str, kind: &str, body: &[u8]) -> Result<(u16, Option<Duration>, String), String> {
-        let mut request = self.agent.post(address).header("Content-Type", kind);
-        if let Some(key) = &self.service.key {
-            request = request.header("Authorization", key.authorization());
+    fn post(&self, address: &str, kind: &str, body: &[u8]) -> Result<Answered, String> {
+        answered(self.authorized(self.agent.post(address).header("Content-Type", kind)).send(body))
+    }
+
+    /// A request that shows who asks.
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.service.key {
+            Some(key) => request.header("Authorization", key.authorization()),
+            None => request,
         }
-        answered(request.send(body))
     }
 
     /// What a status means that is no success.
-    pub(crate) fn refusal(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
+    fn refusal(&self, address: &str, status: u16, after: Option<Duration>, body: &str) -> Outcome {
         let (host, reason) = (self.host(), self.said(body));
         let says = |words: &[&str]| {
             let body = body.to_lowercase();
             words.iter().any(|word| body.contains(word))
         };
+        let abstention = |why| Outcome::Said(Said::Abstention(why, reason.clone()));
         match status {
             401 | 403 => Outcome::Fatal(Error::KeyRefused { host, reason }),
             402 => Outcome::Fatal(Error::NoQuota { host, reason }),
@@ -266,12 +292,12 @@ impl<'a> Client<'a> {
                 Outcome::Failure { reason: format!("{host} answers {status}: {reason}"), after, perhaps_paid }
             }
             400 | 413 | 422 if says(&["content_filter", "content management policy", "responsibleaipolicy"]) => {
-                Outcome::Abstention(Abstention::Filtered, reason)
+                abstention(Abstention::Filtered)
             }
             400 | 413 | 422 if says(&["context_length", "context length", "maximum context", "too long"]) => {
-                Outcome::Abstention(Abstention::TooLong, reason)
+                abstention(Abstention::TooLong)
             }
-            400 | 413 | 422 => Outcome::Abstention(Abstention::Rejected, reason),
+            400 | 413 | 422 => abstention(Abstention::Rejected),
             _ => Outcome::Fatal(Error::Refused { address: address.to_owned(), status, reason }),
         }
     }

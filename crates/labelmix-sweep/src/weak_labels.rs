@@ -5,16 +5,16 @@
 //! weak label unless the study asks for it; those it is only validated on do: they decide one number, when to stop.
 
 mod making;
+mod own;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use labelmix_data::{Dataset, Example, ExampleId, PromptTemplate, ValidationSplit, labeler_split};
+use labelmix_data::{Dataset, Example, ExampleId, PromptTemplate};
 use labelmix_engine::{Engine, EngineOptions, Error as EngineError, Identity, ModelEngine, in_chat};
-use labelmix_llm::{Estimate, Progress as Asking, Question};
-use labelmix_methods::order_for_all;
+use labelmix_llm::{Estimate, Progress as Requests, Question};
 use labelmix_models::Error as ModelError;
 use labelmix_store::{
     Damage, HashedParts, Holder, KeptLabels, LabelAccuracy, LabelsOutcome, StageKey, Store, StoreError, Watch,
@@ -25,6 +25,7 @@ use labelmix_train::{Continuation, Error as TrainError, StageProgress};
 use serde::Serialize;
 
 use self::making::Making;
+use self::own::{OwnExamples, seen};
 use crate::error::{Error, Result};
 use crate::key::recipe_part;
 use crate::options::{ExecuteOptions, LOOK_EVERY};
@@ -93,7 +94,7 @@ pub enum LabelerProgress<'a> {
     /// The labeler is being trained.
     Training(StageProgress),
     /// A language model behind a service is asked.
-    Asking(Asking<'a>),
+    Requests(Requests<'a>),
     Labeling {
         /// Texts that are labelled.
         done: usize,
@@ -221,53 +222,6 @@ struct LabelerEngine {
     prompt: PromptTemplate,
 }
 
-/// The examples that a labeler is trained and validated on, or sees before each text.
-struct OwnExamples<'a> {
-    /// The training examples, or those of a file.
-    examples: &'a [Example],
-    split: ValidationSplit,
-    from_file: bool,
-}
-
-impl<'a> OwnExamples<'a> {
-    /// Those of a labeler that can read these texts of the pool, the test set and its own file, or all.
-    fn new(
-        table: &LabelerTable,
-        gold_file: Option<&'a [Example]>,
-        dataset: &'a Dataset,
-        readable: Option<&[bool]>,
-    ) -> Result<Self> {
-        let (examples, from_file) = (gold_file.unwrap_or(&dataset.train), gold_file.is_some());
-        let first = if from_file { dataset.train.len() + dataset.test.len() } else { 0 };
-        let is_readable = |index: usize| readable.is_none_or(|readable| readable[first + index]);
-        let [train, validation] = table.own_labels();
-        let split = labeler_split(examples, is_readable, train, validation, table.seed);
-        if table.kind.trains() && split.train.len().min(split.validation.len()) < 2 {
-            return Err(Error::LabelerStarves { train: split.train.len(), validation: split.validation.len() });
-        }
-        if table.kind.asks() && split.train.len() < train {
-            return Err(Error::NoShotsForLabeler { shots: train, there: split.train.len() });
-        }
-        Ok(Self { examples, split, from_file })
-    }
-
-    /// What a language model behind a service is asked, if one is.
-    fn question(&self, study: &Study, table: &LabelerTable) -> Option<Question> {
-        let llm = table.llm.as_ref()?;
-        // In the order in which a language model of this machine would see them.
-        let mut shots: Vec<(String, bool)> = self.shots(table).map(|(text, class)| (text.to_owned(), class)).collect();
-        order_for_all(&mut shots, table.seed);
-        Some(Question::of(llm, study.prompt_template().clone(), shots))
-    }
-
-    /// The texts that it learns from, as the labeler sees them, with their gold labels.
-    fn shots(&self, table: &LabelerTable) -> impl Iterator<Item = (&str, bool)> {
-        let examples = self.split.train.iter().map(|index| &self.examples[*index]);
-        examples
-            .map(|example| (seen(table, example), example.gold.expect("a labeler's own examples have a gold label")))
-    }
-}
-
 impl Inputs<'_> {
     /// The labels that a table asks for. Those with shuffled errors are made from those without, which are kept too: a
     /// labeler is trained once for both.
@@ -376,17 +330,7 @@ impl Inputs<'_> {
                 parts.add("text", seen(table, example).as_bytes());
             }
         }
-        for indices in [&own.split.train, &own.split.validation] {
-            parts.add("own examples", &(indices.len() as u64).to_le_bytes());
-            for index in indices {
-                let example = &own.examples[*index];
-                parts.add("own example", &example.id.number().to_le_bytes());
-                if own.from_file {
-                    parts.add("own gold", &[example.gold.map_or(2, u8::from)]);
-                    parts.add("own text", example.text.as_bytes());
-                }
-            }
-        }
+        own.add_to(&mut parts);
         Ok(StageKey::of(&parts))
     }
 }
@@ -449,11 +393,6 @@ fn unreadable(error: EngineError) -> Error {
         EngineError::Training(TrainError::Model(source @ ModelError::TooLong { .. })) => Error::LabelerText { source },
         error => error.into(),
     }
-}
-
-/// The text that the labeler sees.
-fn seen<'a>(table: &LabelerTable, example: &'a Example) -> &'a str {
-    example.proxy.as_deref().filter(|_| table.proxy).unwrap_or(&example.text)
 }
 
 /// Labels in the order of the examples.

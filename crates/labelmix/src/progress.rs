@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
-use labelmix_llm::Progress as Asking;
+use labelmix_llm::Progress as Requests;
 use labelmix_sandbox::PretrainingProgress;
 use labelmix_sweep::LabelerProgress;
 use labelmix_train::StageProgress;
@@ -132,10 +132,10 @@ impl MessageBar {
                     format!("weak labeler: step {step} of at most {scheduled_steps}, loss {training_loss:.3}");
                 self.show(step, scheduled_steps, &message);
             }
-            LabelerProgress::Asking(Asking::Asked { answers, of, usd }) => {
+            LabelerProgress::Requests(Requests::Asked { answers, of, usd }) => {
                 self.show(answers, of, &format!("weak labels: {answers} of {of} answers, ${usd:.4} spent"));
             }
-            LabelerProgress::Asking(Asking::Waiting { reason, delay }) => {
+            LabelerProgress::Requests(Requests::Waiting { reason, delay }) => {
                 let delay = HumanDuration(delay);
                 self.show_message(&format!("weak labels: {reason}; trying again in {delay}"));
             }

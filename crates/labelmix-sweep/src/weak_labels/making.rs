@@ -1,18 +1,19 @@
 //! Making weak labels: training a labeler, labelling with it, and simulated annotators.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use labelmix_data::{Dataset, Example, ExampleId, SeededOrder};
 use labelmix_engine::{Engine, LabelerJob, LabelerTraining};
-use labelmix_llm::{Bought, Error as LlmError, Estimate, Purchase, Question, Service};
+use labelmix_llm::{Bought, Error as LlmError, Estimate, Progress as Requests, Purchase, Service};
 use labelmix_methods::{ShotOrder, StageHistory, TargetStop, prior_shift};
 use labelmix_stats::{ClassNoise, MarginNoise, flip_labels, shuffled_errors};
 use labelmix_store::{KeptLabels, KeptShot, LabelsOutcome, PromptFile, Shortened, Store, Tally};
 use labelmix_study::{LabelerKind, LabelerTable, LlmTable};
 use labelmix_train::{Continuation, Error as TrainError, soft_label};
 
-use super::{Inputs, LabelerEngine, LabelerProgress, OwnExamples, seen};
+use super::own::{OwnExamples, seen};
+use super::{Inputs, LabelerEngine, LabelerProgress};
 use crate::error::{Error, Result};
 use crate::stage_error::StageError;
 
@@ -68,14 +69,9 @@ fn train(
     Making { observe, continuation }: Making<'_>,
 ) -> labelmix_engine::Result<LabelerTraining> {
     let own = inputs.own;
-    let gold = |indices: &[usize]| -> Vec<(&str, bool)> {
-        let examples = indices.iter().map(|index| &own.examples[*index]);
-        let gold = |example: &Example| example.gold.expect("a labeler's own examples have a gold label");
-        examples.map(|example| (seen(table, example), gold(example))).collect()
-    };
     let job = LabelerJob {
-        train: gold(&own.split.train),
-        validation: gold(&own.split.validation),
+        train: own.gold(&own.split.train, table).collect(),
+        validation: own.gold(&own.split.validation, table).collect(),
         recipe: &table.recipe(own.split.train.len()),
         target_accuracy: table.stops_at(),
         seed: table.seed,
@@ -85,7 +81,9 @@ fn train(
 
 /// Keeps what stands before the texts that a language model of this machine is asked about.
 fn prepare(engine: &LabelerEngine, table: &LabelerTable, own: &OwnExamples<'_>, folder: &Path) -> Result<Vec<String>> {
-    let shots = own.shots(table).map(|(text, class)| KeptShot { text: text.to_owned(), class: u8::from(class) });
+    let shots = own
+        .gold(&own.split.train, table)
+        .map(|(text, class)| KeptShot { text: text.to_owned(), class: u8::from(class) });
     let prompt = PromptFile {
         template: engine.prompt.clone(),
         order: ShotOrder::OneForAll,
@@ -98,22 +96,30 @@ fn prepare(engine: &LabelerEngine, table: &LabelerTable, own: &OwnExamples<'_>, 
     Ok(vec![Store::write_prompt(folder, &prompt)?])
 }
 
-fn purchase<'a>(question: &'a Question, llm: &LlmTable, answers: &'a Path, texts: &'a [&'a str]) -> Purchase<'a> {
-    Purchase { question, rates: llm.usd_per_million, max_usd: llm.max_usd, answers, batch: llm.batch, texts }
+/// Has `with` do something with the purchase of the labels of these examples.
+fn with_purchase<T>(
+    llm: &LlmTable,
+    table: &LabelerTable,
+    inputs: Inputs<'_>,
+    store: &Store,
+    asked: &[(usize, &Example)],
+    with: impl FnOnce(Purchase<'_>) -> T,
+) -> T {
+    let question = inputs.question.expect("a study that names a service has a question");
+    let texts: Vec<&str> = asked.iter().map(|(_, example)| seen(table, example)).collect();
+    let answers = &store.answers_file(&question.key());
+    let LlmTable { usd_per_million: rates, max_usd, batch, .. } = *llm;
+    with(Purchase { question, rates, max_usd, answers, batch, texts: &texts })
 }
 
 /// What [`ask`] would take.
 pub(super) fn estimate(llm: &LlmTable, table: &LabelerTable, inputs: Inputs<'_>, store: &Store) -> Result<Estimate> {
-    let question = inputs.question.expect("who estimates has a question");
     let asked = inputs.asked(llm, table);
-    let texts: Vec<&str> = asked.iter().map(|(_, example)| seen(table, example)).collect();
-    let answers = store.answers_file(&question.key());
-    Ok(purchase(question, llm, &answers, &texts).estimate(llm.concurrency)?)
+    Ok(with_purchase(llm, table, inputs, store, &asked, |purchase| purchase.estimate(llm.concurrency))?)
 }
 
 /// Asks a language model behind a service for the labels of the pool, or of some of it, and of the test set if it is to have some.
 fn ask(
-    question: &Question,
     llm: &LlmTable,
     table: &LabelerTable,
     inputs: Inputs<'_>,
@@ -122,11 +128,10 @@ fn ask(
 ) -> std::result::Result<MadeLabels, StageError> {
     let service = Service::of(llm, |name| std::env::var_os(name)).map_err(Error::from)?;
     let asked = inputs.asked(llm, table);
-    let texts: Vec<&str> = asked.iter().map(|(_, example)| seen(table, example)).collect();
-    let answers = store.answers_file(&question.key());
-    let purchase = purchase(question, llm, &answers, &texts);
     let interrupted = || continuation.interrupt.is_requested();
-    let bought = purchase.make(&service, &interrupted, &|progress| observe(LabelerProgress::Asking(progress)));
+    let observe = |progress: Requests<'_>| observe(LabelerProgress::Requests(progress));
+    let bought =
+        with_purchase(llm, table, inputs, store, &asked, |purchase| purchase.make(&service, &interrupted, &observe));
     let Bought { labels, tally } = bought.map_err(|error| match error {
         LlmError::Interrupted => StageError::Engine(TrainError::Interrupted.into()),
         error => Error::from(error).into(),
@@ -143,7 +148,7 @@ impl<'a> Inputs<'a> {
     /// The examples that a service is asked about, with 0 for the pool and 1 for the test set. Which of the pool, an order decides
     /// that depends on the seed and the examples' ids alone.
     pub(super) fn asked(&self, llm: &LlmTable, table: &LabelerTable) -> Vec<(usize, &'a Example)> {
-        let left_out = self.left_out(table);
+        let left_out = self.own.left_out(table);
         let order = SeededOrder::new("labelmix-sweep 1 texts of a language model", table.seed);
         let mut pool: Vec<&Example> =
             self.dataset.train.iter().filter(|example| !left_out.contains(&example.id)).collect();
@@ -151,12 +156,6 @@ impl<'a> Inputs<'a> {
         pool.truncate(llm.texts.unwrap_or(usize::MAX));
         let test = self.dataset.test.iter().filter(|_| llm.test);
         pool.into_iter().map(|example| (0, example)).chain(test.map(|example| (1, example))).collect()
-    }
-
-    /// The examples that get no label because the labeler learned from them.
-    fn left_out(&self, table: &LabelerTable) -> HashSet<ExampleId> {
-        let own = self.own.split.train.iter().filter(|_| !table.include_own_examples);
-        own.map(|index| self.own.examples[*index].id).collect()
     }
 }
 
@@ -168,7 +167,7 @@ fn predict(
     folder: &Path,
     Making { observe, continuation }: Making<'_>,
 ) -> labelmix_engine::Result<[Vec<Option<f32>>; 2]> {
-    let (left_out, dataset) = (inputs.left_out(table), inputs.dataset);
+    let (left_out, dataset) = (inputs.own.left_out(table), inputs.dataset);
     let examples: Vec<&Example> = dataset.train.iter().chain(&dataset.test).collect();
     let texts: Vec<&str> = examples.iter().map(|example| seen(table, example)).collect();
     let mut is_wanted = readable[..texts.len()].to_vec();
@@ -197,10 +196,10 @@ pub(super) fn make(
     folder: &Path,
     making: Making<'_>,
 ) -> std::result::Result<MadeLabels, StageError> {
-    let Inputs { engine, question, own, dataset, .. } = inputs;
+    let Inputs { engine, own, dataset, .. } = inputs;
     let splits = [&dataset.train, &dataset.test];
-    if let Some((question, llm)) = question.zip(table.llm.as_ref()) {
-        return Ok(ask(question, llm, table, inputs, store, making)?.calibrated(table));
+    if let Some(llm) = &table.llm {
+        return Ok(ask(llm, table, inputs, store, making)?.calibrated(table));
     }
     let Some(engine) = engine else {
         let flip = |gold: bool| class_noise(table).flip_probability(gold);

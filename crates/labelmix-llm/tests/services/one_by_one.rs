@@ -1,116 +1,17 @@
-//! Purchases from services that behave as real ones do, well and badly.
+//! Requests one by one.
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, not in the functions they call")]
-
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use labelmix_data::PromptTemplate;
-use labelmix_http::{Connections, Retries, Secret};
-use labelmix_llm::{Bought, Error, Progress, Purchase, Question, Service};
-use labelmix_loopback::{Answer, Fault, LoopbackModel, Script, chat};
+use labelmix_llm::{Error, Progress, Purchase};
+use labelmix_loopback::{Answer, Fault, Script, chat};
 use labelmix_store::Abstention;
-use labelmix_study::{LlmConfidence, LlmForm, LlmTable, Rates};
-use miette::Diagnostic;
+use labelmix_study::{LlmConfidence, LlmForm};
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 
-const KEY: &str = "sk-only-for-this-service";
-const RATES: Rates = Rates { input: 1.0, cached: None, output: 10.0 };
-
-/// A service, a question, and a place for answers.
-struct Scene {
-    served: LoopbackModel,
-    service: Service,
-    question: Question,
-    folder: TempDir,
-    max_usd: Option<f64>,
-    batch: bool,
-}
-
-impl Scene {
-    fn new(respond: impl Fn(&Json) -> Answer + Send + Sync + 'static) -> Self {
-        Self::at(LoopbackModel::start(respond))
-    }
-
-    fn at(served: LoopbackModel) -> Self {
-        let retries = Retries {
-            attempts: 3,
-            first_delay: Duration::from_millis(1),
-            longest_delay: Duration::from_millis(5),
-            ..Retries::default()
-        };
-        let service = Service {
-            base_url: served.base_url(),
-            key: Secret::new(KEY),
-            connections: Connections::new(|_| None),
-            retries,
-            concurrency: 4,
-        };
-        let prompt = PromptTemplate {
-            before_text: "Review: ".to_owned(),
-            before_target: "\nSentiment:".to_owned(),
-            targets: [" negative", " positive"].map(str::to_owned),
-            ..PromptTemplate::default()
-        };
-        let table: LlmTable = toml::from_str("base_url = 'http://127.0.0.1/v1'\nmodel = 'm'").unwrap();
-        let question = Question::of(&table, prompt, Vec::new());
-        Self { served, service, question, folder: tempfile::tempdir().unwrap(), max_usd: None, batch: false }
-    }
-
-    fn answers(&self) -> PathBuf {
-        self.folder.path().join("answers.jsonl")
-    }
-
-    fn buy(&self, texts: &[&str]) -> Result<Bought, Error> {
-        self.buy_while(texts, &|| false)
-    }
-
-    fn buy_while(&self, texts: &[&str], interrupted: &(dyn Fn() -> bool + Sync)) -> Result<Bought, Error> {
-        let answers = self.answers();
-        let (question, max_usd, batch) = (&self.question, self.max_usd, self.batch);
-        let purchase = Purchase { question, rates: RATES, max_usd, answers: &answers, batch, texts };
-        let bought = purchase.make(&self.service, interrupted, &|_| ());
-        let told = format!("{bought:?} {}", std::fs::read_to_string(&answers).unwrap_or_default());
-        assert!(!told.contains(KEY), "the key is nobody's business: {told}");
-        bought
-    }
-
-    /// An error and its remedy, with the port taken out.
-    fn refusal(&self, texts: &[&str]) -> String {
-        let error = self.buy(texts).unwrap_err();
-        let help = error.help().map_or(String::new(), |help| help.to_string());
-        let told = format!("{error}\nhelp: {help}");
-        assert!(!told.contains(KEY), "the key is nobody's business: {told}");
-        told.replace(&self.served.base_url(), "[base_url]")
-    }
-}
-
-/// The text of a request.
-fn text(request: &Json) -> String {
-    let content = match request["prompt"].as_str() {
-        Some(prompt) => prompt,
-        None => request["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap(),
-    };
-    let after = content.rsplit_once("Review: ").unwrap().1;
-    after.split_once("\nSentiment:").unwrap().0.to_owned()
-}
-
-/// Positive with probability .8 for texts that hold "good", else with .1.
-fn judged(request: &Json) -> Answer {
-    let yes = if text(request).contains("good") { 0.8 } else { 0.1 };
-    let word = if yes > 0.5 { "positive" } else { "negative" };
-    Answer::json(&chat(word, &[("positive", yes / 2.0), (" Positive", yes / 2.0), ("negative", 1.0 - yes)]))
-}
-
-const TEXTS: [&str; 4] = ["a good film", "a bad film", "good again", "so-so"];
-
-fn rounded(bought: &Bought) -> Vec<Option<f64>> {
-    bought.labels.iter().map(|label| label.map(|label| (f64::from(label) * 1e4).round() / 1e4)).collect()
-}
+use crate::scene::{KEY, RATES, Scene, TEXTS, judged, rounded, text};
 
 #[test]
 fn a_chat_gives_probabilities_and_is_not_asked_twice() {
@@ -481,105 +382,4 @@ fn what_it_would_take_is_said_before_anything_is_sent() {
     assert!((30..60).contains(&after.tokens.input), "by what two texts took: {:?}", after.tokens);
     assert!((after.spent_usd - 60e-6).abs() < 1e-12 && after.seconds.is_some());
     assert!(after.most_usd <= before.most_usd);
-}
-
-/// A service that does batches: the second time that one is looked at it is done.
-fn with_batches() -> (Scene, Arc<Mutex<Vec<Json>>>) {
-    let batches: Arc<Mutex<Vec<Json>>> = Arc::default();
-    let (files, looks) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
-    let known = Arc::clone(&batches);
-    let served = LoopbackModel::answering(move |request| {
-        let path = request.path.strip_prefix("/v1/").unwrap();
-        let mut batches = known.lock().unwrap();
-        match (request.method.as_str(), path.split(['/', '?']).collect::<Vec<_>>().as_slice()) {
-            ("POST", ["files"]) => {
-                let body = String::from_utf8(request.body.clone()).unwrap();
-                assert!(body.contains("name=\"purpose\"\r\n\r\nbatch\r\n"), "{body}");
-                let lines = body.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect::<Vec<_>>();
-                let mut files = files.lock().unwrap();
-                files.push(lines);
-                Answer::json(&json!({"id": format!("file-{}", files.len() - 1)}))
-            }
-            ("POST", ["batches"]) => {
-                let mut batch = request.json();
-                batch["id"] = format!("batch-{}", batches.len()).into();
-                batch["status"] = "in_progress".into();
-                batches.push(batch.clone());
-                Answer::json(&batch)
-            }
-            ("GET", ["batches", id]) if id.starts_with("batch-") => {
-                let place: usize = id.strip_prefix("batch-").unwrap().parse().unwrap();
-                if looks.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
-                    batches[place]["status"] = "completed".into();
-                    batches[place]["output_file_id"] = batches[place]["input_file_id"].clone();
-                }
-                Answer::json(&batches[place])
-            }
-            ("GET", ["batches", ..]) => Answer::json(&json!({"data": *batches})),
-            ("GET", ["files", id, "content"]) => {
-                let place: usize = id.strip_prefix("file-").unwrap().parse().unwrap();
-                let line = |line: &String| {
-                    let request: Json = serde_json::from_str(line).unwrap();
-                    let text = text(&request["body"]);
-                    let filtered = json!({"error": {"message": "no", "code": "content_filter"}});
-                    let yes = if text.contains("good") { 0.75 } else { 0.25 };
-                    let answer = chat("positive", &[("positive", yes), ("negative", 1.0 - yes)]);
-                    let (status, body) = if text == "filtered" { (400, filtered) } else { (200, answer) };
-                    let response = json!({"status_code": status, "body": body});
-                    json!({"custom_id": request["custom_id"], "response": response, "error": null}).to_string()
-                };
-                let mut lines: Vec<String> = files.lock().unwrap()[place].iter().map(line).collect();
-                // Services answer in any order.
-                lines.reverse();
-                Answer::new(200, lines.join("\n").into_bytes())
-            }
-            other => panic!("{other:?}"),
-        }
-    });
-    (Scene { batch: true, ..Scene::at(served) }, batches)
-}
-
-#[test]
-fn a_batch_is_sent_once_and_read_when_it_is_done() {
-    let (scene, batches) = with_batches();
-    let texts = ["a good film", "a bad film", "filtered"];
-    let bought = scene.buy(&texts).unwrap();
-    assert_eq!(rounded(&bought), [Some(0.75), Some(0.25), None]);
-    assert_eq!(bought.tally.abstentions.get(&Abstention::Filtered), Some(&1));
-    assert_eq!((bought.tally.tokens.input, bought.tally.perhaps_usd), (40, 0.0));
-    assert_eq!(scene.buy(&texts).unwrap(), bought);
-    assert_eq!(batches.lock().unwrap().len(), 1);
-    assert_eq!(batches.lock().unwrap()[0]["endpoint"], "/v1/chat/completions");
-}
-
-#[test]
-fn a_batch_that_is_with_the_service_is_not_sent_again() {
-    // Interrupted while it is waited for.
-    let (scene, batches) = with_batches();
-    let served = &scene.served;
-    let is_sent = || served.requests().iter().any(|request| request.path.contains("batches/"));
-    assert!(matches!(scene.buy_while(&TEXTS, &is_sent), Err(Error::Interrupted)));
-    assert_eq!(rounded(&scene.buy(&TEXTS).unwrap()), [Some(0.75), Some(0.25), Some(0.75), Some(0.25)]);
-    assert_eq!(batches.lock().unwrap().len(), 1);
-    // Cut off before the answer that it was taken arrived.
-    let (scene, batches) = with_batches();
-    scene.served.script(Script::times(1, Fault::DropAfter(5)).method("POST").at("/batches"));
-    assert!(matches!(scene.buy(&TEXTS), Err(Error::Refused { .. })));
-    assert_eq!(batches.lock().unwrap().len(), 1);
-    let bought = scene.buy(&TEXTS).unwrap();
-    assert_eq!(rounded(&bought), [Some(0.75), Some(0.25), Some(0.75), Some(0.25)]);
-    assert_eq!(batches.lock().unwrap().len(), 1, "it is found by its name");
-}
-
-#[test]
-fn a_batch_is_as_large_as_dollars_allow() {
-    let (mut scene, batches) = with_batches();
-    // A request costs 30 millionths in the end, and nearly ten times as much before that.
-    scene.max_usd = Some(0.000_31);
-    let error = scene.buy(&TEXTS).unwrap_err();
-    assert!(matches!(error, Error::Spent { answered: 1..=3, .. }), "{error}");
-    let sent = batches.lock().unwrap().len();
-    scene.max_usd = Some(1.0);
-    assert_eq!(scene.buy(&TEXTS).unwrap().tally.labels, 4);
-    assert_eq!(batches.lock().unwrap().len(), sent + 1);
 }
